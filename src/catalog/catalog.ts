@@ -1,0 +1,197 @@
+// The interface of the catalog: what is archived, where its copies lie, and the ledger of bytes.
+//
+// Contract, checked for every implementation by test/contract/catalog-contract.ts:
+// - At all times, per server: bytes of our objects <= used + reserved + catalog <= limit as given to
+//   the reservation. `used` is exactly the sum of the copies stored, deleting or missing;
+//   `reserved` exactly the sum of the reservations of copies uploading or uncertain.
+// - Each call is one transaction and is on disk when it resolves. No call waits for the network.
+// - A call for a state that a row is not in is a bug and rejects; nothing changes.
+// - Rejections are CATALOG_* SpillwayErrors.
+
+import type { ArchiveId, ArchiveState, CopyState, Warning } from '../domain/archive.ts'
+import type { AttemptOutcome } from '../domain/errors.ts'
+import type { Server, ServerIdentity } from '../domain/server.ts'
+
+export type CopyId = number
+
+export type ArchiveRow = {
+  readonly id: ArchiveId
+  readonly host: string
+  readonly source: string
+  readonly sourceKind: string
+  readonly state: ArchiveState
+  readonly file: string
+  /** Without a server's prefix. */
+  readonly key: string
+  /** Absolute path in the spool while the file is there (LOCAL_KEEP keeps it after it is stored). */
+  readonly localPath: string | undefined
+  readonly sizeBytes: number | undefined
+  readonly sourceBytes: number | undefined
+  readonly memberCount: number | undefined
+  readonly sha256: string | undefined
+  readonly startedAt: Date
+  readonly endedAt: Date | undefined
+  readonly verifiedAt: Date | undefined
+  readonly isPinned: boolean
+  readonly warningCount: number
+  readonly warnings: readonly Warning[]
+  /** Why it failed. */
+  readonly reason: string | undefined
+}
+
+export type CopyRow = {
+  readonly id: CopyId
+  readonly archiveId: ArchiveId
+  readonly identity: ServerIdentity
+  readonly state: CopyState
+  /** The whole key on that server, prefix included. */
+  readonly key: string
+  readonly token: string
+  readonly uploadId: string | undefined
+  /** Size once stored; 0 before. */
+  readonly sizeBytes: number
+  readonly reservedBytes: number
+  readonly etag: string | undefined
+  readonly versionId: string | undefined
+  readonly storedAt: Date | undefined
+  readonly reason: string | undefined
+}
+
+export type ArchiveWithCopies = ArchiveRow & { readonly copies: readonly CopyRow[] }
+
+export type AttemptRow = {
+  readonly archiveId: ArchiveId
+  readonly identity: ServerIdentity
+  /** Of the server at that time. */
+  readonly serverNumber: number
+  readonly outcome: AttemptOutcome
+  /** The server's or the system's own word, as in QuotaExceeded or ECONNREFUSED. */
+  readonly code: string | undefined
+  readonly message: string | undefined
+  readonly bytesSent: number
+  readonly seconds: number
+  readonly at: Date
+}
+
+/** Three healths and one that needs a person; 'unknown' before the first contact. */
+export type Health = 'alive' | 'full' | 'dead' | 'misconfigured' | 'unknown'
+
+export type ServerRow = {
+  readonly identity: ServerIdentity
+  readonly label: string
+  /** As last configured; for servers that left .env. */
+  readonly endpoint: string
+  readonly bucket: string | undefined
+  readonly prefix: string
+  readonly usedBytes: number
+  readonly reservedBytes: number
+  readonly catalogBytes: number
+  readonly otherBytes: number
+  /** When the server was last listed; undefined: never. */
+  readonly listedAt: Date | undefined
+  /** Copies that count in usedBytes. */
+  readonly archives: number
+  readonly health: Health
+  readonly healthReason: string | undefined
+  readonly checkedAt: Date | undefined
+}
+
+export type ArchiveFilter = {
+  readonly source?: string | undefined
+  readonly host?: string | undefined
+  readonly states?: readonly ArchiveState[] | undefined
+  /** Newest first; undefined: all. */
+  readonly limit?: number | undefined
+}
+
+export interface Catalog {
+  /** Adds servers never seen, renews label and endpoint of known ones. Moves no bytes. */
+  registerServers(servers: readonly Server[]): Promise<void>
+  /** Every server ever seen, with this host's view of its health. */
+  servers(): Promise<readonly ServerRow[]>
+  /** Bytes there that no row of this catalog accounts for, as just listed. */
+  setOtherBytes(identity: ServerIdentity, otherBytes: number, listedAt: Date): Promise<void>
+  setHealth(
+    identity: ServerIdentity,
+    health: Health,
+    reason: string | undefined,
+    at: Date,
+  ): Promise<void>
+  /** Keys of all copies on a server that may lie there now (state not deleted, not failed). */
+  keysOn(identity: ServerIdentity): Promise<ReadonlySet<string>>
+
+  beginArchive(input: {
+    readonly id: ArchiveId
+    readonly source: string
+    readonly sourceKind: string
+    /** A file name that is taken gets "-2", "-3", ... : returned in the row. */
+    readonly startedAt: Date
+    readonly spoolDir: string
+  }): Promise<ArchiveRow>
+  /** packing -> ready: the file is whole, fsynced, and lies at `localPath`. */
+  markReady(
+    id: ArchiveId,
+    facts: {
+      readonly localPath: string
+      readonly sizeBytes: number
+      readonly sourceBytes: number
+      readonly memberCount: number
+      readonly sha256: string
+      readonly endedAt: Date
+      readonly warningCount: number
+      readonly warnings: readonly Warning[]
+    },
+  ): Promise<void>
+  /** packing or ready -> failed. */
+  markArchiveFailed(id: ArchiveId, reason: string, at: Date): Promise<void>
+  /** The spool file is gone on purpose; ready -> gone. */
+  markLocalGone(id: ArchiveId): Promise<void>
+
+  /**
+   * Promises bytes on a server to a new copy, in one conditional update. undefined: no room.
+   * The row is there, with key and token, before anything is asked of the server.
+   */
+  reserve(input: {
+    readonly archiveId: ArchiveId
+    readonly identity: ServerIdentity
+    readonly key: string
+    readonly token: string
+    readonly bytes: number
+    readonly limitBytes: number
+  }): Promise<CopyId | undefined>
+  /** Sets the reservation of a copy under way, up or down. false: no room, nothing changed. */
+  resizeReservation(copyId: CopyId, bytes: number, limitBytes: number): Promise<boolean>
+  setUploadId(copyId: CopyId, uploadId: string): Promise<void>
+  /** uploading or uncertain -> stored: reservation becomes use. Only after proof. */
+  markStored(
+    copyId: CopyId,
+    proof: {
+      readonly sizeBytes: number
+      readonly etag: string | undefined
+      readonly versionId: string | undefined
+      readonly at: Date
+    },
+  ): Promise<void>
+  /** uploading -> uncertain: nobody knows what the server holds; the reservation stays. */
+  markUncertain(copyId: CopyId, reason: string): Promise<void>
+  /** uploading or uncertain -> failed: the server confirmed that nothing is left. */
+  markCopyFailed(copyId: CopyId, reason: string): Promise<void>
+
+  addAttempt(attempt: AttemptRow): Promise<void>
+  attempts(id: ArchiveId): Promise<readonly AttemptRow[]>
+
+  /** Newest first. */
+  archives(filter?: ArchiveFilter): Promise<readonly ArchiveWithCopies[]>
+  /** By id, unique prefix of an id, file name, or `latest:SOURCE`. Rejects with ARCHIVE_MISSING. */
+  findArchive(name: string): Promise<ArchiveWithCopies>
+  /** Archives of this host left in `packing`: their process died. */
+  interruptedArchives(): Promise<readonly ArchiveRow[]>
+  /** Archives of this host that are whole in the spool and lack stored copies, oldest first. */
+  waitingArchives(copiesWanted: number): Promise<readonly ArchiveWithCopies[]>
+  /** Copies of this host that nobody works on any more: uploading, uncertain. For recovery. */
+  unsettledCopies(): Promise<readonly CopyRow[]>
+  /** The newest archive of each source of this host that is stored or was. */
+  lastGood(source: string): Promise<ArchiveRow | undefined>
+
+  close(): Promise<void>
+}

@@ -1,0 +1,73 @@
+// An archive: one .tar.zst of one source at one moment. Its id, its names, its states.
+
+import { randomBytes } from 'node:crypto'
+
+export type ArchiveId = string
+
+/** States of the row in `archives`. */
+export type ArchiveState = 'packing' | 'ready' | 'gone' | 'failed'
+
+/** What users see as an archive's state; derived from the row and its copies. */
+export type ShownState = 'packing' | 'waiting' | 'stored' | 'failed' | 'deleted'
+
+/** States of a copy: one row in `s3_archives`. */
+export type CopyState =
+  'uploading' | 'uncertain' | 'stored' | 'missing' | 'deleting' | 'deleted' | 'failed'
+
+export type Warning = { readonly path: string; readonly reason: string }
+
+/** UUIDv7 (RFC 9562): sorts by time, and is never given twice. */
+export function newArchiveId(nowMs: number): ArchiveId {
+  const bytes = randomBytes(16)
+  bytes.writeUIntBE(nowMs, 0, 6)
+  bytes[6] = (bytes[6]! & 0x0f) | 0x70
+  bytes[8] = (bytes[8]! & 0x3f) | 0x80
+  const hex = bytes.toString('hex')
+  return [
+    hex.slice(0, 8),
+    hex.slice(8, 12),
+    hex.slice(12, 16),
+    hex.slice(16, 20),
+    hex.slice(20),
+  ].join('-')
+}
+
+/** Any text as a part of a key: every character outside [A-Za-z0-9._-] becomes "-". */
+export function safeName(text: string): string {
+  const safe = text.replace(/[^A-Za-z0-9._-]+/g, '-').replace(/^[-.]+|-+$/g, '')
+  return safe.slice(0, NAME_CHARACTERS_MAX) || 'source'
+}
+
+// A key segment may have 255 bytes (MinIO); the time, the counter and the suffix take 32 of them.
+const NAME_CHARACTERS_MAX = 120
+
+/** `NAME-YYYYMMDD-HHMMSS.tar.zst`; `repeat` from 2 on tells archives of the same second apart. */
+export function archiveFileName(source: string, startedAt: Date, repeat = 1): string {
+  const iso = startedAt.toISOString()
+  const stamp = `${iso.slice(0, 10).replaceAll('-', '')}-${iso.slice(11, 19).replaceAll(':', '')}`
+  return `${safeName(source)}-${stamp}${repeat > 1 ? `-${repeat}` : ''}.tar.zst`
+}
+
+/** The key without a server's prefix: `HOST/YYYY/MM/DD/FILE`, in UTC. */
+export function archiveKey(host: string, startedAt: Date, fileName: string): string {
+  return `${host}/${startedAt.toISOString().slice(0, 10).replaceAll('-', '/')}/${fileName}`
+}
+
+/** The key on one server. */
+export function keyOnServer(prefix: string, key: string): string {
+  return prefix === '' ? key : `${prefix}/${key}`
+}
+
+/** What a user calls the state of an archive with these copies. */
+export function shownState(
+  state: ArchiveState,
+  copies: readonly { readonly state: CopyState }[],
+  copiesWanted: number,
+): ShownState {
+  const stored = copies.filter((copy) => copy.state === 'stored').length
+  if (state === 'packing') return 'packing'
+  if (state === 'ready' && stored < copiesWanted) return 'waiting'
+  if (stored > 0) return 'stored'
+  if (state === 'ready') return 'waiting'
+  return copies.some((copy) => copy.state === 'deleted') ? 'deleted' : 'failed'
+}

@@ -1,0 +1,33 @@
+// What .env says, once it is parsed: nested, typed, immutable.
+
+import type { Server } from './server.ts'
+import type { Source } from './source.ts'
+
+export type Config = {
+  /** The file that was read, absolute; undefined when only the environment spoke. */
+  readonly envFile: string | undefined
+  readonly serverId: string
+  readonly dataDir: string
+  readonly spoolDir: string
+  /** undefined: no limit. */
+  readonly spoolLimitBytes: number | undefined
+  readonly catalogPath: string
+  /** In numeric order, disabled ones too. */
+  readonly servers: readonly Server[]
+  /** In numeric order. */
+  readonly sources: readonly Source[]
+  readonly copies: number
+  readonly localKeep: number
+  /** Bits per second; undefined: no limit. */
+  readonly uploadLimitBitsPerSecond: number | undefined
+  readonly proxy: ProxySettings
+  readonly verifiesPacking: boolean
+  readonly zstdLevel: number
+  readonly schedule: string
+}
+
+export type ProxySettings = {
+  readonly httpsProxy: string | undefined
+  /** Comma-separated, as curl and most others read it. */
+  readonly noProxy: string | undefined
+}

@@ -1,0 +1,128 @@
+// The one interface between Spillway and a place that takes archives.
+//
+// Contract, checked for every implementation by test/contract/storage-contract.ts:
+// - An object is whole or absent: until `complete` nothing is listed at the key, and a key is never
+//   written twice.
+// - Every rejection is a SpillwayError that says what it means for the server (domain/errors.ts);
+//   no SDK error and no errno leaves this folder. An aborted signal rejects with INTERRUPTED.
+// - Requests are repeated inside, as often as the failure's row allows, so a rejection is final.
+// - Silence ends a request (limits.ts) with SERVER_SILENT; nothing is repeated after that.
+// - `abort` and `remove` of what is not there succeed: both are repeated after a crash.
+
+export type UploadTarget = {
+  /** The whole key on this server, prefix included. */
+  readonly key: string
+  /** Random, written with the object, read back by `head`: proof that the object is ours. */
+  readonly token: string
+}
+
+/** An upload that was begun. Everything that is needed to continue or abort it after a crash. */
+export type OpenUpload = UploadTarget & { readonly uploadId: string }
+
+/** A part as the part reader hands it over. */
+export type PartBody = {
+  readonly sizeBytes: number
+  /** Opens the bytes; may be called again for a repeat. Chunks of at most 256 KiB. */
+  readonly open: () => AsyncIterable<Uint8Array>
+  readonly md5: Uint8Array
+  readonly sha256: Uint8Array
+}
+
+export type PartInput = {
+  /** From 1. */
+  readonly number: number
+  readonly offsetBytes: number
+  readonly body: PartBody
+  /** Called with bytes newly handed to the network or disk, for progress; repeats count again. */
+  readonly onSent?: (bytes: number) => void
+}
+
+export type PartReceipt = {
+  readonly number: number
+  readonly sizeBytes: number
+  readonly etag: string
+  readonly md5: Uint8Array
+}
+
+export type StoredObject = {
+  readonly key: string
+  readonly sizeBytes: number
+  /** Without quotes; undefined where the server has none. */
+  readonly etag: string | undefined
+  readonly modifiedAt: Date | undefined
+}
+
+export type HeadResult = StoredObject & {
+  /** The write token; undefined: the object was not written by Spillway. */
+  readonly token: string | undefined
+  readonly versionId: string | undefined
+}
+
+export type ListedUpload = { readonly key: string; readonly uploadId: string }
+
+export type StorageLimits = {
+  /** Most parts of one upload. */
+  readonly partsMax: number
+  /** Smallest part but the last. */
+  readonly partBytesMin: number
+  /** The part size where nothing asks for a larger one. */
+  readonly partBytesDefault: number
+  /** Parts under way at once. */
+  readonly partsAtOnce: number
+}
+
+export interface Storage {
+  readonly limits: StorageLimits
+
+  /** Before the first use in a run: for a directory, that its disk is mounted (marker file). */
+  prepare(signal: AbortSignal): Promise<void>
+
+  begin(target: UploadTarget, signal: AbortSignal): Promise<OpenUpload>
+
+  /** Parts have one size but the last, and may be put again, in any order and at the same time. */
+  putPart(upload: OpenUpload, part: PartInput, signal: AbortSignal): Promise<PartReceipt>
+
+  /**
+   * Makes the object appear. When this rejects, the object may exist all the same: ask `head`.
+   * Receipts in ascending order.
+   */
+  complete(upload: OpenUpload, parts: readonly PartReceipt[], signal: AbortSignal): Promise<void>
+
+  /** Resolves when the server has confirmed that nothing of the upload is left. */
+  abort(upload: OpenUpload, signal: AbortSignal): Promise<void>
+
+  /** undefined: the server says that there is no such object. */
+  head(key: string, signal: AbortSignal): Promise<HeadResult | undefined>
+
+  /** Ranged when given. Rejects with ARCHIVE_MISSING when there is no such object. */
+  read(
+    key: string,
+    range: { readonly offsetBytes: number; readonly sizeBytes: number } | undefined,
+    signal: AbortSignal,
+  ): AsyncIterable<Uint8Array>
+
+  /** Of exactly this version, where there are versions. */
+  remove(key: string, versionId: string | undefined, signal: AbortSignal): Promise<void>
+
+  /** All objects whose key begins with `prefix`, in any order. */
+  list(prefix: string, signal: AbortSignal): AsyncIterable<StoredObject>
+
+  /** Uploads begun and neither completed nor aborted, for exactly this key. */
+  listUploads(key: string, signal: AbortSignal): AsyncIterable<ListedUpload>
+
+  /** Ends connections. */
+  close(): void
+}
+
+/**
+ * The proof that a copy is stored: our token, the exact size, and the composite ETag where the
+ * server gives one of that form (`complete` of S3 checks the ETag; see s3-storage.ts).
+ */
+export function isProvenBy(
+  head: HeadResult | undefined,
+  expected: { readonly token: string; readonly sizeBytes: number },
+): boolean {
+  return (
+    head !== undefined && head.token === expected.token && head.sizeBytes === expected.sizeBytes
+  )
+}
