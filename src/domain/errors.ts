@@ -101,6 +101,7 @@ export const FAILURES = {
   ARCHIVE_REFUSED: { exit: 32, repeat: 0 },
   SPOOL_FULL: { exit: 33, repeat: 0, hint: 'free some room, or raise SPOOL_LIMIT_GB' },
   SPOOL_FAILED: { exit: 34, repeat: 0 },
+  ARCHIVE_LOST: { exit: 36, repeat: 0, hint: 'look for the file: no server ever had it' },
   RESTORE_FAILED: { exit: 35, repeat: 0 },
 
   CATALOG_UNAVAILABLE: { exit: 40, repeat: 0 },

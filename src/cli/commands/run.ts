@@ -1,0 +1,44 @@
+// spillway run: the nightly job.
+
+import { defineCommand, DRY_RUN_FLAG, JSON_FLAG } from '../command.ts'
+import { openProgress } from '../progress.ts'
+import { planRun } from '../../operations/plan-run.ts'
+import { printPlan, printReport } from '../run-report-text.ts'
+import { run } from '../../operations/run.ts'
+import type { Io } from '../command.ts'
+import type { Services } from '../services.ts'
+
+export const runCommand = defineCommand({
+  name: 'run',
+  summary: 'the nightly job: archive every source to the first server with room',
+  details: [
+    'Archives that wait in the spool are sent first, then every source is archived, or those named. ' +
+      'An archive goes to the first server that has room and is well, and on to the next one when that ' +
+      'one is full or fails, even in the middle. When none takes it, it waits and the run ends with 23.',
+  ],
+  operands: { usage: '[SOURCE...]', min: 0, max: undefined },
+  flags: { json: JSON_FLAG, 'dry-run': DRY_RUN_FLAG },
+  examples: ['spillway run', 'spillway run wordpress', 'spillway run --dry-run', 'spillway run --json'],
+
+  async run(flags, operands, io: Io<Services>) {
+    const services = await io.services()
+    const input = { sourceNames: operands }
+    if (flags['dry-run']) {
+      const [catalog, packer] = [await services.catalog(), await services.packer()]
+      const plan = await planRun({ config: services.config, catalog, packer }, input, io.signal)
+      if (flags.json) io.printJson(plan)
+      else printPlan(io, plan)
+      return plan.exit
+    }
+    const progress = openProgress(io)
+    try {
+      const report = await services.withRun(progress.onEvent, (running) => run(running, input, io.signal))
+      progress.close()
+      if (flags.json) io.printJson(report)
+      else printReport(io, report)
+      return report.exit
+    } finally {
+      progress.close()
+    }
+  },
+})

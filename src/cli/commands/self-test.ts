@@ -1,0 +1,126 @@
+// spillway self-test: is every server reachable, and may it be used as the nightly job will use it?
+
+import { defineCommand, JSON_FLAG } from '../command.ts'
+import { measured, selfTest, usageLine } from '../../operations/self-test.ts'
+import { noServers } from '../../operations/run.ts'
+import { bucketOf } from '../../domain/server.ts'
+import { formatBytes, formatSeconds } from '../../domain/sizes.ts'
+import { SpillwayError } from '../../domain/errors.ts'
+import type { Check } from '../../operations/check-server.ts'
+import type { Io } from '../command.ts'
+import type { SelfTestReport, TestedServer } from '../../operations/self-test.ts'
+import type { Services } from '../services.ts'
+
+export const selfTestCommand = defineCommand({
+  name: 'self-test',
+  summary: 'check that every server is reachable and may be used',
+  details: [
+    'Does on each server what the nightly job does: stores an object in two parts, looks at it, reads a ' +
+      'piece of it back, lists it, gives up an upload, deletes. Every trace is removed.',
+    'Exits with 0 when all servers would take tonight\'s archive, 3 when only some would, 25 when none would.',
+  ],
+  operands: { usage: '[N...]', min: 0, max: undefined },
+  flags: {
+    json: JSON_FLAG,
+    'config-only': { type: 'boolean', help: 'check the settings alone, ask no server' },
+  },
+  examples: ['spillway self-test', 'spillway self-test 2', 'spillway self-test --config-only'],
+
+  async run(flags, operands, io: Io<Services>) {
+    const { config, catalogIfPresent, openStorage } = await io.services()
+    if (config.servers.length === 0) throw noServers()
+    if (flags['config-only']) {
+      if (flags.json) io.printJson({ servers: config.servers.length, sources: config.sources.length, exit: 0 })
+      else printConfigured(io, config.servers.length, config.sources.length)
+      return 0
+    }
+    const services = {
+      config,
+      catalog: await catalogIfPresent(),
+      openStorage: await openStorage(),
+      nodeVersion: process.version,
+    }
+    const numbers = operands.map(serverNumber)
+    if (!flags.json) io.print(`Configured S3 servers: ${config.servers.length}`)
+    const onTested = (tested: TestedServer) => {
+      io.showLive([])
+      if (!flags.json) printServer(io, tested)
+    }
+    if (!flags.json) io.showLive(['  testing ...'])
+    const report = await selfTest(services, { numbers, onTested }, io.signal)
+    if (flags.json) io.printJson(jsonOf(report))
+    else printSummary(io, report)
+    return report.exit
+  },
+})
+
+function serverNumber(text: string): number {
+  if (/^[1-9]\d{0,8}$/.test(text)) return Number(text)
+  throw new SpillwayError('USAGE', `self-test takes numbers of servers, got "${text}"`)
+}
+
+function printConfigured(io: Io<Services>, servers: number, sources: number): void {
+  io.print(`The configuration is valid: ${servers} servers, ${sources} sources.`)
+  if (sources === 0) io.print('No sources configured: add one with: spillway configure')
+}
+
+function printServer(io: Io<Services>, { server, usedBytes, spareBytes, result, wouldTake, remarks }: TestedServer): void {
+  io.print(`  - S3Server(${server.label})`)
+  io.print(`    ${usageLine(usedBytes)}`)
+  io.print(`    Limit: ${formatBytes(server.limitBytes)}, ${formatBytes(spareBytes)} spare`)
+  if (result) {
+    const facts = measured(result)
+    if (facts !== '') io.print(`    Measured: ${facts}`)
+    for (const check of result.checks) printCheck(io, check)
+  }
+  for (const remark of remarks) io.print(`    ! ${remark}`)
+  if (server.isEnabled) {
+    io.print(`    => ${wouldTake ? "would take tonight's archive" : "would NOT take tonight's archive"}`)
+  }
+}
+
+function printCheck(io: Io<Services>, { name, needed, outcome, message, hint, seconds }: Check): void {
+  const mark = { ok: 'ok    ', failed: 'FAILED', skipped: '-     ' }[outcome]
+  const time = outcome === 'ok' ? `  (${formatSeconds(seconds)})` : ''
+  io.print(`    ${mark}  ${name.padEnd(9)}  to ${needed}${time}`)
+  if (outcome === 'failed' && message !== undefined) io.print(`            ${message}`)
+  if (outcome === 'failed' && hint !== undefined) io.print(`            -> ${hint}`)
+}
+
+function printSummary(io: Io<Services>, { servers, notes, exit }: SelfTestReport): void {
+  const enabled = servers.filter(({ server }) => server.isEnabled)
+  const taking = enabled.filter(({ wouldTake }) => wouldTake).length
+  io.print('')
+  io.print(`${taking} of ${enabled.length} enabled servers would take tonight's archive.`)
+  if (exit === 25) io.print('Mend at least one of them: until then every archive waits in the spool.')
+  for (const note of notes) io.print(`Note: ${note}`)
+}
+
+function jsonOf({ servers, notes, exit }: SelfTestReport): unknown {
+  return {
+    exit,
+    notes,
+    servers: servers.map(({ server, usedBytes, spareBytes, result, wouldTake, remarks }) => ({
+      number: server.number,
+      label: server.label,
+      endpoint: server.endpoint,
+      bucket: bucketOf(server),
+      enabled: server.isEnabled,
+      usedBytes,
+      spareBytes,
+      limitBytes: server.limitBytes,
+      wouldTake,
+      remarks,
+      latencyMs: result?.latencyMs ?? null,
+      uploadBytesPerSecond: result?.bytesPerSecond ?? null,
+      clockSkewSeconds: result?.clockSkewSeconds ?? null,
+      checks: (result?.checks ?? []).map(({ name, needed, outcome, message, hint }) => ({
+        name,
+        needed,
+        outcome,
+        message: message ?? null,
+        hint: outcome === 'failed' ? (hint ?? null) : null,
+      })),
+    })),
+  }
+}

@@ -1,0 +1,26 @@
+// What commands may ask for, opened only when they do: a command that prints help opens nothing, and
+// `list` never loads the S3 client.
+
+import type { Catalog } from '../catalog/catalog.ts'
+import type { Config } from '../domain/config.ts'
+import type { OpenStorage } from '../operations/server-pool.ts'
+import type { Packer } from '../pack/packer.ts'
+import type { RunEvent } from '../domain/run-events.ts'
+import type { RunServices } from '../operations/run.ts'
+import type { Unpacker } from '../pack/unpacker.ts'
+
+export type Services = {
+  readonly config: Config
+  /** Creates the data folder and the catalog when they are not there yet. */
+  readonly catalog: () => Promise<Catalog>
+  /** undefined: nothing was ever archived here; nothing is created. */
+  readonly catalogIfPresent: () => Promise<Catalog | undefined>
+  readonly openStorage: () => Promise<OpenStorage>
+  readonly packer: () => Promise<Packer>
+  readonly unpacker: () => Promise<Unpacker>
+  /** Takes the run lock (RUN_LOCKED), opens everything, and lets go of it afterwards. */
+  readonly withRun: <Result>(
+    emit: (event: RunEvent) => void,
+    work: (services: RunServices) => Promise<Result>,
+  ) => Promise<Result>
+}

@@ -1,0 +1,92 @@
+// Config -> services: the only place where adapters are chosen and joined.
+//
+// Everything heavy is imported when it is first asked for, so that `--help` and `--config-only` load
+// neither SQLite nor the S3 client, and a command that needs no server opens no connection.
+
+import { existsSync } from 'node:fs'
+import { createPacker } from './compose-packer.ts'
+import { createUnpacker } from './compose-unpacker.ts'
+import { DELIVERY_LIMITS } from './operations/upload-copy.ts'
+import { loadConfig } from './config/load.ts'
+import { NETWORK_LIMITS } from './storage/limits.ts'
+import { ServerPool } from './operations/server-pool.ts'
+import type { Catalog } from './catalog/catalog.ts'
+import type { Closable } from './cli/command.ts'
+import type { Config } from './domain/config.ts'
+import type { DeliveryLimits } from './operations/upload-copy.ts'
+import type { NetworkLimits } from './storage/limits.ts'
+import type { OpenStorage } from './operations/server-pool.ts'
+import type { Services } from './cli/services.ts'
+
+/** Time limits that tests scale down. */
+export type LimitOverrides = {
+  readonly network?: NetworkLimits
+  readonly delivery?: DeliveryLimits
+}
+
+export async function openServices(
+  input: { readonly configFile: string | undefined },
+  { network = NETWORK_LIMITS, delivery = DELIVERY_LIMITS }: LimitOverrides = {},
+): Promise<Services & Closable> {
+  const { config } = loadConfig({ configFlag: input.configFile, cwd: process.cwd() })
+  let catalog: Promise<Catalog> | undefined
+  const openCatalog = () => (catalog ??= openCatalogOf(config))
+  const openStorage = () => storageOpener(config, network)
+
+  return {
+    config,
+    catalog: openCatalog,
+    catalogIfPresent: async () => (existsSync(config.catalogPath) ? openCatalog() : undefined),
+    openStorage,
+    packer: async () => createPacker(),
+    unpacker: async () => createUnpacker(),
+    withRun: async (emit, work) => {
+      const { acquireRunLock } = await import('./catalog/run-lock.ts')
+      const lock = await acquireRunLock(config.dataDir)
+      try {
+        const { createPartReader } = await import('./compose-storage.ts')
+        const partReader = createPartReader()
+        const pool = new ServerPool({
+          servers: config.servers,
+          catalog: await openCatalog(),
+          openStorage: await openStorage(),
+          onWarning: (message) => emit({ kind: 'warning', about: undefined, message }),
+        })
+        try {
+          return await work({
+            config,
+            catalog: await openCatalog(),
+            packer: createPacker(),
+            partReader,
+            pool,
+            limits: delivery,
+            emit,
+          })
+        } finally {
+          pool.close()
+          await partReader.close()
+        }
+      } finally {
+        await lock.release()
+      }
+    },
+    close: async () => {
+      // A catalog that never opened has told why where it was asked for.
+      const opened = await catalog?.catch(() => undefined)
+      await opened?.close()
+    },
+  }
+}
+
+async function openCatalogOf(config: Config): Promise<Catalog> {
+  const { openCatalog } = await import('./catalog/open-sqlite.ts')
+  return openCatalog({ path: config.catalogPath, host: config.serverId })
+}
+
+async function storageOpener(config: Config, limits: NetworkLimits): Promise<OpenStorage> {
+  const { openStorage } = await import('./compose-storage.ts')
+  const { createRateLimit } = await import('./storage/rate-limit.ts')
+  const rateLimit = createRateLimit(config.uploadLimitBitsPerSecond)
+  return (server, isKnown) =>
+    openStorage(server, { proxy: config.proxy, limits, rateLimit, isKnown })
+}

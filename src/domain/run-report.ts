@@ -1,0 +1,75 @@
+// What a run did, in the shape that `run --json` prints and other programs rely on (DESIGN.md
+// section 10: fields may be added, none changed).
+
+import { exitOf } from './exit-code.ts'
+import type { ArchiveId, ShownState, Warning } from './archive.ts'
+import type { AttemptOutcome } from './errors.ts'
+
+export type ReportedServer = {
+  readonly number: number
+  readonly endpoint: string
+  readonly bucket: string | null
+}
+
+export type ReportedAttempt = {
+  readonly server: number
+  readonly outcome: AttemptOutcome
+  readonly code: string | null
+  readonly message: string | null
+  readonly bytesSent: number
+  readonly seconds: number
+}
+
+export type ReportedArchive = {
+  readonly id: ArchiveId
+  readonly source: string
+  readonly file: string
+  readonly key: string
+  readonly state: ShownState
+  readonly location: 'local' | 's3' | 'both' | null
+  readonly sizeBytes: number
+  readonly sourceBytes: number
+  readonly fileCount: number
+  readonly sha256: string
+  readonly server: ReportedServer | null
+  readonly copies: readonly ReportedServer[]
+  readonly attempts: readonly ReportedAttempt[]
+  readonly warnings: readonly Warning[]
+  readonly warningCount: number
+  readonly notes: readonly Warning[]
+}
+
+export type SourceOutcome = 'ok' | 'warnings' | 'failed' | 'skipped'
+
+export type ReportedSource = {
+  readonly name: string
+  readonly outcome: SourceOutcome
+  readonly code: string | null
+  readonly message: string | null
+}
+
+export type RunOutcome = 'ok' | 'warnings' | 'failed'
+
+export type RunReport = {
+  readonly outcome: RunOutcome
+  readonly exit: number
+  readonly startedAt: string
+  readonly seconds: number
+  readonly sources: readonly ReportedSource[]
+  readonly archives: readonly ReportedArchive[]
+  /** What is wrong besides the archives: a server that could not be asked, a spool file lost. */
+  readonly warnings: readonly string[]
+}
+
+export function runOutcome(exit: number): RunOutcome {
+  if (exit === 0) return 'ok'
+  return exit === 3 ? 'warnings' : 'failed'
+}
+
+/** The exit code of a run from everything that happened in it. */
+export function runExit(input: {
+  readonly failures: readonly number[]
+  readonly hasWarnings: boolean
+}): number {
+  return exitOf([...input.failures, ...(input.hasWarnings ? [3] : [])])
+}

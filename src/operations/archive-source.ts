@@ -1,0 +1,149 @@
+// One source becomes one archive: packed into the spool, and sent while it is still being packed.
+//
+// Order of events, each on disk before the next: row `packing`; file whole and fsynced; final name;
+// row `ready`; only then may an upload be completed, so a copy never exists of what was not whole.
+
+import { deliver } from './deliver.ts'
+import { dropFile, publishPartial, roomInSpool } from './spool.ts'
+import { expectedBytes } from '../domain/placement.ts'
+import { newArchiveId } from '../domain/archive.ts'
+import { messageOf } from '../domain/errors.ts'
+import { SpoolContent } from './spool-content.ts'
+import type { ArchiveRow } from '../catalog/catalog.ts'
+import type { Config } from '../domain/config.ts'
+import type { DeliveryResult, DeliveryServices } from './deliver.ts'
+import type { Packer, PackResult } from '../pack/packer.ts'
+import type { Source } from '../domain/source.ts'
+
+export type ArchiveServices = DeliveryServices & {
+  readonly config: Config
+  readonly packer: Packer
+}
+
+export type ArchivedSource = {
+  readonly row: ArchiveRow
+  readonly packed: PackResult
+  readonly localPath: string
+  readonly delivery: DeliveryResult
+}
+
+/**
+ * Rejects when there is no archive: with SOURCE_*, SPOOL_*, CATALOG_* or INTERRUPTED. An archive that
+ * no server took is a result: it waits. `onPacked` is called once the archive is whole, whatever
+ * happens to its delivery afterwards.
+ */
+export async function archiveSource(
+  services: ArchiveServices,
+  source: Source,
+  onPacked: (facts: { row: ArchiveRow; packed: PackResult; localPath: string }) => void,
+  signal: AbortSignal,
+): Promise<ArchivedSource> {
+  const { catalog, config, emit } = services
+  emit({ kind: 'source-started', source: source.name, path: source.path })
+  const last = await catalog.lastGood(source.name)
+  const expected = expectedBytes(last?.sizeBytes)
+  const waiting = await catalog.waitingArchives(config.copies)
+  const outputBytesMax = await roomInSpool({
+    spoolDir: config.spoolDir,
+    limitBytes: config.spoolLimitBytes,
+    waitingBytes: waiting.reduce((sum, archive) => sum + (archive.sizeBytes ?? 0), 0),
+    expectedBytes: expected,
+  })
+  const row = await catalog.beginArchive({
+    id: newArchiveId(Date.now()),
+    source: source.name,
+    sourceKind: source.kind,
+    startedAt: new Date(),
+    spoolDir: config.spoolDir,
+  })
+  const partialPath = row.localPath!
+  const content = SpoolContent.growing(partialPath, expected)
+  const stop = new AbortController()
+  const both = AbortSignal.any([signal, stop.signal])
+  const packing = pack(services, { source, row, content, outputBytesMax, last }, both).then((facts) => {
+    onPacked(facts)
+    return facts
+  })
+  const delivering = deliver(
+    services,
+    { archive: row, content, holders: new Set(), copiesMissing: config.copies },
+    signal,
+  )
+  const [packed, delivered] = await Promise.allSettled([
+    packing,
+    // A delivery that cannot go on for a reason of ours (the catalog, the spool) ends the packing.
+    delivering.catch((error: unknown) => {
+      if (!content.isWhole) stop.abort(error)
+      throw error
+    }),
+  ])
+  await dropFile(partialPath)
+  if (packed.status === 'rejected') {
+    await catalog.markArchiveFailed(row.id, messageOf(packed.reason), new Date())
+    throw packed.reason
+  }
+  if (delivered.status === 'rejected') throw delivered.reason
+  return { ...packed.value, delivery: delivered.value }
+}
+
+async function pack(
+  { catalog, config, emit, packer }: ArchiveServices,
+  input: {
+    readonly source: Source
+    readonly row: ArchiveRow
+    readonly content: SpoolContent
+    readonly outputBytesMax: number | undefined
+    readonly last: ArchiveRow | undefined
+  },
+  signal: AbortSignal,
+): Promise<{ row: ArchiveRow; packed: PackResult; localPath: string }> {
+  const { content, row, source } = input
+  const partialPath = content.path
+  const begun = performance.now()
+  const names = { source: source.name, file: row.file }
+  try {
+    const packed = await packer.pack(
+      {
+        archiveId: row.id,
+        host: config.serverId,
+        source,
+        outputPath: partialPath,
+        startedAt: row.startedAt,
+        zstdLevel: config.zstdLevel,
+        verifies: config.verifiesPacking,
+        ownPaths: ownPathsOf(config),
+        outputBytesMax: input.outputBytesMax,
+      },
+      (progress) => {
+        content.grow(progress.outputBytes)
+        emit({ kind: 'packing', ...names, ...progress, expectedSourceBytes: input.last?.sourceBytes })
+      },
+      signal,
+    )
+    const localPath = await publishPartial(partialPath)
+    await catalog.markReady(row.id, {
+      localPath,
+      sizeBytes: packed.outputBytes,
+      sourceBytes: packed.sourceBytes,
+      memberCount: packed.memberCount,
+      sha256: packed.sha256,
+      endedAt: packed.endedAt,
+      warningCount: packed.warningCount,
+      warnings: packed.warnings,
+    })
+    const seconds = (performance.now() - begun) / 1_000
+    const { sourceBytes, memberCount, warningCount } = packed
+    emit({ kind: 'packed', ...names, sizeBytes: packed.outputBytes, sourceBytes, memberCount, warningCount, seconds })
+    content.finish(packed.outputBytes)
+    return { row, packed, localPath }
+  } catch (error) {
+    content.fail(error)
+    throw error
+  }
+}
+
+/** What must never be archived into itself: data, spool, the catalog, local servers. */
+export function ownPathsOf(config: Config): readonly string[] {
+  const directories = config.servers.flatMap((server) => (server.kind === 'file' ? [server.directory] : []))
+  return [config.dataDir, config.spoolDir, config.catalogPath, ...directories]
+}

@@ -1,0 +1,227 @@
+// Sends one archive to the first server that has room and is well, and on to the next one when that
+// one is full or fails, even in the middle: the next server receives the same bytes from the spool.
+//
+// Every server that was asked or passed by is an entry in the archive's journal.
+
+import { placeArchive } from '../domain/placement.ts'
+import { failureOf, messageOf, SpillwayError } from '../domain/errors.ts'
+import { formatBytes } from '../domain/sizes.ts'
+import { journalCode } from './server-pool.ts'
+import { uploadCopy } from './upload-copy.ts'
+import type { ArchiveRow, ServerRow } from '../catalog/catalog.ts'
+import type { ReportedAttempt } from '../domain/run-report.ts'
+import type { RunEvent } from '../domain/run-events.ts'
+import type { Server, ServerIdentity } from '../domain/server.ts'
+import type { ServerPool } from './server-pool.ts'
+import type { SpoolContent } from './spool-content.ts'
+import type { UploadServices } from './upload-copy.ts'
+
+export type DeliveryServices = UploadServices & {
+  readonly pool: ServerPool
+  readonly emit: (event: RunEvent) => void
+}
+
+export type Delivery = {
+  readonly archive: Pick<ArchiveRow, 'id' | 'key' | 'file'>
+  readonly content: SpoolContent
+  /** Servers that hold, or may hold, a copy already. */
+  readonly holders: ReadonlySet<ServerIdentity>
+  /** Copies still to be stored. */
+  readonly copiesMissing: number
+}
+
+export type DeliveryResult = {
+  readonly stored: readonly Server[]
+  readonly attempts: readonly ReportedAttempt[]
+  /** A server was passed by because something is wrong with it. */
+  readonly hasSickServer: boolean
+}
+
+/**
+ * Resolves with what was stored, which may be too little: the archive then waits. Rejects when
+ * packing failed, the spool cannot be read, the catalog fails, or the run is interrupted.
+ */
+export async function deliver(
+  services: DeliveryServices,
+  delivery: Delivery,
+  signal: AbortSignal,
+): Promise<DeliveryResult> {
+  const journal = new Journal(services, delivery)
+  const stored: Server[] = []
+  /** Servers that are through with this archive: they hold it, refused it, or failed. */
+  const done = new Set<ServerIdentity>(delivery.holders)
+
+  // The first bytes decide: an archive smaller than a part is whole before a server is chosen,
+  // so that its exact size is known.
+  await delivery.content.until(FIRST_BYTES, signal)
+  while (stored.length < delivery.copiesMissing) {
+    const isExact = delivery.content.isWhole
+    const server = await nextServer(services, delivery, done, journal)
+    if (server === undefined) {
+      if (isExact) break
+      // What is known too roughly may fit once it is known exactly.
+      await delivery.content.untilWhole(signal)
+      continue
+    }
+    const outcome = await attemptOn(services, delivery, server, journal, signal)
+    if (outcome !== 'again') done.add(server.identity)
+    else await delivery.content.untilWhole(signal)
+    if (outcome === 'stored') stored.push(server)
+  }
+  // What comes in after the last copy must still come in: the archive is only good as a whole.
+  await delivery.content.untilWhole(signal)
+  return { stored, attempts: journal.attempts, hasSickServer: journal.hasSickServer }
+}
+
+// One part of the default size: no upload begins before it has one.
+const FIRST_BYTES = 16 * 1024 * 1024
+
+async function nextServer(
+  { catalog, pool }: DeliveryServices,
+  { content }: Delivery,
+  done: Set<ServerIdentity>,
+  journal: Journal,
+): Promise<Server | undefined> {
+  const usage = new Map((await catalog.servers()).map((row) => [row.identity, row]))
+  const neededBytes = content.isWhole ? content.bytes : (content.expectedBytes ?? FIRST_BYTES)
+  const open = pool.servers.filter((server) => !done.has(server.identity))
+  const { candidates, withoutRoom } = placeArchive({
+    servers: open,
+    usageByIdentity: usage,
+    neededBytes,
+  })
+  const wellFrom = (server: Server) => pool.downBecause(server) === undefined
+  const chosen = candidates.find(wellFrom)
+  for (const server of candidates) {
+    if (chosen !== undefined && server.number >= chosen.number) break
+    done.add(server.identity)
+    await journal.passedSick(server, pool.downBecause(server))
+  }
+  for (const { server, spareBytes } of withoutRoom) {
+    if (chosen === undefined ? !content.isWhole : server.number >= chosen.number) continue
+    // While packing the need is an estimate: such a server is asked again once it is exact.
+    if (content.isWhole) done.add(server.identity)
+    await journal.passedFull(server, neededBytes, spareBytes, usage.get(server.identity))
+  }
+  return chosen
+}
+
+async function attemptOn(
+  services: DeliveryServices,
+  { archive, content }: Delivery,
+  server: Server,
+  journal: Journal,
+  signal: AbortSignal,
+): Promise<'stored' | 'passed' | 'again'> {
+  const { emit, pool } = services
+  const begun = performance.now()
+  let sentBytes = 0
+  const seconds = () => (performance.now() - begun) / 1_000
+  const totalBytes = () => (content.isWhole ? content.bytes : content.expectedBytes)
+  const onSent = (bytes: number): void => {
+    sentBytes += bytes
+    emit({ kind: 'uploading', file: archive.file, server: server.label, sentBytes, totalBytes: totalBytes() })
+  }
+  try {
+    const storage = await pool.ready(server, signal)
+    emit({ kind: 'upload-started', file: archive.file, server: server.label, totalBytes: totalBytes() })
+    await uploadCopy(services, { archive, content, server, storage, onSent }, signal)
+  } catch (error) {
+    const { server: outcome } = failureOf(error)
+    if (outcome === undefined) throw error
+    await journal.failed(server, error, sentBytes, seconds())
+    await pool.settle(server, error)
+    return journalCode(error) === 'OUT_OF_PARTS' && !content.isWhole ? 'again' : 'passed'
+  }
+  await journal.stored(server, sentBytes, seconds())
+  await pool.settle(server, undefined)
+  emit({ kind: 'stored', file: archive.file, server: server.label, sizeBytes: content.bytes, seconds: seconds() })
+  return 'stored'
+}
+
+/** The attempts of one archive: kept in the catalog, told to the progress, and in the report. */
+class Journal {
+  readonly attempts: ReportedAttempt[] = []
+  hasSickServer = false
+  readonly #services: DeliveryServices
+  readonly #delivery: Delivery
+  readonly #passedFull = new Set<ServerIdentity>()
+
+  constructor(services: DeliveryServices, delivery: Delivery) {
+    this.#services = services
+    this.#delivery = delivery
+  }
+
+  async stored(server: Server, bytesSent: number, seconds: number): Promise<void> {
+    await this.#add(server, { outcome: 'stored', code: null, message: null, bytesSent, seconds })
+  }
+
+  async failed(server: Server, error: unknown, bytesSent: number, seconds: number): Promise<void> {
+    const outcome = failureOf(error).server ?? 'failed'
+    if (outcome !== 'full') this.hasSickServer = true
+    const [code, message] = [journalCode(error), messageOf(error)]
+    await this.#add(server, { outcome, code, message, bytesSent, seconds })
+  }
+
+  async passedSick(server: Server, error: unknown): Promise<void> {
+    this.hasSickServer = true
+    const outcome = failureOf(error).server ?? 'failed'
+    const message = `not asked again in this run: ${messageOf(error)}`
+    await this.#add(server, { outcome, code: journalCode(error), message, bytesSent: 0, seconds: 0 })
+  }
+
+  async passedFull(
+    server: Server,
+    neededBytes: number,
+    spareBytes: number,
+    usage: ServerRow | undefined,
+  ): Promise<void> {
+    if (this.#passedFull.has(server.identity)) return
+    this.#passedFull.add(server.identity)
+    const message =
+      `Not enough space: ${formatBytes(neededBytes)} needed, ${formatBytes(spareBytes)} spare of ` +
+      `${formatBytes(server.limitBytes)} (${formatBytes(usage?.usedBytes ?? 0)} used by archives)`
+    await this.#add(server, { outcome: 'full', code: 'STORAGE_LIMIT', message, bytesSent: 0, seconds: 0 })
+    const at = new Date()
+    await this.#services.catalog.setHealth(server.identity, 'full', message, at)
+  }
+
+  async #add(server: Server, entry: Omit<ReportedAttempt, 'server'>): Promise<void> {
+    const { archive } = this.#delivery
+    this.attempts.push({ server: server.number, ...entry })
+    await this.#services.catalog.addAttempt({
+      archiveId: archive.id,
+      identity: server.identity,
+      serverNumber: server.number,
+      outcome: entry.outcome,
+      code: entry.code ?? undefined,
+      message: entry.message ?? undefined,
+      bytesSent: entry.bytesSent,
+      seconds: entry.seconds,
+      at: new Date(),
+    })
+    this.#services.emit({
+      kind: 'attempt-ended',
+      file: archive.file,
+      server: server.label,
+      outcome: entry.outcome,
+      code: entry.code ?? undefined,
+      message: entry.message ?? undefined,
+      bytesSent: entry.bytesSent,
+      seconds: entry.seconds,
+    })
+  }
+}
+
+/** What a run says of an archive that no server took. */
+export function noServerLeft(attempts: readonly ReportedAttempt[], spoolPath: string): SpillwayError {
+  const tried = attempts
+    .map(({ server, outcome, code }) => `${server}: ${outcome}${code === null ? '' : ` (${code})`}`)
+    .join(', ')
+  return new SpillwayError(
+    'NO_SERVER_LEFT',
+    `no server took the archive (${tried || 'none is enabled'}); it waits in ${spoolPath}`,
+    { facts: { attempts: attempts.length } },
+  )
+}
+

@@ -1,0 +1,124 @@
+// `run --dry-run`: what a run would archive, roughly how large, where it would go and why.
+//
+// Sources are walked but not read, and no server is asked: the catalog knows what lies there.
+
+import { chooseSources, noServers } from './run.ts'
+import { expectedBytes, placeArchive } from '../domain/placement.ts'
+import { failureOf, messageOf, SpillwayError } from '../domain/errors.ts'
+import { formatBytes } from '../domain/sizes.ts'
+import { ownPathsOf } from './archive-source.ts'
+import type { Catalog } from '../catalog/catalog.ts'
+import type { Config } from '../domain/config.ts'
+import type { Packer } from '../pack/packer.ts'
+import type { ServerUsage } from '../domain/placement.ts'
+import type { Source } from '../domain/source.ts'
+
+export type PlanServices = {
+  readonly catalog: Catalog
+  readonly config: Config
+  readonly packer: Packer
+}
+
+export type PlannedArchive = {
+  readonly source: string
+  /** Set for an archive that waits in the spool already. */
+  readonly file: string | null
+  readonly sourceBytes: number | null
+  readonly memberCount: number | null
+  /** What the archive will take: exact, from the last one, or at most the size of the source. */
+  readonly sizeBytes: number | null
+  readonly sizeFrom: 'exact' | 'last archive' | 'source size' | null
+  readonly servers: readonly { readonly number: number; readonly label: string }[]
+  /** Why there, and why not elsewhere; or why it would fail. */
+  readonly reasons: readonly string[]
+  readonly code: string | null
+}
+
+export type RunPlan = { readonly exit: number; readonly archives: readonly PlannedArchive[] }
+
+export async function planRun(
+  services: PlanServices,
+  input: { readonly sourceNames: readonly string[] },
+  signal: AbortSignal,
+): Promise<RunPlan> {
+  const { catalog, config, packer } = services
+  const sources = chooseSources(services, input.sourceNames)
+  if (!config.servers.some(({ isEnabled }) => isEnabled)) throw noServers()
+  const usage = new Map<string, ServerUsage>((await catalog.servers()).map((row) => [row.identity, row]))
+  const archives: PlannedArchive[] = []
+  const exits: number[] = []
+
+  for (const waiting of await catalog.waitingArchives(config.copies)) {
+    const sizeBytes = waiting.sizeBytes ?? 0
+    const place = placeFor(config, usage, sizeBytes)
+    archives.push({
+      source: waiting.source,
+      file: waiting.file,
+      sourceBytes: waiting.sourceBytes ?? null,
+      memberCount: waiting.memberCount ?? null,
+      sizeBytes,
+      sizeFrom: 'exact',
+      ...place,
+      reasons: ['waits in the spool: it is sent first', ...place.reasons],
+    })
+    if (place.code !== null) exits.push(23)
+  }
+  for (const source of sources) {
+    try {
+      const found = await packer.survey({ source, ownPaths: ownPathsOf(config) }, signal)
+      const last = expectedBytes((await catalog.lastGood(source.name))?.sizeBytes)
+      const sizeBytes = last ?? found.sourceBytes
+      const place = placeFor(config, usage, sizeBytes)
+      const sizeFrom = last === undefined ? 'source size' : 'last archive'
+      archives.push({ source: source.name, file: null, ...found, sizeBytes, sizeFrom, ...place })
+      if (place.code !== null) exits.push(23)
+    } catch (error) {
+      if (failureOf(error).exit === 130) throw error
+      archives.push(failedPlan(source, error))
+      exits.push(failureOf(error).exit)
+    }
+  }
+  return { exit: Math.max(0, ...exits), archives }
+}
+
+function placeFor(
+  config: Config,
+  usage: Map<string, ServerUsage>,
+  sizeBytes: number,
+): Pick<PlannedArchive, 'servers' | 'reasons' | 'code'> {
+  const { candidates, withoutRoom } = placeArchive({
+    servers: config.servers,
+    usageByIdentity: usage,
+    neededBytes: sizeBytes,
+  })
+  const chosen = candidates.slice(0, config.copies)
+  const last = chosen.at(-1)?.number ?? Infinity
+  const reasons = withoutRoom
+    .filter(({ server }) => server.number < last)
+    .map(({ server, spareBytes }) => `${server.label} has ${formatBytes(spareBytes)} spare: not enough`)
+  for (const server of config.servers) {
+    if (!server.isEnabled && server.number < last) reasons.push(`${server.label} is disabled`)
+  }
+  // What is planned for one archive is not there for the next one.
+  for (const { identity } of chosen) {
+    const { usedBytes = 0, reservedBytes = 0, catalogBytes = 0, otherBytes = 0 } = usage.get(identity) ?? {}
+    usage.set(identity, { usedBytes, reservedBytes: reservedBytes + sizeBytes, catalogBytes, otherBytes })
+  }
+  const servers = chosen.map(({ number, label }) => ({ number, label }))
+  if (chosen.length === config.copies) return { servers, reasons, code: null }
+  return { servers, reasons: [...reasons, 'Not enough space: it would wait in the spool'], code: 'NO_SERVER_LEFT' }
+}
+
+function failedPlan(source: Source, error: unknown): PlannedArchive {
+  return {
+    source: source.name,
+    file: null,
+    sourceBytes: null,
+    memberCount: null,
+    sizeBytes: null,
+    sizeFrom: null,
+    servers: [],
+    reasons: [messageOf(error)],
+    code: error instanceof SpillwayError ? error.code : 'BUG',
+  }
+}

@@ -1,0 +1,101 @@
+// The servers of one run: their open connections, and what this run has found out about them.
+//
+// A server that turned out dead or misconfigured is not asked again in the same run; the next run
+// asks all of them again, since what was wrong may have been mended on the other side.
+
+import { failureOf, isFailure, messageOf, SpillwayError } from '../domain/errors.ts'
+import { keyOnServer } from '../domain/archive.ts'
+import type { Catalog } from '../catalog/catalog.ts'
+import type { Server, ServerIdentity } from '../domain/server.ts'
+import type { Storage } from '../storage/storage.ts'
+
+export type OpenStorage = (server: Server, isKnown: boolean) => Storage
+
+export class ServerPool {
+  /** Enabled ones, in numeric order. */
+  readonly servers: readonly Server[]
+  readonly #catalog: Catalog
+  readonly #openStorage: OpenStorage
+  readonly #onWarning: (message: string) => void
+  readonly #storages = new Map<ServerIdentity, Storage>()
+  readonly #ready = new Set<ServerIdentity>()
+  readonly #down = new Map<ServerIdentity, unknown>()
+
+  constructor(input: {
+    readonly servers: readonly Server[]
+    readonly catalog: Catalog
+    readonly openStorage: OpenStorage
+    readonly onWarning: (message: string) => void
+  }) {
+    this.servers = input.servers.filter((server) => server.isEnabled)
+    this.#catalog = input.catalog
+    this.#openStorage = input.openStorage
+    this.#onWarning = input.onWarning
+  }
+
+  /** The failure that took this server out of the run; undefined while it may be asked. */
+  downBecause(server: Server): unknown {
+    return this.#down.get(server.identity)
+  }
+
+  /**
+   * A storage that may be used. Before the first use of a server in a run it is prepared, and before
+   * its first use ever it is listed once, so that what others put there counts against its limit.
+   */
+  async ready(server: Server, signal: AbortSignal): Promise<Storage> {
+    const known = await this.#isKnown(server)
+    const storage = this.#storages.get(server.identity) ?? this.#openStorage(server, known)
+    this.#storages.set(server.identity, storage)
+    if (this.#ready.has(server.identity)) return storage
+    await storage.prepare(signal)
+    if (!known) await this.#listOnce(server, storage, signal)
+    this.#ready.add(server.identity)
+    return storage
+  }
+
+  /** Takes note of how an attempt went: the run's memory, and `status`. */
+  async settle(server: Server, error: unknown): Promise<void> {
+    const says = error === undefined ? 'alive' : failureOf(error).server
+    if (says === undefined) return
+    if (says === 'dead' || says === 'misconfigured') this.#down.set(server.identity, error)
+    const health = says === 'failed' ? 'alive' : says
+    const reason = error === undefined ? undefined : messageOf(error)
+    await this.#catalog.setHealth(server.identity, health, reason, new Date())
+  }
+
+  close(): void {
+    for (const storage of this.#storages.values()) storage.close()
+    this.#storages.clear()
+  }
+
+  async #isKnown(server: Server): Promise<boolean> {
+    const rows = await this.#catalog.servers()
+    return rows.some((row) => row.identity === server.identity && row.listedAt !== undefined)
+  }
+
+  async #listOnce(server: Server, storage: Storage, signal: AbortSignal): Promise<void> {
+    const ours = await this.#catalog.keysOn(server.identity)
+    let otherBytes = 0
+    try {
+      for await (const object of storage.list(keyOnServer(server.prefix, ''), signal)) {
+        if (!ours.has(object.key)) otherBytes += object.sizeBytes
+      }
+    } catch (error) {
+      // A key without the right to list still works for archives: only the others' bytes there stay
+      // unknown, and that is said. Anything else is what the upload would meet, too.
+      if (!isFailure(error, 'SERVER_DENIED')) throw error
+      this.#onWarning(
+        `${server.label} may not be listed with this key: what others put there does not count against its limit`,
+      )
+      return
+    }
+    await this.#catalog.setOtherBytes(server.identity, otherBytes, new Date())
+  }
+}
+
+/** The word for the journal: the server's or the system's own where there is one. */
+export function journalCode(error: unknown): string {
+  if (!(error instanceof SpillwayError)) return error instanceof Error ? error.name : 'Error'
+  const code = error.facts['code']
+  return typeof code === 'string' ? code : error.code
+}

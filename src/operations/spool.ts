@@ -1,0 +1,142 @@
+// The spool: the local folder where an archive is written first and from which it is uploaded.
+//
+// A file there ends in `.partial` until it is whole and fsynced. Only files that a row of the catalog
+// names are ever removed; anything else is somebody's, and is only pointed out.
+
+import { link, mkdir, open, readdir, rm, stat, statfs } from 'node:fs/promises'
+import { dirname, join } from 'node:path'
+import { SpillwayError, messageOf } from '../domain/errors.ts'
+import { formatBytes } from '../domain/sizes.ts'
+import type { ArchiveWithCopies, Catalog } from '../catalog/catalog.ts'
+
+export const PARTIAL_SUFFIX = '.partial'
+
+export async function prepareSpool(spoolDir: string): Promise<void> {
+  try {
+    await mkdir(spoolDir, { recursive: true, mode: 0o700 })
+  } catch (cause) {
+    throw spoolFailed(`cannot create the spool folder ${spoolDir}`, cause)
+  }
+}
+
+/** The finished name of a file that is written as `.partial`. */
+export function finishedPath(partialPath: string): string {
+  return partialPath.endsWith(PARTIAL_SUFFIX)
+    ? partialPath.slice(0, -PARTIAL_SUFFIX.length)
+    : partialPath
+}
+
+/**
+ * Gives a finished file its final name, on disk. The `.partial` name stays beside it, since an upload
+ * may be reading through it; `dropPartial` takes it away.
+ */
+export async function publishPartial(partialPath: string): Promise<string> {
+  const finalPath = finishedPath(partialPath)
+  try {
+    await link(partialPath, finalPath)
+    await syncFolder(dirname(finalPath))
+  } catch (cause) {
+    throw spoolFailed(`cannot give ${partialPath} its final name`, cause)
+  }
+  return finalPath
+}
+
+export async function dropFile(path: string): Promise<void> {
+  try {
+    await rm(path, { force: true })
+  } catch (cause) {
+    throw spoolFailed(`cannot remove ${path} from the spool`, cause)
+  }
+}
+
+/** undefined: not there. */
+export async function fileSize(path: string): Promise<number | undefined> {
+  try {
+    return (await stat(path)).size
+  } catch (cause) {
+    if (cause instanceof Error && 'code' in cause && cause.code === 'ENOENT') return undefined
+    throw spoolFailed(`cannot look at ${path}`, cause)
+  }
+}
+
+/**
+ * Fails before packing where it can be foreseen that the archive will not fit.
+ * Returns the most bytes that the new archive may take; undefined: no limit.
+ */
+export async function roomInSpool(input: {
+  readonly spoolDir: string
+  readonly limitBytes: number | undefined
+  readonly waitingBytes: number
+  readonly expectedBytes: number | undefined
+}): Promise<number | undefined> {
+  const { spoolDir, limitBytes, waitingBytes } = input
+  const expected = input.expectedBytes ?? 0
+  const disk = await statfs(spoolDir)
+  const freeBytes = disk.bavail * disk.bsize
+  if (expected > freeBytes) {
+    throw new SpillwayError(
+      'SPOOL_FULL',
+      `Not enough space in the spool ${spoolDir}: about ${formatBytes(expected)} needed, ${formatBytes(freeBytes)} free on its disk`,
+      { facts: { expectedBytes: expected, freeBytes } },
+    )
+  }
+  if (limitBytes === undefined) return undefined
+  const roomBytes = Math.max(0, limitBytes - waitingBytes)
+  if (roomBytes === 0 || expected > roomBytes) {
+    throw new SpillwayError(
+      'SPOOL_FULL',
+      `Not enough space in the spool ${spoolDir}: about ${formatBytes(expected)} needed, ` +
+        `${formatBytes(waitingBytes)} of SPOOL_LIMIT_GB (${formatBytes(limitBytes)}) taken by archives that wait`,
+      {
+        facts: { expectedBytes: expected, waitingBytes, limitBytes },
+        hint: 'archives that wait are never dropped: mend or add a server so that they can leave, or raise SPOOL_LIMIT_GB',
+      },
+    )
+  }
+  return roomBytes
+}
+
+/** Removes the spool files of stored archives, but for the newest `localKeep` of their source. */
+export async function trimSpool(input: {
+  readonly catalog: Catalog
+  readonly host: string
+  readonly copies: number
+  readonly localKeep: number
+}): Promise<void> {
+  const ready = await input.catalog.archives({ host: input.host, states: ['ready'] })
+  const keptBySource = new Map<string, number>()
+  for (const archive of ready.filter((each) => isStored(each, input.copies))) {
+    const kept = keptBySource.get(archive.source) ?? 0
+    keptBySource.set(archive.source, kept + 1)
+    if (kept < input.localKeep || archive.localPath === undefined) continue
+    await dropFile(archive.localPath)
+    await input.catalog.markLocalGone(archive.id)
+  }
+}
+
+export function isStored(archive: ArchiveWithCopies, copies: number): boolean {
+  return archive.copies.filter((copy) => copy.state === 'stored').length >= copies
+}
+
+/** Names in the spool that belong to no row. */
+export async function strangersIn(
+  spoolDir: string,
+  known: ReadonlySet<string>,
+): Promise<readonly string[]> {
+  const names = await readdir(spoolDir)
+  return names.map((name) => join(spoolDir, name)).filter((path) => !known.has(path))
+}
+
+async function syncFolder(path: string): Promise<void> {
+  const folder = await open(path, 'r')
+  try {
+    await folder.sync()
+  } finally {
+    await folder.close()
+  }
+}
+
+function spoolFailed(what: string, cause: unknown): SpillwayError {
+  const isFull = cause instanceof Error && 'code' in cause && cause.code === 'ENOSPC'
+  return new SpillwayError(isFull ? 'SPOOL_FULL' : 'SPOOL_FAILED', `${what}: ${messageOf(cause)}`, { cause })
+}

@@ -1,0 +1,288 @@
+// One attempt: one archive to one server, from the reservation to the proof.
+//
+// The row is always ahead of the server: reserved before Create, upload id before part 1, and
+// `stored` only after HEAD showed our token and the exact size. Whatever goes wrong, the copy's row
+// ends as `failed` (the server confirmed that nothing is left) or as `uncertain` (nobody knows; its
+// reservation stays, and the next run asks again).
+
+import { randomBytes } from 'node:crypto'
+import { setTimeout as sleep } from 'node:timers/promises'
+import { choosePartBytes } from '../domain/placement.ts'
+import { failureOf, isFailure, messageOf, SpillwayError } from '../domain/errors.ts'
+import { formatBytes } from '../domain/sizes.ts'
+import { keyOnServer } from '../domain/archive.ts'
+import { isProvenBy } from '../storage/storage.ts'
+import type { ArchiveRow, Catalog, CopyId } from '../catalog/catalog.ts'
+import type { HeadResult, OpenUpload, PartReceipt, Storage, UploadTarget } from '../storage/storage.ts'
+import type { PartReader } from '../storage/part-reader.ts'
+import type { Server } from '../domain/server.ts'
+import type { SpoolContent } from './spool-content.ts'
+
+export type UploadServices = {
+  readonly catalog: Catalog
+  readonly partReader: PartReader
+  readonly limits: DeliveryLimits
+}
+
+export type DeliveryLimits = {
+  /** How long an unfinished upload may take to be given up: the next server waits for it. */
+  readonly abortMs: number
+  /** The same when the user interrupts: Ctrl-C should end within seconds. */
+  readonly interruptedAbortMs: number
+  /** Waits between HEADs of an object that should be there: some servers show it late. */
+  readonly headDelaysMs: readonly number[]
+}
+
+export const DELIVERY_LIMITS: DeliveryLimits = {
+  abortMs: 15_000,
+  interruptedAbortMs: 4_000,
+  headDelaysMs: [500, 2_000, 5_000],
+}
+
+export type Attempt = {
+  readonly archive: Pick<ArchiveRow, 'id' | 'key' | 'file'>
+  readonly content: SpoolContent
+  readonly server: Server
+  readonly storage: Storage
+  readonly onSent: (bytes: number) => void
+}
+
+/** Resolves when the copy is stored. Rejects with what happened; the row is settled either way. */
+export async function uploadCopy(
+  services: UploadServices,
+  attempt: Attempt,
+  signal: AbortSignal,
+): Promise<void> {
+  const { catalog } = services
+  const { content, server, storage } = attempt
+  const partBytes = choosePartBytes(storage.limits, {
+    sizeBytes: content.expectedBytes ?? 0,
+    isExact: content.isWhole,
+  })
+  const key = keyOnServer(server.prefix, attempt.archive.key)
+  const token = randomBytes(16).toString('hex')
+  const copyId = await catalog.reserve({
+    archiveId: attempt.archive.id,
+    identity: server.identity,
+    key,
+    token,
+    bytes: content.isWhole ? content.bytes : (content.expectedBytes ?? partBytes),
+    limitBytes: server.limitBytes,
+  })
+  if (copyId === undefined) throw noRoom(server, content.expectedBytes ?? partBytes)
+
+  const work = new AbortController()
+  const stop = AbortSignal.any([signal, work.signal])
+  let upload: OpenUpload | undefined
+  let isCompleting = false
+  try {
+    upload = await storage.begin({ key, token }, stop)
+    await catalog.setUploadId(copyId, upload.uploadId)
+    const receipts = await sendParts(services, attempt, { copyId, upload, partBytes }, stop, work)
+    isCompleting = true
+    const head = await completeAndProve(services, attempt, upload, receipts, stop)
+    await markStored(catalog, copyId, head)
+  } catch (error) {
+    work.abort()
+    const state = { copyId, target: { key, token }, upload, isCompleting }
+    if (!(await giveUp(services, attempt, state, error, signal))) throw error
+  }
+}
+
+type UnderWay = { readonly copyId: CopyId; readonly upload: OpenUpload; readonly partBytes: number }
+
+async function sendParts(
+  services: UploadServices,
+  attempt: Attempt,
+  underWay: UnderWay,
+  stop: AbortSignal,
+  work: AbortController,
+): Promise<readonly PartReceipt[]> {
+  const { content, storage, server } = attempt
+  const { partBytes, copyId } = underWay
+  const receipts: PartReceipt[] = []
+  const sending = new Set<Promise<void>>()
+  let failure: { readonly error: unknown } | undefined
+
+  const send = async (number: number, offsetBytes: number, sizeBytes: number): Promise<void> => {
+    const body = await services.partReader.readPart({ path: content.path, offsetBytes, sizeBytes })
+    const part = { number, offsetBytes, body, onSent: attempt.onSent }
+    receipts.push(await storage.putPart(underWay.upload, part, stop))
+  }
+
+  try {
+    for (let number = 1; ; number += 1) {
+      const offsetBytes = (number - 1) * partBytes
+      await content.until(offsetBytes + partBytes, stop)
+      if (offsetBytes >= content.bytes && number > 1) break
+      if (number > storage.limits.partsMax) throw outOfParts(server, number - 1, partBytes)
+      const sizeBytes = Math.min(partBytes, content.bytes - offsetBytes)
+      await coverWithReservation(services.catalog, attempt, copyId, offsetBytes + sizeBytes)
+      const task = send(number, offsetBytes, sizeBytes).catch((error: unknown) => {
+        failure ??= { error }
+        work.abort()
+      })
+      sending.add(task)
+      void task.finally(() => sending.delete(task))
+      while (sending.size >= storage.limits.partsAtOnce) await Promise.race(sending)
+      if (failure) throw failure.error
+    }
+    await Promise.all(sending)
+    await content.untilWhole(stop)
+  } catch (error) {
+    work.abort()
+    await Promise.all(sending)
+    throw failure ? failure.error : error
+  }
+  if (failure) throw failure.error
+  return receipts.toSorted((a, b) => a.number - b.number)
+}
+
+/** Before a byte is sent it is promised: growing ahead while packing, exact once that is known. */
+async function coverWithReservation(
+  catalog: Catalog,
+  { content, server }: Attempt,
+  copyId: CopyId,
+  endBytes: number,
+): Promise<void> {
+  const bytes = content.isWhole ? content.bytes : Math.max(endBytes, content.expectedBytes ?? 0)
+  if (!(await catalog.resizeReservation(copyId, bytes, server.limitBytes))) throw noRoom(server, bytes)
+}
+
+async function completeAndProve(
+  { limits }: UploadServices,
+  { content, storage, server }: Attempt,
+  upload: OpenUpload,
+  receipts: readonly PartReceipt[],
+  stop: AbortSignal,
+): Promise<HeadResult> {
+  const expected = { token: upload.token, sizeBytes: content.bytes }
+  let refusal: unknown
+  try {
+    await storage.complete(upload, receipts, stop)
+  } catch (error) {
+    // The answer may be lost and the object there all the same: only HEAD can tell.
+    if (isFailure(error, 'INTERRUPTED')) throw error
+    refusal = error
+  }
+  const delays = refusal === undefined ? limits.headDelaysMs : limits.headDelaysMs.slice(0, 1)
+  for (const delayMs of [...delays, undefined]) {
+    const head = await storage.head(upload.key, stop).catch((error: unknown) => {
+      throw refusal ?? error
+    })
+    if (isProvenBy(head, expected)) return head!
+    if (head !== undefined) throw refusal ?? unproven(server, upload.key, head, expected)
+    if (delayMs !== undefined) await sleep(delayMs, undefined, { signal: stop }).catch(interrupted)
+  }
+  throw refusal ?? unproven(server, upload.key, undefined, expected)
+}
+
+type CopyUnderWay = {
+  readonly copyId: CopyId
+  readonly target: UploadTarget
+  readonly upload: OpenUpload | undefined
+  readonly isCompleting: boolean
+}
+
+/**
+ * Settles the row of a copy that did not make it; true when it turns out that it did: Complete may
+ * have won the race against its own lost answer. Rejects only when the catalog does.
+ */
+async function giveUp(
+  { catalog, limits }: UploadServices,
+  { content, storage }: Attempt,
+  state: CopyUnderWay,
+  error: unknown,
+  signal: AbortSignal,
+): Promise<boolean> {
+  const reason = messageOf(error)
+  if (state.upload === undefined && neverBegan(error)) {
+    await catalog.markCopyFailed(state.copyId, reason)
+    return false
+  }
+  const deadline = AbortSignal.timeout(signal.aborted ? limits.interruptedAbortMs : limits.abortMs)
+  const expected = { token: state.target.token, sizeBytes: content.bytes }
+  const adopt = async (): Promise<boolean> => {
+    if (!state.isCompleting) return false
+    const head = await storage.head(state.target.key, deadline)
+    if (head === undefined || !isProvenBy(head, expected)) return false
+    await markStored(catalog, state.copyId, head)
+    return true
+  }
+  try {
+    if (await adopt()) return true
+    if (state.upload) await storage.abort(state.upload, deadline)
+    else await abortByKey(storage, state.target, deadline)
+    if (await adopt()) return true
+  } catch (cause) {
+    if (!(cause instanceof SpillwayError) || isCatalogFailure(cause)) throw cause
+    // Without an upload id no part was sent: whatever the server began, it holds no bytes.
+    if (state.upload === undefined) await catalog.resizeReservation(state.copyId, 0, 0)
+    const why = `${reason}; the server did not confirm that the upload was given up: ${cause.message}`
+    await catalog.markUncertain(state.copyId, why)
+    return false
+  }
+  await catalog.markCopyFailed(state.copyId, reason)
+  return false
+}
+
+// The server was never reached, or refused in so many words: nothing was begun there.
+function neverBegan(error: unknown): boolean {
+  const says = failureOf(error).server
+  return says === 'misconfigured' || says === 'full' || isFailure(error, 'SERVER_UNREACHABLE')
+}
+
+function isCatalogFailure(error: SpillwayError): boolean {
+  return error.code.startsWith('CATALOG_')
+}
+
+async function markStored(catalog: Catalog, copyId: CopyId, head: HeadResult): Promise<void> {
+  const { sizeBytes, etag, versionId } = head
+  await catalog.markStored(copyId, { sizeBytes, etag, versionId, at: new Date() })
+}
+
+/** Create was sent and its answer lost: the upload can only be found by its key, which is ours. */
+export async function abortByKey(
+  storage: Storage,
+  target: UploadTarget,
+  signal: AbortSignal,
+): Promise<void> {
+  for await (const { key, uploadId } of storage.listUploads(target.key, signal)) {
+    await storage.abort({ key, uploadId, token: target.token }, signal)
+  }
+}
+
+function noRoom(server: Server, neededBytes: number): SpillwayError {
+  return new SpillwayError(
+    'SERVER_FULL',
+    `Not enough space on ${server.label}: ${formatBytes(neededBytes)} needed within its limit of ${formatBytes(server.limitBytes)}`,
+    { facts: { code: 'STORAGE_LIMIT', neededBytes, limitBytes: server.limitBytes } },
+  )
+}
+
+function outOfParts(server: Server, parts: number, partBytes: number): SpillwayError {
+  return new SpillwayError(
+    'SERVER_REJECTED',
+    `the archive outgrew ${parts} parts of ${formatBytes(partBytes)} on ${server.label}`,
+    { facts: { code: 'OUT_OF_PARTS', parts, partBytes } },
+  )
+}
+
+function unproven(
+  server: Server,
+  key: string,
+  head: HeadResult | undefined,
+  expected: { readonly sizeBytes: number },
+): SpillwayError {
+  const found =
+    head === undefined
+      ? 'it is not there'
+      : head.sizeBytes === expected.sizeBytes
+        ? 'it does not carry the token of this upload'
+        : `it has ${head.sizeBytes} bytes instead of ${expected.sizeBytes}`
+  return new SpillwayError('SERVER_UNPROVEN', `${server.label} took ${key}, but ${found}`)
+}
+
+function interrupted(cause: unknown): never {
+  throw new SpillwayError('INTERRUPTED', 'interrupted while waiting for the object to appear', { cause })
+}
