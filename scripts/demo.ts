@@ -20,9 +20,7 @@ const PHOTOS = 4
 const PHOTO_BYTES = 11_000_000
 
 const work = await mkdtemp(join(tmpdir(), 'spillway-demo-'))
-const servers = await Promise.all(
-  [1, 2, 3].map(() => startS3Model({ buckets: ['backups'] })),
-)
+const servers = await Promise.all([1, 2, 3].map(() => startS3Model({ buckets: ['backups'] })))
 try {
   await demo(servers)
 } finally {
@@ -109,12 +107,15 @@ async function dieMidUpload(model: S3Model): Promise<void> {
 
 async function show(args: readonly string[], envFile: string, expectedExit = 0): Promise<void> {
   console.log(`$ spillway ${args.join(' ')}`)
-  const child = spawn(process.execPath, [PROGRAM, ...args, '--config', envFile], { stdio: 'inherit' })
+  const child = spawn(process.execPath, [PROGRAM, ...args, '--config', envFile], {
+    stdio: 'inherit',
+  })
   const exit = await new Promise<number | null>((resolve, reject) => {
     child.on('error', reject)
     child.on('close', resolve)
   })
-  if (exit !== expectedExit) throw new Error(`spillway ${args[0]} ended with ${exit}, not ${expectedExit}`)
+  if (exit !== expectedExit)
+    throw new Error(`spillway ${args[0]} ended with ${exit}, not ${expectedExit}`)
 }
 
 function title(text: string): void {

@@ -1,0 +1,18 @@
+import { afterEach, expect, it } from 'vitest'
+import { killAndRecover } from './killed.ts'
+import { World } from '../support/world.ts'
+
+let world: World
+afterEach(async () => {
+  await world.close()
+})
+
+it('a run killed at a random moment is finished by the next one, and every byte is accounted for', async () => {
+  const seed = Number(process.env['SEED'] ?? Math.floor(Math.random() * 2 ** 31))
+  console.log(`SEED=${seed}`)
+  world = await World.make([{}, {}])
+  await world.noise('big', 40_000_000)
+
+  await killAndRecover(world, 10, seed)
+  expect(world.models[0]!.uploads()).toEqual([])
+}, 300_000)

@@ -1,0 +1,228 @@
+import { mkdir, readdir, rm, stat, writeFile } from 'node:fs/promises'
+import { join } from 'node:path'
+import { afterEach, describe, expect, it } from 'vitest'
+import { QUICK, World } from '../support/world.ts'
+import type { WorldServer } from '../support/world.ts'
+
+const MB = 1_000_000
+
+let world: World
+afterEach(async () => {
+  await world.close()
+})
+
+async function start(servers: readonly WorldServer[]): Promise<World> {
+  world = await World.make(servers)
+  return world
+}
+
+describe('a run', () => {
+  it('stores each archive under HOST/YYYY/MM/DD on the first server, and says so', async () => {
+    await start([{}, {}])
+    await writeFile(join(world.source, 'a.txt'), 'hello')
+
+    const report = await world.run()
+
+    const [archive] = report.archives
+    expect(report).toMatchObject({
+      outcome: 'ok',
+      exit: 0,
+      sources: [{ name: 'docs', outcome: 'ok' }],
+    })
+    expect(archive).toMatchObject({
+      source: 'docs',
+      state: 'stored',
+      location: 's3',
+      server: { number: 1, bucket: 'backups' },
+    })
+    expect(archive?.key).toMatch(/^host\/\d{4}\/\d{2}\/\d{2}\/docs-\d{8}-\d{6}\.tar\.zst$/)
+    expect(world.models[0]!.objects().map(({ key, sizeBytes }) => ({ key, sizeBytes }))).toEqual([
+      { key: archive?.key, sizeBytes: archive?.sizeBytes },
+    ])
+    expect(world.models[1]!.log).toEqual([])
+    expect(await world.audit()).toEqual([])
+  })
+
+  it('sends an archive of several parts while it is still being packed', async () => {
+    await start([{}])
+    await world.noise('big', 60 * MB)
+    const order: string[] = []
+
+    const report = await world.run({ onEvent: ({ kind }) => order.push(kind) })
+
+    expect(report.exit).toBe(0)
+    expect(order.indexOf('upload-started')).toBeLessThan(order.indexOf('packed'))
+    expect(world.models[0]!.count('UploadPart')).toBe(4)
+    expect(await world.audit()).toEqual([])
+  })
+
+  it('leaves nothing in the spool once everything is stored, and LOCAL_KEEP archives if told to', async () => {
+    await start([{}])
+    await world.noise('a', 10_000)
+    await world.run()
+    expect(await readdir(join(world.folder, 'data/spool'))).toEqual([])
+
+    world.env['LOCAL_KEEP'] = '1'
+    const { archives } = await world.run()
+    expect(archives[0]).toMatchObject({ location: 'both' })
+    expect(await readdir(join(world.folder, 'data/spool'))).toEqual([archives[0]?.file])
+  })
+
+  it('fills the servers in the order of their numbers and never over their limits, for forty nights', async () => {
+    // 9 kB a night; 5 nights fit into 50 kB.
+    await start([{ limitGb: 0.00005 }, { limitGb: 0.00005 }, { limitGb: 0.001 }])
+    await world.noise('a', 8_400)
+
+    const servers: (number | undefined)[] = []
+    for (let night = 0; night < 40; night += 1) {
+      const { archives, exit } = await world.run()
+      expect(exit).toBe(0)
+      servers.push(archives[0]?.server?.number)
+    }
+
+    expect(servers).toEqual([...Array(5).fill(1), ...Array(5).fill(2), ...Array(30).fill(3)])
+    for (const model of world.models.slice(0, 2))
+      expect(model.highWaterBytes).toBeLessThanOrEqual(50_000)
+    expect(await world.audit()).toEqual([])
+  }, 120_000)
+
+  it('counts what others put on a server against its limit', async () => {
+    await start([{ limitGb: 0.00005 }, {}])
+    world.models[0]!.seed('other-host/2026/01/01/x.tar.zst', Buffer.alloc(45_000))
+    await world.noise('a', 8_400)
+
+    const { archives } = await world.run()
+
+    expect(archives[0]?.server?.number).toBe(2)
+    expect(archives[0]?.attempts.map(({ server, outcome }) => [server, outcome])).toEqual([
+      [1, 'full'],
+      [2, 'stored'],
+    ])
+  })
+
+  it('keeps an archive that no server took, ends with 23, and sends it first the next time', async () => {
+    await start([{ entry: { SECRET_KEY: 'wrong' } }, { limitGb: 0.000001 }])
+    await world.noise('a', 10_000)
+
+    const first = await world.run()
+    expect(first).toMatchObject({
+      exit: 23,
+      outcome: 'failed',
+      sources: [{ outcome: 'failed', code: 'NO_SERVER_LEFT' }],
+    })
+    expect(first.archives[0]).toMatchObject({ state: 'waiting', location: 'local', server: null })
+    expect(
+      first.archives[0]?.attempts.map(({ server, outcome, code }) => [server, outcome, code]),
+    ).toEqual([
+      [1, 'misconfigured', 'SignatureDoesNotMatch'],
+      [2, 'full', 'STORAGE_LIMIT'],
+    ])
+    expect((await stat(join(world.folder, 'data/spool', first.archives[0]!.file))).size).toBe(
+      first.archives[0]!.sizeBytes,
+    )
+
+    world.configure(1, world.models[0]!.endpoint, world.models[0]!)
+    const second = await world.run()
+    expect(second.exit).toBe(0)
+    expect(second.archives.map(({ id, state }) => [id, state])).toEqual([
+      [first.archives[0]?.id, 'stored'],
+      [second.archives[1]?.id, 'stored'],
+    ])
+    expect(await world.audit()).toEqual([])
+  })
+
+  it('goes on with the other sources when one is missing, and with an empty one only if that is allowed', async () => {
+    await start([{}])
+    await world.noise('a', 1_000)
+    await mkdir(join(world.folder, 'empty'))
+    world.env['SOURCE_2_PATH'] = join(world.folder, 'gone')
+    world.env['SOURCE_3_PATH'] = join(world.folder, 'empty')
+
+    const report = await world.run()
+
+    expect(report.sources.map(({ name, outcome, code }) => [name, outcome, code])).toEqual([
+      ['docs', 'ok', null],
+      ['gone', 'failed', 'SOURCE_MISSING'],
+      ['empty', 'failed', 'SOURCE_EMPTY'],
+    ])
+    expect(report.exit).toBe(10)
+
+    world.env['SOURCE_3_ALLOW_EMPTY'] = 'true'
+    const again = await world.run()
+    expect(again.sources[2]).toMatchObject({ name: 'empty', outcome: 'ok' })
+    expect(await world.audit()).toEqual([])
+  })
+
+  it('never drops a waiting archive: a spool at its limit fails the source before packing', async () => {
+    await start([{ entry: { SECRET_KEY: 'wrong' } }])
+    await world.noise('a', 100_000)
+    world.env['SPOOL_LIMIT_GB'] = '0.00015'
+    const first = await world.run()
+
+    const second = await world.run()
+
+    expect(first.exit).toBe(23)
+    expect(second.sources).toMatchObject([{ outcome: 'failed' }])
+    expect(second.exit).toBe(23)
+    expect(second.archives).toHaveLength(1)
+    expect(await readdir(join(world.folder, 'data/spool'))).toEqual([first.archives[0]?.file])
+  })
+
+  it('an interrupt ends it within seconds and leaves nothing half done', async () => {
+    await start([{}])
+    await world.noise('big', 80 * MB)
+    world.env['UPLOAD_LIMIT_MBIT'] = '80'
+    const stop = new AbortController()
+
+    const report = await world.run({
+      signal: stop.signal,
+      onEvent: (event) => {
+        if (event.kind === 'uploading' && event.sentBytes > 2 * MB) stop.abort(new Error('enough'))
+      },
+    })
+
+    expect(report.exit).toBe(130)
+    expect(world.models[0]!.uploads()).toEqual([])
+    expect(await world.audit()).toEqual([])
+  })
+
+  it('reaches COPIES different servers, and is not done before', async () => {
+    await start([{}, { limitGb: 0.000001 }, {}])
+    world.env['COPIES'] = '2'
+    await world.noise('a', 10_000)
+
+    const { archives, exit } = await world.run()
+
+    expect(exit).toBe(0)
+    expect(archives[0]?.copies.map(({ number }) => number)).toEqual([1, 3])
+    expect(await world.audit()).toEqual([])
+  })
+
+  it('renumbering a server, or https instead of http, moves no usage', async () => {
+    await start([{}, {}])
+    await world.noise('a', 10_000)
+    const { archives } = await world.run()
+    const [one, two] = world.models
+    world.configure(1, two!.endpoint, two!)
+    world.configure(2, one!.endpoint, one!)
+
+    const usage = await world.withCatalog(async (catalog) => {
+      await catalog.registerServers([])
+      return (await catalog.servers()).map(({ endpoint, usedBytes }) => [endpoint, usedBytes])
+    })
+
+    expect(usage).toContainEqual([one!.endpoint, archives[0]?.sizeBytes])
+  })
+
+  it('an archive lost from the spool before any server had it is told, not forgotten', async () => {
+    await start([{ entry: { SECRET_KEY: 'wrong' } }])
+    await world.noise('a', 10_000)
+    const { archives } = await world.run()
+    await rm(join(world.folder, 'data/spool', archives[0]!.file))
+
+    const report = await world.run({ limits: QUICK })
+
+    expect(report.warnings.join('\n')).toContain('archive lost')
+    expect(report.exit).toBe(23)
+  })
+})
