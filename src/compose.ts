@@ -27,14 +27,15 @@ export type LimitOverrides = {
 export async function openServices(
   input: { readonly configFile: string | undefined },
   { network = NETWORK_LIMITS, delivery = DELIVERY_LIMITS }: LimitOverrides = {},
-): Promise<Services & Closable> {
-  const { config } = loadConfig({ configFlag: input.configFile, cwd: process.cwd() })
+): Promise<Services & Closable & { readonly secrets: readonly string[] }> {
+  const { config, secrets } = loadConfig({ configFlag: input.configFile, cwd: process.cwd() })
   let catalog: Promise<Catalog> | undefined
   const openCatalog = () => (catalog ??= openCatalogOf(config))
   const openStorage = () => storageOpener(config, network)
 
   return {
     config,
+    secrets,
     catalog: openCatalog,
     catalogIfPresent: async () => (existsSync(config.catalogPath) ? openCatalog() : undefined),
     openStorage,

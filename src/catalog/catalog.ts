@@ -126,6 +126,7 @@ export interface Catalog {
     readonly sourceKind: string
     /** A file name that is taken gets "-2", "-3", ... : returned in the row. */
     readonly startedAt: Date
+    /** The row's `localPath` is FILE.partial there until `markReady` gives the final one. */
     readonly spoolDir: string
   }): Promise<ArchiveRow>
   /** packing -> ready: the file is whole, fsynced, and lies at `localPath`. */
@@ -144,7 +145,7 @@ export interface Catalog {
   ): Promise<void>
   /** packing or ready -> failed. */
   markArchiveFailed(id: ArchiveId, reason: string, at: Date): Promise<void>
-  /** The spool file is gone on purpose; ready -> gone. */
+  /** The spool file is gone on purpose; ready -> gone. A bug while no copy is stored. */
   markLocalGone(id: ArchiveId): Promise<void>
 
   /**
@@ -182,7 +183,11 @@ export interface Catalog {
 
   /** Newest first. */
   archives(filter?: ArchiveFilter): Promise<readonly ArchiveWithCopies[]>
-  /** By id, unique prefix of an id, file name, or `latest:SOURCE`. Rejects with ARCHIVE_MISSING. */
+  /**
+   * By id, unique prefix of an id, file name, key, or `latest:SOURCE` (the newest that is stored or
+   * whole in the spool). A file name or source that this host does not have may be another host's,
+   * if only one has it. Rejects with ARCHIVE_MISSING, naming the candidates if there are several.
+   */
   findArchive(name: string): Promise<ArchiveWithCopies>
   /** Archives of this host left in `packing`: their process died. */
   interruptedArchives(): Promise<readonly ArchiveRow[]>
@@ -192,6 +197,12 @@ export interface Catalog {
   unsettledCopies(): Promise<readonly CopyRow[]>
   /** The newest archive of each source of this host that is stored or was. */
   lastGood(source: string): Promise<ArchiveRow | undefined>
+
+  /**
+   * Reads the whole catalog and recounts every sum; rejects with CATALOG_CORRUPT and what is wrong.
+   * Opening does a quicker form of this, and only while the file is small: a run calls it once.
+   */
+  check(): Promise<void>
 
   close(): Promise<void>
 }

@@ -21,12 +21,15 @@ export type Provider = {
   readonly note: string | undefined
 }
 
+/** What `endpoint` holds for the operator to replace. */
+export const PLACEHOLDER = /\b(?:REGION|ACCOUNT|XXXX|LOCATION|idrivee2-NN)\b/
+
 export const PROVIDERS: readonly Provider[] = [
   {
     id: 'idrive',
     name: 'iDrive e2',
     endpoint: 'XXXX.LOCATION.idrivee2-NN.com',
-    endpointHint: 'each account has its own: copy it from Access keys in the e2 console',
+    endpointHint: 'each account has its own; copy it from Access keys in the e2 console',
     region: 'us-east-1',
     regionHint: 'the code that the console shows beside the endpoint, or us-east-1',
     host: /(?:^|\.)idrivee2(?:-\d+)?\.com$/,
@@ -110,7 +113,7 @@ export const PROVIDERS: readonly Provider[] = [
     region: undefined,
     regionHint: 'the location at the start of the endpoint, as in fsn1',
     host: /^([a-z]{3}\d)\.your-objectstorage\.com$/,
-    note: "keys are valid for all buckets of a project: give the archives one of their own",
+    note: 'keys are valid for all buckets of a project: give the archives one of their own',
   },
   {
     id: 'scaleway',

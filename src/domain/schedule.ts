@@ -43,6 +43,9 @@ const MONTH: Field = { name: 'month', min: 1, max: 12, names: MONTH_NAMES.map(sh
 // 7 is Sunday, too.
 const WEEKDAY: Field = { name: 'weekday', min: 0, max: 7, names: DAY_NAMES.map(short) }
 
+// A step beyond the field's end leaves its first value, as in cron.
+const STEP: Field = { name: 'step', min: 1, max: 99 }
+
 const MACROS: Readonly<Record<string, string>> = {
   '@hourly': '0 * * * *',
   '@daily': '0 0 * * *',
@@ -95,8 +98,8 @@ function readField(text: string, field: Field): number[] {
   for (const item of text.split(',')) {
     const [range = '', stepText, ...more] = item.split('/')
     const [low, high] = readRange(range, stepText !== undefined, field)
-    const step = stepText === undefined ? 1 : readNumber(stepText, { ...field, name: 'step' })
-    if (more.length > 0 || step < 1) throw wrong(`the ${field.name} "${item}" has a wrong step`)
+    const step = stepText === undefined ? 1 : readNumber(stepText, STEP)
+    if (more.length > 0) throw wrong(`the ${field.name} "${item}" has a wrong step`)
     for (let value = low; value <= high; value += step) values.add(value)
   }
   return [...values].sort((a, b) => a - b)
@@ -150,9 +153,7 @@ export function describeSchedule(schedule: Schedule): string {
 function describeDays({ monthDays, weekdays, isEitherDay }: Schedule): string {
   const byDate = `on day ${listed(runs(monthDays, '-'))} of the month`
   const named = weekdays.map((day) => DAY_NAMES[day]!)
-  const byName = isSame(weekdays, [1, 2, 3, 4, 5])
-    ? 'on Monday to Friday'
-    : `on ${listed(named)}`
+  const byName = isSame(weekdays, [1, 2, 3, 4, 5]) ? 'on Monday to Friday' : `on ${listed(named)}`
   if (isEitherDay) return `${byDate} or ${byName}`
   if (monthDays.length === 31) return weekdays.length === 7 ? 'every day' : byName
   return weekdays.length === 7 ? byDate : `${byDate} if it is ${byName.slice(3)}`
@@ -261,9 +262,7 @@ function runs(
 }
 
 function listed(words: readonly string[]): string {
-  return words.length < 2
-    ? words.join('')
-    : `${words.slice(0, -1).join(', ')} and ${words.at(-1)}`
+  return words.length < 2 ? words.join('') : `${words.slice(0, -1).join(', ')} and ${words.at(-1)}`
 }
 
 function isSame(a: readonly number[], b: readonly number[]): boolean {

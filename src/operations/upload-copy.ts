@@ -162,7 +162,7 @@ async function completeAndProve(
     await storage.complete(upload, receipts, stop)
   } catch (error) {
     // The answer may be lost and the object there all the same: only HEAD can tell.
-    if (isFailure(error, 'INTERRUPTED')) throw error
+    if (isFailure(error, 'INTERRUPTED', 'SERVER_DAMAGED_DATA')) throw error
     refusal = error
   }
   const delays = refusal === undefined ? limits.headDelaysMs : limits.headDelaysMs.slice(0, 1)
@@ -206,6 +206,11 @@ async function giveUp(
     if (!state.isCompleting) return false
     const head = await storage.head(state.target.key, deadline)
     if (head === undefined || !isProvenBy(head, expected)) return false
+    if (isFailure(error, 'SERVER_DAMAGED_DATA')) {
+      // Ours by its token, and not what was sent: it must never be taken for a copy.
+      await storage.remove(head.key, head.versionId, deadline)
+      return false
+    }
     await markStored(catalog, state.copyId, head)
     return true
   }

@@ -110,6 +110,17 @@ export interface Storage {
   /** Uploads begun and neither completed nor aborted, for exactly this key. */
   listUploads(key: string, signal: AbortSignal): AsyncIterable<ListedUpload>
 
+  /**
+   * Stores a small stream of unknown length under a new key, and proves it by `head`. It is gone
+   * through once; nothing is left behind when this rejects.
+   */
+  putSmall(
+    key: string,
+    body: AsyncIterable<Uint8Array>,
+    token: string,
+    signal: AbortSignal,
+  ): Promise<void>
+
   /** Ends connections. */
   close(): void
 }

@@ -69,7 +69,8 @@ export class World {
       STORAGE_LIMIT_GB: String(server.limitGb ?? 1),
       ...server.entry,
     }
-    for (const [name, value] of Object.entries(entry)) this.env[`S3_SERVER_${number}_${name}`] = value
+    for (const [name, value] of Object.entries(entry))
+      this.env[`S3_SERVER_${number}_${name}`] = value
   }
 
   get envFile(): string {
@@ -87,8 +88,17 @@ export class World {
     await writeFile(join(this.source, name), randomBytes(bytes))
   }
 
-  async run(input: { readonly limits?: LimitOverrides; readonly signal?: AbortSignal; readonly onEvent?: (event: RunEvent) => void } = {}): Promise<RunReport> {
-    const services = await openServices({ configFile: await this.writeEnv() }, input.limits ?? QUICK)
+  async run(
+    input: {
+      readonly limits?: LimitOverrides
+      readonly signal?: AbortSignal
+      readonly onEvent?: (event: RunEvent) => void
+    } = {},
+  ): Promise<RunReport> {
+    const services = await openServices(
+      { configFile: await this.writeEnv() },
+      input.limits ?? QUICK,
+    )
     try {
       return await services.withRun(input.onEvent ?? (() => {}), (running) =>
         run(running, { sourceNames: [] }, input.signal ?? new AbortController().signal),
@@ -116,7 +126,9 @@ export class World {
       const wrong: string[] = []
       const archives = await catalog.archives()
       for (const [index, model] of this.models.entries()) {
-        const row = (await catalog.servers()).find(({ endpoint }) => endpoint.includes(`:${model.port}`))
+        const row = (await catalog.servers()).find(({ endpoint }) =>
+          endpoint.includes(`:${model.port}`),
+        )
         if (row === undefined) continue
         const copies = archives
           .flatMap((archive) => archive.copies)
@@ -125,13 +137,17 @@ export class World {
         const objects = new Map(model.objects().map(({ key, sizeBytes }) => [key, sizeBytes]))
         const where = `server ${index + 1}`
         for (const [key, size] of rows) {
-          if (objects.get(key) !== size) wrong.push(`${where}: row ${key} has ${size} bytes, the server ${objects.get(key)}`)
+          if (objects.get(key) !== size)
+            wrong.push(`${where}: row ${key} has ${size} bytes, the server ${objects.get(key)}`)
         }
-        for (const key of objects.keys()) if (!rows.has(key)) wrong.push(`${where}: object ${key} has no row`)
+        for (const key of objects.keys())
+          if (!rows.has(key)) wrong.push(`${where}: object ${key} has no row`)
         const held = [...objects.values()].reduce((sum, size) => sum + size, 0)
         if (row.usedBytes !== held) wrong.push(`${where}: used ${row.usedBytes}, held ${held}`)
-        if (row.reservedBytes !== 0) wrong.push(`${where}: ${row.reservedBytes} bytes still reserved`)
-        for (const { key } of model.uploads()) wrong.push(`${where}: upload of ${key} is still open`)
+        if (row.reservedBytes !== 0)
+          wrong.push(`${where}: ${row.reservedBytes} bytes still reserved`)
+        for (const { key } of model.uploads())
+          wrong.push(`${where}: upload of ${key} is still open`)
       }
       return wrong
     })

@@ -1,0 +1,70 @@
+// The catalog on any SQL database that Kysely speaks; the queries live in the *-rows.ts beside it.
+
+import type { Kysely } from 'kysely'
+import * as archives from './archive-rows.ts'
+import type { Catalog } from './catalog.ts'
+import * as copies from './copy-rows.ts'
+import { corrupt } from './damage.ts'
+import { findArchive } from './find-archive.ts'
+import { findCountFaults, findLedgerFaults } from './ledger-check.ts'
+import * as servers from './server-rows.ts'
+import type { Tables } from './tables.ts'
+
+export type KyselyCatalogInput = {
+  readonly db: Kysely<Tables>
+  /** SERVER_ID of this host: whose archives are begun, waiting, interrupted. */
+  readonly host: string
+  /** What messages call the catalog; for SQLite its path. */
+  readonly name: string
+  /** The database's own check of all that it holds; none found: []. */
+  readonly findDamage: () => readonly string[]
+  readonly close: () => Promise<void>
+}
+
+export function createKyselyCatalog(input: KyselyCatalogInput): Catalog {
+  const { db, host } = input
+  return {
+    registerServers: (list) => servers.registerServers(db, list),
+    servers: () => servers.listServers(db, host),
+    setOtherBytes: (identity, bytes, at) => servers.setOtherBytes(db, identity, bytes, at),
+    setHealth: (identity, health, reason, at) =>
+      servers.setHealth(db, host, { identity, health, reason, at }),
+    keysOn: (identity) => copies.keysOn(db, identity),
+
+    beginArchive: (archive) => archives.beginArchive(db, host, archive),
+    markReady: (id, facts) => archives.markReady(db, id, facts),
+    markArchiveFailed: (id, reason, at) => archives.markArchiveFailed(db, id, reason, at),
+    markLocalGone: (id) => archives.markLocalGone(db, id),
+
+    reserve: (promise) => copies.reserve(db, promise),
+    resizeReservation: (id, bytes, limit) => copies.resizeReservation(db, id, bytes, limit),
+    setUploadId: (id, uploadId) => copies.setUploadId(db, id, uploadId),
+    markStored: (id, proof) => copies.markStored(db, id, proof),
+    markUncertain: (id, reason) => copies.markUncertain(db, id, reason),
+    markCopyFailed: (id, reason) => copies.markCopyFailed(db, id, reason),
+
+    addAttempt: (attempt) => archives.addAttempt(db, attempt),
+    attempts: (id) => archives.attemptsOf(db, id),
+
+    archives: (filter = {}) => archives.listArchives(db, filter),
+    findArchive: (name) => findArchive(db, host, name),
+    interruptedArchives: () => archives.interruptedArchives(db, host),
+    waitingArchives: (copiesWanted) => archives.waitingArchives(db, host, copiesWanted),
+    unsettledCopies: () => copies.unsettledCopies(db, host),
+    lastGood: (source) => archives.lastGood(db, host, source),
+
+    check: () => check(input),
+    close: input.close,
+  }
+}
+
+async function check({ db, name, findDamage }: KyselyCatalogInput): Promise<void> {
+  const found = [...findDamage()]
+  // A count over damaged pages says nothing that the damage did not say.
+  if (found.length === 0) {
+    await archives.snapshot(db, async (trx) => {
+      found.push(...(await findLedgerFaults(trx)), ...(await findCountFaults(trx)))
+    })
+  }
+  if (found.length > 0) throw corrupt(name, found.join('; '))
+}

@@ -1,0 +1,243 @@
+// The catalog on SQLite: opening it, its pragmas, its checks. The only file that touches
+// better-sqlite3.
+//
+// Never open a database file by node:fs while a handle is open in this process: closing any file
+// handle drops all of the process's POSIX locks on that file, SQLite's among them.
+
+import { resolve } from 'node:path'
+import Database from 'better-sqlite3'
+import { Kysely } from 'kysely'
+import { SpillwayError } from '../domain/errors.ts'
+import type { Catalog } from './catalog.ts'
+import { makePrivateFile, prepareCatalogFile, publishCopy } from './catalog-file.ts'
+import { corrupt } from './damage.ts'
+import { createKyselyCatalog } from './kysely-catalog.ts'
+import { findLedgerFaults, requireColumns } from './ledger-check.ts'
+import { migrate } from './migrate.ts'
+import { MIGRATIONS } from './migrations.ts'
+import type { Migration } from './migrations.ts'
+import { PatientSqliteDialect, SQLITE_TYPES } from './sqlite-dialect.ts'
+import { fromSqlite, sqliteCode } from './sqlite-errors.ts'
+import type { Tables } from './tables.ts'
+
+/** The members that are used, of a statement and of a database. */
+type SqliteStatement = {
+  readonly reader: boolean
+  all(parameters: readonly unknown[]): unknown[]
+  run(parameters: readonly unknown[]): {
+    changes: number | bigint
+    lastInsertRowid: number | bigint
+  }
+  iterate(parameters: readonly unknown[]): IterableIterator<unknown>
+}
+
+export type SqliteHandle = {
+  readonly open: boolean
+  readonly inTransaction: boolean
+  prepare(sql: string): SqliteStatement
+  exec(sql: string): unknown
+  pragma(source: string, options?: { readonly simple?: boolean }): unknown
+  close(): unknown
+}
+
+const MEMORY = ':memory:'
+
+/** Above this size a file is not checked whole at every opening: quick_check does 500 MB/s. */
+const CHECKED_ON_OPEN_BYTES_MAX = 32 * 1024 * 1024
+
+// While a handle is being set up there is nothing else to do, and SQLite's own wait is the only one
+// that covers pragmas. Afterwards the dialect waits, without blocking: 50 ms is what a transaction
+// of another process usually takes, fsync included.
+const STATEMENT_BLOCKS_MS = 50
+
+export type CatalogOptions = {
+  /** Made when it is not there, with its folder. `:memory:` for one that is gone when closed. */
+  readonly path: string
+  /** SERVER_ID. */
+  readonly host: string
+  /** How long a call waits for other processes; without blocking this one. */
+  readonly busyTimeoutMs?: number
+  /** For tests of older and newer schemas. */
+  readonly migrations?: readonly Migration[]
+}
+
+// Ours hold the write lock for milliseconds. What holds it for longer is a shell or a backup that
+// somebody left open, or a migration of a big catalog, which is worth waiting for.
+const BUSY_TIMEOUT_MS = 15_000
+
+type Connection = { readonly handle: SqliteHandle; readonly db: Kysely<Tables> }
+
+type Setting = {
+  readonly path: string
+  readonly busyTimeoutMs: number
+  readonly migrations: readonly Migration[]
+}
+
+/** Rejects with CATALOG_UNAVAILABLE, CATALOG_NEWER or CATALOG_CORRUPT; nothing is left open then. */
+export async function openCatalog(options: CatalogOptions): Promise<Catalog> {
+  const setting = {
+    path: options.path === MEMORY ? MEMORY : resolve(options.path),
+    busyTimeoutMs: options.busyTimeoutMs ?? BUSY_TIMEOUT_MS,
+    migrations: options.migrations ?? MIGRATIONS,
+  }
+  const { path } = setting
+  if (path !== MEMORY) {
+    await prepareCatalogFile(path, async (newPath) => {
+      await disconnect(await connect({ ...setting, path: newPath }))
+    })
+  }
+  const connection = await connect(setting)
+  return createKyselyCatalog({
+    db: connection.db,
+    host: options.host,
+    name: path,
+    findDamage: () => {
+      try {
+        return findDamage(connection.handle, 'full')
+      } catch (error) {
+        throw fromSqlite(error, path)
+      }
+    },
+    close: () => disconnect(connection),
+  })
+}
+
+/** Open, sound, and of the latest schema. */
+async function connect(setting: Setting): Promise<Connection> {
+  const { path, busyTimeoutMs } = setting
+  const handle = openSqlite(path, busyTimeoutMs)
+  const dialect = new PatientSqliteDialect({ handle, path, busyTimeoutMs })
+  const connection = { handle, db: new Kysely<Tables>({ dialect }) }
+  try {
+    const isChecked = databaseBytes(handle) <= CHECKED_ON_OPEN_BYTES_MAX
+    if (isChecked) requireNone(path, findDamage(handle, 'quick'))
+    await bringUpToDate(connection, setting)
+    await requireColumns(connection.db)
+    endBlockingWaits(handle, busyTimeoutMs)
+    if (isChecked) requireNone(path, await findLedgerFaults(connection.db))
+    return connection
+  } catch (error) {
+    await disconnect(connection)
+    // A table or column that is missing from the latest schema is damage here, and a bug later.
+    if (sqliteCode(error) === 'SQLITE_ERROR')
+      throw corrupt(path, 'its schema is not what it says', error)
+    throw fromSqlite(error, path)
+  }
+}
+
+async function bringUpToDate({ handle, db }: Connection, setting: Setting): Promise<void> {
+  const { path, busyTimeoutMs, migrations } = setting
+  await migrate({
+    db,
+    types: SQLITE_TYPES,
+    migrations,
+    tableNames: () => tableNames(handle),
+    beforeChange: async ({ to }) => {
+      const copyPath = `${path}.before-v${to}`
+      makePrivateFile(`${copyPath}.partial`)
+      copyDatabase(path, `${copyPath}.partial`, busyTimeoutMs)
+      publishCopy(`${copyPath}.partial`, copyPath)
+    },
+    path,
+  })
+}
+
+function requireNone(path: string, findings: readonly string[]): void {
+  if (findings.length > 0) throw corrupt(path, findings.join('; '))
+}
+
+async function disconnect({ handle, db }: Connection): Promise<void> {
+  await db.destroy()
+  // Kysely closes only what it has used.
+  if (handle.open) handle.close()
+}
+
+/** A handle without any setting, for an existing file. */
+export function openHandle(
+  path: string,
+  options: { readonly busyTimeoutMs: number; readonly isReadOnly?: boolean },
+): SqliteHandle {
+  try {
+    return new Database(path, {
+      timeout: options.busyTimeoutMs,
+      readonly: options.isReadOnly ?? false,
+      fileMustExist: path !== MEMORY,
+    })
+  } catch (error) {
+    throw fromSqlite(error, path)
+  }
+}
+
+/** A handle with all that the catalog needs of SQLite. */
+function openSqlite(path: string, busyTimeoutMs: number): SqliteHandle {
+  const handle = openHandle(path, { busyTimeoutMs })
+  try {
+    applyPragmas(handle, path)
+    return handle
+  } catch (error) {
+    handle.close()
+    throw fromSqlite(error, path)
+  }
+}
+
+function applyPragmas(handle: SqliteHandle, path: string): void {
+  // Nothing in a schema may call functions with side effects: the file may come from elsewhere.
+  handle.pragma('trusted_schema = OFF')
+  // Damaged pages are noticed when they are read, not when they have been used.
+  handle.pragma('cell_size_check = ON')
+  handle.pragma('foreign_keys = ON')
+  const mode = handle.pragma('journal_mode = WAL', { simple: true })
+  if (mode !== 'wal' && path !== MEMORY) {
+    throw new SpillwayError(
+      'CATALOG_UNAVAILABLE',
+      `the catalog ${path} cannot use a write-ahead log (journal mode ${String(mode)})`,
+      { facts: { path }, hint: 'keep DATA_DIR on a local disk, not on a network file system' },
+    )
+  }
+  // In WAL mode this binding's default may lose the last transactions at a power cut: a
+  // reservation or the mark "stored" would be gone. A night has dozens of commits, not thousands.
+  handle.pragma('synchronous = FULL')
+}
+
+/** From now on the dialect waits for other processes. */
+function endBlockingWaits(handle: SqliteHandle, busyTimeoutMs: number): void {
+  handle.pragma(`busy_timeout = ${Math.min(STATEMENT_BLOCKS_MS, busyTimeoutMs)}`)
+}
+
+function tableNames(handle: SqliteHandle): ReadonlySet<string> {
+  const rows = handle.prepare(`select name from sqlite_master where type = 'table'`).all([])
+  return new Set((rows as { name: string }[]).map(({ name }) => name))
+}
+
+function databaseBytes(handle: SqliteHandle): number {
+  const pages = handle.pragma('page_count', { simple: true }) as number
+  return pages * (handle.pragma('page_size', { simple: true }) as number)
+}
+
+/** The first few things that are wrong with the file; none: it is sound. */
+function findDamage(handle: SqliteHandle, depth: 'quick' | 'full'): readonly string[] {
+  const check = depth === 'quick' ? 'quick_check' : 'integrity_check'
+  const found = (handle.pragma(`${check}(3)`) as Record<string, string>[])
+    .map((row) => String(row[check]))
+    .filter((line) => line !== 'ok')
+  if (found.length > 0 || depth === 'quick') return found
+  const orphans = handle.pragma('foreign_key_check') as { table: string; parent: string }[]
+  return orphans
+    .slice(0, 3)
+    .map(({ table, parent }) => `a row of ${table} points to no row of ${parent}`)
+}
+
+/**
+ * Writes the database as it is now to an empty or missing file, while other handles may read and
+ * one may hold the write lock: what that one has not committed is not in the copy.
+ */
+function copyDatabase(path: string, copyPath: string, busyTimeoutMs: number): void {
+  const handle = openHandle(path, { busyTimeoutMs, isReadOnly: true })
+  try {
+    handle.prepare('vacuum into ?').run([copyPath])
+  } catch (error) {
+    throw fromSqlite(error, path)
+  } finally {
+    handle.close()
+  }
+}

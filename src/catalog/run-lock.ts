@@ -1,0 +1,182 @@
+// One run at a time per data folder, by a lock that dies with its process.
+//
+// The lock is SQLite's own: an open write transaction on DATA_DIR/run.lock, a file that stays empty.
+// The kernel drops it when the process ends, however it ends. Who holds it is told by run.pid, which
+// is for the message only: it may be missing or left over, and is believed when it can be proven.
+
+import { existsSync, readFileSync, renameSync, rmSync, writeFileSync } from 'node:fs'
+import { join } from 'node:path'
+import { setTimeout as sleep } from 'node:timers/promises'
+import { SpillwayError, messageOf } from '../domain/errors.ts'
+import { makeFolder } from './catalog-file.ts'
+import { openHandle } from './open-sqlite.ts'
+import type { SqliteHandle } from './open-sqlite.ts'
+import { isBusy } from './sqlite-errors.ts'
+
+export type RunLock = {
+  /** May be called twice. */
+  readonly release: () => Promise<void>
+}
+
+// A handle that nobody refers to is closed by the garbage collector, and its lock with it.
+const held = new Set<SqliteHandle>()
+
+/** Rejects with RUN_LOCKED while another run is going on in this data folder; waits for nobody. */
+export async function acquireRunLock(dataDir: string): Promise<RunLock> {
+  makeFolder(dataDir)
+  const lockPath = join(dataDir, 'run.lock')
+  const pidPath = join(dataDir, 'run.pid')
+  const handle = take(lockPath)
+  if (handle === undefined) throw await lockedBy(pidPath)
+  held.add(handle)
+  try {
+    writeHolder(pidPath)
+  } catch (cause) {
+    drop(handle)
+    throw unusable(pidPath, cause)
+  }
+  return {
+    release: async () => {
+      if (!held.has(handle)) return
+      try {
+        // Before the lock is given back: afterwards it may be another run's.
+        rmSync(pidPath, { force: true })
+      } finally {
+        drop(handle)
+      }
+    },
+  }
+}
+
+function take(lockPath: string): SqliteHandle | undefined {
+  let handle: SqliteHandle | undefined
+  try {
+    if (!existsSync(lockPath)) createLockFile(lockPath)
+    handle = openHandle(lockPath, { busyTimeoutMs: 0 })
+    // Not EXCLUSIVE: that also fails when two processes merely look at the file at once, and then
+    // nobody would win. Of those who ask for this one, exactly one gets it.
+    handle.exec('begin immediate')
+    return handle
+  } catch (error) {
+    handle?.close()
+    if (isBusy(error)) return undefined
+    throw unusable(lockPath, error instanceof SpillwayError ? (error.cause ?? error) : error)
+  }
+}
+
+function createLockFile(lockPath: string): void {
+  try {
+    writeFileSync(lockPath, '', { flag: 'wx', mode: 0o600 })
+  } catch (cause) {
+    // Made by another run a moment ago.
+    if (!(cause instanceof Error && 'code' in cause && cause.code === 'EEXIST')) throw cause
+  }
+}
+
+function drop(handle: SqliteHandle): void {
+  held.delete(handle)
+  handle.close()
+}
+
+type Holder = {
+  readonly pid: number
+  readonly since: string
+  /** When the kernel started the process: a pid is given again, the pair is not. */
+  readonly startTicks: string | undefined
+}
+
+function writeHolder(pidPath: string): void {
+  const holder: Holder = {
+    pid: process.pid,
+    since: new Date().toISOString(),
+    startTicks: startTicksOf(process.pid),
+  }
+  const newPath = `${pidPath}.new`
+  writeFileSync(newPath, `${JSON.stringify(holder)}\n`, { mode: 0o600 })
+  renameSync(newPath, pidPath)
+}
+
+// The holder writes its name a moment after it took the lock: 10 looks over 200 ms see it, also on a
+// busy machine, and cost nothing to somebody who will not run anyway.
+const LOOKS = 10
+const BETWEEN_LOOKS_MS = 20
+
+async function lockedBy(pidPath: string): Promise<SpillwayError> {
+  for (let look = 0; look < LOOKS; look += 1) {
+    const holder = readHolder(pidPath)
+    if (holder !== undefined) {
+      const { pid, since } = holder
+      return new SpillwayError(
+        'RUN_LOCKED',
+        `another run is going on (pid ${pid}, since ${clockTime(new Date(since))})`,
+        { facts: { pid, since } },
+      )
+    }
+    await sleep(BETWEEN_LOOKS_MS)
+  }
+  // In another container, say, which shares the folder and not the process numbers.
+  return new SpillwayError(
+    'RUN_LOCKED',
+    'another run is going on (its process cannot be seen from here)',
+  )
+}
+
+/** undefined: nobody, or nobody who is proven to be alive. */
+function readHolder(pidPath: string): Holder | undefined {
+  let holder: unknown
+  try {
+    holder = JSON.parse(readFileSync(pidPath, 'utf8'))
+  } catch {
+    // Missing, or damaged: the lock itself has already said all that matters.
+    return undefined
+  }
+  return isHolder(holder) && isAlive(holder) ? holder : undefined
+}
+
+function isHolder(value: unknown): value is Holder {
+  if (typeof value !== 'object' || value === null) return false
+  const { pid, since } = value as Partial<Holder>
+  return Number.isSafeInteger(pid) && pid! > 0 && !Number.isNaN(Date.parse(String(since)))
+}
+
+function isAlive({ pid, startTicks }: Holder): boolean {
+  if (startTicks !== undefined) return startTicksOf(pid) === startTicks
+  try {
+    process.kill(pid, 0)
+    return true
+  } catch (error) {
+    // Alive, and somebody else's.
+    return error instanceof Error && 'code' in error && error.code === 'EPERM'
+  }
+}
+
+/** Field 22 of /proc/PID/stat; undefined where there is no such process, or no /proc. */
+function startTicksOf(pid: number): string | undefined {
+  try {
+    const stat = readFileSync(`/proc/${pid}/stat`, 'utf8')
+    // The second field is the name, in brackets, and may hold spaces and brackets itself.
+    return stat.slice(stat.lastIndexOf(')') + 2).split(' ')[19]
+  } catch {
+    return undefined
+  }
+}
+
+/** `02:30:07` of this machine's clock, with the date when it was not today. */
+function clockTime(at: Date): string {
+  const time = at.toTimeString().slice(0, 8)
+  return at.toDateString() === new Date().toDateString()
+    ? time
+    : `${at.toISOString().slice(0, 10)} ${time}`
+}
+
+function unusable(path: string, cause: unknown): SpillwayError {
+  return new SpillwayError(
+    'CATALOG_UNAVAILABLE',
+    `the run lock ${path} cannot be taken: ${messageOf(cause)}`,
+    {
+      cause,
+      facts: { path },
+      hint: `may this user write there? If no run is going on, ${path} may be removed`,
+    },
+  )
+}

@@ -1,0 +1,100 @@
+// The queries on servers and their health.
+
+import type { Kysely } from 'kysely'
+import { assert } from '../lib/assert.ts'
+import { bucketOf } from '../domain/server.ts'
+import type { Server, ServerIdentity } from '../domain/server.ts'
+import type { Health, ServerRow } from './catalog.ts'
+import { safeInteger, serverFrom, timeText } from './rows.ts'
+import type { Tables } from './tables.ts'
+
+export async function registerServers(
+  db: Kysely<Tables>,
+  servers: readonly Server[],
+): Promise<void> {
+  await db.transaction().execute(async (trx) => {
+    for (const server of servers) {
+      const seen = {
+        label: server.label,
+        endpoint: server.endpoint,
+        bucket: bucketOf(server),
+        prefix: server.prefix,
+      }
+      await trx
+        .insertInto('s3_servers')
+        .values({ identity: server.identity, ...seen })
+        .onConflict((conflict) => conflict.column('identity').doUpdateSet(seen))
+        .execute()
+    }
+  })
+}
+
+export async function listServers(db: Kysely<Tables>, host: string): Promise<ServerRow[]> {
+  const rows = await db
+    .selectFrom('s3_servers')
+    .leftJoin('server_health', (join) =>
+      join
+        .onRef('server_health.server_id', '=', 's3_servers.id')
+        .on('server_health.host', '=', host),
+    )
+    .selectAll('s3_servers')
+    .select(['server_health.health', 'server_health.reason', 'server_health.checked_at'])
+    .orderBy('s3_servers.id')
+    .execute()
+  return rows.map(serverFrom)
+}
+
+export async function setOtherBytes(
+  db: Kysely<Tables>,
+  identity: ServerIdentity,
+  otherBytes: number,
+  listedAt: Date,
+): Promise<void> {
+  requireBytes(otherBytes, 'otherBytes')
+  await db.transaction().execute(async (trx) => {
+    await trx
+      .updateTable('s3_servers')
+      .set({ other_bytes: otherBytes, listed_at: timeText(listedAt) })
+      .where('id', '=', await serverIdOf(trx, identity))
+      .execute()
+  })
+}
+
+export async function setHealth(
+  db: Kysely<Tables>,
+  host: string,
+  seen: {
+    readonly identity: ServerIdentity
+    readonly health: Health
+    readonly reason: string | undefined
+    readonly at: Date
+  },
+): Promise<void> {
+  const values = {
+    health: seen.health,
+    reason: seen.reason ?? null,
+    checked_at: timeText(seen.at),
+  }
+  await db.transaction().execute(async (trx) => {
+    await trx
+      .insertInto('server_health')
+      .values({ host, server_id: await serverIdOf(trx, seen.identity), ...values })
+      .onConflict((conflict) => conflict.columns(['host', 'server_id']).doUpdateSet(values))
+      .execute()
+  })
+}
+
+/** The number of a server in the tables; a server that was never registered is a bug. */
+export async function serverIdOf(db: Kysely<Tables>, identity: ServerIdentity): Promise<number> {
+  const row = await db
+    .selectFrom('s3_servers')
+    .select('id')
+    .where('identity', '=', identity)
+    .executeTakeFirst()
+  assert(row !== undefined, `server "${identity}" is not registered in the catalog`)
+  return safeInteger(row.id, 's3_servers.id')
+}
+
+export function requireBytes(bytes: number, name: string): void {
+  assert(Number.isSafeInteger(bytes) && bytes >= 0, `${name} is ${bytes}`)
+}

@@ -1,0 +1,188 @@
+// spillway status: how things stand, from the catalog alone.
+//
+// A question, not a check: it exits with 0 whatever the answer is. What must wake somebody up is the
+// exit code of `run`.
+
+import { defineCommand, JSON_FLAG, NO_OPERANDS } from '../command.ts'
+import type { Io } from '../command.ts'
+import { bar, formatAge, formatUtc, painter, plural, printTable } from '../output.ts'
+import type { Style } from '../output.ts'
+import type { Cell, Column } from '../table.ts'
+import { oneLine } from '../text.ts'
+import type { Catalog, Health } from '../../catalog/catalog.ts'
+import type { Config } from '../../domain/config.ts'
+import { formatBytes } from '../../domain/sizes.ts'
+import { statusOf } from '../../operations/status.ts'
+import type { ServerStatus, SourceStatus, Status, WaitingArchive } from '../../operations/status.ts'
+
+/** Only what this command needs: the real services have more. */
+export type StatusServices = {
+  readonly config: Config
+  readonly catalogIfPresent: () => Promise<Catalog | undefined>
+}
+
+const STYLES: Readonly<Record<Health, Style>> = {
+  alive: 'good',
+  full: 'warning',
+  dead: 'bad',
+  misconfigured: 'bad',
+  unknown: 'faint',
+}
+
+export const statusCommand = defineCommand({
+  name: 'status',
+  summary: 'servers with their room and health, last good archives, what waits',
+  details: [
+    'Tells what the last run found out; no server is asked. To ask them: spillway self-test. ' +
+      'OTHERS is what lies there besides the archives of this catalog: those of other hosts, and ' +
+      'copies of the catalog.',
+  ],
+  operands: NO_OPERANDS,
+  flags: { json: JSON_FLAG },
+  examples: ['spillway status', 'spillway status --json'],
+
+  async run(flags, _operands, io: Io<StatusServices>) {
+    const { config, catalogIfPresent } = await io.services()
+    const status = await statusOf({ config, catalog: await catalogIfPresent() })
+    if (flags.json) io.printJson(status)
+    else printStatus(io, status)
+    return 0
+  },
+})
+
+function printStatus(io: Io<StatusServices>, status: Status): void {
+  const paint = painter(io.out)
+  io.print(`host ${oneLine(status.serverId)}`)
+  io.print('')
+  if (status.servers.length === 0) io.print(paint('bad', 'No servers are configured.'))
+  else printServers(io, status.servers)
+  io.print('')
+  if (status.sources.length === 0) io.print(paint('bad', 'No sources are configured.'))
+  else printSources(io, status.sources)
+  io.print('')
+  if (status.waiting.length === 0) io.print('Nothing waits in the spool.')
+  else printWaiting(io, status.waiting)
+}
+
+// Below this there is no room for a bar beside the figures.
+const BAR_FROM_COLUMNS = 120
+
+function printServers(io: Io<StatusServices>, servers: readonly ServerStatus[]): void {
+  const hasReserved = servers.some(({ reservedBytes }) => reservedBytes > 0)
+  const hasOthers = servers.some((server) => othersOf(server) > 0)
+  const barWidth = io.out.isTerminal && io.out.columns() >= BAR_FROM_COLUMNS ? 12 : 0
+  const columns: Column[] = [
+    { title: 'N', align: 'right' },
+    { title: 'SERVER', widthMin: 14 },
+    { title: 'LIMIT', align: 'right' },
+    { title: 'USED', align: 'right' },
+    ...(hasReserved ? [{ title: 'RESERVED', align: 'right' } as const] : []),
+    ...(hasOthers ? [{ title: 'OTHERS', align: 'right' } as const] : []),
+    { title: 'SPARE', align: 'right' },
+    { title: 'TAKEN', align: 'right' },
+    { title: 'ARCHIVES', align: 'right' },
+    { title: 'HEALTH' },
+    { title: 'SEEN' },
+  ]
+  const rows = servers.map((server): Cell[] => [
+    server.number === null ? '-' : String(server.number),
+    nameOf(server),
+    server.limitBytes === null ? '-' : formatBytes(server.limitBytes),
+    formatBytes(server.usedBytes),
+    ...(hasReserved ? [formatBytes(server.reservedBytes)] : []),
+    ...(hasOthers ? [formatBytes(othersOf(server))] : []),
+    server.limitBytes === null ? '-' : formatBytes(server.spareBytes),
+    takenOf(server, barWidth),
+    String(server.archives),
+    { text: wordOf(server), style: server.enabled ? STYLES[server.health] : 'faint' },
+    server.checkedAt === null ? 'never' : `${formatAge(new Date(server.checkedAt), io.now())} ago`,
+  ])
+  printTable(io, { columns, rows })
+  const paint = painter(io.out)
+  for (const server of servers) {
+    // What is well needs no reason, and an old reason of a disabled server helps nobody.
+    if (server.healthReason === null || server.health === 'alive' || !server.enabled) continue
+    const text = `${oneLine(server.label)} is ${server.health}: ${oneLine(server.healthReason)}`
+    io.print(paint(STYLES[server.health], `  ${text}`))
+  }
+}
+
+/** The number has a column of its own. */
+function nameOf({ number, label }: ServerStatus): string {
+  const prefix = `${number}: `
+  return number !== null && label.startsWith(prefix) ? label.slice(prefix.length) : label
+}
+
+function wordOf({ number, enabled, health }: ServerStatus): string {
+  if (number === null) return 'not configured'
+  return enabled ? health : 'disabled'
+}
+
+function othersOf({ catalogBytes, otherBytes }: ServerStatus): number {
+  return catalogBytes + otherBytes
+}
+
+function takenOf(server: ServerStatus, barWidth: number): Cell {
+  if (server.limitBytes === null) return '-'
+  const taken = server.usedBytes + server.reservedBytes + othersOf(server)
+  const share = server.limitBytes === 0 ? 1 : taken / server.limitBytes
+  const percent = `${Math.floor(share * 100)} %`
+  const text = barWidth === 0 ? percent : `${bar(share, barWidth)} ${percent.padStart(5)}`
+  // From nine tenths on the next big archive will go elsewhere: time to think of more room.
+  return share >= 0.9 ? { text, style: 'warning' } : text
+}
+
+function printSources(io: Io<StatusServices>, sources: readonly SourceStatus[]): void {
+  printTable(io, {
+    columns: [
+      { title: 'SOURCE', widthMin: 8 },
+      { title: 'LAST GOOD (UTC)' },
+      { title: 'AGE', align: 'right' },
+      { title: 'SIZE', align: 'right' },
+      { title: 'PATH', widthMin: 12 },
+    ],
+    rows: sources.map(({ name, lastGoodAt, lastSizeBytes, path }): Cell[] => [
+      name,
+      lastGoodAt === null ? { text: 'NEVER', style: 'bad' } : formatUtc(new Date(lastGoodAt)),
+      lastGoodAt === null ? '-' : ageCell(new Date(lastGoodAt), io.now()),
+      lastSizeBytes === null ? '-' : formatBytes(lastSizeBytes),
+      path,
+    ]),
+  })
+  const never = sources.filter(({ lastGoodAt }) => lastGoodAt === null)
+  if (never.length === 0) return
+  const text = `! ${plural(never.length, 'source')} never reached a server.`
+  io.print(painter(io.out)('bad', text))
+}
+
+// A night and a half: an archive of every night was missed once.
+const OLD_FROM_HOURS = 36
+
+function ageCell(at: Date, now: Date): Cell {
+  const text = formatAge(at, now)
+  const isOld = now.getTime() - at.getTime() > OLD_FROM_HOURS * 3_600_000
+  return isOld ? { text, style: 'warning' } : text
+}
+
+function printWaiting(io: Io<StatusServices>, waiting: readonly WaitingArchive[]): void {
+  const sizeBytes = waiting.reduce((sum, archive) => sum + (archive.sizeBytes ?? 0), 0)
+  const verb = waiting.length === 1 ? 'waits' : 'wait'
+  const text =
+    `${plural(waiting.length, 'archive')} (${formatBytes(sizeBytes)}) ${verb} in the spool; ` +
+    `the next run sends ${waiting.length === 1 ? 'it' : 'them'} first:`
+  io.print(painter(io.out)('warning', text))
+  printTable(io, {
+    columns: [
+      { title: 'CREATED (UTC)' },
+      { title: 'SOURCE', widthMin: 8 },
+      { title: 'FILE', widthMin: 26 },
+      { title: 'SIZE', align: 'right' },
+    ],
+    rows: waiting.map((archive) => [
+      formatUtc(new Date(archive.createdAt)),
+      archive.source,
+      archive.file,
+      archive.sizeBytes === null ? '-' : formatBytes(archive.sizeBytes),
+    ]),
+  })
+}

@@ -1,0 +1,187 @@
+// spillway systemd: prints or installs the units of the nightly run.
+//
+// Reads the env file as the service will read it: without this shell's environment, which no service
+// has. It starts nothing and asks systemd nothing: the commands that do are printed.
+
+import {
+  existsSync,
+  mkdirSync,
+  readFileSync,
+  renameSync,
+  rmSync,
+  statSync,
+  writeFileSync,
+} from 'node:fs'
+import { homedir } from 'node:os'
+import { dirname, join, resolve } from 'node:path'
+import { fileURLToPath } from 'node:url'
+import { defineCommand, NO_OPERANDS } from '../command.ts'
+import type { Io } from '../command.ts'
+import { findEnvFile, loadConfig, parseEnvText, readEnvFile } from '../../config/load.ts'
+import type { Config } from '../../domain/config.ts'
+import { messageOf, SpillwayError } from '../../domain/errors.ts'
+import { describeSchedule, onCalendarLines, parseSchedule } from '../../domain/schedule.ts'
+import { workerUrl } from '../../lib/worker.ts'
+import { ctl, SERVICE, systemdUnits, TIMER, userWords } from '../../operations/systemd-units.ts'
+import type { Unit, UnitsInput } from '../../operations/systemd-units.ts'
+
+export const systemdCommand = defineCommand({
+  name: 'systemd',
+  summary: 'print or install the service and the timer of the nightly run',
+  details: [
+    'The timer comes from SCHEDULE, all paths from the env file. The service runs as root, because ' +
+      "sources are root's, but may do nothing more than read them; with --run-as as a user who may read " +
+      'everything; with --user in your own systemd, for what you may read yourself. A failed run ' +
+      'writes to the journal with priority "err".',
+    'Without --install the units are printed to standard output and nothing is changed.',
+  ],
+  operands: NO_OPERANDS,
+  flags: {
+    install: { type: 'boolean', help: 'write the units where systemd looks for them' },
+    user: { type: 'boolean', help: 'for your own systemd: ~/.config/systemd/user' },
+    'run-as': { type: 'string', placeholder: 'USER', help: 'run the service as this user' },
+    to: { type: 'string', placeholder: 'DIR', help: 'with --install: write them to this folder' },
+  },
+  examples: [
+    'spillway systemd --config=/etc/spillway/.env',
+    'spillway systemd --install --config=/etc/spillway/.env',
+    'spillway systemd --install --user',
+    'spillway systemd --install --run-as=backup',
+  ],
+
+  async run(flags, _operands, io: Io<unknown>) {
+    const scope = flags.user ? 'user' : 'system'
+    const input = readInput({ scope, runAs: runAsOf(flags['run-as'], flags.user), io })
+    const units = systemdUnits(input)
+    const folder = resolve(flags.to ?? folderOf(scope))
+    if (flags.install) {
+      for (const unit of units) io.print(`${writeUnit(folder, unit)} ${join(folder, unit.name)}`)
+      printSteps(io.print, input, flags.to === undefined)
+      return 0
+    }
+    for (const unit of units) io.print(`# ${join(folder, unit.name)}\n${unit.text}`)
+    printSteps(io.printError, input, false)
+    return 0
+  },
+})
+
+function runAsOf(name: string | undefined, isUser: boolean): string | undefined {
+  if (name === undefined || name === 'root') return undefined
+  if (isUser)
+    throw new SpillwayError('USAGE', 'systemd: --run-as and --user exclude each other', {
+      hint: 'your own systemd can run it only as you',
+    })
+  // What useradd takes; anything else would be read as something else by systemd.
+  if (/^[A-Za-z_][A-Za-z0-9_-]{0,30}$/.test(name)) return name
+  throw new SpillwayError('USAGE', `systemd: --run-as must be the name of a user, got "${name}"`)
+}
+
+function folderOf(scope: UnitsInput['scope']): string {
+  return scope === 'user' ? join(homedir(), '.config/systemd/user') : '/etc/systemd/system'
+}
+
+function readInput(asked: {
+  readonly scope: UnitsInput['scope']
+  readonly runAs: string | undefined
+  readonly io: Pick<Io<unknown>, 'configFile'>
+}): UnitsInput {
+  const { path: envFile } = findEnvFile({ configFlag: asked.io.configFile })
+  const { config } = loadConfig({ configFlag: envFile, env: {} })
+  const schedule = parseSchedule(config.schedule)
+  return {
+    scope: asked.scope,
+    runAs: asked.runAs,
+    nodePath: process.execPath,
+    programPath: fileURLToPath(workerUrl('main')),
+    envFile,
+    writablePaths: writablePaths(config),
+    optionalPaths: config.servers.flatMap((server) =>
+      server.kind === 'file' && server.isEnabled ? [server.directory] : [],
+    ),
+    keyFiles: keyFilesOf(envFile),
+    calendar: onCalendarLines(schedule),
+    calendarWords: describeSchedule(schedule),
+  }
+}
+
+/** Each folder once, and none that lies in another one. */
+function writablePaths(config: Config): readonly string[] {
+  const paths = [config.dataDir, config.spoolDir, dirname(config.catalogPath)]
+  const isInside = (path: string, other: string) => path.startsWith(`${other}/`)
+  return [...new Set(paths)].filter((path) => !paths.some((other) => isInside(path, other)))
+}
+
+function keyFilesOf(envFile: string): UnitsInput['keyFiles'] {
+  return Object.entries(parseEnvText(readEnvFile(envFile).text)).flatMap(([variable, value]) =>
+    /^S3_SERVER_[1-9]\d*_(ACCESS|SECRET)_KEY_FILE$/.test(variable) && value.trim() !== ''
+      ? [{ variable, path: resolve(dirname(envFile), value.trim()) }]
+      : [],
+  )
+}
+
+/** Whole or not at all, as systemd may read it at any time. */
+function writeUnit(folder: string, { name, text }: Unit): 'wrote    ' | 'unchanged' {
+  const path = join(folder, name)
+  const newPath = join(folder, `.${name}.new`)
+  try {
+    if (existsSync(path) && readFileSync(path, 'utf8') === text) return 'unchanged'
+    mkdirSync(folder, { recursive: true })
+    rmSync(newPath, { force: true })
+    writeFileSync(newPath, text, { mode: 0o644, flag: 'wx' })
+    renameSync(newPath, path)
+    return 'wrote    '
+  } catch (cause) {
+    throw new SpillwayError('UNITS_NOT_WRITTEN', `cannot write ${path}: ${messageOf(cause)}`, {
+      cause,
+    })
+  }
+}
+
+/** What is left to do by hand, as commands that can be copied. */
+function printSteps(print: (line: string) => void, input: UnitsInput, isInstalled: boolean): void {
+  const { scope, runAs, envFile, writablePaths } = input
+  const systemctl = ctl(input)
+  print('')
+  print(`The service runs as ${userWords(input)}, ${input.calendarWords}.`)
+  for (const remark of remarks(input)) print(`Note: ${remark}`)
+  print('Next:')
+  const owner = runAs === undefined ? '' : `-o ${runAs} `
+  for (const path of writablePaths)
+    if (!existsSync(path)) print(`  install -d -m 0700 ${owner}${shellWord(path)}`)
+  if (!isInstalled) print(`  spillway systemd --install ${flagsOf(input)}`.trimEnd())
+  print(`  ${systemctl} daemon-reload`)
+  print(`  ${systemctl} enable --now ${TIMER}`)
+  print('Then, to see it work:')
+  print(`  ${systemctl} start ${SERVICE}`)
+  print(`  ${scope === 'user' ? 'journalctl --user' : 'journalctl'} -u ${SERVICE} -e`)
+  print(`  spillway status --config=${shellWord(envFile)}`)
+}
+
+function remarks(input: UnitsInput): readonly string[] {
+  const found: string[] = []
+  const { scope, runAs, envFile, programPath } = input
+  const { uid } = statSync(envFile)
+  if (scope === 'system' && runAs === undefined && uid !== 0)
+    found.push(
+      `${envFile} belongs to user ${uid}, and root refuses settings that others may change: ` +
+        `chown root ${shellWord(envFile)}, or use --run-as with its owner.`,
+    )
+  if (runAs !== undefined)
+    found.push(`${runAs} must own ${input.writablePaths.join(', ')} and what is in there.`)
+  if (scope === 'user')
+    found.push('to run while you are not logged in it needs: loginctl enable-linger')
+  if (!existsSync(programPath)) found.push(`${programPath} is not there yet: npm run build`)
+  return found
+}
+
+function flagsOf({ scope, runAs, envFile }: UnitsInput): string {
+  return [
+    `--config=${shellWord(envFile)}`,
+    ...(scope === 'user' ? ['--user'] : []),
+    ...(runAs === undefined ? [] : [`--run-as=${runAs}`]),
+  ].join(' ')
+}
+
+function shellWord(text: string): string {
+  return /^[A-Za-z0-9_./:=%+@,-]+$/.test(text) ? text : `'${text.replaceAll("'", `'\\''`)}'`
+}

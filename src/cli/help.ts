@@ -1,0 +1,127 @@
+// The text of --help: of the program, and of each command.
+
+import { GLOBAL_FLAGS } from './command.ts'
+import type { Command, Flag, Flags } from './command.ts'
+import { plural } from './output.ts'
+import { EXIT_MEANINGS } from '../domain/exit-code.ts'
+import { formatSeconds } from '../domain/sizes.ts'
+import { NETWORK_LIMITS } from '../storage/limits.ts'
+import type { NetworkLimits } from '../storage/limits.ts'
+
+type Described = Pick<
+  Command<never>,
+  'name' | 'summary' | 'details' | 'operands' | 'flags' | 'examples'
+>
+
+// Where the terminal does not say otherwise. Paragraphs are broken here and nowhere else, so that help
+// reads the same in a pipe, a bug report and a manual.
+const LINE_COLUMNS = 80
+
+export function programHelp(commands: readonly Described[]): readonly string[] {
+  return [
+    'Spillway archives folders every night to the first server that has room and is',
+    'well.',
+    '',
+    'usage: spillway COMMAND [FLAGS]',
+    '',
+    'commands:',
+    ...pairs(commands.map((command) => [title(command), command.summary])),
+    '',
+    'flags of every command:',
+    ...flagLines(GLOBAL_FLAGS),
+    '',
+    'other flags:',
+    ...pairs([
+      ['spillway --version', 'print the version'],
+      ['spillway COMMAND --help', 'the flags of a command, with examples'],
+    ]),
+    '',
+    'exit codes:',
+    ...pairs(EXIT_MEANINGS),
+    '',
+    'a server that is not well:',
+    ...deadlines(NETWORK_LIMITS),
+  ]
+}
+
+export function commandHelp(command: Described): readonly string[] {
+  return [
+    `usage: spillway ${[title(command), '[FLAGS]'].join(' ')}`,
+    '',
+    ...wrap(sentence(command.summary), ''),
+    ...(command.details ?? []).flatMap((paragraph) => ['', ...wrap(paragraph, '')]),
+    '',
+    'flags:',
+    ...flagLines({ ...command.flags, ...GLOBAL_FLAGS }),
+    '',
+    plural(command.examples.length, 'example').replace(/^\S+ /, '') + ':',
+    ...command.examples.map((example) => `  ${example}`),
+    '',
+    'exit codes:',
+    ...pairs(EXIT_MEANINGS),
+  ]
+}
+
+/** The deadlines of storage/limits.ts in words: no fault may hold a run longer than this. */
+export function deadlines(limits: NetworkLimits): readonly string[] {
+  const after = (ms: number) => formatSeconds(ms / 1_000).replace(/ 0 s$|\.0(?= s$)/, '')
+  return [
+    ...pairs([
+      ['connecting', `given up after ${after(limits.connectMs)}`],
+      ['no byte either way', `given up after ${after(limits.silenceMs)}, not repeated in this run`],
+      ['completing an upload', `given up after ${after(limits.completeSilenceMs)} of silence`],
+      ['no progress at all', `given up after ${after(limits.withoutProgressMs)}, repeats included`],
+    ]),
+    ...wrap(
+      `Then the archive goes on to the next server, and later archives of the same run pass this one ` +
+        `by. So a server costs a run at most ${after(limits.withoutProgressMs)} without progress.`,
+      '  ',
+    ),
+  ]
+}
+
+function title({ name, operands }: Described): string {
+  return operands.usage === '' ? name : `${name} ${operands.usage}`
+}
+
+function flagLines(flags: Flags): readonly string[] {
+  return pairs(Object.entries(flags).map(([name, flag]) => [flagTitle(name, flag), flag.help]))
+}
+
+function flagTitle(name: string, flag: Flag): string {
+  if (flag.type === 'boolean') return `--${name}`
+  return `--${name}=${flag.placeholder}${flag.type === 'list' ? ' ...' : ''}`
+}
+
+/** Two columns; the second is broken at the line's end and goes on below itself. */
+function pairs(rows: readonly (readonly [string, string])[]): readonly string[] {
+  // A very long first part gets a line of its own instead of moving all others to the right.
+  const firstColumnsMax = 26
+  const width = Math.max(
+    0,
+    ...rows.map(([first]) => first.length).filter((length) => length <= firstColumnsMax),
+  )
+  return rows.flatMap(([first, second]) => {
+    const indent = ' '.repeat(width + 4)
+    const [start = '', ...rest] = wrap(second, indent)
+    if (first.length > width) return [`  ${first}`, start, ...rest]
+    return [`  ${first.padEnd(width)}  ${start.slice(indent.length)}`, ...rest]
+  })
+}
+
+function wrap(text: string, indent: string): readonly string[] {
+  const lines: string[] = []
+  let line = indent
+  for (const word of text.split(' ')) {
+    const isFirst = line === indent
+    if (!isFirst && line.length + 1 + word.length > LINE_COLUMNS) {
+      lines.push(line)
+      line = indent + word
+    } else line += isFirst ? word : ` ${word}`
+  }
+  return [...lines, line]
+}
+
+function sentence(summary: string): string {
+  return `${summary.slice(0, 1).toUpperCase()}${summary.slice(1)}.`
+}

@@ -1,0 +1,215 @@
+// What a run shows of itself on standard error: bars on a terminal, one line per event elsewhere.
+//
+// Packing and uploading overlap, so each has a line of its own at the bottom of the terminal. Events
+// come thousands of times a second; drawing has its own clock, and costs the same whatever they do.
+
+import type { Io } from './command.ts'
+import { eventLine, LEVEL_STYLES } from './event-text.ts'
+import { bar, formatCount, painter, plural } from './output.ts'
+import { cut, oneLine, padEnd, padStart } from './text.ts'
+import type { RunEvent } from '../domain/run-events.ts'
+import { formatBytes, formatSeconds } from '../domain/sizes.ts'
+
+export type ProgressIo = Pick<Io<unknown>, 'printError' | 'showLive' | 'err' | 'isJournal' | 'now'>
+
+export type Progress = {
+  readonly onEvent: (event: RunEvent) => void
+  /** Takes the bars away; may be called again. */
+  readonly close: () => void
+}
+
+// Ten times a second looks alive; more is work for the terminal only.
+const DRAW_EVERY_MS = 100
+
+// In a journal a transfer of hours is heard of now and then: silence looks like a process that hangs.
+const JOURNAL_EVERY_MS = 600_000
+
+// A million unreadable files must not become a million lines: the run's report counts them.
+const LINES_PER_KIND_MAX = 20
+
+// Over less, the rate jumps with each part; over more, it hides that a server has just slowed down.
+const RATE_WINDOW_MS = 10_000
+
+type Phase = {
+  readonly title: string
+  readonly name: string
+  facts: string
+  doneBytes: number
+  totalBytes: number | undefined
+  /** Packing compares with the last archive: never shown as complete before it is. */
+  isEstimate: boolean
+  readonly samples: { readonly atMs: number; readonly bytes: number }[]
+  linedAtMs: number
+}
+
+export function openProgress(io: ProgressIo): Progress {
+  const phases = new Map<string, Phase>()
+  const linesOfKind = new Map<RunEvent['kind'], number>()
+  const isLive = io.err.isTerminal
+  const draw = () => io.showLive([...phases.values()].map((phase) => liveLine(phase, io)))
+  const timer = isLive ? setInterval(draw, DRAW_EVERY_MS) : undefined
+  timer?.unref()
+
+  const close = () => {
+    clearInterval(timer)
+    phases.clear()
+    io.showLive([])
+    for (const [kind, lines] of linesOfKind)
+      if (lines > LINES_PER_KIND_MAX)
+        io.printError(`... and ${plural(lines - LINES_PER_KIND_MAX, `more ${kind}`)}`)
+    linesOfKind.clear()
+  }
+  return {
+    close,
+    onEvent: (event) => {
+      const phase = follow(phases, event, io.now().getTime())
+      if (!isLive && phase !== undefined) tellNowAndThen(phase, io)
+      if (event.kind === 'warning' || event.kind === 'note') {
+        const lines = (linesOfKind.get(event.kind) ?? 0) + 1
+        linesOfKind.set(event.kind, lines)
+        if (lines > LINES_PER_KIND_MAX) return
+      }
+      tell(event, io)
+      if (event.kind === 'run-ended') close()
+    },
+  }
+}
+
+function tell(event: RunEvent, io: ProgressIo): void {
+  const line = eventLine(event)
+  if (line === undefined) return
+  const style = LEVEL_STYLES[line.level]
+  const text = style === undefined ? line.text : painter(io.err)(style, line.text)
+  io.printError(io.isJournal ? `<${line.level}>${text}` : text)
+}
+
+/** Keeps the phases that are under way; returns the one that the event moved. */
+function follow(phases: Map<string, Phase>, event: RunEvent, nowMs: number): Phase | undefined {
+  switch (event.kind) {
+    case 'packing': {
+      const phase = phaseOf(phases, `packing ${event.file}`, 'packing', event.source, nowMs)
+      phase.totalBytes = event.expectedSourceBytes
+      phase.isEstimate = true
+      phase.facts =
+        `${formatCount(event.memberCount)} files, ${formatBytes(event.sourceBytes)} read, ` +
+        `${formatBytes(event.outputBytes)} written`
+      sample(phase, event.sourceBytes, nowMs)
+      return phase
+    }
+    case 'uploading': {
+      const key = `uploading ${event.file} ${event.server}`
+      const phase = phaseOf(phases, key, 'sending', event.server, nowMs)
+      phase.totalBytes = event.totalBytes
+      phase.facts =
+        formatBytes(event.sentBytes) +
+        (event.totalBytes === undefined ? '' : ` of ${formatBytes(event.totalBytes)}`)
+      sample(phase, event.sentBytes, nowMs)
+      return phase
+    }
+    case 'packed':
+      phases.delete(`packing ${event.file}`)
+      return undefined
+    case 'attempt-ended':
+    case 'stored':
+      phases.delete(`uploading ${event.file} ${event.server}`)
+      return undefined
+    case 'source-failed':
+    case 'waiting':
+      // Sources are archived one after the other: what has ended badly leaves nothing under way.
+      phases.clear()
+      return undefined
+    case 'recovering':
+    case 'source-started':
+    case 'upload-started':
+    case 'warning':
+    case 'note':
+    case 'run-ended':
+      return undefined
+  }
+}
+
+function phaseOf(
+  phases: Map<string, Phase>,
+  key: string,
+  title: string,
+  name: string,
+  nowMs: number,
+): Phase {
+  const known = phases.get(key)
+  if (known !== undefined) return known
+  const phase: Phase = {
+    title,
+    name: oneLine(name),
+    facts: '',
+    doneBytes: 0,
+    totalBytes: undefined,
+    isEstimate: false,
+    samples: [],
+    linedAtMs: nowMs,
+  }
+  phases.set(key, phase)
+  return phase
+}
+
+function sample(phase: Phase, bytes: number, nowMs: number): void {
+  phase.doneBytes = bytes
+  const last = phase.samples.at(-1)
+  // One sample per drawing is enough, so a window holds about a hundred.
+  if (last !== undefined && nowMs - last.atMs < DRAW_EVERY_MS) return
+  phase.samples.push({ atMs: nowMs, bytes })
+  while (nowMs - (phase.samples[1]?.atMs ?? nowMs) > RATE_WINDOW_MS) phase.samples.shift()
+}
+
+/** Bytes per second over the window; measured up to now, so that it sinks when nothing comes. */
+function rateOf(phase: Phase, nowMs: number): number | undefined {
+  const first = phase.samples[0]
+  const seconds = first === undefined ? 0 : (nowMs - first.atMs) / 1_000
+  if (first === undefined || seconds < 0.5) return undefined
+  return Math.max(0, phase.doneBytes - first.bytes) / seconds
+}
+
+function shareOf({ doneBytes, totalBytes, isEstimate }: Phase): number | undefined {
+  if (totalBytes === undefined || totalBytes <= 0) return undefined
+  return Math.min(doneBytes / totalBytes, isEstimate ? 0.99 : 1)
+}
+
+function speedOf(phase: Phase, nowMs: number): string {
+  const rate = rateOf(phase, nowMs)
+  if (rate === undefined) return ''
+  const share = shareOf(phase)
+  const missing = (phase.totalBytes ?? 0) - phase.doneBytes
+  const isKnown = share !== undefined && missing > 0 && rate > 0
+  return `${formatBytes(rate)}/s${isKnown ? `, ${formatSeconds(missing / rate)} left` : ''}`
+}
+
+/** `packing  etc  [####----]  42 %  12 345 files, 1.2 GB read, 0.4 GB written  210 MB/s, 12 s left` */
+function liveLine(phase: Phase, io: ProgressIo): string {
+  const share = shareOf(phase)
+  // A third of a narrow terminal for the name; what comes last is cut first.
+  const nameColumns = Math.max(8, Math.min(32, Math.floor(io.err.columns() / 3)))
+  const barColumns = io.err.columns() >= 100 ? 20 : 10
+  return [
+    padEnd(phase.title, 7),
+    padEnd(cut(phase.name, nameColumns), nameColumns),
+    share === undefined ? '' : bar(share, barColumns),
+    share === undefined ? '' : padStart(`${Math.floor(share * 100)} %`, 5),
+    phase.facts,
+    speedOf(phase, io.now().getTime()),
+  ]
+    .filter((part) => part !== '')
+    .join('  ')
+}
+
+function tellNowAndThen(phase: Phase, io: ProgressIo): void {
+  const nowMs = io.now().getTime()
+  if (nowMs - phase.linedAtMs < JOURNAL_EVERY_MS) return
+  phase.linedAtMs = nowMs
+  const share = shareOf(phase)
+  const parts = [
+    ...(share === undefined ? [] : [`${Math.floor(share * 100)} %`]),
+    phase.facts,
+    speedOf(phase, nowMs),
+  ]
+  const text = `${phase.title} ${phase.name}: ${parts.filter((part) => part !== '').join(', ')}`
+  io.printError(io.isJournal ? `<6>${text}` : text)
+}

@@ -1,0 +1,87 @@
+// Text as a terminal shows it: how wide it is, how to cut it, and how to keep a line one line.
+//
+// File names, server answers and paths are bytes chosen by others. Printed raw they could move the
+// cursor, hide lines or run right to left; so everything that is no plain character is escaped.
+
+// Control characters (C0, DEL, C1), line and paragraph separators, invisible and bidirectional marks,
+// and halves of surrogate pairs, which no encoding can hold.
+const UNPRINTABLE = /[\p{Cc}\p{Cf}\p{Cs}\p{Zl}\p{Zp}]/gu
+
+const SHORT: Readonly<Record<string, string>> = { '\n': '\\n', '\t': '\\t', '\r': '\\r' }
+
+/** The text on one line, harmless: `a\nb`, `\x1b[31m`, `\u{202e}`. */
+export function oneLine(text: string): string {
+  return text.replace(UNPRINTABLE, (character) => {
+    const code = character.codePointAt(0) ?? 0
+    const hex = code.toString(16)
+    return SHORT[character] ?? (code < 256 ? `\\x${hex.padStart(2, '0')}` : `\\u{${hex}}`)
+  })
+}
+
+/** Harmless too, but keeps line breaks, for messages that list several things. */
+export function linesOf(text: string): readonly string[] {
+  return text.split('\n').map((line) => oneLine(line.replace(/\r$/, '')))
+}
+
+/** A name as bytes, on one line: UTF-8 where it is, `\xNN` where it is not. */
+export function nameOf(bytes: Uint8Array): string {
+  let name = ''
+  for (let at = 0; at < bytes.length;) {
+    const sizeBytes = utf8Length(bytes, at)
+    if (sizeBytes === 0) name += `\\x${bytes[at]!.toString(16).padStart(2, '0')}`
+    else name += oneLine(Buffer.from(bytes.subarray(at, at + sizeBytes)).toString())
+    at += Math.max(1, sizeBytes)
+  }
+  return name
+}
+
+/** Length of the valid UTF-8 character at this place; 0 when there is none. */
+function utf8Length(bytes: Uint8Array, at: number): number {
+  const first = bytes[at] ?? 0
+  const sizeBytes = first < 0x80 ? 1 : first < 0xc2 ? 0 : first < 0xe0 ? 2 : first < 0xf0 ? 3 : 4
+  if (sizeBytes === 0 || at + sizeBytes > bytes.length) return 0
+  const character = Buffer.from(bytes.subarray(at, at + sizeBytes))
+  // Decoding and encoding again tells overlong forms and surrogates from real characters.
+  return Buffer.from(character.toString()).equals(character) ? sizeBytes : 0
+}
+
+// Characters that take two columns (Unicode's East Asian Width W and F, in coarse blocks). An error
+// here shifts a column by one and harms nothing.
+const WIDE =
+  /[\u1100-\u115f\u2e80-\u303e\u3041-\ua4cf\ua960-\ua97f\uac00-\ud7a3\uf900-\ufaff\ufe30-\ufe6f\uff00-\uff60\uffe0-\uffe6\u{1f300}-\u{1f64f}\u{1f680}-\u{1f6ff}\u{1f900}-\u{1f9ff}\u{20000}-\u{3fffd}]/u
+const WITHOUT_WIDTH = /[\p{Mn}\p{Me}\p{Cf}]/u
+
+/** Columns that a line takes on a terminal; escape sequences must not be in it. */
+export function widthOf(text: string): number {
+  // Nearly everything is ASCII, and a listing may have 100 000 rows.
+  if (/^[\x20-\x7e]*$/.test(text)) return text.length
+  let width = 0
+  for (const character of text) width += widthOfCharacter(character)
+  return width
+}
+
+/** At most `columnsMax` columns, ending in `…` when something was cut off. */
+export function cut(text: string, columnsMax: number): string {
+  if (widthOf(text) <= columnsMax) return text
+  if (columnsMax < 1) return ''
+  let kept = ''
+  let width = 0
+  for (const character of text) {
+    width += widthOfCharacter(character)
+    if (width > columnsMax - 1) break
+    kept += character
+  }
+  return `${kept}…`
+}
+
+export function padEnd(text: string, columns: number): string {
+  return text + ' '.repeat(Math.max(0, columns - widthOf(text)))
+}
+
+export function padStart(text: string, columns: number): string {
+  return ' '.repeat(Math.max(0, columns - widthOf(text))) + text
+}
+
+function widthOfCharacter(character: string): number {
+  return WITHOUT_WIDTH.test(character) ? 0 : WIDE.test(character) ? 2 : 1
+}

@@ -1,0 +1,184 @@
+// Finds the env file, checks that nobody else may read or change its secrets, and joins it with the
+// environment, which wins. Sole owner of process.env and of dotenv, of which only `parse` is used:
+// its `config()` would write into process.env and talk on the terminal.
+
+import { closeSync, constants, existsSync, fstatSync, openSync, readFileSync } from 'node:fs'
+import type { Stats } from 'node:fs'
+import { dirname, resolve } from 'node:path'
+import { parse as parseDotenv } from 'dotenv'
+import type { Config } from '../domain/config.ts'
+import { SpillwayError, messageOf } from '../domain/errors.ts'
+import { textProblems } from './env-text.ts'
+import { settingOf } from './names.ts'
+import { parse, secretsOf } from './parse.ts'
+import { configInvalid } from './problem.ts'
+import { textOf } from './read-settings.ts'
+import type { EnvRecord } from './read-settings.ts'
+import { CONFIG_VARIABLE } from './settings.ts'
+
+export type ConfigPlace = {
+  /** What `--config` said. */
+  readonly configFlag?: string | undefined
+  /** Instead of the environment of this process. */
+  readonly env?: EnvRecord
+  /** Instead of the working folder. */
+  readonly cwd?: string
+}
+
+export type LoadedConfig = {
+  readonly config: Config
+  /** For `createRedactor`. */
+  readonly secrets: readonly string[]
+}
+
+/** Every failure is a SpillwayError: CONFIG_INVALID with all problems, CONFIG_UNSAFE, NOT_BUILT. */
+export function loadConfig(place: ConfigPlace = {}): LoadedConfig {
+  const { path, isNamed, env, cwd } = findEnvFile(place)
+  const file = isNamed || existsSync(path) ? readEnvFile(path) : undefined
+  if (file !== undefined) requireSafe(file)
+  const fileRecord = file === undefined ? {} : parseEnvText(file.text)
+  const { config, problems } = parse(joinEnv(fileRecord, env), {
+    envFileDir: file === undefined ? cwd : dirname(path),
+    envFile: file === undefined ? undefined : path,
+    fileNames: Object.keys(fileRecord),
+  })
+  const all = [...(file === undefined ? [] : textProblems(file.text)), ...problems]
+  if (config !== undefined && all.length === 0) return { config, secrets: secretsOf(config) }
+  throw configInvalid(file === undefined ? 'the environment' : path, all)
+}
+
+/** `--config`, else SPILLWAY_CONFIG, else ./.env. A named file must exist. */
+export function findEnvFile(place: ConfigPlace): {
+  readonly path: string
+  readonly isNamed: boolean
+  readonly env: EnvRecord
+  readonly cwd: string
+} {
+  const env = place.env ?? process.env
+  const cwd = place.cwd ?? process.cwd()
+  const named = place.configFlag ?? textOf(env, CONFIG_VARIABLE)
+  if (named === '') throw new SpillwayError('USAGE', '--config needs the name of a file')
+  return { path: resolve(cwd, named ?? '.env'), isNamed: named !== undefined, env, cwd }
+}
+
+/** Variables of the environment win, unless they are empty. */
+export function joinEnv(file: EnvRecord, env: EnvRecord): EnvRecord {
+  const joined: Record<string, string | undefined> = { ...env, ...file }
+  for (const name of Object.keys(file)) {
+    const fromEnvironment = textOf(env, name)
+    if (fromEnvironment !== undefined) joined[name] = fromEnvironment
+  }
+  return joined
+}
+
+/** What dotenv reads in a text; no side effects. */
+export function parseEnvText(text: string): Record<string, string> {
+  return parseDotenv(text)
+}
+
+export type EnvFile = {
+  readonly path: string
+  readonly text: string
+  readonly mode: number
+  readonly uid: number
+}
+
+// The largest sensible file has a few hundred servers; what is larger was named by mistake.
+const FILE_BYTES_MAX = 1_000_000
+
+/** Follows symbolic links. Does not judge who else may read the file: see `requireSafe`. */
+export function readEnvFile(path: string): EnvFile {
+  let handle: number
+  try {
+    // Not blocking: the name of a pipe must not hang the command.
+    handle = openSync(path, constants.O_RDONLY | constants.O_NONBLOCK)
+  } catch (error) {
+    throw unreadable(path, error)
+  }
+  try {
+    const stats = fstatSync(handle)
+    requireFile(path, stats)
+    const text = decodeText(path, readFileSync(handle))
+    return { path, text, mode: stats.mode & 0o777, uid: stats.uid }
+  } finally {
+    closeSync(handle)
+  }
+}
+
+function requireFile(path: string, stats: Stats): void {
+  if (stats.isFile() && stats.size <= FILE_BYTES_MAX) return
+  const what = stats.isDirectory()
+    ? 'a folder, not a file'
+    : stats.isFile()
+      ? `too large for an env file (${stats.size} bytes)`
+      : 'not a regular file'
+  throw new SpillwayError('CONFIG_INVALID', `${path} is ${what}`, {
+    hint: 'name the env file, as in --config=/etc/spillway/.env',
+  })
+}
+
+function decodeText(path: string, bytes: Buffer): string {
+  try {
+    const text = new TextDecoder('utf-8', { fatal: true, ignoreBOM: true }).decode(bytes)
+    if (!text.includes('\0')) return text
+  } catch (cause) {
+    throw new SpillwayError('CONFIG_INVALID', `${path} is not UTF-8 text`, {
+      cause,
+      hint: 'save it as UTF-8',
+    })
+  }
+  throw new SpillwayError('CONFIG_INVALID', `${path} is not a text file`, {
+    hint: 'save it as UTF-8',
+  })
+}
+
+function unreadable(path: string, cause: unknown): SpillwayError {
+  const code = cause instanceof Error && 'code' in cause ? String(cause.code) : ''
+  if (code === 'ENOENT' || code === 'ENOTDIR')
+    return new SpillwayError('CONFIG_INVALID', `${path} does not exist`, {
+      cause,
+      hint: 'create it with: spillway configure',
+    })
+  if (code === 'EACCES' || code === 'EPERM')
+    return new SpillwayError('CONFIG_INVALID', `${path} may not be read by this user`, {
+      cause,
+      hint: 'run as the owner of the file, or as root',
+    })
+  return new SpillwayError('CONFIG_INVALID', `cannot read ${path}: ${messageOf(cause)}`, { cause })
+}
+
+/** Throws CONFIG_UNSAFE if the file holds secrets that others could read, or is somebody else's. */
+export function requireSafe(file: EnvFile): void {
+  if (!holdsSecrets(file.text)) return
+  const hint = `chmod 600 ${file.path}`
+  if ((file.mode & 0o077) !== 0) {
+    const mode = file.mode.toString(8).padStart(4, '0')
+    const message = `${file.path} holds secrets, but its mode ${mode} lets others at it`
+    throw new SpillwayError('CONFIG_UNSAFE', message, { hint })
+  }
+  const uid = process.getuid?.()
+  // Whoever owns the file decides where the archives go, and with whose keys.
+  if (uid !== undefined && file.uid !== uid && file.uid !== 0) {
+    const message = `${file.path} holds secrets, but belongs to user ${file.uid}, not to ${uid}`
+    throw new SpillwayError('CONFIG_UNSAFE', message, {
+      hint: `run as its owner, or: chown ${uid} ${file.path}`,
+    })
+  }
+}
+
+/** A value of a secret setting, or credentials in a URL. Key files are checked by their owners. */
+export function holdsSecrets(text: string): boolean {
+  return Object.entries(parseEnvText(text)).some(
+    ([name, value]) =>
+      value.trim() !== '' && (settingOf(name)?.isSecret === true || /:\/\/[^/\s]+@/.test(value)),
+  )
+}
+
+/** What the environment says about the terminal; read here because nobody else may look. */
+export function terminalSettings(env: EnvRecord = process.env): {
+  readonly noColor: string | undefined
+  readonly term: string | undefined
+  readonly journalStream: string | undefined
+} {
+  return { noColor: env['NO_COLOR'], term: env['TERM'], journalStream: env['JOURNAL_STREAM'] }
+}

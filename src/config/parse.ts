@@ -1,0 +1,166 @@
+// A record of variables -> Config, or everything that is wrong with it at once: an operator should
+// not have to mend a file one error at a time.
+
+import { hostname } from 'node:os'
+import { join } from 'node:path'
+import type { Config } from '../domain/config.ts'
+import { SpillwayError } from '../domain/errors.ts'
+import type { Server } from '../domain/server.ts'
+import type { Source } from '../domain/source.ts'
+import { entryName, nameProblems } from './names.ts'
+import type { Problem } from './problem.ts'
+import { readSettings, textOf } from './read-settings.ts'
+import type { EnvRecord } from './read-settings.ts'
+import { readServers } from './servers.ts'
+import { GLOBAL_SETTINGS } from './settings.ts'
+import type { Values } from './settings.ts'
+import { commonKeepProblems, readSources } from './sources.ts'
+
+export type ParseContext = {
+  /** Absolute; relative paths start here. */
+  readonly envFileDir: string
+  /** Absolute; undefined if there is no file. */
+  readonly envFile?: string | undefined
+  /** The names that stand in the file; the environment is full of names that are not meant for us. */
+  readonly fileNames?: Iterable<string>
+  readonly hostName?: string
+}
+
+export type ParseResult =
+  | { readonly config: Config; readonly problems: readonly [] }
+  | { readonly config: undefined; readonly problems: readonly Problem[] }
+
+/** No servers, or disabled ones only, are no problem here: see `requireServers`. */
+export function parse(env: EnvRecord, context: ParseContext): ParseResult {
+  const { envFileDir } = context
+  const problems = nameProblems(env, context.fileNames ?? Object.keys(env))
+  const values = readSettings({
+    settings: GLOBAL_SETTINGS,
+    variablePrefix: '',
+    env: withLowerCaseProxies(env),
+    context: { envFileDir },
+    problems,
+  })
+  problems.push(...commonKeepProblems(values))
+  const servers = readServers(env, { envFileDir }, problems)
+  const sources = readSources(env, { envFileDir }, values, problems)
+  const config = assemble(values, servers, sources, context)
+  // A server with problems is missing from the count, and would be blamed twice.
+  if (!problems.some(({ variable }) => entryName(variable)?.kind === 'S3_SERVER'))
+    problems.push(...copiesProblems(env, config))
+  problems.push(...overlapProblems(config))
+  return problems.length === 0 ? { config, problems: [] } : { config: undefined, problems }
+}
+
+function assemble(
+  values: Values<typeof GLOBAL_SETTINGS>,
+  servers: readonly Server[],
+  sources: readonly Source[],
+  context: ParseContext,
+): Config {
+  // Values that have problems are undefined here; what is made of them is thrown away.
+  const dataDir = values.DATA_DIR ?? join(context.envFileDir, 'data')
+  return {
+    envFile: context.envFile,
+    serverId: values.SERVER_ID ?? defaultServerId(context.hostName ?? hostname()),
+    dataDir,
+    spoolDir: values.SPOOL_DIR ?? join(dataDir, 'spool'),
+    spoolLimitBytes: values.SPOOL_LIMIT_GB,
+    catalogPath: values.CATALOG_URL ?? join(dataDir, 'catalog.db'),
+    servers,
+    sources,
+    copies: values.COPIES,
+    localKeep: values.LOCAL_KEEP,
+    uploadLimitBitsPerSecond: values.UPLOAD_LIMIT_MBIT,
+    proxy: { httpsProxy: values.HTTPS_PROXY, noProxy: values.NO_PROXY },
+    verifiesPacking: values.VERIFY_PACK,
+    zstdLevel: values.ZSTD_LEVEL,
+    schedule: values.SCHEDULE,
+  }
+}
+
+/** Most shells set these in lower case, and curl reads them so. */
+function withLowerCaseProxies(env: EnvRecord): EnvRecord {
+  return {
+    ...env,
+    HTTPS_PROXY: textOf(env, 'HTTPS_PROXY') ?? env['https_proxy'],
+    NO_PROXY: textOf(env, 'NO_PROXY') ?? env['no_proxy'],
+  }
+}
+
+/** The host's name as a part of object keys. */
+export function defaultServerId(hostName: string): string {
+  const safe = hostName.replace(/[^A-Za-z0-9._-]+/g, '-').replace(/^[-.]+|[-.]+$/g, '')
+  return safe.slice(0, 64) || 'host'
+}
+
+function copiesProblems(env: EnvRecord, { copies, servers }: Config): Problem[] {
+  const enabled = servers.filter(({ isEnabled }) => isEnabled).length
+  // With no server at all the message is NO_SERVERS, and it comes when one is needed.
+  if (enabled === 0 || copies === undefined || copies <= enabled) return []
+  return [
+    {
+      variable: 'COPIES',
+      value: textOf(env, 'COPIES'),
+      reason: `is more than the number of enabled servers, ${enabled}`,
+      remedy: 'add a server, or lower it',
+    },
+  ]
+}
+
+/** A folder that holds our own archives must not be archived into them. */
+function overlapProblems({ sources, dataDir, spoolDir, servers }: Config): Problem[] {
+  const places = [
+    { path: dataDir, what: 'DATA_DIR' },
+    { path: spoolDir, what: 'SPOOL_DIR' },
+    ...servers.flatMap((server) =>
+      server.kind === 'file'
+        ? [{ path: server.directory, what: `the directory of S3_SERVER_${server.number}` }]
+        : [],
+    ),
+  ]
+  return sources.flatMap((source) => {
+    const place = places.find(({ path }) => `${source.path}/`.startsWith(`${path}/`))
+    if (place === undefined) return []
+    return {
+      variable: `SOURCE_${source.number}_PATH`,
+      value: source.path,
+      reason: `lies in ${place.what}, ${place.path}`,
+      remedy: 'archives are no source: choose another folder',
+    }
+  })
+}
+
+/** For commands that cannot do without: throws NO_SERVERS. Disabled servers do not count. */
+export function requireServers(config: Config): void {
+  if (config.servers.some(({ isEnabled }) => isEnabled)) return
+  const where = config.envFile ?? 'the environment'
+  throw new SpillwayError(
+    'NO_SERVERS',
+    config.servers.length === 0
+      ? `No S3 servers configured in ${where}`
+      : `No S3 servers configured that are enabled: ${where} disables all ${config.servers.length}`,
+  )
+}
+
+/** Everything in the configuration that must never be shown, for `createRedactor`. */
+export function secretsOf(config: Config): string[] {
+  const secrets = config.servers.flatMap((server) =>
+    server.kind === 's3' ? [server.secretKey] : [],
+  )
+  const proxy = config.proxy.httpsProxy
+  if (proxy !== undefined && URL.canParse(proxy)) {
+    const { password } = new URL(proxy)
+    if (password !== '') secrets.push(password, safeDecode(password))
+  }
+  return [...new Set(secrets)]
+}
+
+function safeDecode(text: string): string {
+  try {
+    return decodeURIComponent(text)
+  } catch {
+    // A lone "%" is a character of the password.
+    return text
+  }
+}

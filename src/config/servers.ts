@@ -1,0 +1,244 @@
+// S3_SERVER_N_* -> Server: what must be there for an S3 bucket, and what must not for a local
+// directory. Servers are known by what they are, so two entries for one place are an error.
+
+import { X509Certificate } from 'node:crypto'
+import { readFileSync } from 'node:fs'
+import { isAbsolute, join, resolve } from 'node:path'
+import { messageOf } from '../domain/errors.ts'
+import { regionOfHost } from '../domain/providers.ts'
+import { identityOf } from '../domain/server.ts'
+import type { FileServer, S3Server, Server } from '../domain/server.ts'
+import { parseEndpoint } from './endpoint.ts'
+import type { Endpoint } from './endpoint.ts'
+import { entryNumbers, entryPrefix } from './names.ts'
+import type { Problem } from './problem.ts'
+import { readSettings, textOf, tryParse } from './read-settings.ts'
+import type { EnvRecord } from './read-settings.ts'
+import { SERVER_SETTINGS } from './settings.ts'
+import type { Values } from './settings.ts'
+import { credential, no } from './values.ts'
+import type { ValueContext } from './values.ts'
+
+type ServerValues = Values<typeof SERVER_SETTINGS>
+
+/** All entries in numeric order; a server with a problem is left out and the problem added. */
+export function readServers(env: EnvRecord, context: ValueContext, problems: Problem[]): Server[] {
+  const servers: Server[] = []
+  for (const number of entryNumbers(env, 'S3_SERVER')) {
+    const server = readServer(env, number, context, problems)
+    if (server === undefined) continue
+    const twin = servers.find(({ identity }) => identity === server.identity)
+    if (twin === undefined) servers.push(server)
+    else {
+      problems.push({
+        variable: `${entryPrefix('S3_SERVER', number)}ENDPOINT`,
+        value: undefined,
+        reason: `names the same place as S3_SERVER_${twin.number}`,
+        remedy: 'remove one of the two, or give one another bucket or prefix',
+      })
+    }
+  }
+  return servers
+}
+
+/** One entry; undefined if anything about it is wrong. */
+export function readServer(
+  env: EnvRecord,
+  number: number,
+  context: ValueContext,
+  problems: Problem[],
+): Server | undefined {
+  const found: Problem[] = []
+  const variablePrefix = entryPrefix('S3_SERVER', number)
+  const values = readSettings({
+    settings: SERVER_SETTINGS,
+    variablePrefix,
+    env,
+    context,
+    problems: found,
+  })
+  const entry: Entry = { number, variablePrefix, env, context, values, problems: found }
+  const endpoint = readEndpoint(entry)
+  const server =
+    endpoint === undefined
+      ? undefined
+      : endpoint.kind === 'file'
+        ? fileServer(entry, endpoint)
+        : s3Server(entry, endpoint)
+  problems.push(...found)
+  return found.length === 0 ? server : undefined
+}
+
+type Entry = {
+  readonly number: number
+  readonly variablePrefix: string
+  readonly env: EnvRecord
+  readonly context: ValueContext
+  readonly values: ServerValues
+  readonly problems: Problem[]
+}
+
+function readEndpoint({ env, variablePrefix, problems }: Entry): Endpoint | undefined {
+  const variable = `${variablePrefix}ENDPOINT`
+  const text = textOf(env, variable)
+  if (text === undefined) {
+    problems.push(missing(variable, `set it to ${SERVER_SETTINGS.ENDPOINT.help}`))
+    return undefined
+  }
+  const bucket = textOf(env, `${variablePrefix}BUCKET`)
+  return tryParse(problems, variable, text, false, () => parseEndpoint(text, bucket))
+}
+
+const S3_ONLY = [
+  ...['REGION', 'ACCESS_KEY', 'SECRET_KEY', 'BUCKET', 'ACCESS_KEY_FILE', 'SECRET_KEY_FILE'],
+  ...['CA_FILE', 'PATH_STYLE', 'STORAGE_CLASS'],
+]
+
+function fileServer(entry: Entry, endpoint: Endpoint & { kind: 'file' }): FileServer {
+  for (const name of S3_ONLY) {
+    const variable = entry.variablePrefix + name
+    if (textOf(entry.env, variable) !== undefined)
+      entry.problems.push({
+        variable,
+        value: undefined,
+        reason: 'has no meaning for a local directory',
+        remedy: 'remove it, or correct the endpoint',
+      })
+  }
+  const { number, values } = entry
+  const prefix = values.PREFIX ?? ''
+  return {
+    kind: 'file',
+    number,
+    identity: identityOf(endpoint.url, undefined, prefix),
+    label: values.LABEL ?? `${number}: ${endpoint.directory}${prefix && `/${prefix}`}`,
+    endpoint: endpoint.url,
+    directory: endpoint.directory,
+    prefix,
+    limitBytes: values.STORAGE_LIMIT_GB,
+    isEnabled: values.ENABLED,
+  }
+}
+
+function s3Server(entry: Entry, endpoint: Endpoint & { kind: 's3' }): S3Server | undefined {
+  const { number, values, variablePrefix } = entry
+  const region = required(entry, 'REGION', regionRemedy(variablePrefix, endpoint.hostName))
+  const bucket = required(entry, 'BUCKET', SERVER_SETTINGS.BUCKET.help)
+  const accessKey = readKey(entry, 'ACCESS_KEY')
+  const secretKey = readKey(entry, 'SECRET_KEY')
+  const caPem = readCa(entry)
+  if (region === undefined || bucket === undefined) return undefined
+  if (accessKey === undefined || secretKey === undefined) return undefined
+  const prefix = values.PREFIX ?? ''
+  const place = endpoint.url.replace(/^https?:\/\//, '')
+  return {
+    kind: 's3',
+    number,
+    identity: identityOf(endpoint.url, bucket, prefix),
+    label: values.LABEL ?? `${number}: ${place}/${bucket}${prefix && `/${prefix}`}`,
+    endpoint: endpoint.url,
+    prefix,
+    limitBytes: values.STORAGE_LIMIT_GB,
+    isEnabled: values.ENABLED,
+    bucket,
+    region,
+    accessKey,
+    secretKey,
+    caPem,
+    isPathStyle: values.PATH_STYLE,
+    storageClass: values.STORAGE_CLASS,
+  }
+}
+
+function regionRemedy(variablePrefix: string, hostName: string): string {
+  const known = regionOfHost(hostName)
+  return known === undefined
+    ? `set it to ${SERVER_SETTINGS.REGION.help}; us-east-1 if the server does not care`
+    : `the endpoint says: ${variablePrefix}REGION=${known}`
+}
+
+function required(entry: Entry, name: 'REGION' | 'BUCKET', remedy: string): string | undefined {
+  const variable = entry.variablePrefix + name
+  if (textOf(entry.env, variable) === undefined) entry.problems.push(missing(variable, remedy))
+  return entry.values[name]
+}
+
+function missing(variable: string, remedy: string): Problem {
+  return { variable, value: undefined, reason: 'is missing', remedy }
+}
+
+/** The key itself, or the text of the file that holds it. */
+function readKey(entry: Entry, name: 'ACCESS_KEY' | 'SECRET_KEY'): string | undefined {
+  const { env, variablePrefix, problems } = entry
+  const variable = variablePrefix + name
+  const fileVariable = `${variable}_FILE`
+  const file = textOf(env, fileVariable)
+  if (textOf(env, variable) !== undefined) {
+    if (file === undefined) return entry.values[name]
+    problems.push({
+      variable: fileVariable,
+      value: file,
+      reason: `is set, and ${variable} as well`,
+      remedy: 'remove one of the two',
+    })
+    return undefined
+  }
+  if (file === undefined) {
+    problems.push(missing(variable, `set it to the ${SERVER_SETTINGS[name].help}`))
+    return undefined
+  }
+  return tryParse(problems, fileVariable, file, false, () => {
+    const text = readText(keyPath(file, entry), 'the key').replace(/\r?\n$/, '')
+    return text === '' ? no('names an empty file') : credential(text)
+  })
+}
+
+/** A bare name is a systemd credential where the unit has them, else it lies beside the env file. */
+function keyPath(file: string, { env, context }: Entry): string {
+  const credentials = textOf(env, 'CREDENTIALS_DIRECTORY')
+  return resolve(
+    context.envFileDir,
+    credentials === undefined || isAbsolute(file) ? file : join(credentials, file),
+  )
+}
+
+function readCa({ env, values, variablePrefix, problems }: Entry): string | undefined {
+  const file = values.CA_FILE
+  if (file === undefined) return undefined
+  const variable = `${variablePrefix}CA_FILE`
+  return tryParse(problems, variable, textOf(env, variable), false, () => {
+    const text = readText(file, 'the certificate')
+    if (/-----BEGIN [A-Z ]*PRIVATE KEY-----/.test(text))
+      no('names a file with a private key', 'only the certificate belongs there')
+    const blocks = text.match(
+      /-----BEGIN (?:TRUSTED )?CERTIFICATE-----[^-]+-----END (?:TRUSTED )?CERTIFICATE-----/g,
+    )
+    if (blocks === null) return no('names a file without a PEM certificate')
+    for (const block of blocks) certificate(block)
+    return text
+  })
+}
+
+function certificate(pem: string): X509Certificate {
+  try {
+    return new X509Certificate(pem)
+  } catch (error) {
+    return no(`names a file with a damaged certificate (${messageOf(error)})`)
+  }
+}
+
+// Keys have under 200 bytes, the largest bundles of authorities about 500 kB.
+const FILE_BYTES_MAX = 4_000_000
+
+function readText(file: string, what: string): string {
+  try {
+    const text = readFileSync(file, 'utf8')
+    return text.length <= FILE_BYTES_MAX ? text : no(`names a file too large for ${what}`)
+  } catch (error) {
+    const code = error instanceof Error && 'code' in error ? String(error.code) : ''
+    if (code === 'ENOENT') return no(`names a file that does not exist: ${file}`)
+    if (code === 'EISDIR') return no(`names a folder, not a file: ${file}`)
+    if (code === 'EACCES') return no(`names a file that may not be read: ${file}`)
+    throw error
+  }
+}

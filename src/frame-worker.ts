@@ -1,0 +1,82 @@
+// The thread that compresses the blocks which pack-worker.ts fills, and writes the archive file.
+
+import { parentPort, workerData } from 'node:worker_threads'
+import type { MessagePort } from 'node:worker_threads'
+import { ArchiveWriter } from './pack/archive-writer.ts'
+import { RingReader } from './pack/block-ring.ts'
+import { SpoolFile } from './pack/spool-file.ts'
+import { encodeFailure } from './pack-messages.ts'
+import type { FrameMessage, FrameOrder, ReadSoFar, WorkerMessage } from './pack-messages.ts'
+import type { PackResult } from './pack/packer.ts'
+
+// The upload follows the file in parts of many MiB: more often than this nobody looks.
+const PROGRESS_EVERY_MS = 50
+
+const { order, walker } = workerData as { order: FrameOrder; walker: MessagePort }
+const main = parentPort!
+
+// Both listeners are there before anything is awaited: earlier messages would be lost.
+const queue: FrameMessage[] = []
+let wake = (): void => undefined
+let read: ReadSoFar = { sourceBytes: 0, memberCount: 0 }
+let toldAt = 0
+for (const port of [walker, main]) {
+  port.on('message', (message: FrameMessage) => {
+    queue.push(message)
+    wake()
+  })
+}
+
+try {
+  const result = await write()
+  if (result !== undefined) tellMain({ kind: 'done', result })
+} catch (error) {
+  tellMain({ kind: 'failed', failure: encodeFailure(error) })
+}
+walker.close()
+main.unref()
+
+/** undefined: stopped. */
+async function write(): Promise<PackResult | undefined> {
+  const { job, outputFd, outputBytesMax, ring: memory } = order
+  const ring = new RingReader(memory)
+  const file = SpoolFile.adopt(job.outputPath, outputFd, outputBytesMax)
+  const writer = new ArchiveWriter(file, job, tellProgress)
+  try {
+    for (;;) {
+      const message = await nextMessage()
+      if (message.kind === 'stop') return undefined
+      if (message.kind === 'end') return await writer.finish(message.totals)
+      if (message.kind === 'block') {
+        read = message.read
+        await writer.addBlock(ring.next(message.lengthBytes), () => ring.release())
+      } else {
+        const { bytes, ...facts } = message.block
+        // A Buffer arrives as a plain Uint8Array.
+        const own = Buffer.from(bytes.buffer, bytes.byteOffset, bytes.length)
+        await writer.addMembers({ ...facts, bytes: own })
+      }
+    }
+  } finally {
+    await writer.close()
+  }
+}
+
+async function nextMessage(): Promise<FrameMessage> {
+  for (;;) {
+    const message = queue.shift()
+    if (message !== undefined) return message
+    await new Promise<void>((resolve) => (wake = resolve))
+  }
+}
+
+function tellProgress(outputBytes: number): void {
+  const now = performance.now()
+  if (now - toldAt < PROGRESS_EVERY_MS) return
+  toldAt = now
+  tellMain({ kind: 'progress', progress: { outputBytes, ...read } })
+}
+
+function tellMain(message: WorkerMessage): void {
+  main.postMessage(message)
+}

@@ -1,0 +1,64 @@
+#!/usr/bin/env node
+// The program: joins terminal, signals, commands and services, and gives the shell its exit code.
+
+// import { configureCommand } from './cli/commands/configure.ts'
+import { listCommand } from './cli/commands/list.ts'
+// import { restoreCommand } from './cli/commands/restore.ts'
+import { runCommand } from './cli/commands/run.ts'
+import { selfTestCommand } from './cli/commands/self-test.ts'
+import { statusCommand } from './cli/commands/status.ts'
+import { systemdCommand } from './cli/commands/systemd.ts'
+import { createRedactor } from './lib/redact.ts'
+import { openTerminal } from './cli/terminal.ts'
+import { runCli } from './cli/cli.ts'
+import { terminalSettings } from './config/load.ts'
+import { watchSignals } from './cli/interrupt.ts'
+import { readFileSync } from 'node:fs'
+import type { Services } from './cli/services.ts'
+
+const COMMANDS = [
+  runCommand,
+  listCommand,
+  statusCommand,
+  //   restoreCommand,
+  selfTestCommand,
+  //   configureCommand,
+  systemdCommand,
+]
+
+process.exitCode = await main()
+
+async function main(): Promise<number> {
+  const terminal = openTerminal(terminalSettings())
+  // Filled once the secrets are known; until then only what looks like a secret is hidden.
+  let redact = createRedactor([])
+  const print = (line: string) => terminal.print(redact(line))
+  const printError = (line: string) => terminal.printError(redact(line))
+  const signals = watchSignals(process, { printError, endNow: (exit) => process.exit(exit) })
+  try {
+    return await runCli<Services>(process.argv.slice(2), COMMANDS, {
+      ...terminal,
+      print,
+      printError,
+      get version() {
+        return versionOf(new URL('../../package.json', import.meta.url))
+      },
+      open: async (input) => {
+        const { openServices } = await import('./compose.ts')
+        const services = await openServices(input)
+        redact = createRedactor(services.secrets)
+        return services
+      },
+      now: () => new Date(),
+      signal: signals.signal,
+    })
+  } finally {
+    signals.stop()
+    terminal.close()
+  }
+}
+
+function versionOf(packageFile: URL): string {
+  const { version } = JSON.parse(readFileSync(packageFile, 'utf8')) as { version: string }
+  return version
+}

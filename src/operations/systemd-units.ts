@@ -1,0 +1,243 @@
+// The systemd units of the nightly run: service, timer, and what speaks up when the run fails.
+//
+// The sandbox must never hide a source: a folder that looks empty would be archived as empty. So
+// homes are read-only instead of hidden, and /tmp is the real one. Everything is written with absolute
+// paths, because a service has neither our working folder nor our PATH.
+
+import { SpillwayError } from '../domain/errors.ts'
+
+export type UnitsInput = {
+  readonly scope: 'system' | 'user'
+  /** undefined: root, or the user whose manager it is. */
+  readonly runAs: string | undefined
+  readonly nodePath: string
+  /** The compiled main.js. */
+  readonly programPath: string
+  readonly envFile: string
+  /** Folders that a run writes to and that must be there: data, spool, the catalog's. */
+  readonly writablePaths: readonly string[]
+  /** Folders of `file:` servers: their disks may be absent. */
+  readonly optionalPaths: readonly string[]
+  /** Settings that name files with keys: handed over as systemd credentials. */
+  readonly keyFiles: readonly { readonly variable: string; readonly path: string }[]
+  /** Lines for OnCalendar=. */
+  readonly calendar: readonly string[]
+  /** The same in words. */
+  readonly calendarWords: string
+}
+
+export type Unit = { readonly name: string; readonly text: string }
+
+export const SERVICE = 'spillway.service'
+export const TIMER = 'spillway.timer'
+export const FAILURE = 'spillway-failure@.service'
+
+export function systemdUnits(input: UnitsInput): readonly Unit[] {
+  for (const path of pathsOf(input)) requireWritable(path)
+  return [
+    { name: SERVICE, text: serviceText(input) },
+    { name: TIMER, text: timerText(input) },
+    { name: FAILURE, text: failureText(input) },
+  ]
+}
+
+function serviceText(input: UnitsInput): string {
+  const isSystem = input.scope === 'system'
+  return unit([
+    '# The nightly run of Spillway, written by "spillway systemd".',
+    `# It runs as ${userWords(input)}. Changes belong in a drop-in: ${ctl(input)} edit ${SERVICE}`,
+    '[Unit]',
+    'Description=Spillway: archive every source to the first server with room',
+    // A user's manager knows nothing of the network; servers that are not reached yet are tried again.
+    ...(isSystem ? ['Wants=network-online.target', 'After=network-online.target'] : []),
+    `RequiresMountsFor=${input.writablePaths.map(quote).join(' ')}`,
+    'OnFailure=spillway-failure@%n.service',
+    '',
+    '[Service]',
+    'Type=oneshot',
+    `ExecStart=${commandLine(input)}`,
+    '# 3 is "done, with warnings": the archives are stored. To be alarmed by warnings as well,',
+    '# put an empty "SuccessExitStatus=" into a drop-in.',
+    'SuccessExitStatus=3',
+    ...userLines(input),
+    ...credentialLines(input),
+    '',
+    '# Servers have their own time limits (spillway --help); this one is for a source that hangs,',
+    '# as a dead network mount does: it ends before the next night.',
+    'TimeoutStartSec=23h',
+    '# The first SIGTERM makes the run stop in order: parts under way end, the catalog is settled.',
+    'TimeoutStopSec=120',
+    'KillMode=mixed',
+    'Nice=10',
+    'IOSchedulingClass=best-effort',
+    'IOSchedulingPriority=7',
+    'SyslogIdentifier=spillway',
+    '# Archives, catalog and core dumps hold what only their owner may read.',
+    'UMask=0077',
+    'LimitCORE=0',
+    '# Worker threads of Node, libuv and zstd: a few dozen.',
+    'TasksMax=256',
+    '',
+    ...(isSystem ? systemSandbox(input) : []),
+    ...commonSandbox(),
+  ])
+}
+
+/** Needs root: mounts, capabilities, devices. */
+function systemSandbox(input: UnitsInput): readonly string[] {
+  const writable = [
+    ...input.writablePaths.map(quote),
+    // A disk that is not there must not keep the other servers from being used.
+    ...input.optionalPaths.map((path) => quote(`-${path}`)),
+  ]
+  return [
+    '# Everything is read-only but these; nothing is hidden, because sources may lie anywhere:',
+    '# never set ProtectHome=yes, PrivateTmp=yes or TemporaryFileSystem= here.',
+    'ProtectSystem=strict',
+    'ProtectHome=read-only',
+    'PrivateTmp=no',
+    `ReadWritePaths=${writable.join(' ')}`,
+    '# To read every file, and nothing else that root may do.',
+    'CapabilityBoundingSet=CAP_DAC_READ_SEARCH',
+    'PrivateDevices=yes',
+    'ProtectKernelTunables=yes',
+    'ProtectKernelModules=yes',
+    'ProtectKernelLogs=yes',
+    'ProtectControlGroups=yes',
+    'ProtectClock=yes',
+    'ProtectHostname=yes',
+    'ProtectProc=invisible',
+  ]
+}
+
+function commonSandbox(): readonly string[] {
+  return [
+    'NoNewPrivileges=yes',
+    'LockPersonality=yes',
+    'RestrictRealtime=yes',
+    'RestrictSUIDSGID=yes',
+    'RestrictNamespaces=yes',
+    '# Netlink is how name look-ups learn which addresses this machine has.',
+    'RestrictAddressFamilies=AF_UNIX AF_INET AF_INET6 AF_NETLINK',
+    'SystemCallArchitectures=native',
+    'SystemCallFilter=@system-service',
+    'SystemCallFilter=~@privileged @resources',
+    'SystemCallErrorNumber=EPERM',
+    "# Node's compiler writes the code that it runs: with yes it would end at its start.",
+    'MemoryDenyWriteExecute=no',
+  ]
+}
+
+function userLines({ scope, runAs }: UnitsInput): readonly string[] {
+  if (scope === 'user' || runAs === undefined) return []
+  return [
+    `User=${runAs}`,
+    '# Reads every source although it is not root.',
+    'AmbientCapabilities=CAP_DAC_READ_SEARCH',
+  ]
+}
+
+/** A key file's setting becomes the credential's name, which Spillway looks up in the right folder. */
+function credentialLines({ scope, keyFiles }: UnitsInput): readonly string[] {
+  // A user's manager has credentials only from systemd 256 on; there the files are read as they are.
+  if (scope === 'user') return []
+  return keyFiles.flatMap(({ variable, path }) => [
+    `LoadCredential=${variable}:${escapeSpecifiers(path)}`,
+    `Environment=${variable}=${variable}`,
+  ])
+}
+
+function timerText(input: UnitsInput): string {
+  return unit([
+    `# Starts ${SERVICE} ${input.calendarWords}, from SCHEDULE in`,
+    `# ${input.envFile}`,
+    '# After a change of SCHEDULE write it again with "spillway systemd".',
+    '[Unit]',
+    `Description=Spillway: ${input.calendarWords}`,
+    '',
+    '[Timer]',
+    ...input.calendar.map((line) => `OnCalendar=${line}`),
+    '# A machine that was off at that time runs as soon as it is up.',
+    'Persistent=true',
+    '# So that a fleet does not come to one server in the same second; the same delay every night.',
+    'RandomizedDelaySec=5min',
+    'FixedRandomDelay=true',
+    '',
+    '[Install]',
+    'WantedBy=timers.target',
+  ])
+}
+
+/** Runs no program of ours: what failed may be Node itself, or a disk that Spillway lies on. */
+function failureText(input: UnitsInput): string {
+  const journal = input.scope === 'user' ? 'journalctl --user' : 'journalctl'
+  const message =
+    `%i FAILED (exit code \${MONITOR_EXIT_STATUS}): archives of this night may be missing. ` +
+    `See: ${journal} -u %i -n 50, and: spillway status`
+  return unit([
+    '# Started when a run fails. Writes to the journal with priority "err", where monitoring finds it:',
+    `#   ${journal} -p err -t spillway`,
+    '# To be told in another way as well, add a line to a drop-in, for example',
+    '#   ExecStart=/usr/local/bin/notify "%i failed"',
+    '[Unit]',
+    'Description=Spillway: tell that %i failed',
+    '',
+    '[Service]',
+    'Type=oneshot',
+    `ExecStart=/bin/echo "${message}"`,
+    'SyslogIdentifier=spillway',
+    'SyslogLevel=err',
+    ...(input.scope === 'system' ? ['DynamicUser=yes', 'CapabilityBoundingSet='] : []),
+    'NoNewPrivileges=yes',
+  ])
+}
+
+/** `root`, `user backup`, `you`: for comments and messages. */
+export function userWords({ scope, runAs }: Pick<UnitsInput, 'scope' | 'runAs'>): string {
+  if (scope === 'user') return 'the user whose systemd this is'
+  return runAs === undefined ? 'root, because sources are readable by root' : `user ${runAs}`
+}
+
+export function ctl({ scope }: Pick<UnitsInput, 'scope'>): string {
+  return scope === 'user' ? 'systemctl --user' : 'systemctl'
+}
+
+function commandLine({ nodePath, programPath, envFile }: UnitsInput): string {
+  // The program itself is not searched for variables, its arguments are.
+  const rest = [programPath, 'run', `--config=${envFile}`]
+  return [quote(nodePath), ...rest.map((text) => quote(text.replaceAll('$', '$$$$')))].join(' ')
+}
+
+/** As systemd reads a word of a list: quoted, with C escapes, and specifiers that begin with "%". */
+function quote(text: string): string {
+  const escaped = escapeSpecifiers(text).replaceAll('\\', '\\\\').replaceAll('"', '\\"')
+  return /^[A-Za-z0-9_./:=%+@,-]+$/.test(escaped) ? escaped : `"${escaped}"`
+}
+
+function escapeSpecifiers(text: string): string {
+  return text.replaceAll('%', '%%')
+}
+
+function pathsOf(input: UnitsInput): readonly string[] {
+  return [
+    input.nodePath,
+    input.programPath,
+    input.envFile,
+    ...input.writablePaths,
+    ...input.optionalPaths,
+    ...input.keyFiles.map(({ path }) => path),
+  ]
+}
+
+/** systemd takes paths that are absolute and have no control characters, however they are quoted. */
+function requireWritable(path: string): void {
+  // A backslash at the end of a line joins it with the next one, where there are no quotes.
+  if (path.startsWith('/') && !/\p{Cc}/u.test(path) && !path.endsWith('\\')) return
+  throw new SpillwayError('CONFIG_INVALID', `no systemd unit can name the path "${path}"`, {
+    hint: 'move it to a path without line breaks and other control characters',
+  })
+}
+
+function unit(lines: readonly string[]): string {
+  return `${lines.join('\n')}\n`
+}

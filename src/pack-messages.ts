@@ -1,0 +1,69 @@
+// What the threads of one packing say to each other.
+//
+//   pack-worker  --block, members, end-->  frame-worker
+//   both  --progress, done, surveyed, failed-->  main thread (compose-packer.ts)
+//
+// Blocks travel in shared memory (pack/block-ring.ts); a message only says that one was given.
+
+import type { FailureCode, FailureFacts } from './domain/errors.ts'
+import { messageOf, SpillwayError } from './domain/errors.ts'
+import type { Source } from './domain/source.ts'
+import type { ArchiveJob, WalkTotals } from './pack/archive-writer.ts'
+import type { RingMemory } from './pack/block-ring.ts'
+import type { RawIndexBlock } from './pack/member-record.ts'
+import type { PackProgress, PackResult } from './pack/packer.ts'
+
+export type WalkOrder = {
+  readonly source: Source
+  readonly ownPaths: readonly string[]
+  readonly ring: RingMemory
+}
+
+export type FrameOrder = {
+  readonly job: ArchiveJob
+  /** Created by the main thread, which closes it. */
+  readonly outputFd: number
+  readonly outputBytesMax: number | undefined
+  readonly ring: RingMemory
+}
+
+export type FrameMessage =
+  | { readonly kind: 'block'; readonly lengthBytes: number; readonly read: ReadSoFar }
+  | { readonly kind: 'members'; readonly block: RawIndexBlock }
+  | { readonly kind: 'end'; readonly totals: WalkTotals }
+  /** From the main thread: the ring is stopped. */
+  | { readonly kind: 'stop' }
+
+export type ReadSoFar = Pick<PackProgress, 'sourceBytes' | 'memberCount'>
+
+export type WorkerMessage =
+  | { readonly kind: 'progress'; readonly progress: PackProgress }
+  | { readonly kind: 'done'; readonly result: PackResult }
+  | { readonly kind: 'surveyed'; readonly totals: ReadSoFar }
+  | { readonly kind: 'failed'; readonly failure: FailureMessage }
+
+/** An error as data: a thread gets copies, which know neither class nor fields. */
+export type FailureMessage = {
+  readonly code: FailureCode | undefined
+  readonly message: string
+  readonly facts: FailureFacts
+  readonly hint: string | undefined
+  readonly stack: string | undefined
+}
+
+export function encodeFailure(error: unknown): FailureMessage {
+  const stack = error instanceof Error ? error.stack : undefined
+  const { code, facts, hint } =
+    error instanceof SpillwayError ? error : { code: undefined, facts: {}, hint: undefined }
+  return { code, message: messageOf(error), facts, hint, stack }
+}
+
+export function decodeFailure({ code, message, facts, hint, stack }: FailureMessage): Error {
+  const error =
+    code === undefined
+      ? new Error(message)
+      : new SpillwayError(code, message, { facts, ...(hint === undefined ? {} : { hint }) })
+  // Where it happened, not where it was heard of.
+  if (stack !== undefined) error.stack = stack
+  return error
+}

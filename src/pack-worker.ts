@@ -1,0 +1,69 @@
+// The thread that walks a folder and writes its tar into the shared blocks (or only counts, for a
+// survey). Everything in it is synchronous.
+
+import { parentPort, workerData } from 'node:worker_threads'
+import type { MessagePort } from 'node:worker_threads'
+import { RingWriter } from './pack/block-ring.ts'
+import { IndexEncoder } from './pack/member-record.ts'
+import { WARNINGS_KEPT_MAX } from './pack/packer.ts'
+import { TarWriter } from './pack/tar-writer.ts'
+import { encodeFailure } from './pack-messages.ts'
+import type { FrameMessage, WalkOrder, WorkerMessage } from './pack-messages.ts'
+import { Findings } from './sources/findings.ts'
+import { readOwnerNames } from './sources/owner-names.ts'
+import { walkFolder } from './sources/walk.ts'
+
+/** `frames` is the other worker's port; undefined: a survey. */
+const { order, frames } = workerData as { order: WalkOrder; frames: MessagePort | undefined }
+
+try {
+  if (frames === undefined) survey()
+  else pack(frames)
+} catch (error) {
+  tellMain({ kind: 'failed', failure: encodeFailure(error) })
+}
+frames?.close()
+
+function pack(port: MessagePort): void {
+  const tell = (message: FrameMessage, transfer: ArrayBuffer[] = []) =>
+    port.postMessage(message, transfer)
+  const ring = new RingWriter(order.ring, (lengthBytes) =>
+    tell({
+      kind: 'block',
+      lengthBytes,
+      read: { sourceBytes: tar.contentBytes, memberCount: tar.memberCount },
+    }),
+  )
+  const index = new IndexEncoder((block) => {
+    tell({ kind: 'members', block }, [block.bytes.buffer as ArrayBuffer])
+  })
+  const tar = new TarWriter(ring, (member, place) => index.add(member, place))
+  const findings = new Findings(WARNINGS_KEPT_MAX)
+  const walked = walkFolder({
+    ...walkInput(findings, () => ring.checkpoint()),
+    sink: tar,
+  })
+  tar.end()
+  index.flush()
+  const { warningCount, warnings, notes } = findings
+  tell({ kind: 'end', totals: { ...walked, warningCount, warnings, notes } })
+}
+
+function survey(): void {
+  const ring = new RingWriter(order.ring, () => undefined)
+  const findings = new Findings(0)
+  const totals = walkFolder({
+    ...walkInput(findings, () => ring.checkpoint()),
+    sink: undefined,
+  })
+  tellMain({ kind: 'surveyed', totals })
+}
+
+function walkInput(findings: Findings, checkpoint: () => void) {
+  const { source, ownPaths } = order
+  return { source, ownPaths, ownerNames: readOwnerNames(), findings, checkpoint }
+}
+
+function tellMain(message: WorkerMessage): void {
+  parentPort?.postMessage(message)
+}

@@ -1,0 +1,100 @@
+// Owner, mode and mtime of what was restored, in this order: a change of owner clears setuid, and a
+// change of either would not move the mtime, but writing would.
+//
+// Owners are the numbers in the archive, not the names: a restore is most often the same machine made
+// anew, in a rescue system whose names mean other people. Without root everything becomes ours, which
+// is said once, not once per file.
+
+import * as fs from 'node:fs'
+import { errnoOf } from './extract-failures.ts'
+import { itself } from './extract-folders.ts'
+import type { Attributes } from './extract-deferred.ts'
+import type { ByteString } from './tar-header.ts'
+import type { ExtractWarnings } from './extract-warnings.ts'
+
+// The one above means "leave it as it is" to chown(2).
+const ID_MAX = 2 ** 32 - 2
+const SETUID_SETGID = 0o6000
+// Names an inode without opening it: a fifo would wait for its other end, a device would act.
+const O_PATH = 0o10000000
+
+export class AttributeWriter {
+  readonly #warnings: ExtractWarnings
+  readonly #isRoot = process.geteuid?.() === 0
+  readonly #ownUid = process.geteuid?.()
+  readonly #ownGid = process.getegid?.()
+  #otherOwners = 0
+
+  constructor(warnings: ExtractWarnings) {
+    this.#warnings = warnings
+  }
+
+  applyTo(fd: number, wanted: Attributes, path: ByteString, kind: 'file' | 'directory'): void {
+    if (this.#givesOwner(wanted)) this.#chown(() => fs.fchownSync(fd, wanted.uid, wanted.gid))
+    fs.fchmodSync(fd, this.#modeOf(wanted, path, kind))
+    const mtime = timeFor(wanted.mtimeUs)
+    fs.futimesSync(fd, mtime, mtime)
+  }
+
+  /** For what must not be opened: fifos and device nodes. */
+  applyByName(at: Buffer, wanted: Attributes, path: ByteString): void {
+    const fd = fs.openSync(at, O_PATH | fs.constants.O_NOFOLLOW)
+    try {
+      const same = itself(fd)
+      if (this.#givesOwner(wanted)) this.#chown(() => fs.chownSync(same, wanted.uid, wanted.gid))
+      fs.chmodSync(same, this.#modeOf(wanted, path, 'file'))
+      const mtime = timeFor(wanted.mtimeUs)
+      fs.utimesSync(same, mtime, mtime)
+    } finally {
+      fs.closeSync(fd)
+    }
+  }
+
+  /** A symlink has no mode of its own. */
+  applyToSymlink(at: Buffer, wanted: Attributes): void {
+    if (this.#givesOwner(wanted)) this.#chown(() => fs.lchownSync(at, wanted.uid, wanted.gid))
+    const mtime = timeFor(wanted.mtimeUs)
+    fs.lutimesSync(at, mtime, mtime)
+  }
+
+  /** At the end: one line, however many members it is about. */
+  addOwnerWarning(): void {
+    if (this.#otherOwners === 0) return
+    const why = this.#isRoot ? 'the system did not allow their owner' : 'only root can restore that'
+    const what =
+      this.#otherOwners === 1 ? '1 member belongs' : `${this.#otherOwners} members belong`
+    this.#warnings.add('', `${what} to somebody else and became yours: ${why}`)
+  }
+
+  #givesOwner({ uid, gid }: Attributes): boolean {
+    if (this.#isRoot && uid <= ID_MAX && gid <= ID_MAX) return true
+    if (uid !== this.#ownUid || gid !== this.#ownGid) this.#otherOwners += 1
+    return false
+  }
+
+  /** Root of a container may be no root for the disk, or not know an id. */
+  #chown(work: () => void): void {
+    try {
+      work()
+    } catch (error) {
+      const code = errnoOf(error)
+      if (code !== 'EPERM' && code !== 'EINVAL') throw error
+      this.#otherOwners += 1
+    }
+  }
+
+  #modeOf({ mode }: Attributes, path: ByteString, kind: 'file' | 'directory'): number {
+    if (this.#isRoot || kind === 'directory' || (mode & SETUID_SETGID) === 0) return mode
+    // Under another owner these bits would lend other rights than those that were meant.
+    this.#warnings.add(path, 'lost its setuid or setgid bit: only root can restore that')
+    return mode & ~SETUID_SETGID
+  }
+}
+
+/**
+ * Microseconds as Node takes them. Node reads a negative number as "now", but not a negative text;
+ * half a microsecond more keeps the way through floating point from ending one too low.
+ */
+export function timeFor(mtimeUs: number): number | string {
+  return mtimeUs < 0 ? String((mtimeUs - 0.5) / 1e6) : (mtimeUs + 0.5) / 1e6
+}

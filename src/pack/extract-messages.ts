@@ -1,0 +1,63 @@
+// What the main thread and the worker that writes the tree say to each other (unpack-worker.ts).
+//
+// Blocks travel in shared memory: a few places, each given back when its block is written. So a
+// restore needs the same memory whatever the archive's size, and a slow disk slows the reading.
+
+import { messageOf, SpillwayError } from '../domain/errors.ts'
+import { FRAME_BYTES_MAX } from './frame-bounds.ts'
+import type { FailureCode, FailureFacts } from '../domain/errors.ts'
+import type { TreeLimits, TreeResult } from './extract-tree.ts'
+import type { UnpackProgress } from './unpacker.ts'
+
+/** One is written while the next is filled: 8 MiB. */
+export const PLACE_COUNT = 2
+
+export type UnpackWorkerData = {
+  readonly directory: string
+  readonly limits: TreeLimits
+  readonly places: SharedArrayBuffer
+}
+
+export type UnpackOrder =
+  | { readonly kind: 'block'; readonly place: number; readonly sizeBytes: number }
+  | { readonly kind: 'finish' }
+
+export type UnpackReport =
+  | { readonly kind: 'ready' }
+  | { readonly kind: 'written'; readonly place: number; readonly progress: UnpackProgress }
+  | { readonly kind: 'finished'; readonly result: TreeResult }
+  | { readonly kind: 'failed'; readonly failure: SentFailure }
+
+/** An error as a message can carry it: classes do not survive the way. */
+export type SentFailure = {
+  /** undefined: a bug. */
+  readonly code: FailureCode | undefined
+  readonly message: string
+  readonly facts: FailureFacts
+  readonly hint: string | undefined
+  readonly stack: string | undefined
+}
+
+export function newPlaces(): SharedArrayBuffer {
+  return new SharedArrayBuffer(PLACE_COUNT * FRAME_BYTES_MAX)
+}
+
+export function placeAt(places: SharedArrayBuffer, place: number, sizeBytes: number): Buffer {
+  return Buffer.from(places, place * FRAME_BYTES_MAX, sizeBytes)
+}
+
+export function sendFailure(error: unknown): SentFailure {
+  const stack = error instanceof Error ? error.stack : undefined
+  if (!(error instanceof SpillwayError))
+    return { code: undefined, message: messageOf(error), facts: {}, hint: undefined, stack }
+  const { code, message, facts, hint } = error
+  return { code, message, facts, hint, stack }
+}
+
+export function receiveFailure({ code, message, facts, hint, stack }: SentFailure): Error {
+  const cause = new Error(message)
+  // Where it happened, for a report of a bug.
+  if (stack !== undefined) cause.stack = stack
+  if (code === undefined) return cause
+  return new SpillwayError(code, message, { cause, facts, ...(hint === undefined ? {} : { hint }) })
+}

@@ -1,0 +1,61 @@
+// The folder that is restored into: empty, ours, and closed to everybody else until it is done. Nobody
+// can then plant a symlink in it, or read what the archive's modes would not let them read.
+
+import * as fs from 'node:fs'
+import { FOLDER_FLAGS, inside, itself } from './extract-folders.ts'
+import { messageOf, SpillwayError } from '../domain/errors.ts'
+
+/** A descriptor of the folder. Throws RESTORE_FAILED, and has changed nothing then. */
+export function openTarget(directory: string): number {
+  let fd: number
+  try {
+    // The operator's own path may lead through symlinks, and end in one.
+    fd = fs.openSync(directory, FOLDER_FLAGS & ~fs.constants.O_NOFOLLOW)
+  } catch (cause) {
+    throw failed(`cannot open the folder ${directory}: ${messageOf(cause)}`, { cause })
+  }
+  try {
+    claim(fd, directory)
+    return fd
+  } catch (error) {
+    fs.closeSync(fd)
+    if (error instanceof SpillwayError) throw error
+    throw failed(`cannot restore into ${directory}: ${messageOf(error)}`, { cause: error })
+  }
+}
+
+function claim(fd: number, directory: string): void {
+  if (!fs.existsSync(itself(fd)))
+    throw failed('cannot restore without /proc: it keeps every path inside the folder', {
+      hint: 'mount /proc',
+    })
+  checkEmpty(fd, directory)
+  const { uid, mode } = fs.fstatSync(fd)
+  const ownUid = process.geteuid?.()
+  if (ownUid !== 0 && uid !== ownUid)
+    throw failed(`the folder ${directory} belongs to somebody else`, { hint: HINT })
+  fs.fchmodSync(fd, 0o700)
+  try {
+    // Once more, now that nobody else can add anything.
+    checkEmpty(fd, directory)
+  } catch (error) {
+    fs.fchmodSync(fd, mode & 0o7777)
+    throw error
+  }
+}
+
+function checkEmpty(fd: number, directory: string): void {
+  const folder = fs.opendirSync(inside(fd, '.').toString())
+  try {
+    if (folder.readSync() !== null)
+      throw failed(`the folder ${directory} is not empty`, { hint: HINT })
+  } finally {
+    folder.closeSync()
+  }
+}
+
+const HINT = 'name a folder that does not exist yet, or an empty one of your own'
+
+function failed(message: string, more: { cause?: unknown; hint?: string }): SpillwayError {
+  return new SpillwayError('RESTORE_FAILED', message, more)
+}

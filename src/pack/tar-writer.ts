@@ -1,0 +1,165 @@
+// Members become a tar stream in blocks of 4 MiB, without a copy: headers are written into the block
+// where they belong, content is read there by the caller.
+//
+// Everything in a tar stream is a multiple of 512 bytes, and so is a block: a header never lies in
+// two blocks, but what belongs to it (extension, header, content) may.
+
+import { assert } from '../lib/assert.ts'
+import {
+  extensionsOf,
+  TAR_RECORD_BYTES,
+  tarNameOf,
+  writeExtensionHeader,
+  writeHeader,
+} from './tar-header.ts'
+import type { TarExtension, TarMember } from './tar-header.ts'
+
+/** Uncompressed bytes of a frame. Smaller compresses worse, larger makes a restored file dearer. */
+export const BLOCK_BYTES = 4 * 1024 * 1024
+
+export interface BlockSupply {
+  /** A block of BLOCK_BYTES to fill, whatever is in it; waits until one is free. */
+  take(): Buffer
+  /** Hands over the block that was taken last. */
+  give(lengthBytes: number): void
+}
+
+/** Where a member lies in the tar stream: from its first extension to the end of its padding. */
+export type MemberPlace = { readonly offsetBytes: number; readonly spanBytes: number }
+
+export class TarWriter {
+  readonly #blocks: BlockSupply
+  readonly #onMember: (member: TarMember, place: MemberPlace) => void
+  #block: Buffer | undefined
+  #position = 0
+  #givenBytes = 0
+  #contentLeft = 0
+  #padding = 0
+  #contentBytes = 0
+  #memberCount = 0
+
+  constructor(
+    blocks: BlockSupply,
+    onMember: (member: TarMember, place: MemberPlace) => void = () => {},
+  ) {
+    this.#blocks = blocks
+    this.#onMember = onMember
+  }
+
+  /** Content of members so far. */
+  get contentBytes(): number {
+    return this.#contentBytes
+  }
+
+  get memberCount(): number {
+    return this.#memberCount
+  }
+
+  /** Bytes of the stream so far. */
+  get offsetBytes(): number {
+    return this.#givenBytes + this.#position
+  }
+
+  begin(member: TarMember): void {
+    assert(this.#contentLeft === 0, `a member's content lacks ${this.#contentLeft} bytes`)
+    const offsetBytes = this.offsetBytes
+    const name = tarNameOf(member)
+    for (const extension of extensionsOf(member, name)) this.#writeExtension(extension)
+    writeHeader(this.#room(), this.#position, member, name)
+    this.#position += TAR_RECORD_BYTES
+
+    const { sizeBytes } = member
+    this.#memberCount += 1
+    this.#contentLeft = sizeBytes
+    this.#padding = paddingOf(sizeBytes)
+    const headerBytes = this.offsetBytes - offsetBytes
+    this.#onMember(member, {
+      offsetBytes,
+      spanBytes: headerBytes + sizeBytes + this.#padding,
+    })
+  }
+
+  get buffer(): Buffer {
+    return this.#room()
+  }
+
+  get position(): number {
+    this.#room()
+    return this.#position
+  }
+
+  get room(): number {
+    this.#room()
+    return BLOCK_BYTES - this.#position
+  }
+
+  advance(bytes: number): void {
+    assert(bytes <= this.#contentLeft, 'more content than the header promised')
+    this.#position += bytes
+    this.#contentLeft -= bytes
+    this.#contentBytes += bytes
+    if (this.#contentLeft === 0) {
+      this.#writeZeros(this.#padding)
+      this.#padding = 0
+    }
+  }
+
+  padContent(bytes: number): void {
+    for (let left = bytes; left > 0;) {
+      const block = this.#room()
+      const length = Math.min(left, BLOCK_BYTES - this.#position)
+      block.fill(0, this.#position, this.#position + length)
+      this.advance(length)
+      left -= length
+    }
+  }
+
+  /** Two records of zeros end a tar stream. The last block may be short. */
+  end(): void {
+    assert(this.#contentLeft === 0, 'the last member is not whole')
+    this.#writeZeros(TAR_RECORD_BYTES)
+    this.#writeZeros(TAR_RECORD_BYTES)
+    this.#give()
+  }
+
+  #writeExtension(extension: TarExtension): void {
+    writeExtensionHeader(this.#room(), this.#position, extension)
+    this.#position += TAR_RECORD_BYTES
+    const { body } = extension
+    let from = 0
+    while (from < body.length) {
+      const block = this.#room()
+      const piece = body.slice(from, from + BLOCK_BYTES - this.#position)
+      block.write(piece, this.#position, 'latin1')
+      this.#position += piece.length
+      from += piece.length
+    }
+    this.#writeZeros(paddingOf(body.length))
+  }
+
+  /** `count` is less than a record, or a whole one at a record's place: never crosses a block. */
+  #writeZeros(count: number): void {
+    if (count === 0) return
+    this.#room().fill(0, this.#position, this.#position + count)
+    this.#position += count
+  }
+
+  /** The block, with room at `#position`: for a byte, and so at a record's place for a record. */
+  #room(): Buffer {
+    if (this.#block !== undefined && this.#position === BLOCK_BYTES) this.#give()
+    this.#block ??= this.#blocks.take()
+    return this.#block
+  }
+
+  #give(): void {
+    if (this.#block === undefined) return
+    this.#blocks.give(this.#position)
+    this.#givenBytes += this.#position
+    this.#block = undefined
+    this.#position = 0
+  }
+}
+
+function paddingOf(bytes: number): number {
+  return (TAR_RECORD_BYTES - (bytes % TAR_RECORD_BYTES)) % TAR_RECORD_BYTES
+}

@@ -1,0 +1,45 @@
+// What a walk has to say besides its members: warnings (something is missing or changed) and notes
+// (left out on purpose). Both lists are bounded, since a broken disk can produce millions.
+
+import type { Warning } from '../domain/archive.ts'
+import type { ByteString } from './member.ts'
+import { printablePath } from './printable-path.ts'
+
+export class Findings {
+  readonly warnings: Warning[] = []
+  readonly notes: Warning[] = []
+  /** Of all warnings, also of those that were not kept. */
+  warningCount = 0
+  readonly #keptMax: number
+
+  constructor(keptMax: number) {
+    this.#keptMax = keptMax
+  }
+
+  warn(path: ByteString, reason: string): void {
+    this.warningCount += 1
+    if (this.warnings.length < this.#keptMax)
+      this.warnings.push({ path: printablePath(path), reason })
+  }
+
+  note(path: ByteString, reason: string): void {
+    if (this.notes.length < this.#keptMax) this.notes.push({ path: printablePath(path), reason })
+  }
+}
+
+/** The system's reason in words. */
+export function reasonOf(error: unknown): string {
+  const code = (error as NodeJS.ErrnoException).code
+  return (code !== undefined && REASONS[code]) || code || String(error)
+}
+
+const REASONS: Readonly<Record<string, string>> = {
+  EACCES: 'permission denied',
+  EPERM: 'not permitted',
+  EIO: 'the disk failed to read it (EIO)',
+  ENOENT: 'it vanished',
+  ESTALE: 'it vanished on its file server (ESTALE)',
+  ELOOP: 'it was replaced by a symbolic link',
+  ENOTDIR: 'it is no folder any more',
+  ENXIO: 'it was replaced by something that cannot be read (ENXIO)',
+}

@@ -1,0 +1,85 @@
+// The few calls of the file system that a walk makes, as one value, so that a test can let a disk
+// fail at a chosen byte. All are synchronous: in a worker thread that is six times as fast as
+// promises (145 000 files a second against 22 000, measured).
+
+import fs from 'node:fs'
+import type { BigIntStats } from 'node:fs'
+import type { ByteString } from './member.ts'
+
+export type EntryKind =
+  'file' | 'directory' | 'symlink' | 'socket' | 'fifo' | 'character-device' | 'block-device'
+
+export type FolderEntry = { readonly name: ByteString; readonly kind: EntryKind | undefined }
+
+export interface SourceFiles {
+  open(path: ByteString, flags: number): number
+  close(fd: number): void
+  fstat(fd: number): BigIntStats
+  lstat(path: ByteString): BigIntStats
+  stat(path: ByteString): BigIntStats
+  read(fd: number, buffer: Buffer, position: number, bytes: number): number
+  readlink(path: ByteString): ByteString
+  /** In any order. `kind` is a hint, undefined where the file system gives none. */
+  readFolder(path: ByteString): FolderEntry[]
+}
+
+const BIGINT = { bigint: true } as const
+
+/** The real ones. */
+export const sourceFiles: SourceFiles = {
+  open: (path, flags) => fs.openSync(pathLike(path), flags),
+  close: (fd) => fs.closeSync(fd),
+  fstat: (fd) => fs.fstatSync(fd, BIGINT),
+  lstat: (path) => fs.lstatSync(pathLike(path), BIGINT),
+  stat: (path) => fs.statSync(pathLike(path), BIGINT),
+  read: (fd, buffer, position, bytes) => fs.readSync(fd, buffer, position, bytes, null),
+  readlink: (path) => fs.readlinkSync(pathLike(path), 'latin1'),
+  readFolder,
+}
+
+/** The file type in a mode (st_mode) or undefined for one that tar has no word for. */
+export function kindOf(stats: BigIntStats): EntryKind | undefined {
+  return KINDS[(Number(stats.mode) >> 12) & 0o17]
+}
+
+const KINDS: Readonly<Record<number, EntryKind>> = {
+  0o01: 'fifo',
+  0o02: 'character-device',
+  0o04: 'directory',
+  0o06: 'block-device',
+  0o10: 'file',
+  0o12: 'symlink',
+  0o14: 'socket',
+}
+
+// Strings go to the system as UTF-8, so only ASCII may stay a string. Most names are, and a Buffer
+// costs a microsecond.
+// eslint-disable-next-line no-control-regex
+const NOT_ASCII = /[^\x00-\x7f]/
+
+function pathLike(path: ByteString): string | Buffer {
+  return NOT_ASCII.test(path) ? Buffer.from(path, 'latin1') : path
+}
+
+function readFolder(path: ByteString): FolderEntry[] {
+  const at = pathLike(path)
+  try {
+    const entries = fs.readdirSync(at, { encoding: 'latin1', withFileTypes: true })
+    return entries.map((entry) => ({
+      name: entry.name,
+      kind: entry.isFile()
+        ? 'file'
+        : entry.isDirectory()
+          ? 'directory'
+          : entry.isSymbolicLink()
+            ? 'symlink'
+            : undefined,
+    }))
+  } catch (error) {
+    // Where the file system gives no types, Node asks for each by its decoded name, and fails at
+    // names that are no UTF-8. Then the names alone must do; a real error comes again.
+    if ((error as NodeJS.ErrnoException).syscall !== 'lstat') throw error
+    const names = fs.readdirSync(at, 'latin1')
+    return names.map((name) => ({ name, kind: undefined }))
+  }
+}

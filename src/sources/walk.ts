@@ -1,0 +1,325 @@
+// Walks a folder source and hands its members to a sink: depth first, a folder's members right after
+// it, in byte order. Runs synchronously, so in a worker thread.
+//
+// Nothing is trusted to stay as it was seen: the header comes from the descriptor that is read, and
+// whatever vanished, changed or was swapped meanwhile is a warning. The names of one folder are in
+// memory while it is walked, about 100 bytes each; nothing else grows with the size of the source
+// but the table of hard links.
+
+import { constants } from 'node:fs'
+import type { BigIntStats } from 'node:fs'
+import { SpillwayError } from '../domain/errors.ts'
+import type { FolderSource } from '../domain/source.ts'
+import { copyContent } from './copy-content.ts'
+import { createExclude } from './exclude.ts'
+import type { Exclude } from './exclude.ts'
+import { reasonOf } from './findings.ts'
+import type { Findings } from './findings.ts'
+import { HardLinks } from './hard-links.ts'
+import { memberOf } from './member.ts'
+import type { ByteString, MemberKind, MemberSink } from './member.ts'
+import { FOLDER_FLAGS, OpenFolders, pathOf } from './open-folders.ts'
+import type { OwnerNames } from './owner-names.ts'
+import { kindOf, sourceFiles } from './source-files.ts'
+import type { FolderEntry, SourceFiles } from './source-files.ts'
+
+export type WalkInput = {
+  readonly source: FolderSource
+  /** Absolute paths; what they are now (device and inode) is left out with a note. */
+  readonly ownPaths: readonly string[]
+  readonly ownerNames: OwnerNames
+  /** undefined: a survey, which opens no file. */
+  readonly sink: MemberSink | undefined
+  readonly findings: Findings
+  /** Called for each member; throws when the walk shall end. */
+  readonly checkpoint: () => void
+  readonly files?: SourceFiles
+  readonly openFoldersMax?: number
+}
+
+export type WalkResult = { readonly sourceBytes: number; readonly memberCount: number }
+
+/** Throws SOURCE_MISSING, SOURCE_UNREADABLE, SOURCE_EMPTY, or what `checkpoint` and the sink throw. */
+export function walkFolder(input: WalkInput): WalkResult {
+  const walk = new Walk(input)
+  try {
+    return walk.run()
+  } finally {
+    walk.close()
+  }
+}
+
+// O_NONBLOCK: a file that was swapped for a fifo must not hold the walk.
+const FILE_FLAGS =
+  constants.O_RDONLY | constants.O_NOFOLLOW | constants.O_NONBLOCK | constants.O_NOCTTY
+
+/** What marks a folder as a cache (https://bford.info/cachedir/): the first bytes of its tag. */
+const CACHE_TAG_NAME = 'CACHEDIR.TAG'
+const CACHE_TAG = 'Signature: 8a477f597d28d172789f06886806bc55'
+
+type Level = {
+  readonly path: ByteString
+  readonly entries: readonly FolderEntry[]
+  next: number
+}
+
+type Found = { readonly path: ByteString; readonly at: ByteString; readonly name: ByteString }
+
+class Walk {
+  readonly #input: WalkInput
+  readonly #files: SourceFiles
+  readonly #findings: Findings
+  readonly #exclude: Exclude | undefined
+  readonly #folders: OpenFolders
+  readonly #levels: Level[] = []
+  readonly #hardLinks = new HardLinks()
+  readonly #own = new Set<string>()
+  #device = 0n
+  #sourceBytes = 0
+  #memberCount = 0
+
+  constructor(input: WalkInput) {
+    this.#input = input
+    this.#files = input.files ?? sourceFiles
+    this.#findings = input.findings
+    this.#exclude = createExclude(input.source.excludes)
+    this.#folders = new OpenFolders(this.#files, input.openFoldersMax)
+  }
+
+  run(): WalkResult {
+    this.#findOwnPaths()
+    this.#enterSource()
+    for (let level = this.#levels.at(-1); level !== undefined; level = this.#levels.at(-1)) {
+      const entry = level.entries[level.next]
+      level.next += 1
+      if (entry !== undefined) this.#visit(level, entry)
+      else this.#leave()
+    }
+    const { source } = this.#input
+    // The folder itself is a member, and an archive of nothing else is most often a disk that is
+    // not mounted.
+    if (this.#memberCount === 1 && !source.mayBeEmpty) {
+      throw new SpillwayError('SOURCE_EMPTY', `${source.path} has nothing to archive`, {
+        hint: `is it mounted? If it may be empty, set SOURCE_${source.number}_ALLOW_EMPTY=true`,
+      })
+    }
+    return { sourceBytes: this.#sourceBytes, memberCount: this.#memberCount }
+  }
+
+  close(): void {
+    this.#folders.close()
+  }
+
+  #findOwnPaths(): void {
+    for (const path of this.#input.ownPaths) {
+      try {
+        this.#own.add(identityOf(this.#files.stat(Buffer.from(path).toString('latin1'))))
+      } catch {
+        // What is not there cannot be inside the source.
+      }
+    }
+  }
+
+  #enterSource(): void {
+    const { path } = this.#input.source
+    const { fd, stats, entries } = this.#openSource(path)
+    this.#device = stats.dev
+    this.#folders.push(fd, stats, '')
+    this.#addMember('directory', '', stats)
+    if (this.#isOwn('', stats)) return
+    this.#levels.push({ path: '', entries: this.#chosen(fd, entries), next: 0 })
+  }
+
+  #openSource(path: string): { fd: number; stats: BigIntStats; entries: FolderEntry[] } {
+    let fd = -1
+    try {
+      // The operator's own path may be a symlink; only what lies inside is never followed.
+      const flags = FOLDER_FLAGS & ~constants.O_NOFOLLOW
+      fd = this.#files.open(Buffer.from(path).toString('latin1'), flags)
+      return { fd, stats: this.#files.fstat(fd), entries: this.#files.readFolder(pathOf(fd)) }
+    } catch (cause) {
+      if (fd !== -1) this.#files.close(fd)
+      const { code } = cause as NodeJS.ErrnoException
+      if (code === 'ENOENT' && fd === -1)
+        throw new SpillwayError('SOURCE_MISSING', `${path} does not exist`, { cause })
+      if (code === 'ENOTDIR')
+        throw new SpillwayError('SOURCE_MISSING', `${path} is no folder`, { cause })
+      const reason = code === 'ENOENT' ? '/proc is not mounted' : reasonOf(cause)
+      throw new SpillwayError('SOURCE_UNREADABLE', `${path} cannot be read: ${reason}`, { cause })
+    }
+  }
+
+  #visit(level: Level, { name, kind }: FolderEntry): void {
+    this.#input.checkpoint()
+    const path = level.path + name
+    const base = this.#folders.base
+    if (base === undefined) {
+      const rest = level.entries.length - level.next + 1
+      this.#findings.warn(
+        level.path.slice(0, -1),
+        `was moved while it was read; its last ${rest} members are not in the archive`,
+      )
+      level.next = level.entries.length
+      return
+    }
+    try {
+      const found = { path, at: base + name, name }
+      const known = kind ?? kindOf(this.#files.lstat(found.at))
+      if (this.#exclude?.(path, known === 'directory') === true) return
+      if (known === 'directory') this.#visitFolder(found)
+      else if (known === 'file' && this.#input.sink !== undefined)
+        this.#visitFile(found, level.path, this.#input.sink)
+      else this.#visitOther(found, level.path)
+    } catch (error) {
+      // Errors of the system concern this member; all others (our stop, a full disk) the archive.
+      if ((error as NodeJS.ErrnoException).syscall === undefined) throw error
+      this.#findings.warn(path, `is not in the archive: ${reasonOf(error)}`)
+    }
+  }
+
+  #visitFolder(found: Found): void {
+    let fd: number
+    try {
+      fd = this.#files.open(found.at, FOLDER_FLAGS)
+    } catch (error) {
+      this.#visitUnreadableFolder(found, error)
+      return
+    }
+    let isEntered = false
+    try {
+      const stats = this.#files.fstat(fd)
+      if (this.#isOwn(found.path, stats)) return
+      this.#addMember('directory', found.path, stats)
+      if (this.#input.source.isOneFileSystem && stats.dev !== this.#device) {
+        this.#findings.note(found.path, 'is another file system; its members are left out')
+        return
+      }
+      const entries = this.#chosen(fd, this.#entriesOf(found.path, fd))
+      if (entries.length === 0) return
+      this.#folders.push(fd, stats, found.name)
+      this.#levels.push({ path: `${found.path}/`, entries, next: 0 })
+      isEntered = true
+    } finally {
+      if (!isEntered) this.#files.close(fd)
+    }
+  }
+
+  #visitUnreadableFolder(found: Found, error: unknown): void {
+    const stats = this.#files.lstat(found.at)
+    if (!stats.isDirectory()) throw error
+    if (this.#isOwn(found.path, stats)) return
+    this.#addMember('directory', found.path, stats)
+    this.#findings.warn(found.path, `its members are not in the archive: ${reasonOf(error)}`)
+  }
+
+  #entriesOf(path: ByteString, fd: number): FolderEntry[] {
+    try {
+      return this.#files.readFolder(pathOf(fd))
+    } catch (error) {
+      this.#findings.warn(path, `its members are not in the archive: ${reasonOf(error)}`)
+      return []
+    }
+  }
+
+  /** In byte order; of a cache folder its tag only. */
+  #chosen(fd: number, entries: FolderEntry[]): FolderEntry[] {
+    if (this.#input.source.excludesCaches) {
+      const tag = entries.find(({ name }) => name === CACHE_TAG_NAME)
+      if (tag !== undefined && this.#isCacheTag(`${pathOf(fd)}/${CACHE_TAG_NAME}`)) return [tag]
+    }
+    return entries.sort((a, b) => (a.name < b.name ? -1 : 1))
+  }
+
+  #isCacheTag(at: ByteString): boolean {
+    const start = Buffer.alloc(CACHE_TAG.length)
+    try {
+      const fd = this.#files.open(at, FILE_FLAGS)
+      try {
+        if (!this.#files.fstat(fd).isFile()) return false
+        this.#files.read(fd, start, 0, start.length)
+      } finally {
+        this.#files.close(fd)
+      }
+    } catch {
+      // A tag that cannot be read marks nothing: rather too much in the archive than too little.
+      return false
+    }
+    return start.toString('latin1') === CACHE_TAG
+  }
+
+  #visitFile(found: Found, folder: ByteString, sink: MemberSink): void {
+    const { path, name } = found
+    const fd = this.#files.open(found.at, FILE_FLAGS)
+    try {
+      const stats = this.#files.fstat(fd)
+      if (!stats.isFile()) {
+        this.#findings.warn(path, 'is not in the archive: it was replaced while it was read')
+        return
+      }
+      if (this.#isElsewhere(path, stats) || this.#isOwn(path, stats)) return
+      if (stats.nlink > 1n && this.#addHardLink(path, stats)) return
+      this.#addMember('file', path, stats)
+      const change = copyContent(this.#files, fd, stats, sink)
+      if (change !== undefined) this.#findings.warn(path, change)
+      else if (stats.nlink > 1n) this.#hardLinks.add(stats, folder, name)
+    } finally {
+      this.#files.close(fd)
+    }
+  }
+
+  #visitOther({ path, at, name }: Found, folder: ByteString): void {
+    const stats = this.#files.lstat(at)
+    const kind = kindOf(stats)
+    const isReplaced = kind === 'file' && this.#input.sink !== undefined
+    if (kind === undefined || kind === 'directory' || isReplaced) {
+      this.#findings.warn(path, 'is not in the archive: it was replaced while it was read')
+    } else if (kind === 'socket') {
+      this.#findings.note(path, 'is a socket; tar has no word for it')
+    } else if (this.#isElsewhere(path, stats) || this.#isOwn(path, stats)) {
+      return
+    } else if (kind !== 'file') {
+      this.#addMember(kind, path, stats, kind === 'symlink' ? this.#files.readlink(at) : '')
+    } else if (stats.nlink <= 1n || !this.#addHardLink(path, stats)) {
+      this.#addMember('file', path, stats)
+      if (stats.nlink > 1n) this.#hardLinks.add(stats, folder, name)
+    }
+  }
+
+  /** Whether the content is in the archive already, under another name. */
+  #addHardLink(path: ByteString, stats: BigIntStats): boolean {
+    const first = this.#hardLinks.find(stats)
+    if (first === undefined) return false
+    this.#addMember('hard-link', path, stats, first)
+    return true
+  }
+
+  #addMember(kind: MemberKind, path: ByteString, stats: BigIntStats, linkTarget = ''): void {
+    const { sink, ownerNames } = this.#input
+    this.#memberCount += 1
+    if (kind === 'file') this.#sourceBytes += Number(stats.size)
+    sink?.begin(memberOf({ kind, path, linkTarget }, stats, ownerNames))
+  }
+
+  /** Spillway's own folders: archiving them would archive the archives. */
+  #isOwn(path: ByteString, stats: BigIntStats): boolean {
+    if (this.#own.size === 0 || !this.#own.has(identityOf(stats))) return false
+    this.#findings.note(path, "is Spillway's own; it is left out")
+    return true
+  }
+
+  /** A single file, say, that is mounted from another file system. */
+  #isElsewhere(path: ByteString, stats: BigIntStats): boolean {
+    if (!this.#input.source.isOneFileSystem || stats.dev === this.#device) return false
+    this.#findings.note(path, 'is on another file system; it is left out')
+    return true
+  }
+
+  #leave(): void {
+    this.#levels.pop()
+    this.#folders.pop()
+  }
+}
+
+function identityOf({ dev, ino }: BigIntStats): string {
+  return `${dev}:${ino}`
+}

@@ -1,0 +1,34 @@
+// The ETag that most servers give to a multipart object: MD5 over the MD5s of its parts, and their
+// number. Where it can be computed, it proves without reading back that all parts are there, in order.
+
+import { createHash } from 'node:crypto'
+import type { PartReceipt } from './storage.ts'
+
+/** In lower case, without quotes. */
+export function compositeEtag(parts: readonly Pick<PartReceipt, 'md5'>[]): string {
+  const hash = createHash('md5')
+  for (const { md5 } of parts) hash.update(md5)
+  return `${hash.digest('hex')}-${parts.length}`
+}
+
+/**
+ * `unknown` where the ETag has another form, or the server's part ETags are no MD5s (encrypted by KMS):
+ * then the composite is made of something that we cannot know.
+ */
+export function compareEtag(
+  etag: string | undefined,
+  parts: readonly PartReceipt[],
+): 'equal' | 'differs' | 'unknown' {
+  const seen = etag?.toLowerCase()
+  if (seen === undefined || !/^[0-9a-f]{32}-\d+$/.test(seen)) return 'unknown'
+  const haveMd5 = parts.every(
+    (part) => part.etag.toLowerCase() === Buffer.from(part.md5).toString('hex'),
+  )
+  if (!haveMd5) return 'unknown'
+  return seen === compositeEtag(parts) ? 'equal' : 'differs'
+}
+
+/** Without the quotes that belong to the header, not to the value; '' (Ceph) means none. */
+export function bareEtag(etag: string | undefined): string | undefined {
+  return etag?.replace(/^(W\/)?"|"$/g, '') || undefined
+}

@@ -1,0 +1,67 @@
+// What the part reader and its worker thread say to each other, and the work itself: bytes of a spool
+// file by position, with their hashes. Everything is synchronous, because the thread does nothing else.
+
+import { createHash } from 'node:crypto'
+import type { Hash } from 'node:crypto'
+import { closeSync, openSync, readSync } from 'node:fs'
+
+export type PartRequest = {
+  readonly id: number
+  readonly path: string
+  readonly offsetBytes: number
+  readonly sizeBytes: number
+  /** Send the bytes along, or only their hashes. */
+  readonly withBytes: boolean
+}
+
+export type PartReply =
+  | {
+      readonly id: number
+      readonly md5: Uint8Array
+      readonly sha256: Uint8Array
+      /** Transferred, not copied. */
+      readonly bytes: ArrayBuffer | undefined
+    }
+  | { readonly id: number; readonly error: string; readonly code: string | undefined }
+
+// Between two looks at the hashes' input; larger blocks hash no faster.
+const BLOCK_BYTES = 1024 * 1024
+
+export function readHashed(request: PartRequest): PartReply {
+  const { id, path, offsetBytes, sizeBytes, withBytes } = request
+  try {
+    const whole = withBytes ? new ArrayBuffer(sizeBytes) : undefined
+    const block =
+      whole === undefined ? Buffer.allocUnsafe(Math.min(BLOCK_BYTES, sizeBytes)) : undefined
+    const [md5, sha256] = [createHash('md5'), createHash('sha256')]
+    const file = openSync(path, 'r')
+    try {
+      for (let done = 0; done < sizeBytes;) {
+        const bytes = Math.min(BLOCK_BYTES, sizeBytes - done)
+        const target =
+          whole === undefined ? block!.subarray(0, bytes) : new Uint8Array(whole, done, bytes)
+        readAll(file, target, offsetBytes + done, path)
+        update([md5, sha256], target)
+        done += bytes
+      }
+    } finally {
+      closeSync(file)
+    }
+    return { id, md5: md5.digest(), sha256: sha256.digest(), bytes: whole }
+  } catch (error) {
+    const { message, code } = error as NodeJS.ErrnoException
+    return { id, error: message, code }
+  }
+}
+
+function update(hashes: readonly Hash[], bytes: Uint8Array): void {
+  for (const hash of hashes) hash.update(bytes)
+}
+
+function readAll(file: number, target: Uint8Array, position: number, path: string): void {
+  for (let done = 0; done < target.length;) {
+    const got = readSync(file, target, done, target.length - done, position + done)
+    if (got === 0) throw new Error(`${path} ends before byte ${position + target.length}`)
+    done += got
+  }
+}

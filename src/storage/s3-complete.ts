@@ -1,0 +1,172 @@
+// CompleteMultipartUpload: the one request whose answer must not be guessed.
+//
+// The object may exist although the answer says otherwise or never came, and a second Complete is 404
+// on many servers. So after any failure the server is asked what is true: our object is there (done),
+// the upload is still open (Complete may be sent again), or neither (failed).
+
+import { CompleteMultipartUploadCommand } from '@aws-sdk/client-s3'
+import { createHash } from 'node:crypto'
+import { SpillwayError } from '../domain/errors.ts'
+import type { FailureCode } from '../domain/errors.ts'
+import { bareEtag, compareEtag } from './composite-etag.ts'
+import type { NetworkLimits } from './limits.ts'
+import { Patience, repeated } from './retry.ts'
+import type { S3Caller } from './s3-caller.ts'
+import { isProvenBy } from './storage.ts'
+import type { HeadResult, OpenUpload, PartReceipt } from './storage.ts'
+
+export type CompleteContext = {
+  readonly caller: S3Caller
+  readonly bucket: string
+  readonly limits: NetworkLimits
+  /** What this server's composite ETags have shown so far. */
+  readonly etags: { areComposite: boolean | undefined }
+  readonly head: (key: string) => Promise<HeadResult | undefined>
+  /** undefined: the server cannot tell. */
+  readonly isOpen: (upload: OpenUpload) => Promise<boolean | undefined>
+  readonly read: (
+    key: string,
+    range: { offsetBytes: number; sizeBytes: number },
+  ) => AsyncIterable<Uint8Array>
+}
+
+// A server that keeps the line alive with blanks is working, but not for ever: about 18 minutes.
+const DEADLINE_SILENCES = 10
+
+export async function completeUpload(
+  context: CompleteContext,
+  upload: OpenUpload,
+  parts: readonly PartReceipt[],
+  signal: AbortSignal,
+): Promise<void> {
+  const { limits } = context
+  const etag = await repeated({
+    attempt: () => attemptComplete(context, upload, parts, signal),
+    patience: new Patience(limits),
+    limits,
+    signal,
+  })
+  // Ceph's answer has an empty ETag; only HEAD shows the right one.
+  const seen = etag ?? (await context.head(upload.key))?.etag
+  await checkEtag(context, upload, parts, seen)
+}
+
+// Each may hide a success. SERVER_SILENT does, too, but after silence nothing more is asked here: that is
+// the caller's HEAD.
+const LEAVES_DOUBT: ReadonlySet<string> = new Set<FailureCode>([
+  'SERVER_BUSY',
+  'SERVER_CLOSED',
+  'SERVER_UNREACHABLE',
+  'UPLOAD_GONE',
+  'OBJECT_EXISTS',
+])
+
+async function attemptComplete(
+  context: CompleteContext,
+  upload: OpenUpload,
+  parts: readonly PartReceipt[],
+  signal: AbortSignal,
+): Promise<string | undefined> {
+  try {
+    return await sendComplete(context, upload, parts, signal)
+  } catch (error) {
+    if (!(error instanceof SpillwayError) || !LEAVES_DOUBT.has(error.code)) throw error
+    const head = await context.head(upload.key).catch(() => {
+      throw error
+    })
+    const sizeBytes = parts.reduce((sum, part) => sum + part.sizeBytes, 0)
+    if (isProvenBy(head, { token: upload.token, sizeBytes })) return head?.etag
+    const isOpen = await context.isOpen(upload).catch(() => undefined)
+    if (isOpen === true || error.code === 'OBJECT_EXISTS') throw error
+    throw doubtful(error)
+  }
+}
+
+async function sendComplete(
+  { caller, bucket, limits }: CompleteContext,
+  { key, uploadId }: OpenUpload,
+  parts: readonly PartReceipt[],
+  signal: AbortSignal,
+): Promise<string | undefined> {
+  const done = await caller.once({
+    action: `completing ${key}`,
+    signal,
+    exchange: {
+      root: 'CompleteMultipartUploadResult',
+      // Blanks sent to keep the line alive are a sign of life here.
+      silence: { silenceMs: limits.completeSilenceMs, bytesMin: 1 },
+      deadlineMs: DEADLINE_SILENCES * limits.completeSilenceMs,
+      // A kept connection that is closed under this request would leave its result in doubt.
+      isFresh: true,
+    },
+    optional: 'if-none-match',
+    run: (client, options, lacks) =>
+      client.send(
+        new CompleteMultipartUploadCommand({
+          Bucket: bucket,
+          Key: key,
+          UploadId: uploadId,
+          // A key is never written twice, not even by somebody else's mistake.
+          ...(lacks.has('if-none-match') ? {} : { IfNoneMatch: '*' }),
+          MultipartUpload: {
+            Parts: parts.map(({ number, etag }) => ({ PartNumber: number, ETag: `"${etag}"` })),
+          },
+        }),
+        options,
+      ),
+  })
+  return bareEtag(done.ETag)
+}
+
+/** The same failure, but no repeat: the upload is gone, or nobody knows whether it is. */
+function doubtful(error: SpillwayError): SpillwayError {
+  return new SpillwayError(
+    'SERVER_UNPROVEN',
+    `${error.message}; neither the object nor the upload can be seen there now`,
+    { cause: error, facts: error.facts },
+  )
+}
+
+/**
+ * A different composite ETag is damage on a server whose composites were right before. On another it may
+ * be the server's own formula (SeaweedFS, rclone): then the first and the last part are read back.
+ */
+async function checkEtag(
+  context: CompleteContext,
+  upload: OpenUpload,
+  parts: readonly PartReceipt[],
+  etag: string | undefined,
+): Promise<void> {
+  const { etags } = context
+  const compared = etags.areComposite === false ? 'unknown' : compareEtag(etag, parts)
+  if (compared === 'unknown') return
+  if (compared === 'equal') {
+    etags.areComposite = true
+    return
+  }
+  if (etags.areComposite === true || !(await areEndsIntact(context, upload, parts)))
+    throw new SpillwayError(
+      'SERVER_DAMAGED_DATA',
+      `${context.caller.place}: ${upload.key} is stored with other bytes than were sent (ETag ${etag})`,
+      { facts: { code: 'EtagMismatch' } },
+    )
+  etags.areComposite = false
+}
+
+async function areEndsIntact(
+  context: CompleteContext,
+  upload: OpenUpload,
+  parts: readonly PartReceipt[],
+): Promise<boolean> {
+  let offsetBytes = 0
+  for (const [index, { sizeBytes, md5 }] of parts.entries()) {
+    if (index === 0 || index === parts.length - 1) {
+      const hash = createHash('md5')
+      for await (const chunk of context.read(upload.key, { offsetBytes, sizeBytes }))
+        hash.update(chunk)
+      if (!hash.digest().equals(md5)) return false
+    }
+    offsetBytes += sizeBytes
+  }
+  return true
+}

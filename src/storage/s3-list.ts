@@ -1,0 +1,96 @@
+// Listings, page by page, with a guard against servers whose pages lead in a circle. Listings only count
+// and show: that something is absent from one is never taken as proof of anything.
+
+import { ListMultipartUploadsCommand, ListObjectsV2Command } from '@aws-sdk/client-s3'
+import { SpillwayError } from '../domain/errors.ts'
+import { bareEtag } from './composite-etag.ts'
+import type { S3Caller } from './s3-caller.ts'
+import type { ListedUpload, StoredObject } from './storage.ts'
+
+type Page<T> = { readonly entries: readonly T[]; readonly next: string | undefined }
+
+export async function* listObjects(
+  caller: S3Caller,
+  input: { readonly bucket: string; readonly prefix: string; readonly signal: AbortSignal },
+): AsyncGenerator<StoredObject> {
+  const { bucket, prefix, signal } = input
+  const pages = followPages(caller, async (token) => {
+    const page = await caller.call({
+      action: `listing ${prefix || 'the bucket'}`,
+      signal,
+      exchange: { root: 'ListBucketResult' },
+      run: (client, options) =>
+        client.send(
+          new ListObjectsV2Command({
+            Bucket: bucket,
+            Prefix: prefix,
+            ...(token === undefined ? {} : { ContinuationToken: token }),
+          }),
+          options,
+        ),
+    })
+    const next = page.IsTruncated === true ? page.NextContinuationToken : undefined
+    return { entries: page.Contents ?? [], next }
+  })
+  for await (const { Key: key, Size: sizeBytes, ETag, LastModified: modifiedAt } of pages) {
+    if (key === undefined || !key.startsWith(prefix)) continue
+    if (sizeBytes === undefined || !Number.isSafeInteger(sizeBytes) || sizeBytes < 0)
+      throw odd(caller, `the size of ${key} is "${sizeBytes}"`)
+    yield { key, sizeBytes, etag: bareEtag(ETag), modifiedAt }
+  }
+}
+
+export async function* listUploadsOf(
+  caller: S3Caller,
+  input: { readonly bucket: string; readonly key: string; readonly signal: AbortSignal },
+): AsyncGenerator<ListedUpload> {
+  const { bucket, key, signal } = input
+  const pages = followPages(caller, async (marker) => {
+    const [keyMarker, uploadIdMarker] = marker?.split('\n') ?? []
+    const page = await caller.call({
+      action: `listing the uploads of ${key}`,
+      signal,
+      exchange: { root: 'ListMultipartUploadsResult' },
+      run: (client, options) =>
+        client.send(
+          new ListMultipartUploadsCommand({
+            Bucket: bucket,
+            // MinIO lists only for the exact key, so that is what everybody is asked.
+            Prefix: key,
+            ...(keyMarker ? { KeyMarker: keyMarker } : {}),
+            ...(uploadIdMarker ? { UploadIdMarker: uploadIdMarker } : {}),
+          }),
+          options,
+        ),
+    })
+    const markers = [page.NextKeyMarker ?? '', page.NextUploadIdMarker ?? ''].join('\n')
+    return { entries: page.Uploads ?? [], next: page.IsTruncated === true ? markers : undefined }
+  })
+  try {
+    for await (const { Key, UploadId: uploadId } of pages)
+      if (Key === key && uploadId !== undefined) yield { key, uploadId }
+  } catch (error) {
+    // Such servers (rclone) have their own end for idle uploads; nothing can be asked of them here.
+    if (!(error instanceof SpillwayError) || error.facts['status'] !== 501) throw error
+  }
+}
+
+async function* followPages<T>(
+  caller: S3Caller,
+  fetchPage: (token: string | undefined) => Promise<Page<T>>,
+): AsyncGenerator<T> {
+  const seen = new Set<string>()
+  let token: string | undefined
+  do {
+    const page = await fetchPage(token)
+    yield* page.entries
+    if (page.next !== undefined && seen.has(page.next))
+      throw odd(caller, 'a page of the listing leads back to an earlier one')
+    token = page.next
+    if (token !== undefined) seen.add(token)
+  } while (token !== undefined)
+}
+
+function odd(caller: S3Caller, what: string): SpillwayError {
+  return new SpillwayError('SERVER_NOT_S3', `${caller.place}: ${what}`)
+}

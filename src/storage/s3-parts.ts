@@ -1,0 +1,129 @@
+// Sends parts. The bytes go out as they are, in small chunks with their length, MD5 and signed SHA-256
+// in the header: no chunked encoding (which some servers store as part of the object), no hashing here.
+//
+// A server that refuses a part before it reads it (Ceph, when full) closes the connection, and its answer
+// is lost in the broken pipe. So after a connection that was closed, the part is sent once more with the
+// body held back, to hear what the server has to say.
+
+import { UploadPartCommand } from '@aws-sdk/client-s3'
+import { SpillwayError } from '../domain/errors.ts'
+import { bareEtag } from './composite-etag.ts'
+import type { Exchange } from './exchange.ts'
+import type { NetworkLimits } from './limits.ts'
+import { Patience, repeated } from './retry.ts'
+import type { S3Caller } from './s3-caller.ts'
+import type { OpenUpload, PartInput, PartReceipt } from './storage.ts'
+
+export class PartSender {
+  readonly #caller: S3Caller
+  readonly #bucket: string
+  readonly #limits: NetworkLimits
+  /** Under way, by upload id. */
+  readonly #running = new Map<string, Set<{ stop: AbortController; done: Promise<unknown> }>>()
+
+  constructor(caller: S3Caller, bucket: string, limits: NetworkLimits) {
+    this.#caller = caller
+    this.#bucket = bucket
+    this.#limits = limits
+  }
+
+  async put(upload: OpenUpload, part: PartInput, signal: AbortSignal): Promise<PartReceipt> {
+    const stop = new AbortController()
+    const done = this.#putRepeatedly(upload, part, AbortSignal.any([signal, stop.signal]))
+    const running = this.#running.get(upload.uploadId) ?? new Set()
+    const entry = { stop, done: done.catch(() => undefined) }
+    this.#running.set(upload.uploadId, running.add(entry))
+    try {
+      return await done
+    } finally {
+      running.delete(entry)
+      if (running.size === 0) this.#running.delete(upload.uploadId)
+    }
+  }
+
+  /** Ends the parts of an upload; resolves when none is under way any more. */
+  async cancel(uploadId: string): Promise<void> {
+    const running = [...(this.#running.get(uploadId) ?? [])]
+    running.forEach(({ stop }) => stop.abort())
+    await Promise.all(running.map(({ done }) => done))
+  }
+
+  async #putRepeatedly(
+    upload: OpenUpload,
+    part: PartInput,
+    signal: AbortSignal,
+  ): Promise<PartReceipt> {
+    const { number, body } = part
+    const patience = new Patience(this.#limits)
+    const onSent = (bytes: number): void => {
+      patience.noteProgress()
+      part.onSent?.(bytes)
+    }
+    const attempt = async (_repeat: number, last?: SpillwayError): Promise<string> => {
+      const holdsBody = last?.code === 'SERVER_CLOSED'
+      try {
+        return await this.#send(upload, part, { openBody: body.open, onSent, holdsBody }, signal)
+      } catch (error) {
+        const isClosed = error instanceof SpillwayError && error.code === 'SERVER_CLOSED'
+        throw holdsBody && isClosed ? closedTwice(last, error) : error
+      }
+    }
+    const isFinal = (error: SpillwayError): boolean => error.facts['closedTwice'] === true
+    const etag = await repeated({ attempt, isFinal, patience, limits: this.#limits, signal })
+    return { number, sizeBytes: body.sizeBytes, etag, md5: body.md5 }
+  }
+
+  async #send(
+    { key, uploadId }: OpenUpload,
+    { number, body }: PartInput,
+    exchange: Partial<Exchange>,
+    signal: AbortSignal,
+  ): Promise<string> {
+    const action = `part ${number} of ${key}`
+    const sent = await this.#caller.once({
+      action,
+      signal,
+      exchange,
+      run: (client, options) => {
+        const command = new UploadPartCommand({
+          Bucket: this.#bucket,
+          Key: key,
+          UploadId: uploadId,
+          PartNumber: number,
+          ContentLength: body.sizeBytes,
+          ContentMD5: Buffer.from(body.md5).toString('base64'),
+        })
+        presetHeaders(command, {
+          // The signature covers the bytes through this hash, which the part's reader has computed.
+          'x-amz-content-sha256': Buffer.from(body.sha256).toString('hex'),
+          'content-type': 'application/octet-stream',
+        })
+        return client.send(command, options)
+      },
+    })
+    const etag = bareEtag(sent.ETag)
+    if (etag !== undefined) return etag
+    const what = `${this.#caller.place}: ${action}: no ETag in the answer`
+    throw new SpillwayError('SERVER_NOT_S3', what)
+  }
+}
+
+/** Before the request is signed. */
+function presetHeaders(command: UploadPartCommand, preset: Readonly<Record<string, string>>): void {
+  command.middlewareStack.add(
+    (next) => (args) => {
+      Object.assign((args.request as { headers: Record<string, string> }).headers, preset)
+      return next(args)
+    },
+    { step: 'build', name: 'presetHeaders' },
+  )
+}
+
+function closedTwice(first: SpillwayError, second: SpillwayError): SpillwayError {
+  const how = [first, second].map(({ facts }) => String(facts['code'])).join(', then ')
+  return new SpillwayError(
+    'SERVER_CLOSED',
+    `${second.message}, and had done so before (${how}) without saying why`,
+    { cause: second, facts: { ...second.facts, closedTwice: true } },
+  )
+}

@@ -1,0 +1,291 @@
+// A bucket of an S3-compatible server as a Storage. What servers differ in is handled where it shows:
+// addressing and optional headers in s3-caller.ts, error codes in s3-errors.ts, Complete in
+// s3-complete.ts; here are the requests themselves.
+
+import {
+  AbortMultipartUploadCommand,
+  CreateMultipartUploadCommand,
+  DeleteObjectCommand,
+  HeadObjectCommand,
+  ListPartsCommand,
+} from '@aws-sdk/client-s3'
+import type { StorageClass } from '@aws-sdk/client-s3'
+import { isFailure, SpillwayError } from '../domain/errors.ts'
+import type { S3Server } from '../domain/server.ts'
+import { bareEtag } from './composite-etag.ts'
+import type { NetworkLimits } from './limits.ts'
+import { interrupted } from './retry.ts'
+import { S3Caller } from './s3-caller.ts'
+import type { HandlerInput } from './s3-client.ts'
+import { completeUpload } from './s3-complete.ts'
+import { PartSender } from './s3-parts.ts'
+import { listObjects, listUploadsOf } from './s3-list.ts'
+import { readObject } from './s3-read.ts'
+import { putStream } from './s3-transfer.ts'
+import type {
+  HeadResult,
+  ListedUpload,
+  OpenUpload,
+  PartInput,
+  PartReceipt,
+  Storage,
+  StorageLimits,
+  StoredObject,
+  UploadTarget,
+} from './storage.ts'
+
+export const TOKEN_METADATA = 'spillway-token'
+
+const MiB = 1024 * 1024
+
+export type S3StorageOptions = Pick<HandlerInput, 'proxy' | 'rateLimit'> & {
+  readonly limits: NetworkLimits
+}
+
+export class S3Storage implements Storage {
+  readonly limits: StorageLimits
+  readonly #server: S3Server
+  readonly #limits: NetworkLimits
+  readonly #caller: S3Caller
+  readonly #parts: PartSender
+  /** A composite ETag of this server was as computed: from then on a different one is damage. */
+  readonly #etags = { areComposite: undefined as boolean | undefined }
+
+  constructor(server: S3Server, options: S3StorageOptions) {
+    this.limits = limitsOf(server)
+    this.#server = server
+    this.#limits = options.limits
+    this.#caller = new S3Caller({ server, ...options })
+    this.#parts = new PartSender(this.#caller, server.bucket, options.limits)
+  }
+
+  async prepare(signal: AbortSignal): Promise<void> {
+    // No probe: with restricted keys only the real operation tells, and it comes next anyway.
+    if (signal.aborted) throw interrupted()
+  }
+
+  async begin(target: UploadTarget, signal: AbortSignal): Promise<OpenUpload> {
+    const { storageClass } = this.#server
+    let tries = 0
+    const created = await this.#caller.call({
+      action: `beginning ${target.key}`,
+      signal,
+      exchange: { root: 'InitiateMultipartUploadResult' },
+      optional: 'storage-class',
+      run: (client, options, lacks) => {
+        tries += 1
+        return client.send(
+          new CreateMultipartUploadCommand({
+            ...this.#object(target.key),
+            ContentType: 'application/zstd',
+            Metadata: { [TOKEN_METADATA]: target.token },
+            ...(storageClass === undefined || lacks.has('storage-class')
+              ? {}
+              : { StorageClass: storageClass as StorageClass }),
+          }),
+          options,
+        )
+      },
+    })
+    if (!created.UploadId) throw this.#notS3(`beginning ${target.key}: no upload id in the answer`)
+    const upload = { ...target, uploadId: created.UploadId }
+    if (tries > 1) await this.#abortOthers(upload, signal)
+    return upload
+  }
+
+  /** A Create whose answer was lost has left an upload that nobody knows: the key is ours alone. */
+  async #abortOthers(upload: OpenUpload, signal: AbortSignal): Promise<void> {
+    try {
+      for await (const { key, uploadId } of this.listUploads(upload.key, signal))
+        if (uploadId !== upload.uploadId)
+          await this.abort({ key, uploadId, token: upload.token }, signal)
+    } catch (error) {
+      // It takes room until the server expires it; that is no reason not to store the archive.
+      if (!(error instanceof SpillwayError) || error.code === 'INTERRUPTED') throw error
+    }
+  }
+
+  async putPart(upload: OpenUpload, part: PartInput, signal: AbortSignal): Promise<PartReceipt> {
+    return this.#parts.put(upload, part, signal)
+  }
+
+  async complete(
+    upload: OpenUpload,
+    parts: readonly PartReceipt[],
+    signal: AbortSignal,
+  ): Promise<void> {
+    await completeUpload(
+      {
+        caller: this.#caller,
+        bucket: this.#server.bucket,
+        limits: this.#limits,
+        etags: this.#etags,
+        head: (key) => this.head(key, signal),
+        isOpen: (open) => this.#isOpen(open, signal),
+        read: (key, range) => this.read(key, range, signal),
+      },
+      upload,
+      parts,
+      signal,
+    )
+  }
+
+  async abort(upload: OpenUpload, signal: AbortSignal): Promise<void> {
+    await this.#parts.cancel(upload.uploadId)
+    // A part that was on its way may land after the first Abort: AWS asks to repeat it.
+    for (let tries = 1; tries <= 2; tries += 1) {
+      await this.#sendAbort(upload, signal)
+      if ((await this.#isOpen(upload, signal)) !== true) return
+    }
+    throw new SpillwayError(
+      'SERVER_REJECTED',
+      `${this.#caller.place}: the upload of ${upload.key} is still there after it was aborted`,
+    )
+  }
+
+  async #sendAbort({ key, uploadId }: OpenUpload, signal: AbortSignal): Promise<void> {
+    try {
+      await this.#caller.call({
+        action: `aborting the upload of ${key}`,
+        signal,
+        run: (client, options) =>
+          client.send(
+            new AbortMultipartUploadCommand({ ...this.#object(key), UploadId: uploadId }),
+            options,
+          ),
+      })
+    } catch (error) {
+      if (!isFailure(error, 'UPLOAD_GONE') && !isAbsent(error)) throw error
+    }
+  }
+
+  /** undefined: the server cannot tell, or does not want to. */
+  async #isOpen({ key, uploadId }: OpenUpload, signal: AbortSignal): Promise<boolean | undefined> {
+    try {
+      await this.#caller.call({
+        action: `listing the parts of ${key}`,
+        signal,
+        exchange: { root: 'ListPartsResult' },
+        run: (client, options) =>
+          client.send(
+            new ListPartsCommand({ ...this.#object(key), UploadId: uploadId, MaxParts: 1 }),
+            options,
+          ),
+      })
+      return true
+    } catch (error) {
+      if (isFailure(error, 'UPLOAD_GONE') || isAbsent(error)) return false
+      if (isFailure(error, 'SERVER_REJECTED', 'SERVER_DENIED')) return undefined
+      throw error
+    }
+  }
+
+  async head(key: string, signal: AbortSignal): Promise<HeadResult | undefined> {
+    try {
+      const head = await this.#caller.call({
+        action: `looking at ${key}`,
+        signal,
+        run: (client, options) => client.send(new HeadObjectCommand(this.#object(key)), options),
+      })
+      return {
+        key,
+        sizeBytes: head.ContentLength ?? 0,
+        etag: bareEtag(head.ETag),
+        modifiedAt: head.LastModified,
+        token: head.Metadata?.[TOKEN_METADATA],
+        versionId: head.VersionId,
+      }
+    } catch (error) {
+      // Only a plain 404: a 403 may mean anything, and never that the object is absent.
+      if (isAbsent(error)) return undefined
+      throw error
+    }
+  }
+
+  read(
+    key: string,
+    range: { readonly offsetBytes: number; readonly sizeBytes: number } | undefined,
+    signal: AbortSignal,
+  ): AsyncIterable<Uint8Array> {
+    const { bucket } = this.#server
+    return readObject({ caller: this.#caller, bucket, key, range, limits: this.#limits, signal })
+  }
+
+  async remove(key: string, versionId: string | undefined, signal: AbortSignal): Promise<void> {
+    try {
+      await this.#caller.call({
+        action: `deleting ${key}`,
+        signal,
+        run: (client, options) =>
+          client.send(
+            new DeleteObjectCommand({
+              ...this.#object(key),
+              ...(versionId === undefined ? {} : { VersionId: versionId }),
+            }),
+            options,
+          ),
+      })
+    } catch (error) {
+      if (!isFailure(error, 'ARCHIVE_MISSING')) throw error
+    }
+  }
+
+  list(prefix: string, signal: AbortSignal): AsyncIterable<StoredObject> {
+    return listObjects(this.#caller, { bucket: this.#server.bucket, prefix, signal })
+  }
+
+  listUploads(key: string, signal: AbortSignal): AsyncIterable<ListedUpload> {
+    return listUploadsOf(this.#caller, { bucket: this.#server.bucket, key, signal })
+  }
+
+  async putSmall(
+    key: string,
+    body: AsyncIterable<Uint8Array>,
+    token: string,
+    signal: AbortSignal,
+  ): Promise<void> {
+    const metadata = { [TOKEN_METADATA]: token }
+    const object = { ...this.#object(key), Metadata: metadata }
+    const sizeBytes = await putStream({ caller: this.#caller, object, body, signal })
+    const head = await this.head(key, signal)
+    if (head?.token === token && head.sizeBytes === sizeBytes) return
+    throw new SpillwayError(
+      'SERVER_UNPROVEN',
+      `${this.#caller.place}: ${key} was sent, but the server does not show it as sent`,
+    )
+  }
+
+  close(): void {
+    this.#caller.close()
+  }
+
+  #object(key: string): { Bucket: string; Key: string } {
+    return { Bucket: this.#server.bucket, Key: key }
+  }
+
+  #notS3(what: string): SpillwayError {
+    return new SpillwayError('SERVER_NOT_S3', `${this.#caller.place}: ${what}`)
+  }
+}
+
+function isAbsent(error: unknown): boolean {
+  if (isFailure(error, 'ARCHIVE_MISSING')) return true
+  return (
+    error instanceof SpillwayError &&
+    error.facts['status'] === 404 &&
+    (error.facts['s3Code'] ?? 'NotFound') === 'NotFound'
+  )
+}
+
+function limitsOf(server: S3Server): StorageLimits {
+  const host = new URL(server.endpoint).hostname
+  return {
+    // S3 allows 10 000; what is left is room to grow. Scaleway allows 1 000.
+    partsMax: /(^|\.)scw\.cloud$/.test(host) ? 1_000 : 9_500,
+    partBytesMin: 5 * MiB,
+    // Storj splits every object into segments of 64 MiB and bills by their number.
+    partBytesDefault: /(^|\.)storjshare\.io$/.test(host) ? 64 * MiB : 16 * MiB,
+    // With one part being read ahead: 4 x 16 MiB of buffers, of the 256 MiB that a run may use.
+    partsAtOnce: 3,
+  }
+}

@@ -1,0 +1,163 @@
+// The part reader: asks its worker thread for hashes (and bytes), and makes bodies of what comes back.
+
+import { open } from 'node:fs/promises'
+import { SpillwayError } from '../domain/errors.ts'
+import type { PartReply, PartRequest } from './part-messages.ts'
+import { PART_BUFFER_BYTES_MAX } from './part-reader.ts'
+import type { PartReader } from './part-reader.ts'
+import type { PartBody } from './storage.ts'
+
+/** What is used of a worker thread. */
+export interface PartThread {
+  postMessage(request: PartRequest): void
+  on(event: 'message', listener: (reply: PartReply) => void): unknown
+  on(event: 'error', listener: (error: Error) => void): unknown
+  on(event: 'exit', listener: (code: number) => void): unknown
+  /** Keeps the process alive, or not. */
+  ref(): void
+  unref(): void
+  terminate(): Promise<unknown>
+}
+
+type Waiting = {
+  readonly request: PartRequest
+  readonly resolve: (body: PartBody) => void
+  readonly reject: (error: Error) => void
+}
+
+// Progress and the rate limit work in pieces of this size (storage.ts).
+const CHUNK_BYTES = 256 * 1024
+
+export class WorkerPartReader implements PartReader {
+  readonly #startThread: () => PartThread
+  readonly #waiting = new Map<number, Waiting>()
+  #thread: PartThread | undefined
+  #nextId = 1
+  #isClosed = false
+
+  /** The thread is started by the first part: many commands send none. */
+  constructor(startThread: () => PartThread) {
+    this.#startThread = startThread
+  }
+
+  async readPart(input: {
+    readonly path: string
+    readonly offsetBytes: number
+    readonly sizeBytes: number
+  }): Promise<PartBody> {
+    if (this.#isClosed) throw new Error('the part reader is closed')
+    const thread = (this.#thread ??= this.#start())
+    const id = this.#nextId++
+    const request = { ...input, id, withBytes: input.sizeBytes <= PART_BUFFER_BYTES_MAX }
+    return new Promise((resolve, reject) => {
+      this.#waiting.set(id, { request, resolve, reject })
+      thread.ref()
+      thread.postMessage(request)
+    })
+  }
+
+  async close(): Promise<void> {
+    this.#isClosed = true
+    this.#failAll(new Error('the part reader was closed'))
+    await this.#thread?.terminate()
+  }
+
+  #start(): PartThread {
+    const thread = this.#startThread()
+    thread.unref()
+    thread.on('message', (reply) => this.#settle(reply))
+    thread.on('error', (error) => this.#failAll(error))
+    thread.on('exit', (code) => {
+      this.#thread = undefined
+      this.#failAll(new Error(`the part reader's thread ended with code ${code}`))
+    })
+    return thread
+  }
+
+  #settle(reply: PartReply): void {
+    const waiting = this.#waiting.get(reply.id)
+    if (waiting === undefined) return
+    this.#waiting.delete(reply.id)
+    // A thread that waits for work must not keep a command alive that has ended.
+    if (this.#waiting.size === 0) this.#thread?.unref()
+    if ('error' in reply) waiting.reject(spoolFailed(waiting.request, reply))
+    else waiting.resolve(bodyOf(waiting.request, reply))
+  }
+
+  #failAll(error: Error): void {
+    for (const { reject } of this.#waiting.values()) reject(error)
+    this.#waiting.clear()
+  }
+}
+
+function bodyOf(
+  { path, offsetBytes, sizeBytes }: PartRequest,
+  { md5, sha256, bytes }: Extract<PartReply, { md5: Uint8Array }>,
+): PartBody {
+  const openBytes =
+    bytes === undefined
+      ? () => fileChunks(path, offsetBytes, sizeBytes)
+      : () => bufferChunks(new Uint8Array(bytes))
+  return { sizeBytes, md5, sha256, open: openBytes }
+}
+
+async function* bufferChunks(bytes: Uint8Array): AsyncGenerator<Uint8Array> {
+  for (let from = 0; from < bytes.length; from += CHUNK_BYTES)
+    yield bytes.subarray(from, from + CHUNK_BYTES)
+}
+
+async function* fileChunks(
+  path: string,
+  offsetBytes: number,
+  sizeBytes: number,
+): AsyncGenerator<Uint8Array> {
+  const file = await open(path, 'r').catch((error: NodeJS.ErrnoException) => {
+    throw spoolFailed({ path, offsetBytes }, { error: error.message, code: error.code })
+  })
+  try {
+    // Read ahead by one chunk, so that the disk works while the network does.
+    let next = readChunk(file, offsetBytes, Math.min(CHUNK_BYTES, sizeBytes))
+    for (let done = 0; done < sizeBytes;) {
+      const chunk = await next
+      if (chunk instanceof Error)
+        throw spoolFailed({ path, offsetBytes }, { error: chunk.message, code: undefined })
+      done += chunk.length
+      const bytes = Math.min(CHUNK_BYTES, sizeBytes - done)
+      if (bytes > 0) next = readChunk(file, offsetBytes + done, bytes)
+      yield chunk
+    }
+    await next
+  } finally {
+    await file.close()
+  }
+}
+
+/** Never rejects: a chunk that is read ahead may have nobody who waits for it any more. */
+async function readChunk(
+  file: Awaited<ReturnType<typeof open>>,
+  position: number,
+  bytes: number,
+): Promise<Uint8Array | Error> {
+  try {
+    const chunk = Buffer.allocUnsafe(bytes)
+    for (let done = 0; done < bytes;) {
+      const { bytesRead } = await file.read(chunk, done, bytes - done, position + done)
+      if (bytesRead === 0) return new Error(`the file ends before byte ${position + bytes}`)
+      done += bytesRead
+    }
+    return chunk
+  } catch (error) {
+    return error as Error
+  }
+}
+
+function spoolFailed(
+  { path, offsetBytes }: Pick<PartRequest, 'path' | 'offsetBytes'>,
+  { error, code }: { readonly error: string; readonly code: string | undefined },
+): SpillwayError {
+  return new SpillwayError(
+    'SPOOL_FAILED',
+    `cannot read ${path} at byte ${offsetBytes} for its upload: ${error}`,
+    { facts: { code: code ?? 'SHORT_READ' } },
+  )
+}

@@ -1,0 +1,155 @@
+import { spawn } from 'node:child_process'
+import {
+  chmodSync,
+  chownSync,
+  existsSync,
+  mkdirSync,
+  mkdtempSync,
+  readdirSync,
+  readFileSync,
+  readlinkSync,
+  rmSync,
+  statSync,
+  symlinkSync,
+  utimesSync,
+  writeFileSync,
+} from 'node:fs'
+import { tmpdir } from 'node:os'
+import { join } from 'node:path'
+import { pathToFileURL } from 'node:url'
+import { afterEach, beforeEach, expect, it } from 'vitest'
+import { writeEnvFile } from '../../src/config/env-file-write.ts'
+
+const isRoot = process.getuid?.() === 0
+let folder: string
+let file: string
+
+beforeEach(() => {
+  folder = mkdtempSync(join(tmpdir(), 'spillway-write-'))
+  file = join(folder, '.env')
+})
+
+afterEach(() => {
+  rmSync(folder, { recursive: true })
+})
+
+it('creates the file for its owner alone, whatever the umask', async () => {
+  for (const umask of [0o000, 0o022, 0o077, 0o777]) {
+    const before = process.umask(umask)
+    try {
+      await writeEnvFile(file, 'A=1\n', undefined)
+    } finally {
+      process.umask(before)
+    }
+    expect(statSync(file).mode & 0o777).toBe(0o600)
+    rmSync(file)
+  }
+})
+
+it('takes rights away from a file that others could read', async () => {
+  writeFileSync(file, 'A=1\n')
+  chmodSync(file, 0o644)
+  await writeEnvFile(file, 'A=2\n', 'A=1\n')
+  expect(statSync(file).mode & 0o777).toBe(0o600)
+  expect(readFileSync(file, 'utf8')).toBe('A=2\n')
+})
+
+it('leaves nothing else in the folder', async () => {
+  await writeEnvFile(file, 'A=1\n', undefined)
+  expect(readdirSync(folder)).toEqual(['.env'])
+})
+
+it('keeps a link, and replaces what it leads to', async () => {
+  mkdirSync(join(folder, 'real'))
+  const target = join(folder, 'real/settings')
+  writeFileSync(target, 'A=1\n')
+  symlinkSync('link2', file)
+  symlinkSync('real/settings', join(folder, 'link2'))
+  await writeEnvFile(file, 'A=2\n', 'A=1\n')
+  expect(readlinkSync(file)).toBe('link2')
+  expect(readFileSync(target, 'utf8')).toBe('A=2\n')
+})
+
+it('creates what a link leads to if it is not there yet', async () => {
+  symlinkSync('settings', file)
+  await writeEnvFile(file, 'A=2\n', undefined)
+  expect(readlinkSync(file)).toBe('settings')
+  expect(readFileSync(join(folder, 'settings'), 'utf8')).toBe('A=2\n')
+})
+
+it('refuses a link that leads in circles', async () => {
+  symlinkSync('.env', file)
+  await expect(writeEnvFile(file, 'A=2\n', undefined)).rejects.toMatchObject({
+    code: 'CONFIG_INVALID',
+    message: expect.stringContaining('leads nowhere'),
+  })
+})
+
+it.skipIf(!isRoot)("keeps the owner when root edits somebody's file", async () => {
+  writeFileSync(file, 'A=1\n')
+  chownSync(file, 12_345, 23_456)
+  await writeEnvFile(file, 'A=2\n', 'A=1\n')
+  expect(statSync(file)).toMatchObject({ uid: 12_345, gid: 23_456 })
+})
+
+it.each([
+  ['changed', 'A=other\n', 'A=1\n'],
+  ['created', 'A=other\n', undefined],
+  ['removed', undefined, 'A=1\n'],
+])('does not overwrite what somebody else %s meanwhile', async (_how, now, before) => {
+  if (now !== undefined) writeFileSync(file, now)
+  await expect(writeEnvFile(file, 'A=2\n', before)).rejects.toMatchObject({
+    code: 'CONFIG_INVALID',
+    message: `${file} was changed by somebody else meanwhile`,
+  })
+  expect(existsSync(file) ? readFileSync(file, 'utf8') : undefined).toBe(now)
+})
+
+it('says where it could not write', async () => {
+  const missing = join(folder, 'none/.env')
+  await expect(writeEnvFile(missing, 'A=1\n', undefined)).rejects.toMatchObject({
+    code: 'CONFIG_INVALID',
+    message: expect.stringContaining(`cannot write ${missing}`),
+  })
+})
+
+it('removes what a killed predecessor left, but not what is being written now', async () => {
+  const [old, young] = [join(folder, '..env.spillway-old'), join(folder, '..env.spillway-young')]
+  for (const leftover of [old, young]) writeFileSync(leftover, 'S3_SERVER_1_SECRET_KEY=x\n')
+  const anHourAgo = Date.now() / 1_000 - 3_600
+  utimesSync(old, anHourAgo, anHourAgo)
+  await writeEnvFile(file, 'A=1\n', undefined)
+  expect(readdirSync(folder).sort()).toEqual(['..env.spillway-young', '.env'])
+})
+
+it('leaves the old or the new file, whole, when it is killed at any moment', async () => {
+  const size = 200_000
+  const whole = (letter: string) => `${letter.repeat(size)}\n`
+  writeFileSync(file, whole('A'), { mode: 0o600 })
+  // Writes a, b, a, b, ... as fast as it can until it is killed.
+  const module = pathToFileURL(join(import.meta.dirname, '../../dist/src/config/env-file-write.js'))
+  const script = `
+    const { writeEnvFile } = await import(${JSON.stringify(module.href)})
+    const [file, whole] = [process.argv[1], (letter) => letter.repeat(${size}) + '\\n']
+    const { readFileSync } = await import('node:fs')
+    process.stdout.write('ready')
+    for (let letter = 'B'; ; letter = letter === 'A' ? 'B' : 'A')
+      await writeEnvFile(file, whole(letter), readFileSync(file, 'utf8'))`
+  const seen = new Set<string>()
+  for (let round = 0; round < 12; round += 1) {
+    const child = spawn(process.execPath, ['--input-type=module', '-e', script, file], {
+      stdio: ['ignore', 'pipe', 'inherit'],
+    })
+    await new Promise((resolve) => child.stdout.once('data', resolve))
+    // Not an event that could be awaited: the point is to come at an unknown moment.
+    await new Promise((resolve) => setTimeout(resolve, 5 + round * 7))
+    const ended = new Promise((resolve) => child.once('exit', resolve))
+    child.kill('SIGKILL')
+    await ended
+    const text = readFileSync(file, 'utf8')
+    expect([whole('A'), whole('B')]).toContain(text)
+    expect(statSync(file).mode & 0o777).toBe(0o600)
+    seen.add(text[0] ?? '')
+  }
+  expect(seen.size).toBeGreaterThan(0)
+})

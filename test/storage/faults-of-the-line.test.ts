@@ -1,0 +1,300 @@
+// Servers that cannot be reached, fall silent, drip, or break connections.
+
+import { randomBytes } from 'node:crypto'
+import { once } from 'node:events'
+import { createServer } from 'node:net'
+import type { AddressInfo } from 'node:net'
+import { afterEach, describe, expect, it } from 'vitest'
+import { openStorage } from '../../src/compose-storage.ts'
+import { createRateLimit } from '../../src/storage/rate-limit.ts'
+import { isProvenBy } from '../../src/storage/storage.ts'
+import {
+  collect,
+  FAST_LIMITS,
+  failureFrom,
+  never,
+  NO_PROXY,
+  partBody,
+  s3Server,
+} from '../support/storages.ts'
+import { openWorld, PART_BYTES, putPart, store, TOKEN } from './faults.ts'
+import type { FaultyWorld } from './faults.ts'
+
+const worlds: FaultyWorld[] = []
+const open: typeof openWorld = async (input) => {
+  const world = await openWorld(input)
+  worlds.push(world)
+  return world
+}
+afterEach(async () => {
+  for (const world of worlds.splice(0)) await world.close()
+})
+
+const beginIn = ({ storage, key }: FaultyWorld) => storage.begin({ key, token: TOKEN }, never)
+
+describe('a server that cannot be reached', () => {
+  it('is unreachable when it refuses connections, after one repeat', async () => {
+    const world = await open()
+    await world.proxy.close()
+
+    const failure = await failureFrom(beginIn(world))
+
+    expect(failure).toMatchObject({ code: 'SERVER_UNREACHABLE', facts: { code: 'ECONNREFUSED' } })
+    expect(failure.message).toContain(`${new URL(world.proxy.endpoint).host}/archives`)
+  })
+
+  it('is unreachable when its name does not exist', async () => {
+    const entry = { endpoint: 'http://spillway-test.invalid:9000', bucket: 'b', keys: KEYS }
+    const failure = await failureFrom(standalone(entry).head('k', never))
+    expect(failure.code).toBe('SERVER_UNREACHABLE')
+    expect(failure.facts['code']).toMatch(/ENOTFOUND|EAI_AGAIN/)
+  })
+
+  it('is unreachable when the TLS handshake is never answered', async () => {
+    const hole = await blackHole()
+    const entry = { endpoint: `https://127.0.0.1:${hole.port}`, bucket: 'b', keys: KEYS }
+    const begun = performance.now()
+
+    const failure = await failureFrom(standalone(entry).head('k', never))
+
+    const tookMs = performance.now() - begun
+    expect(failure).toMatchObject({ code: 'SERVER_UNREACHABLE', facts: { code: 'TimeoutError' } })
+    expect(tookMs).toBeGreaterThan(FAST_LIMITS.connectMs)
+    expect(tookMs).toBeLessThan(4 * FAST_LIMITS.connectMs)
+    hole.close()
+  })
+
+  it('is silent when it takes connections and never says a word', async () => {
+    const hole = await blackHole()
+    const entry = { endpoint: `http://127.0.0.1:${hole.port}`, bucket: 'b', keys: KEYS }
+    const failure = await failureFrom(standalone(entry).head('k', never))
+    expect(failure).toMatchObject({ code: 'SERVER_SILENT', facts: { code: 'TimeoutError' } })
+    expect(hole.connections()).toBe(1)
+    hole.close()
+  })
+})
+
+describe('a server that falls silent', () => {
+  it.each([
+    { where: 'after the head of a part', fault: { kind: 'hang', afterBytes: 0 } },
+    { where: 'in the middle of a part', fault: { kind: 'hang', afterBytes: 100_000 } },
+    { where: 'before its answer', fault: { kind: 'hang' } },
+  ] as const)('is given up $where, without a repeat', async ({ fault }) => {
+    const world = await open({ rules: [{ operation: 'UploadPart', fault }] })
+    const upload = await beginIn(world)
+    // More than the buffers of both kernels take, or the stall would not be felt.
+    const bytes = randomBytes(12 * 1024 * 1024)
+    const begun = performance.now()
+
+    const failure = await failureFrom(putPart(world.storage, upload, 1, bytes))
+
+    expect(failure).toMatchObject({ code: 'SERVER_SILENT', facts: { code: 'TimeoutError' } })
+    expect(performance.now() - begun).toBeLessThan(3 * FAST_LIMITS.silenceMs)
+    expect(world.proxy.fired()).toEqual([1])
+  })
+
+  it('counts as silent when its answer drips', async () => {
+    const fault = { kind: 'drip', bytes: 3, everyMs: 20 } as const
+    const world = await open({ rules: [{ operation: 'Create', fault }] })
+    expect(await failureFrom(beginIn(world))).toMatchObject({ code: 'SERVER_SILENT' })
+    world.proxy.assertFired()
+  })
+
+  it('is given up while an object is read', async () => {
+    const world = await open()
+    await store(world, randomBytes(3 * PART_BYTES))
+    world.proxy.add({ operation: 'Get', fault: { kind: 'hang' } })
+    const failure = await failureFrom(collect(world.storage.read(world.key, undefined, never)))
+    expect(failure).toMatchObject({ code: 'SERVER_SILENT' })
+    expect(world.proxy.fired()).toEqual([1])
+  })
+
+  it('may take its time over Complete, as long as it shows that it lives', async () => {
+    const completeMs = 2 * FAST_LIMITS.completeSilenceMs
+    const world = await open({ model: { completeBody: 'whitespace', completeMs } })
+    await store(world)
+    expect((await world.storage.head(world.key, never))?.token).toBe(TOKEN)
+  })
+
+  it('is not blamed for our own rate limit', async () => {
+    // 300 kB at 150 kB/s: two seconds, twice the limit of silence.
+    const rateLimit = createRateLimit(1_200_000)!
+    const world = await open({ rateLimit })
+    const upload = await beginIn(world)
+    const begun = performance.now()
+    await putPart(world.storage, upload)
+    expect(performance.now() - begun).toBeGreaterThan(1_700)
+  })
+
+  it('is not blamed for a consumer that takes its time', async () => {
+    const world = await open()
+    const bytes = randomBytes(3 * PART_BYTES)
+    await store(world, bytes)
+    const got: Uint8Array[] = []
+    for await (const chunk of world.storage.read(world.key, undefined, never)) {
+      if (got.length === 0) await new Promise((resolve) => setTimeout(resolve, 1_800))
+      got.push(chunk)
+    }
+    expect(Buffer.concat(got).equals(bytes)).toBe(true)
+  })
+})
+
+describe('broken connections', () => {
+  it.each([0, 1, 200_000])('are survived in every part, after %i bytes', async (afterBytes) => {
+    const rules = [1, 2, 3].map((partNumber) => {
+      const fault = { kind: 'reset', afterBytes } as const
+      return { operation: 'UploadPart', partNumber, times: 1, fault } as const
+    })
+    const world = await open({ rules: afterBytes > 5_000 ? rules.slice(0, 2) : rules })
+    const bytes = randomBytes(2 * PART_BYTES + 5_000)
+
+    await store(world, bytes)
+
+    expect(world.model.bytesOf(world.key).equals(bytes)).toBe(true)
+    world.proxy.assertFired()
+  })
+
+  it('end the attempt when they come twice for one part, and both are told', async () => {
+    const fault = { kind: 'reset', afterBytes: 50_000 } as const
+    const world = await open({ rules: [{ operation: 'UploadPart', fault }] })
+    const upload = await beginIn(world)
+
+    const failure = await failureFrom(putPart(world.storage, upload))
+
+    expect(failure.code).toBe('SERVER_CLOSED')
+    expect(failure.message).toMatch(/and had done so before \((ECONNRESET|EPIPE), then/)
+    expect(world.proxy.fired()[0]).toBeLessThanOrEqual(3)
+  })
+
+  it('cost nothing when only a kept connection had become old', async () => {
+    const world = await open({ limits: { repeatDelayMs: 60_000, withoutProgressMs: 1 } })
+    await world.storage.head('a', never)
+    world.proxy.add({ operation: 'Head', times: 1, fault: { kind: 'reset' } })
+    // With these limits any repeat that waits would fail the test.
+    expect(await world.storage.head('b', never)).toBeUndefined()
+    world.proxy.assertFired()
+  })
+
+  it('do not break a read: it goes on where it stopped', async () => {
+    const world = await open()
+    const bytes = randomBytes(8 * PART_BYTES)
+    await store(world, bytes)
+    const cut = (afterBytes: number) =>
+      ({ operation: 'Get', times: 1, fault: { kind: 'cut-answer', afterBytes } }) as const
+    world.proxy.add(cut(700_000), cut(1_000), cut(500_000))
+
+    const got = await collect(world.storage.read(world.key, undefined, never))
+
+    expect(got.equals(bytes)).toBe(true)
+    expect(world.proxy.requests.filter((operation) => operation === 'Get')).toHaveLength(4)
+    world.proxy.assertFired()
+  })
+
+  it('end a read that makes no progress', async () => {
+    const world = await open()
+    await store(world)
+    world.proxy.add({ operation: 'Get', fault: { kind: 'cut-answer', afterBytes: 0 } })
+    const failure = await failureFrom(collect(world.storage.read(world.key, undefined, never)))
+    expect(failure.code).toBe('SERVER_CLOSED')
+    expect(world.proxy.fired()[0]).toBeLessThan(6)
+  })
+
+  it('leave one upload when the answer to Create is lost', async () => {
+    const rule = { operation: 'Create', times: 1, fault: { kind: 'drop-answer' } } as const
+    const world = await open({ rules: [rule] })
+    const upload = await beginIn(world)
+    expect(world.model.uploads().map(({ uploadId }) => uploadId)).toEqual([upload.uploadId])
+    world.proxy.assertFired()
+  })
+
+  it.each(['UploadPart', 'Abort', 'Delete', 'Head', 'ListParts', 'List'] as const)(
+    'are survived when the answer to %s is lost',
+    async (operation) => {
+      const rule = { operation, times: 1, fault: { kind: 'drop-answer' } } as const
+      const world = await open({ rules: [rule] })
+      const bytes = randomBytes(PART_BYTES + 5)
+      const { key, storage } = world
+      await store(world, bytes)
+      expect(
+        isProvenBy(await storage.head(key, never), { token: TOKEN, sizeBytes: bytes.length }),
+      ).toBe(true)
+      const other = await storage.begin({ key: `${key}-2`, token: TOKEN }, never)
+      await storage.abort(other, never)
+      for await (const object of storage.list(key, never)) expect(object.key).toBe(key)
+      await storage.remove(key, undefined, never)
+
+      expect(world.model.objects()).toEqual([])
+      expect(world.model.uploads()).toEqual([])
+      world.proxy.assertFired()
+    },
+  )
+})
+
+describe('an interrupt', () => {
+  it('ends a part in the middle, and an abort waits for it', async () => {
+    const rule = { operation: 'UploadPart', fault: { kind: 'hang', afterBytes: 50_000 } } as const
+    const world = await open({ rules: [rule], limits: { silenceMs: 60_000 } })
+    const upload = await beginIn(world)
+    const stop = new AbortController()
+    const onSent = (): void => stop.abort()
+    const part = { number: 1, offsetBytes: 0, body: partBody(randomBytes(PART_BYTES)), onSent }
+
+    const failure = await failureFrom(world.storage.putPart(upload, part, stop.signal))
+    expect(failure.code).toBe('INTERRUPTED')
+    await world.storage.abort(upload, never)
+    expect(world.model.uploads()).toEqual([])
+  })
+
+  it('cancels the parts of an upload that is aborted', async () => {
+    const rule = { operation: 'UploadPart', fault: { kind: 'hang' } } as const
+    const world = await open({ rules: [rule], limits: { silenceMs: 60_000 } })
+    const upload = await beginIn(world)
+    const part = failureFrom(putPart(world.storage, upload))
+
+    await world.storage.abort(upload, never)
+
+    expect((await part).code).toBe('INTERRUPTED')
+    expect(world.model.uploads()).toEqual([])
+  })
+
+  it('ends a wait between repeats', async () => {
+    const fault = { kind: 'answer', status: 503, code: 'SlowDown' } as const
+    const world = await open({
+      rules: [{ fault }],
+      limits: { repeatDelayMs: 5_000, withoutProgressMs: 60_000 },
+    })
+    const stop = new AbortController()
+    const head = failureFrom(world.storage.head(world.key, stop.signal))
+    setTimeout(() => stop.abort(), 200)
+    const begun = performance.now()
+    expect((await head).code).toBe('INTERRUPTED')
+    expect(performance.now() - begun).toBeLessThan(1_500)
+  })
+})
+
+const KEYS = { accessKey: 'model-access-key', secretKey: 'model-secret-key', region: 'us-east-1' }
+
+function standalone(entry: Parameters<typeof s3Server>[0]) {
+  const options = { proxy: NO_PROXY, limits: FAST_LIMITS, rateLimit: undefined, isKnown: false }
+  return openStorage(s3Server(entry), options)
+}
+
+/** Takes connections and never reads or writes. */
+async function blackHole() {
+  let connections = 0
+  const sockets = new Set<{ destroy(): void }>()
+  const server = createServer({ pauseOnConnect: true }, (socket) => {
+    connections += 1
+    sockets.add(socket.on('error', () => {}))
+  })
+  server.listen(0, '127.0.0.1')
+  await once(server, 'listening')
+  return {
+    port: (server.address() as AddressInfo).port,
+    connections: () => connections,
+    close: () => {
+      server.close()
+      sockets.forEach((socket) => socket.destroy())
+    },
+  }
+}

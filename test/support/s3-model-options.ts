@@ -1,0 +1,97 @@
+// Every switch of the model S3 server. Each way in which real servers differ or fail is one of them
+// (who behaves so: see the comment), and all can be changed while the server runs.
+
+import type { S3Operation } from './s3-operation.ts'
+
+export type QuotaSwitch = {
+  readonly bytes: number
+  readonly status: number
+  readonly code: string
+  readonly message?: string
+  /**
+   * before-body: refused before the body is read, then the connection is closed (Ceph);
+   * after-body: refused when the body was read (MinIO, B2); complete: parts are taken, the whole
+   * is refused and the upload aborted (Garage).
+   */
+  readonly at: 'before-body' | 'after-body' | 'complete'
+}
+
+export type S3ModelSwitches = {
+  readonly accessKey: string
+  readonly secretKey: string
+  readonly region: string
+  /** Buckets are sub-domains of this host, too; undefined: path style only. */
+  readonly virtualHost: string | undefined
+  /** false: Content-MD5 and payload hashes are believed, not computed (speed tests). */
+  readonly checksHashes: boolean
+  /** AWS lowers nothing; tests do, so that small files cross every boundary. */
+  readonly partBytesMin: number
+  readonly partsMax: number
+  /** All parts but the last have one size (R2). */
+  readonly hasEqualParts: boolean
+  /** Completing a completed upload: fine (AWS, Ceph) or 404 (MinIO). */
+  readonly secondComplete: 'result' | 'NoSuchUpload'
+  /** error200: an <Error> in a 200 answer; whitespace: blanks for a while before the result (AWS). */
+  readonly completeBody: 'result' | 'error200' | 'whitespace'
+  /** How long `whitespace` takes. */
+  readonly completeMs: number
+  /** opaque: no MD5 anywhere (SSE-KMS); empty-on-complete: Ceph's answer to Complete. */
+  readonly etag: 'md5' | 'opaque' | 'empty-on-complete'
+  readonly quota: QuotaSwitch | undefined
+  /** Parts of open uploads count in the quota (Ceph). */
+  readonly countsParts: boolean
+  /** exact: the prefix must be the whole key (MinIO); missing: 501 (rclone serve s3). */
+  readonly listUploads: 'prefix' | 'exact' | 'missing'
+  readonly listParts: 'yes' | 'missing'
+  readonly isVersioned: boolean
+  /** If-None-Match: honoured, ignored (GCS, Garage) or 501 (B2). */
+  readonly conditional: 'yes' | 'ignored' | '501'
+  /** Storage classes: taken, or 501 (many). */
+  readonly storageClass: 'yes' | '501'
+  /** Operations answered with 403 AccessDenied: a key that may do only some things. */
+  readonly denies: readonly S3Operation[]
+  /** Entries of one page of a listing. */
+  readonly pageEntries: number
+  /** Shifts the server's clock. */
+  readonly skewMs: number
+}
+
+export const DEFAULT_SWITCHES: S3ModelSwitches = {
+  accessKey: 'model-access-key',
+  secretKey: 'model-secret-key',
+  region: 'us-east-1',
+  virtualHost: undefined,
+  checksHashes: true,
+  partBytesMin: 5 * 1024 * 1024,
+  partsMax: 10_000,
+  hasEqualParts: false,
+  secondComplete: 'result',
+  completeBody: 'result',
+  completeMs: 300,
+  etag: 'md5',
+  quota: undefined,
+  countsParts: true,
+  listUploads: 'prefix',
+  listParts: 'yes',
+  isVersioned: false,
+  conditional: 'yes',
+  storageClass: 'yes',
+  denies: [],
+  pageEntries: 1_000,
+  skewMs: 0,
+}
+
+/** Servers that differ from the default (AWS), as far as their differences are known. */
+export const PERSONALITIES = {
+  aws: {},
+  ceph: {
+    etag: 'empty-on-complete',
+    quota: undefined,
+  },
+  minio: { secondComplete: 'NoSuchUpload', listUploads: 'exact' },
+  r2: { hasEqualParts: true, storageClass: '501' },
+  garage: { conditional: 'ignored', secondComplete: 'NoSuchUpload' },
+  'rclone serve': { listUploads: 'missing', listParts: 'missing', conditional: 'ignored' },
+  'encrypted by KMS': { etag: 'opaque' },
+  versioned: { isVersioned: true },
+} as const satisfies Record<string, Partial<S3ModelSwitches>>
