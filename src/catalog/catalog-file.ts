@@ -48,6 +48,22 @@ export async function prepareCatalogFile(
   for (const suffix of ['', '-wal', '-shm']) keepPrivate(path + suffix)
 }
 
+/** A check that the file at `path` is still the one that is there now. */
+export function placeGuard(path: string): () => void {
+  const opened = statOf(path)
+  return () => {
+    const found = statOf(path)
+    if (found !== undefined && found.ino === opened?.ino && found.dev === opened.dev) return
+    const what = found === undefined ? 'was removed' : 'was replaced by another file'
+    throw unusable(
+      path,
+      `${what} while it was open`,
+      undefined,
+      'put the file back, and start this program again',
+    )
+  }
+}
+
 /** Renames a finished copy over `path`, durably. */
 export function publishCopy(copyPath: string, path: string): void {
   try {

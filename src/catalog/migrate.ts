@@ -54,17 +54,9 @@ async function createVersions(db: Kysely<Tables>, t: ColumnTypes): Promise<void>
   ) ${t.tableEnd}`.execute(db)
 }
 
-/** 0 for an empty database. */
+/** 0 for a database without a catalog. */
 async function readVersion(db: Kysely<Tables>, input: MigrateInput): Promise<number> {
-  const names = input.tableNames()
-  if (names.size === 0) return 0
-  if (!names.has('schema_versions')) {
-    throw new SpillwayError(
-      'CATALOG_CORRUPT',
-      `${input.path} is a database of another program: it has a table "${[...names][0]}" and no table "schema_versions"`,
-      { facts: { path: input.path }, hint: 'correct CATALOG_URL, or DATA_DIR' },
-    )
-  }
+  if (!input.tableNames().has('schema_versions')) return 0
   const { version } = await db
     .selectFrom('schema_versions')
     .select((eb) => eb.fn.coalesce(eb.fn.max('version'), sql.lit(0)).as('version'))

@@ -9,7 +9,7 @@ import Database from 'better-sqlite3'
 import { Kysely } from 'kysely'
 import { SpillwayError } from '../domain/errors.ts'
 import type { Catalog } from './catalog.ts'
-import { makePrivateFile, prepareCatalogFile, publishCopy } from './catalog-file.ts'
+import { makePrivateFile, placeGuard, prepareCatalogFile, publishCopy } from './catalog-file.ts'
 import { corrupt } from './damage.ts'
 import { createKyselyCatalog } from './kysely-catalog.ts'
 import { findLedgerFaults, requireColumns } from './ledger-check.ts'
@@ -106,7 +106,8 @@ export async function openCatalog(options: CatalogOptions): Promise<Catalog> {
 async function connect(setting: Setting): Promise<Connection> {
   const { path, busyTimeoutMs } = setting
   const handle = openSqlite(path, busyTimeoutMs)
-  const dialect = new PatientSqliteDialect({ handle, path, busyTimeoutMs })
+  const requireInPlace = path === MEMORY ? () => undefined : placeGuard(path)
+  const dialect = new PatientSqliteDialect({ handle, path, busyTimeoutMs, requireInPlace })
   const connection = { handle, db: new Kysely<Tables>({ dialect }) }
   try {
     const isChecked = databaseBytes(handle) <= CHECKED_ON_OPEN_BYTES_MAX
@@ -172,12 +173,24 @@ export function openHandle(
 function openSqlite(path: string, busyTimeoutMs: number): SqliteHandle {
   const handle = openHandle(path, { busyTimeoutMs })
   try {
+    // First: turning on the write-ahead log would change the file of another program.
+    requireOurs(tableNames(handle), path)
     applyPragmas(handle, path)
     return handle
   } catch (error) {
     handle.close()
     throw fromSqlite(error, path)
   }
+}
+
+function requireOurs(tables: ReadonlySet<string>, path: string): void {
+  const [first] = tables
+  if (first === undefined || tables.has('schema_versions')) return
+  throw new SpillwayError(
+    'CATALOG_CORRUPT',
+    `${path} is a database of another program: it has a table "${first}" and no table "schema_versions"`,
+    { facts: { path }, hint: 'correct CATALOG_URL, or DATA_DIR' },
+  )
 }
 
 function applyPragmas(handle: SqliteHandle, path: string): void {

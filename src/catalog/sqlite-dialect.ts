@@ -19,6 +19,8 @@ export type SqliteDialectOptions = {
   readonly path: string
   /** How long a statement waits for other processes. */
   readonly busyTimeoutMs: number
+  /** Throws when the file that is open is no longer the one at `path`. */
+  readonly requireInPlace: () => void
 }
 
 /** STRICT: a value of the wrong type is refused when written, and found by quick_check. */
@@ -63,8 +65,10 @@ class PatientSqliteDriver extends SqliteDriver {
     connection: DatabaseConnection,
     settings?: TransactionSettings,
   ): Promise<void> {
-    const begin = settings?.accessMode === 'read only' ? 'begin' : 'begin immediate'
-    await connection.executeQuery(CompiledQuery.raw(begin))
+    const isReading = settings?.accessMode === 'read only'
+    // SQLite goes on writing to a file that was removed, and all of it would be lost at the end.
+    if (!isReading) this.#options.requireInPlace()
+    await connection.executeQuery(CompiledQuery.raw(isReading ? 'begin' : 'begin immediate'))
   }
 
   override async rollbackTransaction(connection: DatabaseConnection): Promise<void> {

@@ -26,9 +26,13 @@ export function printReport(io: Screen, report: RunReport): void {
   const paint = painter(io.out)
   printArchives(io, report)
   for (const archive of report.archives) printDetails(io, archive)
-  const failed = report.sources.filter(({ outcome }) => outcome === 'failed' || outcome === 'skipped')
+  const failed = report.sources.filter(
+    ({ outcome }) => outcome === 'failed' || outcome === 'skipped',
+  )
   for (const { name, outcome, code, message } of failed) {
-    io.print(paint('bad', `source ${oneLine(name)}: ${outcome} [${code}] ${oneLine(message ?? '')}`))
+    io.print(
+      paint('bad', `source ${oneLine(name)}: ${outcome} [${code}] ${oneLine(message ?? '')}`),
+    )
   }
   for (const warning of report.warnings) io.print(paint('warning', `! ${oneLine(warning)}`))
   const stored = report.archives.filter(({ state }) => state === 'stored').length
@@ -68,7 +72,10 @@ function printArchives(io: Screen, { archives }: RunReport): void {
   })
 }
 
-function printDetails(io: Screen, { file, attempts, warnings, warningCount }: ReportedArchive): void {
+function printDetails(
+  io: Screen,
+  { file, attempts, warnings, warningCount }: ReportedArchive,
+): void {
   const paint = painter(io.out)
   const passed = attempts.filter(({ outcome }) => outcome !== 'stored')
   for (const attempt of passed) {
@@ -79,7 +86,8 @@ function printDetails(io: Screen, { file, attempts, warnings, warningCount }: Re
     io.print(paint('warning', `  ${oneLine(file)}: ${oneLine(path)}: ${oneLine(reason)}`))
   }
   const more = warningCount - Math.min(warnings.length, LINES_PER_ARCHIVE_MAX)
-  if (more > 0) io.print(paint('warning', `  ${oneLine(file)}: and ${plural(more, 'more warning')}`))
+  if (more > 0)
+    io.print(paint('warning', `  ${oneLine(file)}: and ${plural(more, 'more warning')}`))
 }
 
 function describe({ server, outcome, code, message, bytesSent, seconds }: ReportedAttempt): string {
@@ -98,18 +106,24 @@ export function printPlan(io: Screen, plan: RunPlan): void {
       { title: 'KNOWN FROM' },
       { title: 'WOULD GO TO', widthMin: 12 },
     ],
-    rows: plan.archives.map(({ source, memberCount, sourceBytes, sizeBytes, sizeFrom, servers, code }) => [
-      source,
-      memberCount === null ? '' : String(memberCount),
-      sourceBytes === null ? '' : formatBytes(sourceBytes),
-      sizeBytes === null ? '' : `${sizeFrom === 'source size' ? '<= ' : ''}${formatBytes(sizeBytes)}`,
-      sizeFrom ?? '',
-      code === null ? servers.map(({ label }) => label).join(', ') : { text: code, style: 'bad' },
-    ]),
+    rows: plan.archives.map(
+      ({ source, memberCount, sourceBytes, sizeBytes, sizeFrom, servers, code }) => [
+        source,
+        memberCount === null ? '' : String(memberCount),
+        sourceBytes === null ? '' : formatBytes(sourceBytes),
+        sizeBytes === null
+          ? ''
+          : `${sizeFrom === 'source size' ? '<= ' : ''}${formatBytes(sizeBytes)}`,
+        sizeFrom ?? '',
+        code === null ? servers.map(({ label }) => label).join(', ') : { text: code, style: 'bad' },
+      ],
+    ),
   })
   for (const { source, file, reasons, code } of plan.archives) {
     for (const reason of reasons) {
-      io.print(paint(code === null ? 'faint' : 'bad', `  ${oneLine(file ?? source)}: ${oneLine(reason)}`))
+      io.print(
+        paint(code === null ? 'faint' : 'bad', `  ${oneLine(file ?? source)}: ${oneLine(reason)}`),
+      )
     }
   }
   io.print('Nothing was archived and no server was asked (--dry-run).')

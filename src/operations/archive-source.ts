@@ -60,10 +60,12 @@ export async function archiveSource(
   const content = SpoolContent.growing(partialPath, expected)
   const stop = new AbortController()
   const both = AbortSignal.any([signal, stop.signal])
-  const packing = pack(services, { source, row, content, outputBytesMax, last }, both).then((facts) => {
-    onPacked(facts)
-    return facts
-  })
+  const packing = pack(services, { source, row, content, outputBytesMax, last }, both).then(
+    (facts) => {
+      onPacked(facts)
+      return facts
+    },
+  )
   const delivering = deliver(
     services,
     { archive: row, content, holders: new Set(), copiesMissing: config.copies },
@@ -116,7 +118,12 @@ async function pack(
       },
       (progress) => {
         content.grow(progress.outputBytes)
-        emit({ kind: 'packing', ...names, ...progress, expectedSourceBytes: input.last?.sourceBytes })
+        emit({
+          kind: 'packing',
+          ...names,
+          ...progress,
+          expectedSourceBytes: input.last?.sourceBytes,
+        })
       },
       signal,
     )
@@ -133,7 +140,15 @@ async function pack(
     })
     const seconds = (performance.now() - begun) / 1_000
     const { sourceBytes, memberCount, warningCount } = packed
-    emit({ kind: 'packed', ...names, sizeBytes: packed.outputBytes, sourceBytes, memberCount, warningCount, seconds })
+    emit({
+      kind: 'packed',
+      ...names,
+      sizeBytes: packed.outputBytes,
+      sourceBytes,
+      memberCount,
+      warningCount,
+      seconds,
+    })
     content.finish(packed.outputBytes)
     return { row, packed, localPath }
   } catch (error) {
@@ -144,6 +159,8 @@ async function pack(
 
 /** What must never be archived into itself: data, spool, the catalog, local servers. */
 export function ownPathsOf(config: Config): readonly string[] {
-  const directories = config.servers.flatMap((server) => (server.kind === 'file' ? [server.directory] : []))
+  const directories = config.servers.flatMap((server) =>
+    server.kind === 'file' ? [server.directory] : [],
+  )
   return [config.dataDir, config.spoolDir, config.catalogPath, ...directories]
 }

@@ -40,7 +40,7 @@ const CHECKS = [
   { name: 'head', needed: 'prove that an archive is stored', isVital: true },
   { name: 'read', needed: 'restore', isVital: false },
   { name: 'put', needed: 'store small objects', isVital: false },
-  { name: 'list', needed: "count what others put there against the limit", isVital: false },
+  { name: 'list', needed: 'count what others put there against the limit', isVital: false },
   { name: 'abort', needed: 'give up unfinished uploads', isVital: false },
   { name: 'delete', needed: 'apply retention', isVital: false },
 ] as const
@@ -88,8 +88,12 @@ class ServerTest {
   ) {
     this.#storage = input.storage
     this.#signal = signal
-    this.#key = keyOnServer(input.server.prefix, `spillway-self-test/${input.serverId}/${this.#token}`)
-    const sizes = input.spareBytes >= CHECK_BYTES ? [FIRST_PART_BYTES, LAST_PART_BYTES] : [LAST_PART_BYTES]
+    this.#key = keyOnServer(
+      input.server.prefix,
+      `spillway-self-test/${input.serverId}/${this.#token}`,
+    )
+    const sizes =
+      input.spareBytes >= CHECK_BYTES ? [FIRST_PART_BYTES, LAST_PART_BYTES] : [LAST_PART_BYTES]
     this.#parts = sizes.map((size) => randomBytes(size))
   }
 
@@ -112,7 +116,8 @@ class ServerTest {
   }
 
   result(): ServerCheck {
-    const isOk = (name: CheckName) => this.#checks.some((check) => check.name === name && check.outcome === 'ok')
+    const isOk = (name: CheckName) =>
+      this.#checks.some((check) => check.name === name && check.outcome === 'ok')
     return {
       checks: this.#checks,
       isUsable: CHECKS.every(({ name, isVital }) => !isVital || isOk(name)),
@@ -123,9 +128,15 @@ class ServerTest {
     }
   }
 
-  async #step(name: CheckName, needed: string, work: () => Promise<string | undefined>): Promise<void> {
+  async #step(
+    name: CheckName,
+    needed: string,
+    work: () => Promise<string | undefined>,
+  ): Promise<void> {
     // What needs a server that is gone, or an object that was not stored, would only repeat why.
-    const hopeless = this.#goneAt ?? (USES_OBJECT.has(name) && this.#hasFailed('multipart') ? 'multipart' : undefined)
+    const hopeless =
+      this.#goneAt ??
+      (USES_OBJECT.has(name) && this.#hasFailed('multipart') ? 'multipart' : undefined)
     if (hopeless !== undefined) {
       const message = `not tried: "${hopeless}" failed`
       this.#checks.push({ name, needed, outcome: 'skipped', message, hint: undefined, seconds: 0 })
@@ -135,12 +146,26 @@ class ServerTest {
     const seconds = () => (performance.now() - begun) / 1_000
     try {
       const message = await work()
-      this.#checks.push({ name, needed, outcome: 'ok', message, hint: undefined, seconds: seconds() })
+      this.#checks.push({
+        name,
+        needed,
+        outcome: 'ok',
+        message,
+        hint: undefined,
+        seconds: seconds(),
+      })
     } catch (error) {
       if (isFailure(error, 'INTERRUPTED')) throw error
       const hint = error instanceof SpillwayError ? error.hint : undefined
-      this.#checks.push({ name, needed, outcome: 'failed', message: messageOf(error), hint, seconds: seconds() })
-      if (name === 'connect' || failureOf(error).server === 'dead') this.#goneAt = name
+      this.#checks.push({
+        name,
+        needed,
+        outcome: 'failed',
+        message: messageOf(error),
+        hint,
+        seconds: seconds(),
+      })
+      if (name === 'connect' || endsTest(error)) this.#goneAt = name
     }
   }
 
@@ -165,7 +190,8 @@ class ServerTest {
       const begun = performance.now()
       const receipts = await this.#putParts(upload)
       const bytes = this.#bytes
-      if (bytes >= FIRST_PART_BYTES) this.#bytesPerSecond = bytes / ((performance.now() - begun) / 1_000)
+      if (bytes >= FIRST_PART_BYTES)
+        this.#bytesPerSecond = bytes / ((performance.now() - begun) / 1_000)
       await this.#storage.complete(upload, receipts, this.#signal)
       return `${receipts.length} ${receipts.length === 1 ? 'part' : 'parts'}`
     } catch (error) {
@@ -191,7 +217,10 @@ class ServerTest {
     const took = performance.now() - begun
     this.#latencyMs = Math.min(this.#latencyMs ?? took, took)
     if (!isProvenBy(head, { token: this.#token, sizeBytes: this.#bytes })) {
-      throw new SpillwayError('SERVER_UNPROVEN', 'the object that was just stored is not there as it was sent')
+      throw new SpillwayError(
+        'SERVER_UNPROVEN',
+        'the object that was just stored is not there as it was sent',
+      )
     }
     this.#objects.set(this.#key, head?.versionId)
     if (head?.modifiedAt) this.#clockSkewSeconds = (head.modifiedAt.getTime() - Date.now()) / 1_000
@@ -199,20 +228,31 @@ class ServerTest {
 
   async #read(): Promise<string> {
     const whole = Buffer.concat([...this.#parts])
-    const range = { offsetBytes: Math.max(0, whole.length - 1_500), sizeBytes: Math.min(1_000, whole.length) }
+    const range = {
+      offsetBytes: Math.max(0, whole.length - 1_500),
+      sizeBytes: Math.min(1_000, whole.length),
+    }
     const chunks: Uint8Array[] = []
     for await (const chunk of this.#storage.read(this.#key, range, this.#signal)) chunks.push(chunk)
     const expected = whole.subarray(range.offsetBytes, range.offsetBytes + range.sizeBytes)
     if (!Buffer.concat(chunks).equals(expected)) {
-      throw new SpillwayError('SERVER_DAMAGED_DATA', 'a ranged read gave other bytes than were stored')
+      throw new SpillwayError(
+        'SERVER_DAMAGED_DATA',
+        'a ranged read gave other bytes than were stored',
+      )
     }
     return 'ranged'
   }
 
   async #put(): Promise<undefined> {
     const key = `${this.#key}-small`
+    await this.#storage.putSmall(
+      key,
+      bodyOf(Buffer.from('spillway')).open(),
+      this.#token,
+      this.#signal,
+    )
     this.#objects.set(key, undefined)
-    await this.#storage.putSmall(key, bodyOf(Buffer.from('spillway')).open(), this.#token, this.#signal)
     this.#objects.set(key, (await this.#storage.head(key, this.#signal))?.versionId)
   }
 
@@ -220,7 +260,10 @@ class ServerTest {
     for await (const { key } of this.#storage.list(this.#key, this.#signal)) {
       if (key === this.#key) return undefined
     }
-    throw new SpillwayError('SERVER_UNPROVEN', 'the listing does not show the object that was just stored')
+    throw new SpillwayError(
+      'SERVER_UNPROVEN',
+      'the listing does not show the object that was just stored',
+    )
   }
 
   async #abort(): Promise<undefined> {
@@ -261,6 +304,14 @@ class ServerTest {
   get #bytes(): number {
     return this.#parts.reduce((sum, part) => sum + part.length, 0)
   }
+}
+
+/** Gone, or refused for a reason that every other request would meet, too. */
+function endsTest(error: unknown): boolean {
+  return (
+    failureOf(error).server === 'dead' ||
+    isFailure(error, 'SERVER_KEYS', 'SERVER_BUCKET', 'SERVER_TLS')
+  )
 }
 
 // Cleaning up must not hold the user longer than the test itself.

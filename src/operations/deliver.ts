@@ -120,11 +120,22 @@ async function attemptOn(
   const totalBytes = () => (content.isWhole ? content.bytes : content.expectedBytes)
   const onSent = (bytes: number): void => {
     sentBytes += bytes
-    emit({ kind: 'uploading', file: archive.file, server: server.label, sentBytes, totalBytes: totalBytes() })
+    emit({
+      kind: 'uploading',
+      file: archive.file,
+      server: server.label,
+      sentBytes,
+      totalBytes: totalBytes(),
+    })
   }
   try {
     const storage = await pool.ready(server, signal)
-    emit({ kind: 'upload-started', file: archive.file, server: server.label, totalBytes: totalBytes() })
+    emit({
+      kind: 'upload-started',
+      file: archive.file,
+      server: server.label,
+      totalBytes: totalBytes(),
+    })
     await uploadCopy(services, { archive, content, server, storage, onSent }, signal)
   } catch (error) {
     const { server: outcome } = failureOf(error)
@@ -135,7 +146,13 @@ async function attemptOn(
   }
   await journal.stored(server, sentBytes, seconds())
   await pool.settle(server, undefined)
-  emit({ kind: 'stored', file: archive.file, server: server.label, sizeBytes: content.bytes, seconds: seconds() })
+  emit({
+    kind: 'stored',
+    file: archive.file,
+    server: server.label,
+    sizeBytes: content.bytes,
+    seconds: seconds(),
+  })
   return 'stored'
 }
 
@@ -167,7 +184,13 @@ class Journal {
     this.hasSickServer = true
     const outcome = failureOf(error).server ?? 'failed'
     const message = `not asked again in this run: ${messageOf(error)}`
-    await this.#add(server, { outcome, code: journalCode(error), message, bytesSent: 0, seconds: 0 })
+    await this.#add(server, {
+      outcome,
+      code: journalCode(error),
+      message,
+      bytesSent: 0,
+      seconds: 0,
+    })
   }
 
   async passedFull(
@@ -181,7 +204,13 @@ class Journal {
     const message =
       `Not enough space: ${formatBytes(neededBytes)} needed, ${formatBytes(spareBytes)} spare of ` +
       `${formatBytes(server.limitBytes)} (${formatBytes(usage?.usedBytes ?? 0)} used by archives)`
-    await this.#add(server, { outcome: 'full', code: 'STORAGE_LIMIT', message, bytesSent: 0, seconds: 0 })
+    await this.#add(server, {
+      outcome: 'full',
+      code: 'STORAGE_LIMIT',
+      message,
+      bytesSent: 0,
+      seconds: 0,
+    })
     const at = new Date()
     await this.#services.catalog.setHealth(server.identity, 'full', message, at)
   }
@@ -214,7 +243,10 @@ class Journal {
 }
 
 /** What a run says of an archive that no server took. */
-export function noServerLeft(attempts: readonly ReportedAttempt[], spoolPath: string): SpillwayError {
+export function noServerLeft(
+  attempts: readonly ReportedAttempt[],
+  spoolPath: string,
+): SpillwayError {
   const tried = attempts
     .map(({ server, outcome, code }) => `${server}: ${outcome}${code === null ? '' : ` (${code})`}`)
     .join(', ')
@@ -224,4 +256,3 @@ export function noServerLeft(attempts: readonly ReportedAttempt[], spoolPath: st
     { facts: { attempts: attempts.length } },
   )
 }
-

@@ -44,7 +44,9 @@ export async function planRun(
   const { catalog, config, packer } = services
   const sources = chooseSources(services, input.sourceNames)
   if (!config.servers.some(({ isEnabled }) => isEnabled)) throw noServers()
-  const usage = new Map<string, ServerUsage>((await catalog.servers()).map((row) => [row.identity, row]))
+  const usage = new Map<string, ServerUsage>(
+    (await catalog.servers()).map((row) => [row.identity, row]),
+  )
   const archives: PlannedArchive[] = []
   const exits: number[] = []
 
@@ -95,18 +97,35 @@ function placeFor(
   const last = chosen.at(-1)?.number ?? Infinity
   const reasons = withoutRoom
     .filter(({ server }) => server.number < last)
-    .map(({ server, spareBytes }) => `${server.label} has ${formatBytes(spareBytes)} spare: not enough`)
+    .map(
+      ({ server, spareBytes }) =>
+        `${server.label} has ${formatBytes(spareBytes)} spare: not enough`,
+    )
   for (const server of config.servers) {
     if (!server.isEnabled && server.number < last) reasons.push(`${server.label} is disabled`)
   }
   // What is planned for one archive is not there for the next one.
   for (const { identity } of chosen) {
-    const { usedBytes = 0, reservedBytes = 0, catalogBytes = 0, otherBytes = 0 } = usage.get(identity) ?? {}
-    usage.set(identity, { usedBytes, reservedBytes: reservedBytes + sizeBytes, catalogBytes, otherBytes })
+    const {
+      usedBytes = 0,
+      reservedBytes = 0,
+      catalogBytes = 0,
+      otherBytes = 0,
+    } = usage.get(identity) ?? {}
+    usage.set(identity, {
+      usedBytes,
+      reservedBytes: reservedBytes + sizeBytes,
+      catalogBytes,
+      otherBytes,
+    })
   }
   const servers = chosen.map(({ number, label }) => ({ number, label }))
   if (chosen.length === config.copies) return { servers, reasons, code: null }
-  return { servers, reasons: [...reasons, 'Not enough space: it would wait in the spool'], code: 'NO_SERVER_LEFT' }
+  return {
+    servers,
+    reasons: [...reasons, 'Not enough space: it would wait in the spool'],
+    code: 'NO_SERVER_LEFT',
+  }
 }
 
 function failedPlan(source: Source, error: unknown): PlannedArchive {

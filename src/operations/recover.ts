@@ -5,7 +5,15 @@
 // as stored when the server proves it, or given up when the server confirms that nothing is left.
 
 import { abortByKey } from './upload-copy.ts'
-import { dropFile, fileSize, finishedPath, isStored, PARTIAL_SUFFIX, strangersIn, trimSpool } from './spool.ts'
+import {
+  dropFile,
+  fileSize,
+  finishedPath,
+  isStored,
+  PARTIAL_SUFFIX,
+  strangersIn,
+  trimSpool,
+} from './spool.ts'
 import { failureOf, messageOf, SpillwayError } from '../domain/errors.ts'
 import { isProvenBy } from '../storage/storage.ts'
 import type { Catalog, CopyRow } from '../catalog/catalog.ts'
@@ -22,7 +30,10 @@ export type RecoverServices = {
 }
 
 /** Resolves with what is wrong and stays wrong: for the report, and for exit code 3. */
-export async function recover(services: RecoverServices, signal: AbortSignal): Promise<readonly SpillwayError[]> {
+export async function recover(
+  services: RecoverServices,
+  signal: AbortSignal,
+): Promise<readonly SpillwayError[]> {
   const { catalog, emit } = services
   const interrupted = await catalog.interruptedArchives()
   const unsettled = await catalog.unsettledCopies()
@@ -35,7 +46,8 @@ export async function recover(services: RecoverServices, signal: AbortSignal): P
     if (problem) problems.push(problem)
   }
   for (const { id, localPath } of interrupted) {
-    for (const path of localPath === undefined ? [] : [localPath, finishedPath(localPath)]) await dropFile(path)
+    for (const path of localPath === undefined ? [] : [localPath, finishedPath(localPath)])
+      await dropFile(path)
     await catalog.markArchiveFailed(id, 'its run was interrupted while it was packed', new Date())
   }
   problems.push(...(await checkSpool(services)))
@@ -91,7 +103,10 @@ async function settleWith(
   else await storage.abort({ key, token, uploadId }, signal)
   // A Complete that was under way when its process died may have won against the abort.
   if (await adopt()) return
-  await catalog.markCopyFailed(copy.id, 'its run was interrupted; the server confirmed that nothing is left')
+  await catalog.markCopyFailed(
+    copy.id,
+    'its run was interrupted; the server confirmed that nothing is left',
+  )
 }
 
 function stays(copy: CopyRow, server: string, why: string): SpillwayError {
@@ -123,11 +138,19 @@ async function checkSpool({ catalog, config }: RecoverServices): Promise<readonl
     await catalog.markArchiveFailed(archive.id, reason, new Date())
     problems.push(new SpillwayError('ARCHIVE_LOST', `archive lost: ${reason}`))
   }
-  await trimSpool({ catalog, host: config.serverId, copies: config.copies, localKeep: config.localKeep })
+  await trimSpool({
+    catalog,
+    host: config.serverId,
+    copies: config.copies,
+    localKeep: config.localKeep,
+  })
   for (const path of await strangersIn(config.spoolDir, known)) {
     if (!path.endsWith('.tar.zst') || (await fileSize(path)) === undefined) continue
     problems.push(
-      new SpillwayError('SPOOL_FAILED', `${path} belongs to no archive of this catalog; it is left alone`),
+      new SpillwayError(
+        'SPOOL_FAILED',
+        `${path} belongs to no archive of this catalog; it is left alone`,
+      ),
     )
   }
   return problems

@@ -16,7 +16,13 @@ import { SpoolContent } from './spool-content.ts'
 import type { ArchiveServices } from './archive-source.ts'
 import type { ArchiveWithCopies } from '../catalog/catalog.ts'
 import type { PackResult } from '../pack/packer.ts'
-import type { ReportedArchive, ReportedAttempt, ReportedServer, ReportedSource, RunReport } from '../domain/run-report.ts'
+import type {
+  ReportedArchive,
+  ReportedAttempt,
+  ReportedServer,
+  ReportedSource,
+  RunReport,
+} from '../domain/run-report.ts'
 import type { Source } from '../domain/source.ts'
 
 export type RunServices = ArchiveServices
@@ -69,18 +75,28 @@ export function chooseSources(
     throw new SpillwayError('USAGE', `there is no source "${name}" (sources: ${known})`)
   }
   if (config.sources.length === 0) {
-    throw new SpillwayError('CONFIG_INVALID', 'no sources configured: there is nothing to archive', {
-      hint: 'set SOURCE_1_PATH in the env file, or run: spillway configure',
-    })
+    throw new SpillwayError(
+      'CONFIG_INVALID',
+      'no sources configured: there is nothing to archive',
+      {
+        hint: 'set SOURCE_1_PATH in the env file, or run: spillway configure',
+      },
+    )
   }
-  return names.length === 0 ? config.sources : config.sources.filter(({ name }) => names.includes(name))
+  return names.length === 0
+    ? config.sources
+    : config.sources.filter(({ name }) => names.includes(name))
 }
 
 export function noServers(): SpillwayError {
   return new SpillwayError('NO_SERVERS', 'No S3 servers configured, or all of them are disabled')
 }
 
-async function sendWaiting(services: RunServices, record: RunRecord, signal: AbortSignal): Promise<void> {
+async function sendWaiting(
+  services: RunServices,
+  record: RunRecord,
+  signal: AbortSignal,
+): Promise<void> {
   const { catalog, config, emit } = services
   for (const archive of await catalog.waitingArchives(config.copies)) {
     if (archive.localPath === undefined || archive.sizeBytes === undefined) continue
@@ -98,7 +114,12 @@ async function sendWaiting(services: RunServices, record: RunRecord, signal: Abo
       record.delivered(archive.id, result.attempts, result.hasSickServer)
       if (result.stored.length < delivery.copiesMissing) {
         record.waits(archive.source, noServerLeft(result.attempts, archive.localPath))
-        emit({ kind: 'waiting', file: archive.file, sizeBytes: archive.sizeBytes, reason: 'no server took it' })
+        emit({
+          kind: 'waiting',
+          file: archive.file,
+          sizeBytes: archive.sizeBytes,
+          reason: 'no server took it',
+        })
       }
     } catch (error) {
       if (endsRun(error)) throw error
@@ -123,12 +144,19 @@ async function runSource(
       signal,
     )
     record.delivered(row.id, delivery.attempts, delivery.hasSickServer)
-    for (const { path, reason } of packed.notes) emit({ kind: 'note', about: path, message: reason })
-    for (const { path, reason } of packed.warnings) emit({ kind: 'warning', about: path, message: reason })
+    for (const { path, reason } of packed.notes)
+      emit({ kind: 'note', about: path, message: reason })
+    for (const { path, reason } of packed.warnings)
+      emit({ kind: 'warning', about: path, message: reason })
     if (delivery.stored.length < config.copies) {
       const error = noServerLeft(delivery.attempts, localPath)
       record.waits(source.name, error)
-      emit({ kind: 'waiting', file: row.file, sizeBytes: packed.outputBytes, reason: error.message })
+      emit({
+        kind: 'waiting',
+        file: row.file,
+        sizeBytes: packed.outputBytes,
+        reason: error.message,
+      })
     } else {
       record.sourceDone(source.name, packed)
     }
@@ -229,7 +257,11 @@ class RunRecord {
     const { config } = this.#services
     for (const { name } of config.sources) {
       if (this.#failures.includes(130) && !this.#sources.has(name)) {
-        this.#source(name, { outcome: 'skipped', code: 'INTERRUPTED', message: 'the run was interrupted' })
+        this.#source(name, {
+          outcome: 'skipped',
+          code: 'INTERRUPTED',
+          message: 'the run was interrupted',
+        })
       }
     }
     const archives = await Promise.all(this.#entries.map((entry) => this.#archive(entry)))
@@ -273,8 +305,14 @@ class RunRecord {
     if (!isStored(archive, 1)) return []
     return archive.copies
       .filter(({ state }) => state === 'stored')
-      .flatMap(({ identity }) => this.#services.config.servers.filter((server) => server.identity === identity))
-      .map((server) => ({ number: server.number, endpoint: server.endpoint, bucket: bucketOf(server) }))
+      .flatMap(({ identity }) =>
+        this.#services.config.servers.filter((server) => server.identity === identity),
+      )
+      .map((server) => ({
+        number: server.number,
+        endpoint: server.endpoint,
+        bucket: bucketOf(server),
+      }))
   }
 
   #source(name: string, outcome: Omit<ReportedSource, 'name'>): void {

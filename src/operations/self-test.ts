@@ -47,14 +47,21 @@ export async function selfTest(
   const tonightBytes = await largestExpected(services)
   const tested: TestedServer[] = []
   for (const server of chosen) {
-    const each = await testOne(services, { server, row: rows.get(server.identity), tonightBytes }, signal)
+    const each = await testOne(
+      services,
+      { server, row: rows.get(server.identity), tonightBytes },
+      signal,
+    )
     tested.push(each)
     input.onTested(each)
   }
   const enabled = tested.filter(({ server }) => server.isEnabled)
   const taking = enabled.filter(({ wouldTake }) => wouldTake).length
-  const hasRemarks = tested.some(({ result }) => result?.checks.some(({ outcome }) => outcome === 'failed'))
-  const exit = taking === 0 ? FAILURES.NO_SERVER_READY.exit : taking < enabled.length || hasRemarks ? 3 : 0
+  const hasRemarks = tested.some(({ result }) =>
+    result?.checks.some(({ outcome }) => outcome === 'failed'),
+  )
+  const exit =
+    taking === 0 ? FAILURES.NO_SERVER_READY.exit : taking < enabled.length || hasRemarks ? 3 : 0
   return { servers: tested, notes: notesFor(services.nodeVersion), exit }
 }
 
@@ -81,14 +88,25 @@ async function largestExpected({ catalog, config }: SelfTestServices): Promise<n
 
 async function testOne(
   { config, openStorage }: SelfTestServices,
-  input: { readonly server: Server; readonly row: ServerRow | undefined; readonly tonightBytes: number },
+  input: {
+    readonly server: Server
+    readonly row: ServerRow | undefined
+    readonly tonightBytes: number
+  },
   signal: AbortSignal,
 ): Promise<TestedServer> {
   const { server, row, tonightBytes } = input
   const usedBytes = row?.usedBytes ?? 0
   const spareBytes = spareBytesOf(server.limitBytes, row)
   if (!server.isEnabled) {
-    return { server, usedBytes, spareBytes, result: undefined, wouldTake: false, remarks: ['disabled: not asked'] }
+    return {
+      server,
+      usedBytes,
+      spareBytes,
+      result: undefined,
+      wouldTake: false,
+      remarks: ['disabled: not asked'],
+    }
   }
   const remarks: string[] = []
   if (spareBytes < CHECK_BYTES) {
@@ -96,7 +114,10 @@ async function testOne(
   }
   const storage = openStorage(server, row?.listedAt !== undefined)
   try {
-    const result = await checkServer({ server, storage, serverId: config.serverId, spareBytes }, signal)
+    const result = await checkServer(
+      { server, storage, serverId: config.serverId, spareBytes },
+      signal,
+    )
     const hasRoom = spareBytes >= Math.max(tonightBytes, 1)
     if (!hasRoom) remarks.push(noRoomFor(tonightBytes, spareBytes, server.limitBytes))
     remarks.push(...remarksOn(result))
@@ -123,7 +144,9 @@ function remarksOn(result: ServerCheck): string[] {
   const skew = result.clockSkewSeconds ?? 0
   if (Math.abs(skew) > CLOCK_SKEW_SECONDS_MAX) {
     const way = skew > 0 ? 'ahead of' : 'behind'
-    remarks.push(`its clock is ${Math.round(Math.abs(skew))} s ${way} this machine's: set the clock`)
+    remarks.push(
+      `its clock is ${Math.round(Math.abs(skew))} s ${way} this machine's: set the clock`,
+    )
   }
   for (const left of result.leftovers) remarks.push(`could not remove ${left}: remove it by hand`)
   return remarks
@@ -145,10 +168,14 @@ export function usageLine(usedBytes: number): string {
 /** Latency, rate and clock in words; '' where nothing was measured. */
 export function measured(result: ServerCheck): string {
   const words: string[] = []
-  if (result.latencyMs !== undefined) words.push(`latency ${Math.max(1, Math.round(result.latencyMs))} ms`)
-  if (result.bytesPerSecond !== undefined) words.push(`upload ${formatRate(result.bytesPerSecond, 1)}`)
+  if (result.latencyMs !== undefined)
+    words.push(`latency ${Math.max(1, Math.round(result.latencyMs))} ms`)
+  if (result.bytesPerSecond !== undefined)
+    words.push(`upload ${formatRate(result.bytesPerSecond, 1)}`)
   if (result.clockSkewSeconds !== undefined) {
-    words.push(`clock ${Math.abs(result.clockSkewSeconds) < 2 ? 'agrees' : `off by ${result.clockSkewSeconds.toFixed(0)} s`}`)
+    words.push(
+      `clock ${Math.abs(result.clockSkewSeconds) < 2 ? 'agrees' : `off by ${result.clockSkewSeconds.toFixed(0)} s`}`,
+    )
   }
   return words.join(', ')
 }

@@ -138,5 +138,7 @@ async function syncFolder(path: string): Promise<void> {
 
 function spoolFailed(what: string, cause: unknown): SpillwayError {
   const isFull = cause instanceof Error && 'code' in cause && cause.code === 'ENOSPC'
-  return new SpillwayError(isFull ? 'SPOOL_FULL' : 'SPOOL_FAILED', `${what}: ${messageOf(cause)}`, { cause })
+  return new SpillwayError(isFull ? 'SPOOL_FULL' : 'SPOOL_FAILED', `${what}: ${messageOf(cause)}`, {
+    cause,
+  })
 }

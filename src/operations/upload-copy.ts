@@ -13,7 +13,13 @@ import { formatBytes } from '../domain/sizes.ts'
 import { keyOnServer } from '../domain/archive.ts'
 import { isProvenBy } from '../storage/storage.ts'
 import type { ArchiveRow, Catalog, CopyId } from '../catalog/catalog.ts'
-import type { HeadResult, OpenUpload, PartReceipt, Storage, UploadTarget } from '../storage/storage.ts'
+import type {
+  HeadResult,
+  OpenUpload,
+  PartReceipt,
+  Storage,
+  UploadTarget,
+} from '../storage/storage.ts'
 import type { PartReader } from '../storage/part-reader.ts'
 import type { Server } from '../domain/server.ts'
 import type { SpoolContent } from './spool-content.ts'
@@ -146,7 +152,8 @@ async function coverWithReservation(
   endBytes: number,
 ): Promise<void> {
   const bytes = content.isWhole ? content.bytes : Math.max(endBytes, content.expectedBytes ?? 0)
-  if (!(await catalog.resizeReservation(copyId, bytes, server.limitBytes))) throw noRoom(server, bytes)
+  if (!(await catalog.resizeReservation(copyId, bytes, server.limitBytes)))
+    throw noRoom(server, bytes)
 }
 
 async function completeAndProve(
@@ -157,18 +164,18 @@ async function completeAndProve(
   stop: AbortSignal,
 ): Promise<HeadResult> {
   const expected = { token: upload.token, sizeBytes: content.bytes }
-  let refusal: unknown
+  let refusal: Error | undefined
   try {
     await storage.complete(upload, receipts, stop)
   } catch (error) {
     // The answer may be lost and the object there all the same: only HEAD can tell.
     if (isFailure(error, 'INTERRUPTED', 'SERVER_DAMAGED_DATA')) throw error
-    refusal = error
+    refusal = asError(error)
   }
   const delays = refusal === undefined ? limits.headDelaysMs : limits.headDelaysMs.slice(0, 1)
   for (const delayMs of [...delays, undefined]) {
     const head = await storage.head(upload.key, stop).catch((error: unknown) => {
-      throw refusal ?? error
+      throw refusal ?? asError(error)
     })
     if (isProvenBy(head, expected)) return head!
     if (head !== undefined) throw refusal ?? unproven(server, upload.key, head, expected)
@@ -288,6 +295,12 @@ function unproven(
   return new SpillwayError('SERVER_UNPROVEN', `${server.label} took ${key}, but ${found}`)
 }
 
+function asError(thrown: unknown): Error {
+  return thrown instanceof Error ? thrown : new Error(messageOf(thrown))
+}
+
 function interrupted(cause: unknown): never {
-  throw new SpillwayError('INTERRUPTED', 'interrupted while waiting for the object to appear', { cause })
+  throw new SpillwayError('INTERRUPTED', 'interrupted while waiting for the object to appear', {
+    cause,
+  })
 }

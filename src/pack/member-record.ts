@@ -8,7 +8,6 @@ import { SpillwayError } from '../domain/errors.ts'
 import { TYPE_FLAGS } from './tar-header.ts'
 import type { ByteString, TarKind, TarMember } from './tar-header.ts'
 import { VARINT_BYTES_MAX, VarintReader, writeVarint, zigzag } from './varint.ts'
-import { secondsOf } from './tar-header.ts'
 import type { MemberPlace } from './tar-writer.ts'
 
 export type IndexedMember = {
@@ -16,7 +15,8 @@ export type IndexedMember = {
   readonly path: ByteString
   readonly kind: TarKind
   readonly sizeBytes: number
-  readonly mtimeNs: bigint
+  readonly mtimeSeconds: number
+  readonly mtimeNanos: number
   readonly mode: number
   /** In the tar stream, from its first header to the end of its padding. */
   readonly offsetBytes: number
@@ -34,7 +34,6 @@ export type RawIndexBlock = {
 /** Large enough to compress well, small enough that finding one path reads little. */
 export const INDEX_BLOCK_BYTES = 1024 * 1024
 
-const NS = 1_000_000_000n
 // A record without its path: seven numbers, and one for the kind.
 const RECORD_BYTES_MAX = 8 * VARINT_BYTES_MAX
 
@@ -65,7 +64,6 @@ export class IndexEncoder {
     }
     const shared = sharedLength(this.#path, path)
     const suffix = path.slice(shared)
-    const seconds = secondsOf(member.mtimeNs)
     const bytes = this.#bytes
     let at = writeVarint(bytes, this.#at, shared)
     at = writeVarint(bytes, at, suffix.length)
@@ -73,8 +71,8 @@ export class IndexEncoder {
     at = writeVarint(bytes, at, TYPE_FLAGS[member.kind].charCodeAt(0))
     at = writeVarint(bytes, at, member.mode)
     at = writeVarint(bytes, at, member.sizeBytes)
-    at = writeVarint(bytes, at, zigzag(seconds))
-    at = writeVarint(bytes, at, Number(member.mtimeNs - BigInt(seconds) * NS))
+    at = writeVarint(bytes, at, zigzag(member.mtimeSeconds))
+    at = writeVarint(bytes, at, member.mtimeNanos)
     // Members follow each other without gaps, so the length says where the next one begins.
     at = writeVarint(bytes, at, place.spanBytes / 512)
     this.#at = at
@@ -113,10 +111,10 @@ export function* decodeMembers(block: {
     if (kind === undefined) throw damaged('a member is of an unknown kind')
     const mode = reader.number()
     const sizeBytes = reader.number()
-    const seconds = reader.signed()
-    const mtimeNs = BigInt(seconds) * NS + BigInt(reader.number())
+    const mtimeSeconds = reader.signed()
+    const mtimeNanos = reader.number()
     const spanBytes = reader.number() * 512
-    yield { path, kind, sizeBytes, mtimeNs, mode, offsetBytes, spanBytes }
+    yield { path, kind, sizeBytes, mtimeSeconds, mtimeNanos, mode, offsetBytes, spanBytes }
     offsetBytes += spanBytes
   }
 }

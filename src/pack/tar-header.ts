@@ -23,11 +23,15 @@ export type TarMember = {
   readonly gid: number
   readonly userName: ByteString
   readonly groupName: ByteString
-  readonly mtimeNs: bigint
+  /** Since 1970, rounded down. */
+  readonly mtimeSeconds: number
+  /** 0 to 999 999 999, after those seconds. */
+  readonly mtimeNanos: number
   readonly sizeBytes: number
   readonly deviceMajor: number
   readonly deviceMinor: number
-  readonly records?: readonly (readonly [key: ByteString, value: ByteString])[]
+  /** Further pax records. */
+  readonly records: readonly (readonly [key: ByteString, value: ByteString])[] | undefined
 }
 
 /** What stands in front of a header: a member of its own, of type "x" (pax), "L" or "K" (GNU). */
@@ -62,8 +66,8 @@ export function tarNameOf({ kind, path }: Pick<TarMember, 'kind' | 'path'>): Byt
 
 /** What the header alone cannot say, in the order in which it stands in front of it. */
 export function extensionsOf(member: TarMember, name: ByteString): readonly TarExtension[] {
-  const seconds = secondsOf(member.mtimeNs)
-  const hasPlainTime = member.mtimeNs === BigInt(seconds) * NS && seconds >= 0
+  const hasPlainTime =
+    member.mtimeNanos === 0 && member.mtimeSeconds >= 0 && member.mtimeSeconds <= NUMBER_MAX
   if (
     hasPlainTime &&
     name.length <= NAME_BYTES_MAX &&
@@ -71,17 +75,15 @@ export function extensionsOf(member: TarMember, name: ByteString): readonly TarE
     member.sizeBytes <= NUMBER_MAX &&
     member.uid <= ID_MAX &&
     member.gid <= ID_MAX &&
-    seconds <= NUMBER_MAX &&
     isPlainName(member.userName) &&
     isPlainName(member.groupName) &&
     member.records === undefined
   )
     return NONE
-  return extensionsFor(member, name, hasPlainTime && seconds <= NUMBER_MAX)
+  return extensionsFor(member, name, hasPlainTime)
 }
 
 const NONE: readonly TarExtension[] = []
-const NS = 1_000_000_000n
 
 function extensionsFor(
   member: TarMember,
@@ -98,7 +100,7 @@ function extensionsFor(
   nameIt('K', 'linkpath', member.linkTarget)
   nameIt('L', 'path', name)
   if (member.sizeBytes > NUMBER_MAX) records += paxRecord('size', String(member.sizeBytes))
-  if (!hasPlainTime) records += paxRecord('mtime', paxTime(member.mtimeNs))
+  if (!hasPlainTime) records += paxRecord('mtime', paxTime(member.mtimeSeconds, member.mtimeNanos))
   if (member.uid > ID_MAX) records += paxRecord('uid', String(member.uid))
   if (member.gid > ID_MAX) records += paxRecord('gid', String(member.gid))
   for (const [key, value] of [
@@ -121,54 +123,52 @@ export function paxRecord(key: ByteString, value: ByteString): ByteString {
   return `${length} ${key}=${value}\n`
 }
 
-/** Seconds with as many decimals as it takes: `-1.5`, `1700000000.000000001`. */
-export function paxTime(ns: bigint): string {
-  const [sign, size] = ns < 0n ? ['-', -ns] : ['', ns]
-  const decimals = String(size % NS)
+/** Seconds with as many decimals as it takes: `-0.5`, `1700000000.000000001`. */
+export function paxTime(seconds: number, nanos: number): string {
+  // Before 1970 the decimals count the other way: half a second before it is -1 s and 0.5 s.
+  const isBefore = seconds < 0 && nanos > 0
+  const whole = isBefore ? seconds + 1 : seconds
+  const decimals = String(isBefore ? 1_000_000_000 - nanos : nanos)
     .padStart(9, '0')
     .replace(/0+$/, '')
-  return `${sign}${size / NS}${decimals === '' ? '' : `.${decimals}`}`
+  const sign = isBefore && whole === 0 ? '-' : ''
+  return `${sign}${whole}${decimals === '' ? '' : `.${decimals}`}`
 }
 
 /** Fills 512 bytes of `out` at `at`. */
 export function writeHeader(out: Buffer, at: number, member: TarMember, name: ByteString): void {
-  const seconds = secondsOf(member.mtimeNs)
-  out.fill(0, at, at + TAR_RECORD_BYTES)
+  const { mtimeSeconds, uid, gid, sizeBytes } = member
+  out.set(EMPTY_HEADER, at)
   out.write(name, at, NAME_BYTES_MAX, 'latin1')
   writeOctal(out, at + 100, 7, member.mode)
-  writeOctal(out, at + 108, 7, member.uid <= ID_MAX ? member.uid : ID_TOO_LARGE)
-  writeOctal(out, at + 116, 7, member.gid <= ID_MAX ? member.gid : ID_TOO_LARGE)
-  writeOctal(out, at + 124, 11, member.sizeBytes <= NUMBER_MAX ? member.sizeBytes : 0)
-  writeOctal(out, at + 136, 11, seconds >= 0 && seconds <= NUMBER_MAX ? seconds : 0)
-  out.write(TYPE_FLAGS[member.kind], at + 156, 1, 'latin1')
+  writeOctal(out, at + 108, 7, uid <= ID_MAX ? uid : ID_TOO_LARGE)
+  writeOctal(out, at + 116, 7, gid <= ID_MAX ? gid : ID_TOO_LARGE)
+  writeOctal(out, at + 124, 11, sizeBytes <= NUMBER_MAX ? sizeBytes : 0)
+  writeOctal(out, at + 136, 11, mtimeSeconds >= 0 && mtimeSeconds <= NUMBER_MAX ? mtimeSeconds : 0)
+  out[at + 156] = TYPE_FLAGS[member.kind].charCodeAt(0)
   if (member.linkTarget !== '') out.write(member.linkTarget, at + 157, NAME_BYTES_MAX, 'latin1')
-  out.write('ustar\x0000', at + 257, 8, 'latin1')
   if (isPlainName(member.userName)) out.write(member.userName, at + 265, 32, 'latin1')
   if (isPlainName(member.groupName)) out.write(member.groupName, at + 297, 32, 'latin1')
-  writeOctal(out, at + 329, 7, member.deviceMajor)
-  writeOctal(out, at + 337, 7, member.deviceMinor)
+  if (member.deviceMajor > 0) writeOctal(out, at + 329, 7, member.deviceMajor)
+  if (member.deviceMinor > 0) writeOctal(out, at + 337, 7, member.deviceMinor)
   writeChecksum(out, at)
 }
 
 /** The header of an extension. It says as little as possible, so that it compresses well. */
 export function writeExtensionHeader(out: Buffer, at: number, extension: TarExtension): void {
-  out.fill(0, at, at + TAR_RECORD_BYTES)
+  out.set(EMPTY_HEADER, at)
   out.write(extension.type === 'x' ? 'PaxHeader' : '././@LongLink', at, 'latin1')
-  writeOctal(out, at + 100, 7, 0o644)
-  writeOctal(out, at + 108, 7, 0)
-  writeOctal(out, at + 116, 7, 0)
   writeOctal(out, at + 124, 11, extension.body.length)
-  writeOctal(out, at + 136, 11, 0)
-  out.write(extension.type, at + 156, 1, 'latin1')
-  out.write('ustar\x0000', at + 257, 8, 'latin1')
+  out[at + 156] = extension.type.charCodeAt(0)
   writeChecksum(out, at)
 }
 
-/** Whole seconds, rounded down: -0.5 s is in second -1. */
-export function secondsOf(ns: bigint): number {
-  const seconds = ns / NS
-  return Number(ns < 0n && seconds * NS !== ns ? seconds - 1n : seconds)
-}
+// Mode 0644, zeros in all other numbers, and the magic of POSIX.
+const EMPTY_HEADER = Buffer.alloc(TAR_RECORD_BYTES)
+EMPTY_HEADER.write('0000644', 100, 'latin1')
+for (const at of [108, 116, 329, 337]) EMPTY_HEADER.write('0000000', at, 'latin1')
+for (const at of [124, 136]) EMPTY_HEADER.write('00000000000', at, 'latin1')
+EMPTY_HEADER.write('ustar\x0000', 257, 'latin1')
 
 function writeOctal(out: Buffer, at: number, digits: number, value: number): void {
   let rest = value

@@ -25,13 +25,16 @@ export type Member = {
   /** '' where /etc/passwd has none. */
   readonly userName: ByteString
   readonly groupName: ByteString
-  readonly mtimeNs: bigint
+  /** Since 1970, rounded down. */
+  readonly mtimeSeconds: number
+  /** 0 to 999 999 999, after those seconds. */
+  readonly mtimeNanos: number
   /** Of the content that follows; 0 for all but files. */
   readonly sizeBytes: number
   readonly deviceMajor: number
   readonly deviceMinor: number
   /** Further pax records (extended attributes, say): key and value as bytes. */
-  readonly records?: readonly (readonly [key: ByteString, value: ByteString])[]
+  readonly records: readonly (readonly [key: ByteString, value: ByteString])[] | undefined
 }
 
 /**
@@ -50,24 +53,37 @@ export interface MemberSink {
   padContent(bytes: number): void
 }
 
+const NANOS_PER_SECOND = 1_000_000_000n
+
 export function memberOf(
-  what: Pick<Member, 'kind' | 'path' | 'linkTarget'>,
+  kind: MemberKind,
+  path: ByteString,
+  linkTarget: ByteString,
   stats: BigIntStats,
   names: OwnerNames,
 ): Member {
-  const [uid, gid] = [Number(stats.uid), Number(stats.gid)]
-  const isDevice = what.kind === 'character-device' || what.kind === 'block-device'
+  const uid = Number(stats.uid)
+  const gid = Number(stats.gid)
+  const { mtimeNs } = stats
+  const nanos = Number(mtimeNs % NANOS_PER_SECOND)
+  const seconds = Number(mtimeNs / NANOS_PER_SECOND)
+  const isDevice = kind === 'character-device' || kind === 'block-device'
+  // Spelled out: building it from parts takes 9 us instead of one.
   return {
-    ...what,
+    kind,
+    path,
+    linkTarget,
     mode: Number(stats.mode) & 0o7777,
     uid,
     gid,
     userName: names.users.get(uid) ?? '',
     groupName: names.groups.get(gid) ?? '',
-    mtimeNs: stats.mtimeNs,
-    sizeBytes: what.kind === 'file' ? Number(stats.size) : 0,
+    mtimeSeconds: nanos < 0 ? seconds - 1 : seconds,
+    mtimeNanos: nanos < 0 ? nanos + 1_000_000_000 : nanos,
+    sizeBytes: kind === 'file' ? Number(stats.size) : 0,
     deviceMajor: isDevice ? majorOf(stats.rdev) : 0,
     deviceMinor: isDevice ? minorOf(stats.rdev) : 0,
+    records: undefined,
   }
 }
 

@@ -297,7 +297,7 @@ class Walk {
     const { sink, ownerNames } = this.#input
     this.#memberCount += 1
     if (kind === 'file') this.#sourceBytes += Number(stats.size)
-    sink?.begin(memberOf({ kind, path, linkTarget }, stats, ownerNames))
+    sink?.begin(memberOf(kind, path, linkTarget, stats, ownerNames))
   }
 
   /** Spillway's own folders: archiving them would archive the archives. */

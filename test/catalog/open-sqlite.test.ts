@@ -150,11 +150,13 @@ describe('openCatalog refuses', () => {
   it("another program's database", async () => {
     const path = join(temporaryFolder(), 'catalog.db')
     await runSql(path, 'create table bookmarks (url text)')
+    const before = readFileSync(path)
 
     await expect(openCatalog({ path, host: 'alpha' })).rejects.toMatchObject({
       code: 'CATALOG_CORRUPT',
       message: expect.stringContaining('it has a table "bookmarks"') as string,
     })
+    expect(readFileSync(path)).toEqual(before)
   })
 
   // Root may write everywhere, so the child becomes nobody.

@@ -23,8 +23,8 @@ describe('identityOf', () => {
     ['case of a folder', ['file:///mnt/A', undefined, ''], ['file:///mnt/a', undefined, '']],
     // A bucket may not pass for a prefix, nor the other way round.
     ['place of a name', ['https://h', 'x', ''], ['https://h', '', 'x']],
-  ] as const)('differs by %s', (_what, one, other) => {
-    expect(identityOf(...one)).not.toBe(identityOf(...other))
+  ])('differs by %s', (_what, one, other) => {
+    expect(identity(one)).not.toBe(identity(other))
   })
 
   it('never holds a key of the server', () => {
@@ -35,3 +35,7 @@ describe('identityOf', () => {
 it('knows no bucket of a local directory', () => {
   expect([bucketOf(s3Server(1)), bucketOf(fileServer(2, '/mnt/usb'))]).toEqual(['backups', null])
 })
+
+function identity([endpoint = '', bucket, prefix = '']: readonly (string | undefined)[]): string {
+  return identityOf(endpoint, bucket, prefix)
+}

@@ -4,7 +4,7 @@
 import { spawn } from 'node:child_process'
 import { join } from 'node:path'
 import { expect } from 'vitest'
-import { World } from '../support/world.ts'
+import type { World } from '../support/world.ts'
 
 const PROGRAM = join(import.meta.dirname, '../../dist/src/main.js')
 

@@ -9,7 +9,7 @@ it.each([
   ['LIST', 'list'],
   ['stauts', 'status'],
   ['statsu', 'status'],
-  ['systemctl', undefined],
+  ['systemctl', 'systemd'],
   ['rn', 'run'],
   ['backup', undefined],
   ['', undefined],

@@ -80,7 +80,7 @@ describe('a run', () => {
       servers.push(archives[0]?.server?.number)
     }
 
-    expect(servers).toEqual([...Array(5).fill(1), ...Array(5).fill(2), ...Array(30).fill(3)])
+    expect(servers).toEqual([...nights(5, 1), ...nights(5, 2), ...nights(30, 3)])
     for (const model of world.models.slice(0, 2))
       expect(model.highWaterBytes).toBeLessThanOrEqual(50_000)
     expect(await world.audit()).toEqual([])
@@ -226,3 +226,7 @@ describe('a run', () => {
     expect(report.exit).toBe(23)
   })
 })
+
+function nights(count: number, server: number): number[] {
+  return Array.from({ length: count }, () => server)
+}

@@ -38,8 +38,8 @@ export type Fault =
   | { readonly kind: 'drop-answer'; readonly how?: 'reset' | 'close' | 'hang' }
   /** The answer's body breaks off. */
   | { readonly kind: 'cut-answer'; readonly afterBytes: number }
-  /** One byte of the request's body arrives changed. */
-  | { readonly kind: 'flip'; readonly position?: number }
+  /** One byte of the request's, or of the answer's, body arrives changed. */
+  | { readonly kind: 'flip' | 'flip-answer'; readonly position?: number }
   /** Nothing is passed on before this resolves; also a delay. */
   | { readonly kind: 'wait'; readonly until: () => Promise<unknown> }
 
@@ -191,6 +191,8 @@ async function apply(exchange: Exchange, fault: Fault | undefined): Promise<void
       return forward(exchange, { cutAnswerAfter: fault.afterBytes })
     case 'flip':
       return forward(exchange, { flipAt: fault.position ?? 0 })
+    case 'flip-answer':
+      return forward(exchange, { flipAnswerAt: fault.position ?? 0 })
     case 'wait':
       await fault.until()
       return forward(exchange, {})
@@ -242,6 +244,7 @@ async function answer(
 
 type Changes = {
   readonly flipAt?: number
+  readonly flipAnswerAt?: number
   readonly onAnswer?: () => void
   readonly cutAnswerAfter?: number
 }
@@ -259,6 +262,7 @@ function forward({ request, response, target, agent }: Exchange, changes: Change
     response.writeHead(from.statusCode ?? 502, from.headers)
     let bytes = 0
     from.on('data', (chunk: Buffer) => {
+      flip(chunk, (changes.flipAnswerAt ?? -1) - bytes)
       bytes += chunk.length
       const { cutAnswerAfter = Infinity } = changes
       if (bytes <= cutAnswerAfter) {
@@ -275,8 +279,7 @@ function forward({ request, response, target, agent }: Exchange, changes: Change
   })
   let position = 0
   request.on('data', (chunk: Buffer) => {
-    const at = (changes.flipAt ?? -1) - position
-    if (at >= 0 && at < chunk.length) chunk[at] = chunk[at]! ^ 1
+    flip(chunk, (changes.flipAt ?? -1) - position)
     position += chunk.length
     if (!onward.write(chunk)) request.pause()
   })
@@ -285,4 +288,8 @@ function forward({ request, response, target, agent }: Exchange, changes: Change
   request.on('close', () => {
     if (!request.complete) onward.destroy()
   })
+}
+
+function flip(chunk: Buffer, at: number): void {
+  if (at >= 0 && at < chunk.length) chunk[at] = chunk[at]! ^ 1
 }

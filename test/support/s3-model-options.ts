@@ -35,8 +35,11 @@ export type S3ModelSwitches = {
   readonly completeBody: 'result' | 'error200' | 'whitespace'
   /** How long `whitespace` takes. */
   readonly completeMs: number
-  /** opaque: no MD5 anywhere (SSE-KMS); empty-on-complete: Ceph's answer to Complete. */
-  readonly etag: 'md5' | 'opaque' | 'empty-on-complete'
+  /**
+   * opaque: no MD5 anywhere (SSE-KMS); empty-on-complete: Ceph's answer to Complete; odd-composite: parts
+   * have MD5s, the whole has a formula of its own (SeaweedFS).
+   */
+  readonly etag: 'md5' | 'opaque' | 'empty-on-complete' | 'odd-composite'
   readonly quota: QuotaSwitch | undefined
   /** Parts of open uploads count in the quota (Ceph). */
   readonly countsParts: boolean

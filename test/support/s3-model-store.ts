@@ -102,7 +102,8 @@ export class ModelStore {
   complete(upload: ModelUpload, named: readonly NamedPart[]): ModelObject {
     const pieces = this.#checkedParts(upload, named)
     const digests = pieces.map((piece) => Buffer.from(this.partEtag(piece), 'hex'))
-    const etag = createHash('md5').update(Buffer.concat(digests)).digest('hex')
+    const salt = this.#switches().etag === 'odd-composite' ? 'odd' : ''
+    const etag = createHash('md5').update(salt).update(Buffer.concat(digests)).digest('hex')
     this.drop(upload, new Set(pieces))
     const object = this.put(upload.bucket, upload.key, pieces, {
       etag: `${etag}-${pieces.length}`,

@@ -183,6 +183,8 @@ async function serve(context: Context): Promise<void> {
   response.on('error', () => {})
   const s3 = parseS3Request(method, url, headers.host ?? '', switches.virtualHost)
   try {
+    if (switches.skewMs !== 0)
+      response.setHeader('date', new Date(Date.now() + switches.skewMs).toUTCString())
     const declaredSha256 = verifySignature(request, switches, Date.now() + switches.skewMs)
     const answer = await answerTo({ request, s3, store, switches, declaredSha256, folder })
     note(context, s3, answer.status, '')

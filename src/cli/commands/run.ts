@@ -18,7 +18,12 @@ export const runCommand = defineCommand({
   ],
   operands: { usage: '[SOURCE...]', min: 0, max: undefined },
   flags: { json: JSON_FLAG, 'dry-run': DRY_RUN_FLAG },
-  examples: ['spillway run', 'spillway run wordpress', 'spillway run --dry-run', 'spillway run --json'],
+  examples: [
+    'spillway run',
+    'spillway run wordpress',
+    'spillway run --dry-run',
+    'spillway run --json',
+  ],
 
   async run(flags, operands, io: Io<Services>) {
     const services = await io.services()
@@ -32,7 +37,9 @@ export const runCommand = defineCommand({
     }
     const progress = openProgress(io)
     try {
-      const report = await services.withRun(progress.onEvent, (running) => run(running, input, io.signal))
+      const report = await services.withRun(progress.onEvent, (running) =>
+        run(running, input, io.signal),
+      )
       progress.close()
       if (flags.json) io.printJson(report)
       else printReport(io, report)

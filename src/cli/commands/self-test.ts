@@ -17,7 +17,7 @@ export const selfTestCommand = defineCommand({
   details: [
     'Does on each server what the nightly job does: stores an object in two parts, looks at it, reads a ' +
       'piece of it back, lists it, gives up an upload, deletes. Every trace is removed.',
-    'Exits with 0 when all servers would take tonight\'s archive, 3 when only some would, 25 when none would.',
+    "Exits with 0 when all servers would take tonight's archive, 3 when only some would, 25 when none would.",
   ],
   operands: { usage: '[N...]', min: 0, max: undefined },
   flags: {
@@ -30,7 +30,8 @@ export const selfTestCommand = defineCommand({
     const { config, catalogIfPresent, openStorage } = await io.services()
     if (config.servers.length === 0) throw noServers()
     if (flags['config-only']) {
-      if (flags.json) io.printJson({ servers: config.servers.length, sources: config.sources.length, exit: 0 })
+      if (flags.json)
+        io.printJson({ servers: config.servers.length, sources: config.sources.length, exit: 0 })
       else printConfigured(io, config.servers.length, config.sources.length)
       return 0
     }
@@ -64,7 +65,10 @@ function printConfigured(io: Io<Services>, servers: number, sources: number): vo
   if (sources === 0) io.print('No sources configured: add one with: spillway configure')
 }
 
-function printServer(io: Io<Services>, { server, usedBytes, spareBytes, result, wouldTake, remarks }: TestedServer): void {
+function printServer(
+  io: Io<Services>,
+  { server, usedBytes, spareBytes, result, wouldTake, remarks }: TestedServer,
+): void {
   io.print(`  - S3Server(${server.label})`)
   io.print(`    ${usageLine(usedBytes)}`)
   io.print(`    Limit: ${formatBytes(server.limitBytes)}, ${formatBytes(spareBytes)} spare`)
@@ -75,11 +79,16 @@ function printServer(io: Io<Services>, { server, usedBytes, spareBytes, result, 
   }
   for (const remark of remarks) io.print(`    ! ${remark}`)
   if (server.isEnabled) {
-    io.print(`    => ${wouldTake ? "would take tonight's archive" : "would NOT take tonight's archive"}`)
+    io.print(
+      `    => ${wouldTake ? "would take tonight's archive" : "would NOT take tonight's archive"}`,
+    )
   }
 }
 
-function printCheck(io: Io<Services>, { name, needed, outcome, message, hint, seconds }: Check): void {
+function printCheck(
+  io: Io<Services>,
+  { name, needed, outcome, message, hint, seconds }: Check,
+): void {
   const mark = { ok: 'ok    ', failed: 'FAILED', skipped: '-     ' }[outcome]
   const time = outcome === 'ok' ? `  (${formatSeconds(seconds)})` : ''
   io.print(`    ${mark}  ${name.padEnd(9)}  to ${needed}${time}`)
@@ -92,7 +101,8 @@ function printSummary(io: Io<Services>, { servers, notes, exit }: SelfTestReport
   const taking = enabled.filter(({ wouldTake }) => wouldTake).length
   io.print('')
   io.print(`${taking} of ${enabled.length} enabled servers would take tonight's archive.`)
-  if (exit === 25) io.print('Mend at least one of them: until then every archive waits in the spool.')
+  if (exit === 25)
+    io.print('Mend at least one of them: until then every archive waits in the spool.')
   for (const note of notes) io.print(`Note: ${note}`)
 }
 

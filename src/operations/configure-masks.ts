@@ -1,0 +1,39 @@
+// What an env file says, without its secrets: for `configure --print` and for the wizard's menus.
+
+import { quoteValue } from '../config/env-file.ts'
+import { entryName, settingOf } from '../config/names.ts'
+import type { EnvRecord } from '../config/read-settings.ts'
+
+const MASK = '********'
+
+// Key ids of this length and more are not given away by their last four characters.
+const KEY_ID_CHARACTERS_MIN = 8
+
+/** `...WXYZ`: enough to tell two keys apart in the provider's console. */
+export function maskKeyId(id: string): string {
+  return id.length >= KEY_ID_CHARACTERS_MIN ? `...${id.slice(-4)}` : MASK
+}
+
+/** The value of a variable as it may be shown. */
+export function maskValue(name: string, value: string): string {
+  if (value === '') return ''
+  const setting = settingOf(name)
+  if (entryName(name)?.setting === 'ACCESS_KEY') return maskKeyId(value)
+  if (setting?.isSecret === true) return MASK
+  // Other programs keep their secrets in the same file.
+  if (setting === undefined && /PASS|SECRET|TOKEN|KEY|CREDENTIAL|PWD|AUTH/i.test(name)) return MASK
+  return value.replace(/(:\/\/)[^/\s@]+@/g, `$1${MASK}@`)
+}
+
+/** One line per variable, in the order of the file. Comments are left out: they may hold old keys. */
+export function printableLines(values: EnvRecord): string[] {
+  return Object.entries(values).map(([name, value = '']) => {
+    const shown = maskValue(name, value)
+    return `${name}=${quoteValue(shown) ?? JSON.stringify(shown)}`
+  })
+}
+
+/** Whether a value must not stand on a command line, where every user of the machine reads it. */
+export function isSecretValue(name: string, value: string): boolean {
+  return maskValue(name, value) !== value
+}

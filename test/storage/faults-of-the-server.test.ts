@@ -1,0 +1,446 @@
+// What servers answer when they are busy, full, misconfigured, or no S3 servers at all.
+
+import { randomBytes } from 'node:crypto'
+import { afterEach, describe, expect, it } from 'vitest'
+import { failureOf } from '../../src/domain/errors.ts'
+import { isProvenBy } from '../../src/storage/storage.ts'
+import type { Fault } from '../support/fault-proxy.ts'
+import { PERSONALITIES } from '../support/s3-model-options.ts'
+import type { QuotaSwitch } from '../support/s3-model-options.ts'
+import { collect, failureFrom, listed, never } from '../support/storages.ts'
+import { openWorld, PART_BYTES, putPart, store, TOKEN } from './faults.ts'
+import type { FaultyWorld } from './faults.ts'
+
+const worlds: FaultyWorld[] = []
+const open: typeof openWorld = async (input) => {
+  const world = await openWorld(input)
+  worlds.push(world)
+  return world
+}
+afterEach(async () => {
+  for (const world of worlds.splice(0)) await world.close()
+})
+
+const beginIn = ({ storage, key }: FaultyWorld) => storage.begin({ key, token: TOKEN }, never)
+
+describe('a busy server', () => {
+  const busy = { kind: 'answer', status: 503, code: 'SlowDown' } as const
+
+  it('is asked again, and takes the part', async () => {
+    const world = await open({ rules: [{ operation: 'UploadPart', times: 2, fault: busy }] })
+    await store(world)
+    world.proxy.assertFired()
+  })
+
+  it('is given up after four repeats', async () => {
+    const world = await open({ rules: [{ operation: 'UploadPart', fault: busy }] })
+    const failure = await failureFrom(putPart(world.storage, await beginIn(world)))
+    expect(failure).toMatchObject({ code: 'SERVER_BUSY', facts: { code: 'SlowDown', status: 503 } })
+    expect(world.proxy.fired()).toEqual([5])
+  })
+
+  it('may ask for more time than we would give', async () => {
+    const fault = { ...busy, headers: { 'retry-after': '1' } }
+    const world = await open({ rules: [{ operation: 'Head', times: 1, fault }] })
+    const begun = performance.now()
+    await world.storage.head(world.key, never)
+    expect(performance.now() - begun).toBeGreaterThan(990)
+  })
+
+  it('is not asked again when that would pass the limit without progress', async () => {
+    const world = await open({
+      rules: [{ fault: { ...busy, headers: { 'retry-after': '15' } } }],
+      limits: { withoutProgressMs: 2_000 },
+    })
+    expect(await failureFrom(world.storage.head(world.key, never))).toMatchObject({
+      code: 'SERVER_BUSY',
+    })
+    expect(world.proxy.fired()).toEqual([1])
+  })
+
+  it.each([500, 502, 504, 429, 520])('is meant by a bare status %i', async (status) => {
+    const fault = { kind: 'answer', status, body: '<html><body>Oops</body></html>' } as const
+    const world = await open({ rules: [{ fault }] })
+    expect(await failureFrom(beginIn(world))).toMatchObject({
+      code: 'SERVER_BUSY',
+      facts: { code: `HTTP ${status}` },
+    })
+  })
+})
+
+describe('a full server', () => {
+  const quotas: Record<string, QuotaSwitch> = {
+    'Ceph (before the body is read)': {
+      bytes: 400_000,
+      status: 403,
+      code: 'QuotaExceeded',
+      at: 'before-body',
+    },
+    MinIO: {
+      bytes: 400_000,
+      status: 400,
+      code: 'XMinioAdminBucketQuotaExceeded',
+      at: 'after-body',
+    },
+    'MinIO, disk full': {
+      bytes: 400_000,
+      status: 507,
+      code: 'XMinioStorageFull',
+      at: 'after-body',
+    },
+    B2: {
+      bytes: 400_000,
+      status: 403,
+      code: 'AccessDenied',
+      message:
+        'Cannot upload files, storage cap exceeded. See the Caps & Alerts page to increase your cap.',
+      at: 'after-body',
+    },
+    Storj: { bytes: 400_000, status: 403, code: 'StorageLimitExceeded', at: 'after-body' },
+    'an unknown one': { bytes: 400_000, status: 507, code: 'Whatever', at: 'after-body' },
+  }
+
+  it.each(Object.entries(quotas))('like %s is full, not dead', async (_name, quota) => {
+    const world = await open({ model: { quota } })
+    const upload = await beginIn(world)
+    await putPart(world.storage, upload, 1)
+
+    // Large enough that the refusal comes while the body is being sent.
+    const failure = await failureFrom(
+      putPart(world.storage, upload, 2, randomBytes(8 * 1024 * 1024)),
+    )
+
+    expect(failure).toMatchObject({ code: 'SERVER_FULL', facts: { code: quota.code } })
+    expect(failure.message).toContain('Not enough space')
+    expect(failureOf(failure).server).toBe('full')
+    await world.storage.abort(upload, never)
+    expect(world.model.uploads()).toEqual([])
+  })
+
+  it('like Garage says so only at the end, and nothing is left', async () => {
+    const message = 'Forbidden: Bucket size quota is reached, maximum total size for this bucket: 1'
+    const world = await open({
+      model: {
+        ...PERSONALITIES.garage,
+        quota: { bytes: 400_000, status: 403, code: 'AccessDenied', message, at: 'complete' },
+      },
+    })
+    expect(await failureFrom(store(world))).toMatchObject({ code: 'SERVER_FULL' })
+    expect(await world.storage.head(world.key, never)).toBeUndefined()
+    expect(world.model.uploads()).toEqual([])
+  })
+
+  it('is heard even when its connection breaks twice before the answer could be read', async () => {
+    // The first refusal is lost in the broken pipe; the held-back body makes room for the second.
+    const lost = {
+      operation: 'UploadPart',
+      times: 1,
+      fault: { kind: 'reset', afterBytes: 60_000 },
+    } as const
+    const refused = {
+      kind: 'answer',
+      status: 403,
+      code: 'QuotaExceeded',
+      readsBody: false,
+    } as const
+    const world = await open({ rules: [lost, { operation: 'UploadPart', fault: refused }] })
+    const failure = await failureFrom(
+      putPart(world.storage, await beginIn(world), 1, randomBytes(8 * 1024 * 1024)),
+    )
+    expect(failure).toMatchObject({
+      code: 'SERVER_FULL',
+      facts: { code: 'QuotaExceeded', status: 403 },
+    })
+    world.proxy.assertFired()
+  })
+})
+
+describe('a misconfigured entry', () => {
+  it('with an unknown access key', async () => {
+    const world = await open({ server: { accessKey: 'AKIAUNKNOWN' } })
+    const failure = await failureFrom(beginIn(world))
+    expect(failure).toMatchObject({
+      code: 'SERVER_KEYS',
+      facts: { code: 'InvalidAccessKeyId', status: 403 },
+    })
+    expect(failure.message).toContain(
+      'Invalid S3 credentials: the server does not know the access key ...NOWN',
+    )
+  })
+
+  it('with a wrong secret key, which no message shows', async () => {
+    const secretKey = 'canary-secret-value'
+    const world = await open({ server: { secretKey } })
+    const failure = await failureFrom(beginIn(world))
+    expect(failure).toMatchObject({ code: 'SERVER_KEYS', facts: { code: 'SignatureDoesNotMatch' } })
+    expect(failure.message).toContain('Invalid S3 credentials: the secret key of ...')
+    expect(JSON.stringify([failure.message, failure.facts, failure.hint])).not.toContain(secretKey)
+  })
+
+  it('with a bucket that does not exist', async () => {
+    const world = await open({ server: { bucket: 'no-such-bucket' } })
+    const failure = await failureFrom(beginIn(world))
+    expect(failure).toMatchObject({ code: 'SERVER_BUCKET', facts: { code: 'NoSuchBucket' } })
+    expect(failure.message).toContain('/no-such-bucket')
+  })
+
+  it('with keys that are revoked midway', async () => {
+    const world = await open()
+    const upload = await beginIn(world)
+    await putPart(world.storage, upload, 1)
+    world.model.change({ accessKey: 'another-key-now' })
+    const failure = await failureFrom(putPart(world.storage, upload, 2))
+    expect(failure).toMatchObject({ code: 'SERVER_KEYS' })
+    expect(failureOf(failure).server).toBe('misconfigured')
+  })
+
+  it.each(['Create', 'UploadPart', 'Complete', 'Abort', 'Head', 'Get', 'Delete', 'List'] as const)(
+    'with a key that may not %s',
+    async (operation) => {
+      const world = await open({ model: { denies: [operation] } })
+      const { storage, key } = world
+      const everything = async (): Promise<void> => {
+        await store(world)
+        await storage.head(key, never)
+        await collect(storage.read(key, undefined, never))
+        await listed(storage.list('', never))
+        await storage.abort(await storage.begin({ key: `${key}-2`, token: TOKEN }, never), never)
+        await storage.remove(key, undefined, never)
+      }
+      const failure = await failureFrom(everything())
+      expect(failure).toMatchObject({ code: 'SERVER_DENIED', facts: { status: 403 } })
+    },
+  )
+
+  it('with another region is repaired by what the server says, and remembered', async () => {
+    const world = await open({ model: { region: 'fsn1' }, server: { region: 'us-east-1' } })
+    await store(world)
+    const refused = world.model.log.filter(({ status }) => status === 400)
+    expect(refused.map(({ code }) => code)).toEqual(['AuthorizationHeaderMalformed'])
+  })
+
+  it('with a storage class that the server does not know does without it', async () => {
+    const world = await open({
+      model: { storageClass: '501' },
+      server: { storageClass: 'GLACIER_IR' },
+    })
+    await store(world)
+    await world.storage.begin({ key: `${world.key}-2`, token: TOKEN }, never)
+    expect(world.model.log.filter(({ status }) => status === 501)).toHaveLength(1)
+  })
+
+  it("with a clock that is wrong is repaired by the server's date", async () => {
+    const world = await open({ model: { skewMs: 40 * 60 * 1000 } })
+    // The model's Date header has the right time: only its opinion is off. So this stays a failure.
+    const failure = await failureFrom(world.storage.list('', never)[Symbol.asyncIterator]().next())
+    expect(failure).toMatchObject({ code: 'SERVER_CLOCK', facts: { code: 'RequestTimeTooSkewed' } })
+    expect(world.model.log).toHaveLength(2)
+  })
+})
+
+describe('something that is no S3 server', () => {
+  const page = '<!doctype html><html><body>Please sign in</body></html>'
+
+  it.each([
+    { what: 'a sign-in page for everything', fault: { kind: 'answer', status: 200, body: page } },
+    { what: 'an empty answer', fault: { kind: 'answer', status: 200 } },
+    {
+      what: 'another XML',
+      fault: {
+        kind: 'answer',
+        status: 200,
+        headers: { 'content-type': 'application/xml' },
+        body: '<feed/>',
+      },
+    },
+    { what: 'a page "not found"', fault: { kind: 'answer', status: 405, body: page } },
+  ] as { what: string; fault: Fault }[])('is recognised: $what', async ({ fault }) => {
+    const world = await open({ rules: [{ fault }] })
+    expect(await failureFrom(beginIn(world))).toMatchObject({ code: 'SERVER_NOT_S3' })
+  })
+
+  it('is recognised by a part that gets no ETag', async () => {
+    const fault = { kind: 'answer', status: 200 } as const
+    const world = await open({ rules: [{ operation: 'UploadPart', fault }] })
+    const failure = await failureFrom(putPart(world.storage, await beginIn(world)))
+    expect(failure).toMatchObject({ code: 'SERVER_NOT_S3' })
+  })
+
+  it.each([301, 302, 307, 308])('is not followed when it redirects with %i', async (status) => {
+    const elsewhere = await open()
+    const headers = { location: `${elsewhere.model.endpoint}/archives/x` }
+    const world = await open({ rules: [{ fault: { kind: 'answer', status, headers } }] })
+    const failure = await failureFrom(beginIn(world))
+    expect(failure.code).toMatch(/SERVER_(BUCKET|NOT_S3)/)
+    // No request, and so no signature, went there.
+    expect(elsewhere.model.log).toEqual([])
+  })
+
+  it('cannot fill our memory with an endless answer', async () => {
+    const body = `<ListBucketResult>${' '.repeat(17 * 1024 * 1024)}</ListBucketResult>`
+    const fault = {
+      kind: 'answer',
+      status: 200,
+      body,
+      headers: { 'content-type': 'application/xml' },
+    } as const
+    const world = await open({ rules: [{ operation: 'List', fault }] })
+    expect(await failureFrom(listed(world.storage.list('', never)))).toMatchObject({
+      code: 'SERVER_NOT_S3',
+    })
+  })
+
+  it('cannot lead a listing in circles', async () => {
+    const body =
+      '<ListBucketResult><IsTruncated>true</IsTruncated><NextContinuationToken>again</NextContinuationToken></ListBucketResult>'
+    const fault = {
+      kind: 'answer',
+      status: 200,
+      body,
+      headers: { 'content-type': 'application/xml' },
+    } as const
+    const world = await open({ rules: [{ operation: 'List', fault }] })
+    expect(await failureFrom(listed(world.storage.list('', never)))).toMatchObject({
+      code: 'SERVER_NOT_S3',
+    })
+    expect(world.proxy.fired()).toEqual([2])
+  })
+})
+
+describe('damage', () => {
+  it('on the way is noticed by the server, and heals with one repeat', async () => {
+    const fault = { kind: 'flip', position: 100_000 } as const
+    const world = await open({
+      rules: [{ operation: 'UploadPart', partNumber: 2, times: 1, fault }],
+    })
+    const bytes = randomBytes(2 * PART_BYTES + 10)
+    await store(world, bytes)
+    expect(world.model.bytesOf(world.key).equals(bytes)).toBe(true)
+    expect(world.model.log.filter(({ code }) => code === 'BadDigest')).toHaveLength(1)
+  })
+
+  it('on the way every time ends the attempt', async () => {
+    const fault = { kind: 'flip' } as const
+    const world = await open({ rules: [{ operation: 'UploadPart', fault }] })
+    const failure = await failureFrom(putPart(world.storage, await beginIn(world)))
+    expect(failure).toMatchObject({ code: 'SERVER_DAMAGED_DATA', facts: { code: 'BadDigest' } })
+    expect(world.proxy.fired()).toEqual([2])
+  })
+
+  it('shows in the composite ETag of a server whose ETags were right before', async () => {
+    const world = await open()
+    await store(world)
+    const receipts = []
+    const upload = await world.storage.begin({ key: `${world.key}-2`, token: TOKEN }, never)
+    for (const number of [1, 2]) receipts.push(await putPart(world.storage, upload, number))
+    // The server has other bytes than those that the receipts are about.
+    const other = { ...receipts[1]!, md5: randomBytes(16) }
+    const forged = { ...other, etag: other.md5.toString('hex') }
+    world.proxy.add({ operation: 'Complete', fault: completeResult(`"${'0'.repeat(32)}-2"`) })
+    const failure = await failureFrom(world.storage.complete(upload, [receipts[0]!, forged], never))
+    expect(failure).toMatchObject({ code: 'SERVER_DAMAGED_DATA', facts: { code: 'EtagMismatch' } })
+  })
+
+  it('is not suspected of a server with its own formula, once its bytes were read back', async () => {
+    const world = await open()
+    world.proxy.add({
+      operation: 'Complete',
+      times: 1,
+      fault: { kind: 'wait', until: async () => {} },
+    })
+    world.model.change({ etag: 'odd-composite' })
+    const bytes = randomBytes(2 * PART_BYTES)
+    await store(world, bytes)
+    expect(world.proxy.requests.filter((operation) => operation === 'Get')).toHaveLength(2)
+  })
+
+  it('is found by that reading back', async () => {
+    const world = await open({ model: { etag: 'odd-composite' } })
+    world.proxy.add({
+      operation: 'Get',
+      nth: 2,
+      times: 1,
+      fault: { kind: 'flip-answer', position: 7 },
+    })
+    expect(await failureFrom(store(world))).toMatchObject({ code: 'SERVER_DAMAGED_DATA' })
+    world.proxy.assertFired()
+  })
+})
+
+describe('Complete', () => {
+  it('is not done when a 200 answer carries an error', async () => {
+    const world = await open({ model: { completeBody: 'error200' } })
+    expect(await failureFrom(store(world))).toMatchObject({ code: 'SERVER_BUSY' })
+    expect(await world.storage.head(world.key, never)).toBeUndefined()
+  })
+
+  it('is repeated after such an answer, because the upload is still open', async () => {
+    const fault: Fault = {
+      kind: 'answer',
+      status: 200,
+      headers: { 'content-type': 'application/xml' },
+      body: '<?xml version="1.0"?>\n<Error><Code>InternalError</Code></Error>',
+    }
+    const world = await open({ rules: [{ operation: 'Complete', times: 1, fault }] })
+    await store(world)
+    expect((await world.storage.head(world.key, never))?.token).toBe(TOKEN)
+    world.proxy.assertFired()
+  })
+
+  it.each(['result', 'NoSuchUpload'] as const)(
+    'is proved by HEAD when its answer is lost, and not sent twice (second: %s)',
+    async (secondComplete) => {
+      const rule = { operation: 'Complete', fault: { kind: 'drop-answer' } } as const
+      const world = await open({ rules: [rule], model: { secondComplete } })
+      const bytes = randomBytes(2 * PART_BYTES)
+      await store(world, bytes)
+      const expected = { token: TOKEN, sizeBytes: bytes.length }
+      expect(isProvenBy(await world.storage.head(world.key, never), expected)).toBe(true)
+      expect(world.model.count('Complete')).toBe(1)
+    },
+  )
+
+  it('leaves the proof to the caller when the server falls silent', async () => {
+    const rule = { operation: 'Complete', fault: { kind: 'drop-answer', how: 'hang' } } as const
+    const world = await open({ rules: [rule] })
+    expect(await failureFrom(store(world))).toMatchObject({ code: 'SERVER_SILENT' })
+    expect((await world.storage.head(world.key, never))?.token).toBe(TOKEN)
+  })
+
+  it('is sent again when it never arrived', async () => {
+    const rule = { operation: 'Complete', times: 1, fault: { kind: 'reset' } } as const
+    const world = await open({ rules: [rule] })
+    await store(world)
+    expect(world.model.count('Complete')).toBe(1)
+    world.proxy.assertFired()
+  })
+
+  it('does not take an older object at the key for ours', async () => {
+    const world = await open({ model: { conditional: 'ignored', secondComplete: 'NoSuchUpload' } })
+    const bytes = randomBytes(PART_BYTES)
+    world.model.seed(world.key, bytes, { 'spillway-token': 'of somebody else' })
+    const upload = await beginIn(world)
+    const receipt = await putPart(world.storage, upload, 1, bytes)
+    world.model.expireUploads()
+    world.proxy.add({ operation: 'Complete', fault: { kind: 'drop-answer' } })
+    const failure = await failureFrom(world.storage.complete(upload, [receipt], never))
+    expect(failure).toMatchObject({ code: 'SERVER_UNPROVEN' })
+  })
+
+  it('of an upload that the server has expired fails for good', async () => {
+    const world = await open()
+    const upload = await beginIn(world)
+    const receipt = await putPart(world.storage, upload)
+    world.model.expireUploads()
+    expect(await failureFrom(putPart(world.storage, upload, 2))).toMatchObject({
+      code: 'UPLOAD_GONE',
+    })
+    const failure = await failureFrom(world.storage.complete(upload, [receipt], never))
+    expect(failureOf(failure)).toMatchObject({ repeat: 0, server: 'failed' })
+  })
+})
+
+function completeResult(etag: string): Fault {
+  const body = `<CompleteMultipartUploadResult><ETag>${etag}</ETag></CompleteMultipartUploadResult>`
+  return { kind: 'answer', status: 200, body, headers: { 'content-type': 'application/xml' } }
+}
