@@ -15,7 +15,8 @@ fail() {
 }
 
 admin() {
-  radosgw-admin -c "$dir/ceph.conf" -n client.rgw "$@"
+  # Without its own admin socket: the name belongs to the gateway that runs.
+  radosgw-admin -c "$dir/ceph.conf" -n client.rgw --admin-socket="$dir/admin.asok" "$@"
 }
 
 write_config() {

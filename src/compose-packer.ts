@@ -16,6 +16,10 @@ export function createPacker(): Packer {
   return { pack, survey }
 }
 
+// Both threads make short-lived objects only; the usual 48 MiB for those would be a third of all the
+// memory that packing needs.
+const YOUNG_OBJECTS_MIB = 4
+
 // A thread that was told to stop needs some milliseconds; a frame at level 19 takes 1.5 s. Who does
 // not end by then hangs in a call of the system (a dead file server) and is no longer waited for.
 const STOP_TIMEOUT_MS = 1_000
@@ -87,6 +91,7 @@ function start(name: string, workerData: unknown, port?: MessagePort): Running {
   const worker = new Worker(workerUrl(name), {
     workerData,
     name,
+    resourceLimits: { maxYoungGenerationSizeMb: YOUNG_OBJECTS_MIB },
     transferList: port === undefined ? [] : [port],
   })
   const exited = new Promise<void>((resolve) => worker.once('exit', () => resolve()))

@@ -9,6 +9,7 @@ import { createUnpacker } from './compose-unpacker.ts'
 import { DELIVERY_LIMITS } from './operations/upload-copy.ts'
 import { loadConfig } from './config/load.ts'
 import { NETWORK_LIMITS } from './storage/limits.ts'
+import { testServer } from './operations/configure-test-server.ts'
 import { ServerPool } from './operations/server-pool.ts'
 import type { Catalog } from './catalog/catalog.ts'
 import type { Closable } from './cli/command.ts'
@@ -16,6 +17,7 @@ import type { Config } from './domain/config.ts'
 import type { DeliveryLimits } from './operations/upload-copy.ts'
 import type { NetworkLimits } from './storage/limits.ts'
 import type { OpenStorage } from './operations/server-pool.ts'
+import type { TestServer } from './operations/configure-test-server.ts'
 import type { Services } from './cli/services.ts'
 
 /** Time limits that tests scale down. */
@@ -90,4 +92,13 @@ async function storageOpener(config: Config, limits: NetworkLimits): Promise<Ope
   const rateLimit = createRateLimit(config.uploadLimitBitsPerSecond)
   return (server, isKnown) =>
     openStorage(server, { proxy: config.proxy, limits, rateLimit, isKnown })
+}
+
+/** The live test of the wizard: of a server that is in no file yet. */
+export const testServerOf: TestServer = async (server, signal, { proxy, serverId }) => {
+  const { openStorage } = await import('./compose-storage.ts')
+  const limits = NETWORK_LIMITS
+  const open: OpenStorage = (each, isKnown) =>
+    openStorage(each, { proxy, limits, rateLimit: undefined, isKnown })
+  return testServer({ openStorage: open, serverId }, server, signal)
 }

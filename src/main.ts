@@ -1,9 +1,9 @@
 #!/usr/bin/env node
 // The program: joins terminal, signals, commands and services, and gives the shell its exit code.
 
-// import { configureCommand } from './cli/commands/configure.ts'
+import { createConfigureCommand } from './cli/commands/configure.ts'
 import { listCommand } from './cli/commands/list.ts'
-// import { restoreCommand } from './cli/commands/restore.ts'
+import { restoreCommand } from './cli/commands/restore.ts'
 import { runCommand } from './cli/commands/run.ts'
 import { selfTestCommand } from './cli/commands/self-test.ts'
 import { statusCommand } from './cli/commands/status.ts'
@@ -20,9 +20,11 @@ const COMMANDS = [
   runCommand,
   listCommand,
   statusCommand,
-  //   restoreCommand,
+  restoreCommand,
   selfTestCommand,
-  //   configureCommand,
+  createConfigureCommand({
+    testServer: async (...asked) => (await import('./compose.ts')).testServerOf(...asked),
+  }),
   systemdCommand,
 ]
 

@@ -6,6 +6,7 @@ import type { MessagePort } from 'node:worker_threads'
 import { RingWriter } from './pack/block-ring.ts'
 import { IndexEncoder } from './pack/member-record.ts'
 import { WARNINGS_KEPT_MAX } from './pack/packer.ts'
+import { PATH_BYTES_MAX } from './pack/tar-header.ts'
 import { TarWriter } from './pack/tar-writer.ts'
 import { encodeFailure } from './pack-messages.ts'
 import type { FrameMessage, WalkOrder, WorkerMessage } from './pack-messages.ts'
@@ -61,7 +62,8 @@ function survey(): void {
 
 function walkInput(findings: Findings, checkpoint: () => void) {
   const { source, ownPaths } = order
-  return { source, ownPaths, ownerNames: readOwnerNames(), findings, checkpoint }
+  const pathBytesMax = PATH_BYTES_MAX
+  return { source, ownPaths, pathBytesMax, ownerNames: readOwnerNames(), findings, checkpoint }
 }
 
 function tellMain(message: WorkerMessage): void {

@@ -135,7 +135,7 @@ async function createCopies(db: Kysely<unknown>, t: ColumnTypes): Promise<void> 
   // Two uploads to one key would overwrite each other: at most one row may claim a key at a time.
   await sql`create unique index copies_by_key on s3_archives (server_id, key)
     where state not in ('deleted', 'failed')`.execute(db)
-  await sql`create index copies_unsettled on s3_archives (archive_id)
+  await sql`create index copies_unsettled on s3_archives (state)
     where state in ('uploading', 'uncertain')`.execute(db)
 }
 

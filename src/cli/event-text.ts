@@ -1,6 +1,6 @@
 // The events of a run as lines for people: one line per event, with its facts.
 
-import { formatCount, plural } from './output.ts'
+import { plural } from './output.ts'
 import type { Style } from './output.ts'
 import { oneLine } from './text.ts'
 import type { RunEvent } from '../domain/run-events.ts'

@@ -19,8 +19,7 @@ const LINE_COLUMNS = 80
 
 export function programHelp(commands: readonly Described[]): readonly string[] {
   return [
-    'Spillway archives folders every night to the first server that has room and is',
-    'well.',
+    'Spillway archives folders every night to the first server with room.',
     '',
     'usage: spillway COMMAND [FLAGS]',
     '',

@@ -5,8 +5,8 @@
 
 import type { Io } from './command.ts'
 import { eventLine, LEVEL_STYLES } from './event-text.ts'
-import { bar, formatCount, painter, plural } from './output.ts'
-import { cut, oneLine, padEnd, padStart } from './text.ts'
+import { bar, painter, plural } from './output.ts'
+import { cut, oneLine, padEnd, padStart, widthOf } from './text.ts'
 import type { RunEvent } from '../domain/run-events.ts'
 import { formatBytes, formatSeconds } from '../domain/sizes.ts'
 
@@ -30,13 +30,16 @@ const LINES_PER_KIND_MAX = 20
 // Over less, the rate jumps with each part; over more, it hides that a server has just slowed down.
 const RATE_WINDOW_MS = 10_000
 
+// Enough to tell sources and servers apart; the lines above have the whole names.
+const NAME_COLUMNS_MAX = 24
+
 type Phase = {
   readonly title: string
   readonly name: string
   facts: string
   doneBytes: number
   totalBytes: number | undefined
-  /** Packing compares with the last archive: never shown as complete before it is. */
+  /** Until an archive is packed its size is a guess: never shown as complete before it is. */
   isEstimate: boolean
   readonly samples: { readonly atMs: number; readonly bytes: number }[]
   linedAtMs: number
@@ -46,7 +49,11 @@ export function openProgress(io: ProgressIo): Progress {
   const phases = new Map<string, Phase>()
   const linesOfKind = new Map<RunEvent['kind'], number>()
   const isLive = io.err.isTerminal
-  const draw = () => io.showLive([...phases.values()].map((phase) => liveLine(phase, io)))
+  const draw = () => {
+    const all = [...phases.values()]
+    const widest = Math.max(0, ...all.map(({ name }) => widthOf(name)))
+    io.showLive(all.map((phase) => liveLine(phase, Math.min(widest, NAME_COLUMNS_MAX), io)))
+  }
   const timer = isLive ? setInterval(draw, DRAW_EVERY_MS) : undefined
   timer?.unref()
 
@@ -88,10 +95,10 @@ function follow(phases: Map<string, Phase>, event: RunEvent, nowMs: number): Pha
   switch (event.kind) {
     case 'packing': {
       const phase = phaseOf(phases, `packing ${event.file}`, 'packing', event.source, nowMs)
-      phase.totalBytes = event.expectedSourceBytes
+      phase.totalBytes = believable(event.expectedSourceBytes, event.sourceBytes)
       phase.isEstimate = true
       phase.facts =
-        `${formatCount(event.memberCount)} files, ${formatBytes(event.sourceBytes)} read, ` +
+        `${plural(event.memberCount, 'file')}, ${formatBytes(event.sourceBytes)} read, ` +
         `${formatBytes(event.outputBytes)} written`
       sample(phase, event.sourceBytes, nowMs)
       return phase
@@ -99,10 +106,11 @@ function follow(phases: Map<string, Phase>, event: RunEvent, nowMs: number): Pha
     case 'uploading': {
       const key = `uploading ${event.file} ${event.server}`
       const phase = phaseOf(phases, key, 'sending', event.server, nowMs)
-      phase.totalBytes = event.totalBytes
+      phase.totalBytes = believable(event.totalBytes, event.sentBytes)
+      phase.isEstimate = phases.has(`packing ${event.file}`)
       phase.facts =
         formatBytes(event.sentBytes) +
-        (event.totalBytes === undefined ? '' : ` of ${formatBytes(event.totalBytes)}`)
+        (phase.totalBytes === undefined ? '' : ` of ${formatBytes(phase.totalBytes)}`)
       sample(phase, event.sentBytes, nowMs)
       return phase
     }
@@ -126,6 +134,11 @@ function follow(phases: Map<string, Phase>, event: RunEvent, nowMs: number): Pha
     case 'run-ended':
       return undefined
   }
+}
+
+/** A source that has grown is larger than its last archive said: then no total is known. */
+function believable(totalBytes: number | undefined, doneBytes: number): number | undefined {
+  return totalBytes !== undefined && doneBytes <= totalBytes ? totalBytes : undefined
 }
 
 function phaseOf(
@@ -183,11 +196,10 @@ function speedOf(phase: Phase, nowMs: number): string {
 }
 
 /** `packing  etc  [####----]  42 %  12 345 files, 1.2 GB read, 0.4 GB written  210 MB/s, 12 s left` */
-function liveLine(phase: Phase, io: ProgressIo): string {
+function liveLine(phase: Phase, nameColumns: number, io: ProgressIo): string {
   const share = shareOf(phase)
-  // A third of a narrow terminal for the name; what comes last is cut first.
-  const nameColumns = Math.max(8, Math.min(32, Math.floor(io.err.columns() / 3)))
-  const barColumns = io.err.columns() >= 100 ? 20 : 10
+  // What comes last is cut first where the window is narrow.
+  const barColumns = io.err.columns() >= 120 ? 20 : 10
   return [
     padEnd(phase.title, 7),
     padEnd(cut(phase.name, nameColumns), nameColumns),

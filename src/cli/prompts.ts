@@ -38,6 +38,16 @@ export class GoBack extends Error {
   override readonly name = 'GoBack'
 }
 
+/** Asks; Escape in any of the questions ends it with `otherwise`. */
+export async function orBack<T>(ask: () => Promise<T>, otherwise: T): Promise<T> {
+  try {
+    return await ask()
+  } catch (error) {
+    if (error instanceof GoBack) return otherwise
+    throw error
+  }
+}
+
 type Context = { readonly signal: AbortSignal; readonly clearPromptOnDone?: boolean }
 
 /** What we use of inquirer's prompts; its own types say `any`. */
@@ -49,8 +59,8 @@ type PromptFunctions = {
 }
 
 type Inquirer = {
-  readonly functions: PromptFunctions
-  readonly separator: () => object
+  readonly prompt: { readonly prompts: PromptFunctions }
+  readonly Separator: new () => object
 }
 
 /** What we use of `process.stdin`. */
@@ -69,19 +79,19 @@ export function createPrompts(signal: AbortSignal, keys: KeySource = process.std
   }
   return {
     choose: (question) =>
-      ask(async ({ functions, separator }, context) => {
+      ask(async ({ prompt, Separator }, context) => {
         const choices = question.choices.map((choice) =>
-          choice === 'line' ? separator() : choice,
+          choice === 'line' ? new Separator() : choice,
         )
         const initial = question.initial === undefined ? {} : { default: question.initial }
         // As many lines as fit a terminal of 24 beside the question, its description and help.
         const config = { message: question.message, choices, pageSize: 18, loop: false }
         // The chosen value is one of those that were passed in.
-        return (await functions.select({ ...config, ...initial }, context)) as never
+        return (await prompt.prompts.select({ ...config, ...initial }, context)) as never
       }),
     ask: ({ message, initial = '', check }) =>
-      ask(({ functions }, context) =>
-        functions.input(
+      ask(({ prompt }, context) =>
+        prompt.prompts.input(
           {
             message,
             default: initial,
@@ -92,8 +102,8 @@ export function createPrompts(signal: AbortSignal, keys: KeySource = process.std
         ),
       ).then((text) => text.trim()),
     askSecret: ({ message, check }) =>
-      ask(({ functions }, context) =>
-        functions.password(
+      ask(({ prompt }, context) =>
+        prompt.prompts.password(
           {
             message,
             mask: false,
@@ -104,16 +114,13 @@ export function createPrompts(signal: AbortSignal, keys: KeySource = process.std
         ),
       ).then((text) => text.trim()),
     confirm: ({ message, initial }) =>
-      ask(({ functions }, context) => functions.confirm({ message, default: initial }, context)),
+      ask(({ prompt }, context) => prompt.prompts.confirm({ message, default: initial }, context)),
   }
 }
 
 async function loadInquirer(): Promise<Inquirer> {
-  const { default: inquirer } = await import('inquirer')
-  return {
-    functions: inquirer.prompt.prompts as unknown as PromptFunctions,
-    separator: () => new inquirer.Separator(),
-  }
+  const loaded = (await import('inquirer')) as unknown as { readonly default: Inquirer }
+  return loaded.default
 }
 
 async function answered<T>(
@@ -145,9 +152,11 @@ async function answered<T>(
 
 /** Lines of standard input, one at a time; undefined after the last. */
 export function inputLines(
-  input: AsyncIterable<Buffer | string> = process.stdin,
+  input: AsyncIterable<Uint8Array> = process.stdin,
 ): () => Promise<string | undefined> {
   const source = input[Symbol.asyncIterator]()
+  // A character may be cut in two between reads.
+  const decoder = new TextDecoder()
   let pending = ''
   let isOver = false
   return async () => {
@@ -163,9 +172,9 @@ export function inputLines(
         pending = ''
         return last === '' ? undefined : last
       }
-      const { value, done } = await source.next()
-      if (done === true) isOver = true
-      else pending += value.toString()
+      const next: IteratorResult<Uint8Array, unknown> = await source.next()
+      if (next.done === true) isOver = true
+      else pending += decoder.decode(next.value, { stream: true })
     }
   }
 }

@@ -12,7 +12,7 @@ import type { Problem } from './problem.ts'
 import { readSettings, textOf } from './read-settings.ts'
 import type { EnvRecord } from './read-settings.ts'
 import { readServers } from './servers.ts'
-import { GLOBAL_SETTINGS } from './settings.ts'
+import { GLOBAL_SETTINGS, HOST_SETTINGS, TRAFFIC_SETTINGS } from './settings.ts'
 import type { Values } from './settings.ts'
 import { commonKeepProblems, readSources } from './sources.ts'
 
@@ -50,6 +50,24 @@ export function parse(env: EnvRecord, context: ParseContext): ParseResult {
     problems.push(...copiesProblems(env, config))
   problems.push(...overlapProblems(config))
   return problems.length === 0 ? { config, problems: [] } : { config: undefined, problems }
+}
+
+/** What talking to any server needs, read also where other values are wrong: for a test of one. */
+export function readSurroundings(
+  env: EnvRecord,
+  context: ParseContext,
+): Pick<Config, 'proxy' | 'serverId'> {
+  const values = readSettings({
+    settings: { ...HOST_SETTINGS, ...TRAFFIC_SETTINGS },
+    variablePrefix: '',
+    env: withLowerCaseProxies(env),
+    context: { envFileDir: context.envFileDir },
+    problems: [],
+  })
+  return {
+    proxy: { httpsProxy: values.HTTPS_PROXY, noProxy: values.NO_PROXY },
+    serverId: values.SERVER_ID ?? defaultServerId(context.hostName ?? hostname()),
+  }
 }
 
 function assemble(

@@ -35,5 +35,6 @@ export function printableLines(values: EnvRecord): string[] {
 
 /** Whether a value must not stand on a command line, where every user of the machine reads it. */
 export function isSecretValue(name: string, value: string): boolean {
-  return maskValue(name, value) !== value
+  // A key id is no secret: it travels in the clear with every request.
+  return entryName(name)?.setting !== 'ACCESS_KEY' && maskValue(name, value) !== value
 }

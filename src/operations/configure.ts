@@ -12,7 +12,7 @@ import type { EnvEdit } from '../config/env-file.ts'
 import { writeEnvFile } from '../config/env-file-write.ts'
 import { findEnvFile, joinEnv, parseEnvText, readEnvFile } from '../config/load.ts'
 import type { ConfigPlace, EnvFile } from '../config/load.ts'
-import { parse } from '../config/parse.ts'
+import { parse, readSurroundings } from '../config/parse.ts'
 import type { Problem } from '../config/problem.ts'
 import type { EnvRecord } from '../config/read-settings.ts'
 
@@ -109,6 +109,11 @@ export class ConfigDraft {
       made: problems.filter((problem) => !isOld(problem)),
       old: problems.filter(isOld),
     }
+  }
+
+  /** The proxy and the host's name, as the draft has them. */
+  get surroundings(): Pick<Config, 'proxy' | 'serverId'> {
+    return readSurroundings(this.joined, { envFileDir: this.envFileDir })
   }
 
   /** Throws CONFIG_INVALID or CONFIG_UNSAFE, and leaves the old file, if it cannot be written. */

@@ -33,7 +33,9 @@ export const TIMER = 'spillway.timer'
 export const FAILURE = 'spillway-failure@.service'
 
 export function systemdUnits(input: UnitsInput): readonly Unit[] {
-  for (const path of pathsOf(input)) requireWritable(path)
+  for (const path of pathsOf(input)) requireNameable(path)
+  // However quoted, systemd starts no program whose path has quotes or backslashes in it.
+  requireNameable(input.nodePath, /["'\\]/)
   return [
     { name: SERVICE, text: serviceText(input) },
     { name: TIMER, text: timerText(input) },
@@ -230,11 +232,11 @@ function pathsOf(input: UnitsInput): readonly string[] {
 }
 
 /** systemd takes paths that are absolute and have no control characters, however they are quoted. */
-function requireWritable(path: string): void {
+function requireNameable(path: string, refused = /\p{Cc}/u): void {
   // A backslash at the end of a line joins it with the next one, where there are no quotes.
-  if (path.startsWith('/') && !/\p{Cc}/u.test(path) && !path.endsWith('\\')) return
+  if (path.startsWith('/') && !refused.test(path) && !path.endsWith('\\')) return
   throw new SpillwayError('CONFIG_INVALID', `no systemd unit can name the path "${path}"`, {
-    hint: 'move it to a path without line breaks and other control characters',
+    hint: 'use a path without line breaks, control characters, quotes and backslashes',
   })
 }
 

@@ -10,8 +10,8 @@ import type { BlockSupply } from './tar-writer.ts'
 
 export type RingMemory = { readonly blocks: SharedArrayBuffer; readonly control: SharedArrayBuffer }
 
-// Three are compressed, one is filled, and two wait for the slower side: 24 MiB.
-const BLOCK_COUNT = 6
+// Three are compressed, one is filled, and one waits for the slower side: 20 MiB.
+const BLOCK_COUNT = 5
 
 // Places in `control`.
 const RELEASED = 0

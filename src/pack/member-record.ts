@@ -5,7 +5,7 @@
 // Compared as whole paths that is byte order with the slash below all other bytes.
 
 import { SpillwayError } from '../domain/errors.ts'
-import { TYPE_FLAGS } from './tar-header.ts'
+import { PATH_BYTES_MAX, TYPE_FLAGS } from './tar-header.ts'
 import type { ByteString, TarKind, TarMember } from './tar-header.ts'
 import { VARINT_BYTES_MAX, VarintReader, writeVarint, zigzag } from './varint.ts'
 import type { MemberPlace } from './tar-writer.ts'
@@ -107,6 +107,7 @@ export function* decodeMembers(block: {
     const shared = reader.number()
     if (shared > path.length) throw damaged('a path is longer than the one before it')
     path = path.slice(0, shared) + reader.slice(reader.number()).toString('latin1')
+    if (path.length > PATH_BYTES_MAX) throw damaged('a path is too long')
     const kind = KINDS.get(reader.number())
     if (kind === undefined) throw damaged('a member is of an unknown kind')
     const mode = reader.number()

@@ -24,9 +24,15 @@ const HAS_CHECKSUMS = 0x80
 
 const hasher = await xxhash()
 
-/** As the seekable format wants it. 6 GB a second, so it is computed where the block arrives. */
+// What is hashed is copied into the package's memory first, which is never given back.
+const HASH_STEP_BYTES = 256 * 1024
+
+/** As the seekable format wants it: the low half of XXH64. */
 export function checksumOf(bytes: Uint8Array): number {
-  return Number(hasher.h64Raw(bytes) & 0xffff_ffffn)
+  const hash = hasher.create64()
+  for (let at = 0; at < bytes.length; at += HASH_STEP_BYTES)
+    hash.update(bytes.subarray(at, at + HASH_STEP_BYTES))
+  return Number(hash.digest() & 0xffff_ffffn)
 }
 
 export function encodeSeekEntry(out: Buffer, at: number, entry: SeekEntry): void {
@@ -60,18 +66,6 @@ export function parseSeekFooter(tail: Buffer): number {
     throw corrupt('it has no seek table at its end: it is cut off, or no archive of Spillway')
   if (tail[at + 4] !== HAS_CHECKSUMS) throw corrupt('its seek table is of another kind')
   return tail.readUInt32LE(at)
-}
-
-/** The whole table, header and footer included. Throws ARCHIVE_CORRUPT. */
-export function parseSeekTable(table: Buffer): SeekEntry[] {
-  const frameCount = parseSeekFooter(table)
-  const isWhole =
-    table.length === seekTableBytes(frameCount) &&
-    table.subarray(0, SKIPPABLE_HEADER_BYTES).equals(seekTableHeader(frameCount))
-  if (!isWhole) throw corrupt('its seek table is damaged')
-  return Array.from({ length: frameCount }, (_, number) =>
-    parseSeekEntry(table, SKIPPABLE_HEADER_BYTES + number * SEEK_ENTRY_BYTES),
-  )
 }
 
 export function parseSeekEntry(bytes: Buffer, at: number): SeekEntry {

@@ -3,6 +3,7 @@
 
 import { createHash } from 'node:crypto'
 import { messageOf, SpillwayError } from '../domain/errors.ts'
+import { DroppedMemory } from './dropped-memory.ts'
 import { checksumOf } from './seek-table.ts'
 import type { SeekEntry } from './seek-table.ts'
 import type { SpoolFile } from './spool-file.ts'
@@ -28,6 +29,7 @@ export class TarFrames {
   readonly #input: Input
   readonly #ahead: number
   readonly #begun: { packed: Promise<PackedFrame>; release: () => void }[] = []
+  readonly #dropped = new DroppedMemory()
   #number = 0
 
   constructor(input: Input) {
@@ -61,6 +63,7 @@ export class TarFrames {
     release()
     this.#input.file.append(bytes)
     this.#input.onWritten(frame)
+    this.#dropped.add(this.#input.verifies ? bytes.length + frame.rawBytes : bytes.length)
   }
 
   async #pack(block: Buffer, number: number): Promise<PackedFrame> {

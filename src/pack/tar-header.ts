@@ -49,6 +49,12 @@ export const TYPE_FLAGS: Readonly<Record<TarKind, string>> = {
   fifo: '6',
 }
 
+/**
+ * Longest path of a member. A path and a link to such a path must fit into the 1 MiB that readers
+ * grant one extension (bsdtar's limit, and ours).
+ */
+export const PATH_BYTES_MAX = 500_000
+
 const NAME_BYTES_MAX = 100
 // 32 with the NUL that some readers want.
 const OWNER_NAME_BYTES_MAX = 31

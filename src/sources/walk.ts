@@ -27,6 +27,8 @@ export type WalkInput = {
   readonly source: FolderSource
   /** Absolute paths; what they are now (device and inode) is left out with a note. */
   readonly ownPaths: readonly string[]
+  /** Members with longer paths are left out with a warning. */
+  readonly pathBytesMax: number
   readonly ownerNames: OwnerNames
   /** undefined: a survey, which opens no file. */
   readonly sink: MemberSink | undefined
@@ -152,6 +154,10 @@ class Walk {
   #visit(level: Level, { name, kind }: FolderEntry): void {
     this.#input.checkpoint()
     const path = level.path + name
+    if (path.length > this.#input.pathBytesMax) {
+      this.#findings.warn(level.path.slice(0, -1), 'has a member whose path is too long to archive')
+      return
+    }
     const base = this.#folders.base
     if (base === undefined) {
       const rest = level.entries.length - level.next + 1

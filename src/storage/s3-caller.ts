@@ -48,6 +48,7 @@ export class S3Caller {
   readonly #lacks = new Set<OptionalHeader>()
   #addressing: Addressing
   #client: S3Client
+  #hasAnswered = false
 
   constructor(input: Omit<HandlerInput, 'connectMs'> & { readonly limits: NetworkLimits }) {
     const { server, limits } = input
@@ -81,7 +82,9 @@ export class S3Caller {
       if (input.signal.aborted) throw interrupted()
       const client = this.#client
       try {
-        return await input.run(client, this.#options(input), this.#lacks)
+        const output = await input.run(client, this.#options(input), this.#lacks)
+        this.#hasAnswered = true
+        return output
       } catch (error) {
         if (input.signal.aborted) throw interrupted()
         const isOld = mayBeOld && isOldConnection(error)
@@ -111,6 +114,7 @@ export class S3Caller {
       place: this.place,
       action,
       keyTail,
+      mayExpectTls: !this.#hasAnswered && this.#server.endpoint.startsWith('http:'),
     })
     return failure ?? error
   }

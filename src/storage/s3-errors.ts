@@ -24,6 +24,8 @@ export type ErrorContext = {
   readonly action: string
   /** The last characters of the access key: enough to tell keys apart, too little to use. */
   readonly keyTail: string
+  /** Plain http, and the server has never answered anything: it may expect https. */
+  readonly mayExpectTls: boolean
 }
 
 export type S3Facts = {
@@ -106,10 +108,15 @@ const UNTRUSTED =
   /^(DEPTH_ZERO_SELF_SIGNED_CERT|SELF_SIGNED_CERT_IN_CHAIN|UNABLE_TO_VERIFY_LEAF_SIGNATURE|UNABLE_TO_GET_ISSUER_CERT(_LOCALLY)?|CERT_UNTRUSTED|INVALID_CA)$/
 const NOT_HTTP = /^(EPROTO|HPE_|ERR_SSL_|ERR_TLS_|ERR_HTTP)/
 
-function ofNode({ nodeCode, message }: S3Facts, { action }: ErrorContext): Verdict | undefined {
+function ofNode({ nodeCode, message }: S3Facts, context: ErrorContext): Verdict | undefined {
+  const { action, mayExpectTls } = context
   if (nodeCode === undefined) return ofClientSide(message)
   if (CLOSED.test(nodeCode))
-    return ['SERVER_CLOSED', `${action}: the server closed the connection (${nodeCode})`]
+    return [
+      'SERVER_CLOSED',
+      `${action}: the server closed the connection (${nodeCode})`,
+      ...(mayExpectTls ? ['does the server expect https instead of http?'] : []),
+    ] as Verdict
   if (UNREACHABLE.test(nodeCode)) return ['SERVER_UNREACHABLE', unreachableText(nodeCode)]
   if (UNTRUSTED.test(nodeCode))
     return [

@@ -205,7 +205,9 @@ class Call {
       headers: plainHeaders(answer),
     }
     const isGood = head.statusCode >= 200 && head.statusCode < 300
-    if (isGood && /^text\/html/i.test(head.headers['content-type'] ?? ''))
+    // Where XML is expected the body tells (checkRoot), whatever the header says.
+    const hasNoRoot = this.#exchange.root === undefined
+    if (isGood && hasNoRoot && /^text\/html/i.test(head.headers['content-type'] ?? ''))
       throw new ExchangeError('answer-not-s3', 'a web page instead of an S3 answer')
     if (this.#exchange.isStreamed === true && isGood) {
       // The consumer reads at its own pace and guards the stream itself (s3-read.ts).

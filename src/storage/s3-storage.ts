@@ -10,7 +10,7 @@ import {
   ListPartsCommand,
 } from '@aws-sdk/client-s3'
 import type { StorageClass } from '@aws-sdk/client-s3'
-import { isFailure, SpillwayError } from '../domain/errors.ts'
+import { failureOf, isFailure, SpillwayError } from '../domain/errors.ts'
 import type { S3Server } from '../domain/server.ts'
 import { bareEtag } from './composite-etag.ts'
 import type { NetworkLimits } from './limits.ts'
@@ -66,6 +66,7 @@ export class S3Storage implements Storage {
 
   async begin(target: UploadTarget, signal: AbortSignal): Promise<OpenUpload> {
     const { storageClass } = this.#server
+    await this.#checkFree(target.key, signal)
     let tries = 0
     const created = await this.#caller.call({
       action: `beginning ${target.key}`,
@@ -91,6 +92,21 @@ export class S3Storage implements Storage {
     const upload = { ...target, uploadId: created.UploadId }
     if (tries > 1) await this.#abortOthers(upload, signal)
     return upload
+  }
+
+  /**
+   * Complete asks the server not to replace an object, too, but many ignore that (Ceph 16, Garage, GCS).
+   * Together they leave only the time of one upload in which somebody else may take our key.
+   */
+  async #checkFree(key: string, signal: AbortSignal): Promise<void> {
+    const head = await this.head(key, signal).catch((error: unknown) => {
+      // A key that may only write, another region, wrong keys: Create says it better.
+      if (isFailure(error, 'INTERRUPTED') || failureOf(error).server === 'dead') throw error
+      return undefined
+    })
+    if (head === undefined) return
+    const what = `${key} is there already, and nothing is ever replaced`
+    throw new SpillwayError('OBJECT_EXISTS', `${this.#caller.place}: ${what}`)
   }
 
   /** A Create whose answer was lost has left an upload that nobody knows: the key is ours alone. */
@@ -187,6 +203,9 @@ export class S3Storage implements Storage {
         signal,
         run: (client, options) => client.send(new HeadObjectCommand(this.#object(key)), options),
       })
+      // A HEAD has no body that could tell an S3 server from whatever says 200 to everything.
+      if (head.ETag === undefined && head.LastModified === undefined)
+        throw this.#notS3(`looking at ${key}: neither ETag nor date in the answer`)
       return {
         key,
         sizeBytes: head.ContentLength ?? 0,

@@ -3,14 +3,15 @@
 import {
   copyFileSync,
   existsSync,
+  mkdtempSync,
   readFileSync,
+  rmSync,
   statSync,
   truncateSync,
   writeFileSync,
 } from 'node:fs'
 import { join } from 'node:path'
 import { beforeAll, describe, expect, it, onTestFinished } from 'vitest'
-import { mkdtempSync, rmSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import type { Catalog, ServerRow } from '../../src/catalog/catalog.ts'
 import { openCatalog } from '../../src/catalog/open-sqlite.ts'
@@ -21,6 +22,7 @@ import {
   randomFrom,
   ready,
   reserved,
+  runSql,
   server,
   stored,
   temporaryFolder,
@@ -83,7 +85,7 @@ describe('a database file', () => {
   it('with a wrong sum is refused, with both numbers', async () => {
     const path = join(temporaryFolder(), 'catalog.db')
     writeFileSync(path, whole.bytes)
-    await sqlite(path, `update s3_servers set used_bytes = used_bytes - 1 where id = 1`)
+    await runSql(path, `update s3_servers set used_bytes = used_bytes - 1 where id = 1`)
 
     const error: unknown = await openCatalog({ path, host: 'alpha' }).catch((e: unknown) => e)
 
@@ -106,7 +108,7 @@ describe('a database file', () => {
   ])('that lacks $name is refused', async ({ sql }) => {
     const path = join(temporaryFolder(), 'catalog.db')
     writeFileSync(path, whole.bytes)
-    await sqlite(path, sql)
+    await runSql(path, sql)
 
     await expect(openCatalog({ path, host: 'alpha' })).rejects.toMatchObject({
       code: 'CATALOG_CORRUPT',
@@ -117,7 +119,7 @@ describe('a database file', () => {
   it('whose counts of stored copies are wrong is found by check', async () => {
     const path = join(temporaryFolder(), 'catalog.db')
     writeFileSync(path, whole.bytes)
-    await sqlite(path, `update archives set stored_copies = 9 where file like '%023700%'`)
+    await runSql(path, `update archives set stored_copies = 9 where file like '%023700%'`)
     const catalog = await openCatalog({ path, host: 'alpha' })
     onTestFinished(() => catalog.close())
 
@@ -216,19 +218,6 @@ async function outcomeOf(path: string, sums: unknown, what: string): Promise<'re
 
 function isClear(error: unknown): boolean {
   return isFailure(error, 'CATALOG_CORRUPT', 'CATALOG_NEWER', 'CATALOG_UNAVAILABLE')
-}
-
-/** Runs SQL on a file in a process of its own, as a shell would. */
-async function sqlite(path: string, sql: string): Promise<void> {
-  const script = `
-    const { createRequire } = await import('node:module')
-    const db = new (createRequire(args[2])('better-sqlite3'))(args[0])
-    db.pragma('foreign_keys = off')
-    db.exec(args[1])
-    db.close()
-    console.log('done')
-  `
-  expect(await child(script, path, sql, import.meta.filename).output).toContain('done')
 }
 
 async function killed(): Promise<{ readonly path: string; readonly sizeBytes: number }> {

@@ -162,6 +162,20 @@ export async function race(children: readonly ReturnType<typeof child>[]): Promi
   return outputs.map((output) => output.replace('loaded\n', '').trim())
 }
 
+/** Runs SQL on a file in a process of its own, as a shell would: the rows of a query. */
+export async function runSql(path: string, statement: string): Promise<unknown> {
+  const script = `
+    const { createRequire } = await import('node:module')
+    const db = new (createRequire(args[2])('better-sqlite3'))(args[0])
+    db.pragma('foreign_keys = off')
+    const prepared = db.prepare(args[1])
+    console.log(JSON.stringify(prepared.reader ? prepared.all() : prepared.run()))
+    db.close()
+  `
+  const output = await child(script, path, statement, import.meta.filename).output
+  return JSON.parse(output.replace('loaded\n', '')) as unknown
+}
+
 /** Seeded, so that a failure can be repeated: mulberry32. */
 export function randomFrom(seed: number): () => number {
   let state = seed

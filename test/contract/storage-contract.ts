@@ -23,7 +23,7 @@ export type ContractSubject = {
   readonly partBytes: number
   /** The server cannot list uploads (rclone serve). */
   readonly cannotListUploads?: boolean
-  /** The server replaces objects (no conditional requests). */
+  /** The server ignores If-None-Match. */
   readonly replacesObjects?: boolean
 }
 
@@ -225,7 +225,15 @@ export function describeStorage(name: string, open: () => Promise<ContractSubjec
       expect(await storage.head(key, never)).toBeUndefined()
     })
 
-    it('never replaces an object', async () => {
+    it('does not begin where an object is', async () => {
+      const key = freshKey()
+      await store(key, [randomBytes(10)])
+
+      expect(await failureFrom(begin(key))).toMatchObject({ code: 'OBJECT_EXISTS' })
+      expect(await listed(storage.listUploads(key, never))).toEqual([])
+    })
+
+    it('never replaces an object, not even one that came meanwhile', async () => {
       if (subject.replacesObjects) return
       const key = freshKey()
       const bytes = randomBytes(50)

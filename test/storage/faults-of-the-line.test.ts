@@ -1,8 +1,9 @@
 // Servers that cannot be reached, fall silent, drip, or break connections.
 
 import { randomBytes } from 'node:crypto'
+import { spawn } from 'node:child_process'
 import { once } from 'node:events'
-import { createServer } from 'node:net'
+import { connect, createServer } from 'node:net'
 import type { AddressInfo } from 'node:net'
 import { afterEach, describe, expect, it } from 'vitest'
 import { openStorage } from '../../src/compose-storage.ts'
@@ -62,6 +63,14 @@ describe('a server that cannot be reached', () => {
     expect(tookMs).toBeGreaterThan(FAST_LIMITS.connectMs)
     expect(tookMs).toBeLessThan(4 * FAST_LIMITS.connectMs)
     hole.close()
+  })
+
+  it('is unreachable when its host takes no more connections', async () => {
+    const full = await fullListener()
+    const entry = { endpoint: `http://127.0.0.1:${full.port}`, bucket: 'b', keys: KEYS }
+    const failure = await failureFrom(standalone(entry).head('k', never))
+    full.close()
+    expect(failure).toMatchObject({ code: 'SERVER_UNREACHABLE', facts: { code: 'TimeoutError' } })
   })
 
   it('is silent when it takes connections and never says a word', async () => {
@@ -295,6 +304,27 @@ async function blackHole() {
     close: () => {
       server.close()
       sockets.forEach((socket) => socket.destroy())
+    },
+  }
+}
+
+/** A process that listens and never accepts, its queue filled: the kernel drops what else knocks. */
+async function fullListener() {
+  const program = `
+    const server = require('node:net').createServer().listen({ host: '127.0.0.1', port: 0, backlog: 1 }, () => {
+      require('node:fs').writeSync(1, server.address().port + '\\n')
+      Atomics.wait(new Int32Array(new SharedArrayBuffer(4)), 0, 0)
+    })`
+  const child = spawn(process.execPath, ['-e', program], { stdio: ['ignore', 'pipe', 'inherit'] })
+  const [line] = (await once(child.stdout, 'data')) as [Buffer]
+  const port = Number(line.toString())
+  const fillers = Array.from({ length: 4 }, () => connect(port, '127.0.0.1').on('error', () => {}))
+  await Promise.race(fillers.map((socket) => once(socket, 'connect')))
+  return {
+    port,
+    close: () => {
+      fillers.forEach((socket) => socket.destroy())
+      child.kill('SIGKILL')
     },
   }
 }

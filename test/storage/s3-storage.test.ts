@@ -20,7 +20,7 @@ describe('the S3 adapter', () => {
         close: () => model.close(),
         partBytes: partBytesMin,
         cannotListUploads: switches.listUploads === 'missing',
-        replacesObjects: switches.conditional === 'ignored',
+        replacesObjects: (switches.conditional ?? 'yes') !== 'yes',
       }
     })
   }

@@ -8,6 +8,8 @@ export type HeaderFields = {
   readonly link?: string | Buffer
   readonly mode?: number
   readonly uid?: number
+  /** A name, which a restore by numbers must not look at. */
+  readonly owner?: string
   readonly mtime?: number
   /** What the header says; by default the content's length. A Buffer is the field as it is. */
   readonly size?: number | Buffer
@@ -34,6 +36,7 @@ export function member(fields: HeaderFields): Buffer {
   header.write(fields.type ?? '0', 156, 1, 'latin1')
   bytesOf(fields.link ?? '').copy(header, 157, 0, 100)
   header.write(fields.magic ?? 'ustar\x0000', 257, 8, 'latin1')
+  header.write(fields.owner ?? '', 265, 32, 'latin1')
   octal(header, 329, 8, fields.major ?? 0)
   octal(header, 337, 8, fields.minor ?? 0)
   let sum = 8 * 0x20 + (fields.checksumOff ?? 0)

@@ -268,7 +268,9 @@ function checkOptionalHeaders(request: IncomingMessage, switches: S3ModelSwitche
 }
 
 function isConditionBroken({ request, s3, store, switches }: Call): boolean {
-  if (switches.conditional !== 'yes' || request.headers['if-none-match'] !== '*') return false
+  const honoured = s3.operation === 'Put' ? ['yes', 'put-only'] : ['yes']
+  if (!honoured.includes(switches.conditional)) return false
+  if (request.headers['if-none-match'] !== '*') return false
   return store.current(s3.bucket, s3.key) !== undefined
 }
 

@@ -22,6 +22,8 @@ export type S3ModelSwitches = {
   readonly region: string
   /** Buckets are sub-domains of this host, too; undefined: path style only. */
   readonly virtualHost: string | undefined
+  /** Sub-domains arrive, but signatures are checked for another host (a proxy that rewrites Host). */
+  readonly refusesVirtualHost: boolean
   /** false: Content-MD5 and payload hashes are believed, not computed (speed tests). */
   readonly checksHashes: boolean
   /** AWS lowers nothing; tests do, so that small files cross every boundary. */
@@ -47,8 +49,8 @@ export type S3ModelSwitches = {
   readonly listUploads: 'prefix' | 'exact' | 'missing'
   readonly listParts: 'yes' | 'missing'
   readonly isVersioned: boolean
-  /** If-None-Match: honoured, ignored (GCS, Garage) or 501 (B2). */
-  readonly conditional: 'yes' | 'ignored' | '501'
+  /** If-None-Match: honoured, not by Complete (Ceph 16), ignored (GCS, Garage) or 501 (B2). */
+  readonly conditional: 'yes' | 'put-only' | 'ignored' | '501'
   /** Storage classes: taken, or 501 (many). */
   readonly storageClass: 'yes' | '501'
   /** Operations answered with 403 AccessDenied: a key that may do only some things. */
@@ -64,6 +66,7 @@ export const DEFAULT_SWITCHES: S3ModelSwitches = {
   secretKey: 'model-secret-key',
   region: 'us-east-1',
   virtualHost: undefined,
+  refusesVirtualHost: false,
   checksHashes: true,
   partBytesMin: 5 * 1024 * 1024,
   partsMax: 10_000,
@@ -87,12 +90,11 @@ export const DEFAULT_SWITCHES: S3ModelSwitches = {
 /** Servers that differ from the default (AWS), as far as their differences are known. */
 export const PERSONALITIES = {
   aws: {},
-  ceph: {
-    etag: 'empty-on-complete',
-    quota: undefined,
-  },
+  // 16.2: If-None-Match is honoured for PutObject only.
+  ceph: { etag: 'empty-on-complete', conditional: 'put-only' },
   minio: { secondComplete: 'NoSuchUpload', listUploads: 'exact' },
   r2: { hasEqualParts: true, storageClass: '501' },
+  b2: { conditional: '501' },
   garage: { conditional: 'ignored', secondComplete: 'NoSuchUpload' },
   'rclone serve': { listUploads: 'missing', listParts: 'missing', conditional: 'ignored' },
   'encrypted by KMS': { etag: 'opaque' },

@@ -17,7 +17,7 @@ import { createServer as createTlsServer } from 'node:https'
 import type { AddressInfo } from 'node:net'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
-import { errorXml, S3Refusal } from './s3-model-answers.ts'
+import { errorXml, refusal, S3Refusal } from './s3-model-answers.ts'
 import type { Piece } from './s3-model-bytes.ts'
 import { readPieces } from './s3-model-bytes.ts'
 import { answerTo } from './s3-model-operations.ts'
@@ -186,6 +186,8 @@ async function serve(context: Context): Promise<void> {
     if (switches.skewMs !== 0)
       response.setHeader('date', new Date(Date.now() + switches.skewMs).toUTCString())
     const declaredSha256 = verifySignature(request, switches, Date.now() + switches.skewMs)
+    const isVirtual = !url.startsWith(`/${s3.bucket}`)
+    if (switches.refusesVirtualHost && isVirtual) throw refusal('SignatureDoesNotMatch')
     const answer = await answerTo({ request, s3, store, switches, declaredSha256, folder })
     note(context, s3, answer.status, '')
     await send(response, answer)

@@ -1,0 +1,143 @@
+// "Sources": the folders to archive.
+
+import { existsSync } from 'node:fs'
+import { ENTRY_SETTINGS, entryNumbers, entryPrefix } from '../../config/names.ts'
+import { KEEP_SETTINGS } from '../../config/settings.ts'
+import { path as parsePath } from '../../config/values.ts'
+import type { ConfigDraft } from '../../operations/configure.ts'
+import { nextNumber, removeEntry } from '../../operations/configure-entries.ts'
+import { orBack } from '../prompts.ts'
+import type { Choice } from '../prompts.ts'
+import { oneLine } from '../text.ts'
+import { askSetting, whatIsWrong } from './ask-setting.ts'
+import { describeRetention, nameOf } from './summaries.ts'
+import type { Wizard } from './wizard.ts'
+
+const KIND = 'SOURCE'
+
+/** `2 folders: www, etc`. */
+export function sourcesSummary(draft: ConfigDraft): string {
+  const names = entryNumbers(draft.values, KIND).map((number) => nameOf(draft, number))
+  if (names.length === 0) return 'none yet: there is nothing to archive'
+  const count = names.length === 1 ? '1 folder' : `${names.length} folders`
+  // The line of a menu has room for a few.
+  const shown = names.slice(0, 3).join(', ') + (names.length > 3 ? ', ...' : '')
+  return oneLine(`${count}: ${shown}`)
+}
+
+function sourceLine(draft: ConfigDraft, number: number): string {
+  const prefix = entryPrefix(KIND, number)
+  const path = draft.value(`${prefix}PATH`)
+  const wrong = path === '' ? 'PATH is missing' : whatIsWrong(draft, `${prefix}PATH`, path)
+  const excludes = draft.value(`${prefix}EXCLUDE`)
+  return oneLine(
+    [
+      nameOf(draft, number),
+      path || '(no path)',
+      ...(excludes === '' ? [] : [`without ${excludes}`]),
+      ...(wrong === undefined ? [] : [`[${wrong}]`]),
+    ].join('   '),
+  )
+}
+
+type Answer = number | 'add' | 'back'
+
+export async function sourcesScreen(wizard: Wizard): Promise<void> {
+  const { draft, prompts } = wizard
+  for (;;) {
+    const numbers = entryNumbers(draft.values, KIND)
+    const answer = await prompts.choose<Answer>({
+      message: 'Sources: each folder becomes an archive of its own',
+      choices: [
+        ...numbers.map((number): Choice<Answer> => ({
+          name: `${String(number).padStart(2)}  ${sourceLine(draft, number)}`,
+          value: number,
+        })),
+        ...(numbers.length > 0 ? (['line'] as const) : []),
+        { name: 'Add a folder', value: 'add' },
+        { name: 'Back', value: 'back' },
+      ],
+      initial: numbers[0] ?? 'add',
+    })
+    if (answer === 'back') return
+    if (answer === 'add') await addSource(wizard, nextNumber(draft.values, KIND))
+    else await orBack(() => sourceScreen(wizard, answer), undefined)
+  }
+}
+
+async function addSource(wizard: Wizard, number: number): Promise<void> {
+  const { draft } = wizard
+  const before = draft.state
+  const prefix = entryPrefix(KIND, number)
+  const isKept = await orBack(async () => {
+    await askPath(wizard, number)
+    await askSetting(wizard, `${prefix}NAME`, {
+      message: 'Name in reports and object keys',
+      suggestion: nameOf(draft, number),
+    })
+    await askSetting(wizard, `${prefix}EXCLUDE`, {
+      message: 'Leave out (patterns as in .gitignore, separated by commas)',
+    })
+    return true
+  }, false)
+  if (isKept) return
+  draft.restore(before)
+  wizard.print('The folder was not added.')
+}
+
+async function askPath(wizard: Wizard, number: number): Promise<void> {
+  const { draft, print } = wizard
+  const variable = `${entryPrefix(KIND, number)}PATH`
+  const text = await askSetting(wizard, variable, { message: 'Folder', isRequired: true })
+  const folder = parsePath(text, { envFileDir: draft.envFileDir })
+  // Perhaps it is mounted later, so this is no error.
+  if (!existsSync(folder)) print(`  Note: ${oneLine(folder)} does not exist at the moment.`)
+}
+
+async function sourceScreen(wizard: Wizard, number: number): Promise<void> {
+  const { draft, prompts } = wizard
+  const prefix = entryPrefix(KIND, number)
+  const names = Object.keys(ENTRY_SETTINGS.SOURCE).filter(
+    (name) => !Object.hasOwn(KEEP_SETTINGS, name),
+  )
+  for (;;) {
+    const answer = await prompts.choose<string>({
+      message: `Source ${number}: ${sourceLine(draft, number)}`,
+      choices: [
+        ...names.map((name): Choice<string> => {
+          const setting = ENTRY_SETTINGS.SOURCE[name]
+          const shown =
+            draft.value(prefix + name) ||
+            `(${setting?.fallback ?? setting?.otherwise ?? 'not set'})`
+          return {
+            name: `${name.padEnd(18)}${oneLine(shown)}`,
+            value: name,
+            description: setting?.help ?? '',
+          }
+        }),
+        {
+          name: `${'Retention'.padEnd(18)}${describeRetention(draft.values, prefix)}`,
+          value: 'retention',
+          description: 'rules of its own are set under Retention in the main menu',
+        },
+        'line',
+        { name: 'Remove it', value: 'remove', description: 'its archives stay where they are' },
+        { name: 'Back', value: 'back' },
+      ],
+    })
+    if (answer === 'back' || answer === 'retention') return
+    if (answer === 'remove') {
+      const message = `Remove source ${number} from the file? Its archives stay.`
+      if (!(await prompts.confirm({ message, initial: false }))) continue
+      draft.change(removeEntry(draft.values, KIND, number))
+      return
+    }
+    await orBack(
+      () =>
+        answer === 'PATH'
+          ? askPath(wizard, number)
+          : askSetting(wizard, prefix + answer).then(() => undefined),
+      undefined,
+    )
+  }
+}

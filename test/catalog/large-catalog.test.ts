@@ -1,0 +1,198 @@
+// A catalog of many years: no question may read all of it. ROWS=1000000 for the figures
+// that src/catalog/open-sqlite.ts counts on.
+
+import { existsSync, mkdtempSync, rmSync, statSync } from 'node:fs'
+import { tmpdir } from 'node:os'
+import { join } from 'node:path'
+import Database from 'better-sqlite3'
+import { Kysely } from 'kysely'
+import type { CompiledQuery } from 'kysely'
+import { afterAll, beforeAll, describe, expect, it } from 'vitest'
+import type { Catalog } from '../../src/catalog/catalog.ts'
+import { createKyselyCatalog } from '../../src/catalog/kysely-catalog.ts'
+import { openCatalog } from '../../src/catalog/open-sqlite.ts'
+import { PatientSqliteDialect } from '../../src/catalog/sqlite-dialect.ts'
+import type { Tables } from '../../src/catalog/tables.ts'
+import { begin, minutesAfter, proof, ready, reserved, server } from './fixtures.ts'
+
+const ROWS = Number(process.env['ROWS'] ?? 50_000)
+const SOURCES = 20
+const near = server(1, { limitBytes: 1e15 })
+const far = server(2, { limitBytes: 1e15 })
+
+let folder: string
+let path: string
+let database: Database.Database
+let catalog: Catalog
+let queries: CompiledQuery[] = []
+
+beforeAll(async () => {
+  // In memory where there is such a place: what is measured is the work, not the disk.
+  folder = mkdtempSync(join(existsSync('/dev/shm') ? '/dev/shm' : tmpdir(), 'spillway-catalog-'))
+  path = join(folder, 'catalog.db')
+  const empty = await openCatalog({ path, host: 'alpha' })
+  await empty.registerServers([near, far])
+  await empty.close()
+  database = new Database(path)
+  fill(database)
+  const options = { handle: database, path, busyTimeoutMs: 1_000, requireInPlace: () => undefined }
+  const db = new Kysely<Tables>({
+    dialect: new PatientSqliteDialect(options),
+    log: ({ query }) => void queries.push(query),
+  })
+  catalog = createKyselyCatalog({
+    db,
+    host: 'alpha',
+    name: path,
+    findDamage: () => [],
+    close: () => db.destroy(),
+  })
+}, 600_000)
+
+afterAll(async () => {
+  await catalog.close()
+  rmSync(folder, { recursive: true, force: true })
+})
+
+// Archives of the same second are told apart one by one, which is not what is measured here.
+let minute = 0
+const nextMinute = () => minutesAfter((minute += 1))
+
+const QUESTIONS: Record<string, (id: string) => Promise<unknown>> = {
+  servers: () => catalog.servers(),
+  'list 20': () => catalog.archives({ limit: 20 }),
+  'list 20 of a host': () => catalog.archives({ host: 'alpha', limit: 20 }),
+  'list 20 of a source': () => catalog.archives({ source: 'source-7', limit: 20 }),
+  'list 20 that failed': () => catalog.archives({ states: ['failed'], limit: 20 }),
+  'list a source that has few': () => catalog.archives({ source: 'rare' }),
+  'list a state that has few': () => catalog.archives({ states: ['packing', 'ready'] }),
+  interruptedArchives: () => catalog.interruptedArchives(),
+  waitingArchives: () => catalog.waitingArchives(1),
+  unsettledCopies: () => catalog.unsettledCopies(),
+  lastGood: () => catalog.lastGood('source-7'),
+  'lastGood of a source that never was': () => catalog.lastGood('rare'),
+  'find latest': () => catalog.findArchive('latest:source-7'),
+  'find latest of another host': () => catalog.findArchive('latest:of-beta'),
+  'find latest that is not': () => catalog.findArchive('latest:rare').catch(() => undefined),
+  'find by id': (id) => catalog.findArchive(id),
+  'find by the beginning of an id': (id) => catalog.findArchive(id.slice(0, 30)),
+  'find by a beginning that fits all': () => catalog.findArchive('0').catch(() => undefined),
+  'find by file': () => catalog.findArchive('f-000000777.tar.zst'),
+  'find by key': () => catalog.findArchive('alpha/f-000000777.tar.zst'),
+  'find nothing': () => catalog.findArchive('nothing').catch(() => undefined),
+  attempts: (id) => catalog.attempts(id),
+  begin: () => begin(catalog, 'rare', nextMinute()),
+  'mark ready': () => ready(catalog, 'rare', nextMinute()),
+  'reserve and store': async () => {
+    const copyId = await reserved(catalog, await ready(catalog, 'rare', nextMinute()), near)
+    await catalog.resizeReservation(copyId, 200, near.limitBytes)
+    await catalog.setUploadId(copyId, 'u')
+    await catalog.markUncertain(copyId, 'lost')
+    await catalog.markStored(copyId, proof(100))
+  },
+}
+
+describe(`with ${ROWS} archives`, () => {
+  it.each(Object.entries(QUESTIONS))('%s reads no table from end to end', async (_, ask) => {
+    const { id } = await begin(catalog, 'rare', nextMinute())
+    queries = []
+
+    await ask(id)
+
+    const asked = queries.filter(({ sql }) => /^(select|update|insert)/.test(sql))
+    expect(asked.length).toBeGreaterThan(0)
+    for (const { sql, parameters } of asked) {
+      const plan = database.prepare(`explain query plan ${sql}`).all(parameters)
+      for (const { detail } of plan as { detail: string }[])
+        expect(wholeTableOf(detail), `${sql}\n${detail}`).toBeUndefined()
+    }
+  })
+
+  it('reserves in less than 2 ms', async () => {
+    const archives = []
+    for (let count = 0; count < 200; count += 1)
+      archives.push(await ready(catalog, 'bench', nextMinute()))
+    const times: number[] = []
+    for (const archive of archives) {
+      const start = performance.now()
+      await reserved(catalog, archive, far)
+      times.push(performance.now() - start)
+    }
+
+    expect(median(times)).toBeLessThan(2)
+    report('reserve', times)
+  })
+
+  it('answers every question in less than 20 ms', async () => {
+    const { id } = await begin(catalog, 'rare', nextMinute())
+    for (const [name, ask] of Object.entries(QUESTIONS)) {
+      const times: number[] = []
+      for (let round = 0; round < 9; round += 1) {
+        const start = performance.now()
+        await ask(id)
+        times.push(performance.now() - start)
+      }
+      report(name, times)
+      expect(median(times), name).toBeLessThan(20)
+    }
+  })
+
+  it('is sound, and is opened', async () => {
+    const start = performance.now()
+    const other = await openCatalog({ path, host: 'alpha' })
+    report('open', [performance.now() - start])
+    const check = performance.now()
+    await other.check()
+    report('check', [performance.now() - check])
+    await other.close()
+    expect(statSync(path).size).toBeGreaterThan(ROWS * 500)
+  }, 120_000)
+})
+
+// Tables that do not grow: there are as many rows as servers, or hosts times servers.
+const SMALL = /^SCAN (s3_servers|server_health)\b/
+
+/** The table that a step of a plan reads whole; undefined: none that grows. */
+function wholeTableOf(detail: string): string | undefined {
+  const isScan = /^SCAN (?!CONSTANT ROW)/.test(detail)
+  return isScan && !SMALL.test(detail) ? detail : undefined
+}
+
+function fill(target: Database.Database): void {
+  target.pragma('synchronous = OFF')
+  target.exec(`begin;
+    with recursive n (i) as (select 1 union all select i + 1 from n where i < ${ROWS})
+    insert into archives (id, host, source, source_kind, state, file, key, size_bytes, source_bytes,
+      member_count, sha256, started_at, ended_at, stored_copies, first_stored_at)
+    select printf('%08x-%04x-7%03x-8000-%012x', 25000000 + i / 4, i % 65536, i % 4096, i),
+      case when i % 100 = 0 then 'beta' else 'alpha' end,
+      case when i % 100 = 0 then 'of-beta' else 'source-' || (i % ${SOURCES}) end,
+      'folder', 'gone', printf('f-%09d.tar.zst', i),
+      case when i % 100 = 0 then 'beta/' else 'alpha/' end || printf('f-%09d.tar.zst', i),
+      1000, 4000, 12, hex(randomblob(32)),
+      strftime('%Y-%m-%dT%H:%M:%fZ', 1500000000 + i * 60, 'unixepoch'),
+      strftime('%Y-%m-%dT%H:%M:%fZ', 1500000001 + i * 60, 'unixepoch'),
+      1, strftime('%Y-%m-%dT%H:%M:%fZ', 1500000002 + i * 60, 'unixepoch')
+    from n;
+    insert into s3_archives (archive_id, server_id, state, key, token, size_bytes, etag, stored_at)
+    select id, 1 + rowid % 2, 'stored', key, hex(randomblob(16)), 1000, hex(randomblob(16)),
+      first_stored_at from archives;
+    insert into attempts (archive_id, server_id, server_number, outcome, bytes_sent, seconds, at)
+    select archive_id, server_id, server_id, 'stored', 1000, 0.5, stored_at from s3_archives;
+    update s3_servers set used_bytes =
+        (select coalesce(sum(size_bytes), 0) from s3_archives where server_id = s3_servers.id),
+      used_copies = (select count(*) from s3_archives where server_id = s3_servers.id);
+    commit`)
+  target.pragma('synchronous = FULL')
+  target.pragma('wal_checkpoint(truncate)')
+}
+
+function median(times: readonly number[]): number {
+  return times.toSorted((a, b) => a - b)[Math.floor(times.length / 2)]!
+}
+
+function report(name: string, times: readonly number[]): void {
+  if (process.env['ROWS'] === undefined) return
+  const worst = Math.max(...times)
+  console.log(`${name}: median ${median(times).toFixed(2)} ms, worst ${worst.toFixed(2)} ms`)
+}

@@ -1,0 +1,135 @@
+// Migrations of a real file: kept rows, a copy from before, races and kill -9.
+
+import { readFileSync, readdirSync, statSync } from 'node:fs'
+import { join } from 'node:path'
+import { sql } from 'kysely'
+import { expect, it, describe } from 'vitest'
+import { MIGRATIONS } from '../../src/catalog/migrations.ts'
+import type { Migration } from '../../src/catalog/migrations.ts'
+import { openCatalog } from '../../src/catalog/open-sqlite.ts'
+import { child, race, ready, runSql, server, stored, temporaryFolder } from './fixtures.ts'
+
+const near = server(1)
+
+const NEXT: Migration = {
+  version: 2,
+  name: 'a column for the test',
+  apply: async (db, types) => {
+    await sql`alter table archives add column mood ${types.text} not null default 'good'`.execute(
+      db,
+    )
+  },
+}
+const TWO = [...MIGRATIONS, NEXT]
+
+describe('a migration', () => {
+  it('keeps the rows, and a whole copy of the file from before', async () => {
+    const path = await oldCatalog()
+
+    const catalog = await openCatalog({ path, host: 'alpha', migrations: TWO })
+    expect(await catalog.servers()).toMatchObject([{ usedBytes: 100, archives: 1 }])
+    await catalog.check()
+    await catalog.close()
+
+    expect(await runSql(path, 'select mood, version from archives, schema_versions')).toEqual([
+      { mood: 'good', version: 1 },
+      { mood: 'good', version: 2 },
+    ])
+    const copy = `${path}.before-v2`
+    expect(statSync(copy).mode & 0o777).toBe(0o600)
+    const old = await openCatalog({ path: copy, host: 'alpha' })
+    expect(await old.servers()).toMatchObject([{ usedBytes: 100, archives: 1 }])
+    await old.close()
+    expect(readdirSync(join(path, '..')).sort()).toEqual(['catalog.db', 'catalog.db.before-v2'])
+  })
+
+  it('is not undone: an older program refuses the newer catalog', async () => {
+    const path = await oldCatalog()
+    await (await openCatalog({ path, host: 'alpha', migrations: TWO })).close()
+    const before = readFileSync(path)
+
+    await expect(openCatalog({ path, host: 'alpha' })).rejects.toMatchObject({
+      code: 'CATALOG_NEWER',
+      message: `the catalog ${path} has schema version 2, and this Spillway knows 1`,
+      facts: { path, found: 2, known: 1 },
+    })
+    expect(readFileSync(path)).toEqual(before)
+  })
+
+  it('that fails changes nothing', async () => {
+    const path = await oldCatalog()
+    const broken: Migration = {
+      version: 3,
+      name: 'broken',
+      apply: async () => Promise.reject(new Error('made for this test')),
+    }
+
+    await expect(
+      openCatalog({ path, host: 'alpha', migrations: [...TWO, broken] }),
+    ).rejects.toThrow('made for this test')
+
+    const catalog = await openCatalog({ path, host: 'alpha' })
+    expect(await catalog.servers()).toMatchObject([{ usedBytes: 100 }])
+    await catalog.check()
+    await catalog.close()
+  })
+
+  it('is done once when 4 processes begin it together', async () => {
+    const path = await oldCatalog()
+    const script = `
+      ${CHILD_MIGRATIONS}
+      await go
+      await (await openCatalog({ path: args[0], host: 'alpha', migrations })).close()
+      console.log('opened')
+    `
+
+    const outputs = await race(Array.from({ length: 4 }, () => child(script, path, KYSELY)))
+
+    expect(outputs).toEqual(['opened', 'opened', 'opened', 'opened'])
+    expect(await runSql(path, 'select version from schema_versions')).toEqual([
+      { version: 1 },
+      { version: 2 },
+    ])
+    // Not the copy of a process that came second: that would be of the new schema.
+    const old = await openCatalog({ path: `${path}.before-v2`, host: 'alpha' })
+    await old.close()
+  })
+
+  it('is begun again when it was killed in the middle', async () => {
+    const path = await oldCatalog()
+    const script = `
+      ${CHILD_MIGRATIONS}
+      migrations.push({ version: 3, name: 'dies', apply: async () => process.kill(process.pid, 'SIGKILL') })
+      await openCatalog({ path: args[0], host: 'alpha', migrations })
+    `
+    const victim = child(script, path, KYSELY)
+    await victim.output
+    expect(victim.process.signalCode).toBe('SIGKILL')
+
+    expect(await runSql(path, 'select version from schema_versions')).toEqual([{ version: 1 }])
+    const catalog = await openCatalog({ path, host: 'alpha', migrations: TWO })
+    await catalog.check()
+    await catalog.close()
+  })
+})
+
+// A script given on the command line has no folder from which it could resolve the name.
+const KYSELY = import.meta.resolve('kysely')
+
+const CHILD_MIGRATIONS = `
+  const { MIGRATIONS } = await dist('catalog/migrations.js')
+  const migrations = [...MIGRATIONS, { version: 2, name: 'test', apply: async (db, types) => {
+    const { sql } = await import(args[1])
+    await sql\`alter table archives add column mood \${types.text} not null default 'good'\`.execute(db)
+  } }]
+`
+
+/** A catalog of schema version 1 with one stored archive. */
+async function oldCatalog(): Promise<string> {
+  const path = join(temporaryFolder(), 'catalog.db')
+  const catalog = await openCatalog({ path, host: 'alpha' })
+  await catalog.registerServers([near])
+  await stored(catalog, await ready(catalog), near)
+  await catalog.close()
+  return path
+}

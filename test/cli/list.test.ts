@@ -1,0 +1,100 @@
+import { afterEach, beforeEach, expect, it } from 'vitest'
+import { listCommand } from '../../src/cli/commands/list.ts'
+import type { Config } from '../../src/domain/config.ts'
+import { configOf, openStory, s3Server } from '../support/catalog-story.ts'
+import type { Story } from '../support/catalog-story.ts'
+import { commandLine } from '../support/command-line.ts'
+import type { CommandLineOptions } from '../support/command-line.ts'
+
+const [near, far] = [s3Server(1), s3Server(2)]
+let story: Story
+beforeEach(async () => {
+  story = await openStory([near, far])
+})
+afterEach(() => story.catalog.close())
+
+it('prints a table that grep and awk can read: whole names, no colours, nothing to trim', async () => {
+  await story.store('etc', '2026-03-01T02:30:00Z', [near])
+  await story.wait('a source with a very long name indeed', '2026-03-02T02:30:00Z', 1_500)
+  await story.pack('www', '2026-03-03T02:30:00Z')
+
+  const { exit, out, err } = await spillway('list')
+
+  expect([exit, err]).toEqual([0, []])
+  expect(out).toEqual([
+    'CREATED (UTC)        SOURCE                                 FILE                                                              SIZE  FILES  STATE    LOCATION  SERVER',
+    '2026-03-03 02:30:00  www                                    www-20260303-023000.tar.zst                                          -      -  packing  -         -',
+    '2026-03-02 02:30:00  a source with a very long name indeed  a-source-with-a-very-long-name-indeed-20260302-023000.tar.zst  1.50 kB   1234  waiting  local     -',
+    '2026-03-01 02:30:00  etc                                    etc-20260301-023000.tar.zst                                    1.00 GB   1234  stored   s3        1: s3-1.example.com/backups',
+  ])
+})
+
+it('fits the window of a terminal, and sums up', async () => {
+  await story.store('a source with a very long name indeed', '2026-03-01T02:30:00Z', [near, far])
+  await story.store('etc', '2026-03-02T02:30:00Z', [near])
+
+  const { out } = await spillway(['list'], { isTerminal: true, columns: 120 })
+
+  for (const line of out) expect(line.length).toBeLessThanOrEqual(120)
+  expect(out[2]).toMatch(/a source.*…/)
+  expect(out.at(-1)).toBe('2 archives, 2.00 GB')
+})
+
+it('prints one JSON document', async () => {
+  const row = await story.store('etc', '2026-03-01T02:30:00Z', [far])
+
+  const ran = await spillway('list', '--json')
+
+  expect(ran.json()).toMatchObject({
+    archives: [{ id: row.id, location: 's3', server: { number: 2, bucket: 'backups' } }],
+  })
+})
+
+it('shows failed archives only with --all, and why they failed', async () => {
+  await story.fail('etc', '2026-03-01T02:30:00Z', 'the disk is full')
+
+  expect((await spillway('list')).out).toEqual([])
+  const { out } = await spillway('list', '--all')
+  expect(out[1]).toMatch(/etc-20260301-023000\.tar\.zst +- +- {2}failed {2}- +the disk is full$/)
+})
+
+it('prints nothing but a remark when there is nothing, and makes no catalog for that', async () => {
+  const ran = await commandLine(
+    [listCommand],
+    () => ({ config: configOf(), catalogIfPresent: async () => undefined }),
+    ['list'],
+  )
+  expect(ran).toMatchObject({ exit: 0, out: [], closed: 1 })
+  expect(ran.err).toEqual(['no archives (failed and deleted ones: --all)'])
+})
+
+it('knows a source that is configured and has no archive yet', async () => {
+  expect(await spillway('list', '--source=www')).toMatchObject({ exit: 0 })
+})
+
+it('still knows a source that left the configuration', async () => {
+  await story.store('old', '2026-03-01T02:30:00Z', [near])
+  const { exit, out } = await spillway('list', '--source=old')
+  expect([exit, out.length]).toEqual([0, 2])
+})
+
+it('takes an unknown source for a mistake', async () => {
+  const ran = await spillway('list', '--source=ect', '--json')
+  expect(ran.exit).toBe(2)
+  expect(ran.json()).toEqual({
+    error: {
+      code: 'USAGE',
+      message: 'there is no source "ect", and no archive of one',
+      hint: 'did you mean "etc"?',
+    },
+    exit: 2,
+  })
+})
+
+function spillway(...args: readonly (string | readonly string[] | CommandLineOptions)[]) {
+  const argv = args.flatMap((arg) => (typeof arg === 'string' || Array.isArray(arg) ? arg : []))
+  const options = args.find((arg) => typeof arg === 'object' && !Array.isArray(arg))
+  const config: Config = configOf({ servers: [near, far] })
+  const services = { config, catalogIfPresent: async () => story.catalog }
+  return commandLine([listCommand], () => services, argv, options as CommandLineOptions)
+}

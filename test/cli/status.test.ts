@@ -1,0 +1,119 @@
+import { afterEach, beforeEach, expect, it } from 'vitest'
+import { statusCommand } from '../../src/cli/commands/status.ts'
+import type { Config } from '../../src/domain/config.ts'
+import { configOf, GB, openStory, s3Server } from '../support/catalog-story.ts'
+import type { Story } from '../support/catalog-story.ts'
+import { commandLine } from '../support/command-line.ts'
+import type { CommandLineOptions } from '../support/command-line.ts'
+
+const [near, far] = [s3Server(1), s3Server(2)]
+const gone = s3Server(3)
+const spare = s3Server(4, { isEnabled: false })
+let story: Story
+beforeEach(async () => {
+  story = await openStory([near, far, gone, spare])
+})
+afterEach(() => story.catalog.close())
+
+it('tells servers, sources and what waits', async () => {
+  await oneWeek()
+
+  const { exit, out, err } = await status()
+
+  expect([exit, err]).toEqual([0, []])
+  expect(out).toMatchInlineSnapshot(`
+    [
+      "host web1",
+      "",
+      "N  SERVER                        LIMIT     USED   OTHERS    SPARE  TAKEN  ARCHIVES  HEALTH          SEEN",
+      "1  s3-1.example.com/backups     100 GB  80.0 GB  15.0 GB  5.00 GB   95 %         1  full            9 h ago",
+      "2  s3-2.example.com/backups     100 GB      0 B      0 B   100 GB    0 %         0  dead            9 h ago",
+      "4  s3-4.example.com/backups     100 GB      0 B      0 B   100 GB    0 %         0  disabled        never",
+      "-  3: s3-3.example.com/backups       -  1.00 GB      0 B        -      -         1  not configured  never",
+      "  1: s3-1.example.com/backups is full: 6 GB needed, 5 GB spare",
+      "  2: s3-2.example.com/backups is dead: connect ECONNREFUSED\\n10.0.0.1:443",
+      "",
+      "SOURCE  LAST GOOD (UTC)       AGE     SIZE  PATH",
+      "etc     2026-03-02 02:30:00  10 h  80.0 GB  /srv/etc",
+      "www     NEVER                   -        -  /srv/www",
+      "! 1 source never reached a server.",
+      "",
+      "1 archive (6.00 GB) waits in the spool; the next run sends it first:",
+      "CREATED (UTC)        SOURCE  FILE                            SIZE",
+      "2026-03-02 02:40:00  www     www-20260302-024000.tar.zst  6.00 GB",
+    ]
+  `)
+})
+
+it('draws how full the servers are, on a terminal with room for it', async () => {
+  await oneWeek()
+  const { out } = await status({ isTerminal: true, columns: 140 })
+  expect(out.join('\n')).toContain('[###########-]  95 %')
+  const narrow = await status({ isTerminal: true, columns: 100 })
+  expect(narrow.out.join('\n')).not.toContain('[#')
+})
+
+it('shows what needs a look in colours: dead, nearly full, never', async () => {
+  await oneWeek()
+  const { out } = await status({ isTerminal: true, hasColour: true, columns: 110 })
+  const text = out.join('\n')
+  expect(text).toContain('\x1b[31mdead ')
+  expect(text).toContain('\x1b[31mNEVER')
+  expect(text).toMatch(/\x1b\[33m +95 %\x1b/)
+  expect(text).toContain('\x1b[33mfull ')
+})
+
+it('prints one JSON document', async () => {
+  await oneWeek()
+
+  const ran = await status({}, '--json')
+
+  expect(ran.json()).toMatchObject({
+    serverId: 'web1',
+    servers: [
+      { number: 1, limitBytes: 100 * GB, usedBytes: 80 * GB, spareBytes: 5 * GB, health: 'full' },
+      { number: 2, health: 'dead', checkedAt: '2026-03-02T02:31:00.000Z' },
+      { number: 4, health: 'unknown', checkedAt: null, enabled: false },
+      { number: null, archives: 1 },
+    ],
+    sources: [
+      { name: 'etc', lastGoodAt: '2026-03-02T02:30:00.000Z', lastSizeBytes: 80 * GB },
+      { name: 'www', lastGoodAt: null, lastSizeBytes: null },
+    ],
+    waiting: [{ source: 'www', sizeBytes: 6 * GB }],
+  })
+})
+
+it('answers before anything was archived, and makes no catalog for that', async () => {
+  const ran = await commandLine(
+    [statusCommand],
+    () => ({ config: configOf({ servers: [] }), catalogIfPresent: async () => undefined }),
+    ['status'],
+  )
+  expect(ran.exit).toBe(0)
+  expect(ran.out).toContain('No servers are configured.')
+  expect(ran.out).toContain('! 2 sources never reached a server.')
+  expect(ran.out.at(-1)).toBe('Nothing waits in the spool.')
+})
+
+it('marks a source whose last good archive is older than a night and a half', async () => {
+  await story.store('etc', '2026-02-27T02:30:00Z', [near])
+  const { out } = await status({ isTerminal: true, hasColour: true })
+  expect(out.join('\n')).toMatch(/\x1b\[33m *3 days\x1b/)
+})
+
+async function oneWeek(): Promise<void> {
+  await story.store('etc', '2026-03-01T02:30:00Z', [gone])
+  await story.store('etc', '2026-03-02T02:30:00Z', [near], { sizeBytes: 80 * GB })
+  await story.wait('www', '2026-03-02T02:40:00Z', 6 * GB)
+  const at = new Date('2026-03-02T02:31:00Z')
+  await story.catalog.setOtherBytes(near.identity, 15 * GB, at)
+  await story.catalog.setHealth(near.identity, 'full', '6 GB needed, 5 GB spare', at)
+  await story.catalog.setHealth(far.identity, 'dead', 'connect ECONNREFUSED\n10.0.0.1:443', at)
+}
+
+function status(options: CommandLineOptions = {}, ...args: string[]) {
+  const config: Config = configOf({ servers: [near, far, spare] })
+  const services = { config, catalogIfPresent: async () => story.catalog }
+  return commandLine([statusCommand], () => services, ['status', ...args], options)
+}

@@ -1,0 +1,209 @@
+import { spawnSync } from 'node:child_process'
+import {
+  chmodSync,
+  mkdirSync,
+  mkdtempSync,
+  readdirSync,
+  readFileSync,
+  rmSync,
+  statSync,
+  writeFileSync,
+} from 'node:fs'
+import { tmpdir } from 'node:os'
+import { join } from 'node:path'
+import { afterEach, beforeEach, describe, expect, it } from 'vitest'
+import { systemdCommand } from '../../src/cli/commands/systemd.ts'
+import { systemdUnits } from '../../src/operations/systemd-units.ts'
+import type { UnitsInput } from '../../src/operations/systemd-units.ts'
+import { commandLine } from '../support/command-line.ts'
+
+const ENV = `SERVER_ID=web1
+S3_SERVER_1_ENDPOINT=s3.example.com
+S3_SERVER_1_REGION=eu
+S3_SERVER_1_ACCESS_KEY=AKIAEXAMPLE
+S3_SERVER_1_SECRET_KEY_FILE=secret key
+S3_SERVER_1_BUCKET=backups
+S3_SERVER_2_ENDPOINT=file:///mnt/usb
+SOURCE_1_NAME=etc
+SOURCE_1_PATH=/etc
+SCHEDULE="30 2 1 * 1"
+`
+
+const hasSystemd = spawnSync('systemd-analyze', ['--version']).status === 0
+if (!hasSystemd) console.warn('SKIPPED: systemd-analyze is not here, so no unit is verified')
+
+let folder: string
+beforeEach(() => {
+  // Every character that a unit must escape, on the way to all of its paths.
+  folder = mkdtempSync(join(tmpdir(), 'units 50%h $HOME "q" \\x '))
+  writeFileSync(join(folder, '.env'), ENV, { mode: 0o600 })
+  writeFileSync(join(folder, 'secret key'), 'topsecret\n', { mode: 0o600 })
+})
+afterEach(() => rmSync(folder, { recursive: true, force: true }))
+
+it('prints the units to standard output and what to do next beside it', async () => {
+  const { exit, out, err, opened } = await systemd()
+
+  expect([exit, opened]).toEqual([0, []])
+  expect(out.filter((line) => line.startsWith('# /etc/systemd/system/'))).toEqual([
+    '# /etc/systemd/system/spillway.service',
+    '# /etc/systemd/system/spillway.timer',
+    '# /etc/systemd/system/spillway-failure@.service',
+  ])
+  expect(out).toContain('OnCalendar=Mon *-*-* 02:30:00')
+  expect(out.join('\n')).toContain('-/mnt/usb')
+  const said = err.join('\n')
+  expect(said).toContain('The service runs as root')
+  expect(said).toContain(`  install -d -m 0700 '${folder}/data'`)
+  expect(said).toContain('  systemctl daemon-reload\n  systemctl enable --now spillway.timer')
+  // Nothing was written, and no secret was printed.
+  expect(readdirSync(folder).toSorted()).toEqual(['.env', 'secret key'])
+  expect([...out, ...err].join('\n')).not.toMatch(/AKIAEXAMPLE|topsecret/)
+})
+
+it('runs this Node and this program', async () => {
+  const { out } = await systemd()
+  const start = out.find((line) => line.startsWith('ExecStart=')) ?? ''
+  expect(start).toContain(process.execPath)
+  expect(start).toContain('/dist/src/main.js')
+})
+
+it('installs units that everybody may read, once, and leaves no half of one', async () => {
+  const to = join(folder, 'units')
+
+  const first = await systemd('--install', `--to=${to}`)
+  expect(first).toMatchObject({ exit: 0, err: [] })
+  expect(first.out[0]).toBe(`wrote     ${to}/spillway.service`)
+  expect(readdirSync(to).toSorted()).toEqual([
+    'spillway-failure@.service',
+    'spillway.service',
+    'spillway.timer',
+  ])
+  expect(statSync(join(to, 'spillway.service')).mode & 0o777).toBe(0o644)
+
+  const again = await systemd('--install', `--to=${to}`)
+  expect(again.out[0]).toBe(`unchanged ${to}/spillway.service`)
+
+  writeFileSync(join(to, 'spillway.timer'), 'edited')
+  const third = await systemd('--install', `--to=${to}`)
+  expect(third.out[1]).toBe(`wrote     ${to}/spillway.timer`)
+  expect(readFileSync(join(to, 'spillway.timer'), 'utf8')).toContain('OnCalendar=')
+})
+
+it('says what is wrong when it may not write there', async () => {
+  writeFileSync(join(folder, 'file'), '')
+  const { exit, err } = await systemd('--install', `--to=${join(folder, 'file/units')}`)
+  expect(exit).toBe(4)
+  expect(err[0]).toMatch(/cannot write .*spillway\.service: ENOTDIR.* \[UNITS_NOT_WRITTEN\]$/)
+})
+
+it.each([
+  [['--run-as=root; rm -rf /'], /--run-as must be the name of a user/],
+  [['--run-as=backup', '--user'], /exclude each other/],
+  [['extra'], /takes no operand/],
+])('refuses %j', async (args, message) => {
+  const { exit, err } = await systemd(...args)
+  expect(exit).toBe(2)
+  expect(err[0]).toMatch(message)
+})
+
+it('refuses settings that the run would refuse', async () => {
+  chmodSync(join(folder, '.env'), 0o644)
+  expect((await systemd()).exit).toBe(4)
+})
+
+it('follows the folders of the env file, each once', async () => {
+  const env = `${ENV}DATA_DIR=/srv/spillway\nSPOOL_DIR=/big/spool\nCATALOG_URL=sqlite:/srv/spillway/db/c.db\n`
+  writeFileSync(join(folder, '.env'), env, { mode: 0o600 })
+  const { out } = await systemd()
+  expect(out).toContain('ReadWritePaths=/srv/spillway /big/spool -/mnt/usb')
+})
+
+it('reads the env file as the service will: without the environment of this shell', async () => {
+  process.env['SCHEDULE'] = '0 0 * * *'
+  try {
+    expect((await systemd()).out).toContain('OnCalendar=Mon *-*-* 02:30:00')
+  } finally {
+    delete process.env['SCHEDULE']
+  }
+})
+
+// The real judge of a unit.
+describe.skipIf(!hasSystemd)('systemd', () => {
+  it.each([
+    ['as root', []],
+    ['as a user who reads everything', ['--run-as=daemon']],
+    ['of a user', ['--user']],
+  ])('accepts the units %s, without a word', async (_what, args) => {
+    const { to } = await installed(...args)
+    const manager = args.includes('--user') ? ['--user'] : []
+    expect(verify(to, ...manager)).toEqual({ status: 0, stderr: '' })
+  })
+
+  it('finds the service well protected: exposure 4.0 or better', async () => {
+    for (const args of [[], ['--run-as=daemon']]) {
+      const { to } = await installed(...args)
+      const security = spawnSync(
+        'systemd-analyze',
+        ['security', '--offline=true', '--threshold=40', '--no-pager', 'spillway.service'],
+        { cwd: to, encoding: 'utf8' },
+      )
+      expect(security.status, security.stdout + security.stderr).toBe(0)
+      const [, exposure] = /exposure level for \S+: ([\d.]+)/.exec(security.stdout) ?? []
+      expect(Number(exposure)).toBeLessThanOrEqual(4)
+    }
+  })
+
+  it('finds the program however its folder is called', () => {
+    // Quotes and backslashes are refused by systemd itself, in the program's name alone.
+    const bin = mkdtempSync(join(tmpdir(), 'bin 50%h $HOME größe '))
+    const nodePath = join(bin, 'node')
+    writeFileSync(nodePath, '#!/bin/sh\n', { mode: 0o755 })
+    const paths = { nodePath, programPath: join(folder, 'main.js'), envFile: join(folder, '.env') }
+    const input: UnitsInput = {
+      ...{ scope: 'system', runAs: undefined, keyFiles: [], optionalPaths: [], ...paths },
+      ...{ writablePaths: [bin, folder], calendar: ['02:30'], calendarWords: 'every day at 02:30' },
+    }
+    for (const { name, text } of systemdUnits(input)) writeFileSync(join(folder, name), text)
+    expect(verify(folder)).toEqual({ status: 0, stderr: '' })
+
+    // And would tell if it did not.
+    const path = join(folder, 'spillway.service')
+    writeFileSync(path, readFileSync(path, 'utf8').replaceAll('%%h', '%h'))
+    expect(verify(folder)).toMatchObject({ status: 1 })
+    rmSync(bin, { recursive: true })
+  })
+
+  it('understands the schedule', async () => {
+    const { to } = await installed()
+    const timer = readFileSync(join(to, 'spillway.timer'), 'utf8')
+    const calendars = [...timer.matchAll(/^OnCalendar=(.*)$/gm)].map(([, line = '']) => line)
+    expect(calendars).toHaveLength(2)
+    for (const line of calendars)
+      expect(spawnSync('systemd-analyze', ['calendar', line]).status, line).toBe(0)
+  })
+})
+
+async function installed(...args: readonly string[]) {
+  const to = join(folder, 'units')
+  mkdirSync(to, { recursive: true })
+  const { exit } = await systemd('--install', `--to=${to}`, ...args)
+  expect(exit).toBe(0)
+  return { to }
+}
+
+function verify(cwd: string, ...manager: readonly string[]) {
+  const units = readdirSync(cwd).filter((name) => name.startsWith('spillway'))
+  const { status, stderr } = spawnSync(
+    'systemd-analyze',
+    [...manager, 'verify', '--man=no', ...units.map((name) => `./${name}`)],
+    { cwd, encoding: 'utf8', env: { ...process.env, XDG_RUNTIME_DIR: folder } },
+  )
+  return { status, stderr }
+}
+
+function systemd(...args: readonly string[]) {
+  const open = () => Promise.reject(new Error('the units need no services'))
+  const config = `--config=${join(folder, '.env')}`
+  return commandLine([systemdCommand], open, ['systemd', config, ...args])
+}

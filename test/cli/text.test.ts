@@ -1,0 +1,81 @@
+import fc from 'fast-check'
+import { describe, expect, it } from 'vitest'
+import { cut, linesOf, nameOf, oneLine, padEnd, padStart, widthOf } from '../../src/cli/text.ts'
+
+describe('oneLine', () => {
+  it.each([
+    ['plain and größe and 日本 and 🙂', 'plain and größe and 日本 and 🙂'],
+    ['two\nlines\r\n', 'two\\nlines\\r\\n'],
+    ['\x1b[31mred\x07', '\\x1b[31mred\\x07'],
+    ['\x9b2J', '\\x9b2J'],
+    // Right-to-left override: "exe.gpj" would be read as "jpg.exe".
+    ['a\u202egpj.exe', 'a\\u{202e}gpj.exe'],
+    ['zero\u200bwidth', 'zero\\u{200b}width'],
+    ['half \ud83d of a pair', 'half \\u{d83d} of a pair'],
+    ['para\u2029graph', 'para\\u{2029}graph'],
+  ])('writes %j as %s', (text, shown) => {
+    expect(oneLine(text)).toBe(shown)
+  })
+
+  it('leaves nothing that could move a cursor, whatever it is given', () => {
+    fc.assert(
+      fc.property(fc.string({ unit: 'binary' }), (text) => {
+        expect(oneLine(text)).not.toMatch(/[\p{Cc}\p{Cf}\p{Cs}\p{Zl}\p{Zp}]/u)
+      }),
+    )
+  })
+})
+
+describe('linesOf', () => {
+  it('keeps line breaks and nothing else', () => {
+    expect(linesOf('a\r\n\tb\n')).toEqual(['a', '\\tb', ''])
+  })
+})
+
+describe('nameOf', () => {
+  it.each([
+    [Buffer.from('größe 🙂'), 'größe 🙂'],
+    [Buffer.from([0x61, 0xff, 0x62]), 'a\\xffb'],
+    // A Latin-1 name, as old disks hold them.
+    [Buffer.from('größe', 'latin1'), 'gr\\xf6\\xdfe'],
+    [Buffer.from([0xc0, 0xaf]), '\\xc0\\xaf'],
+    [Buffer.from([0xed, 0xa0, 0x80]), '\\xed\\xa0\\x80'],
+    [Buffer.from([0xe2, 0x82]), '\\xe2\\x82'],
+    [Buffer.from('a\nb'), 'a\\nb'],
+  ])('shows the bytes %j', (bytes, shown) => {
+    expect(nameOf(bytes)).toBe(shown)
+  })
+})
+
+describe('widths', () => {
+  it.each([
+    ['abc', 3],
+    ['', 0],
+    ['日本', 4],
+    ['e\u0301', 1],
+    ['🙂', 2],
+  ])('%j takes %d columns', (text, columns) => {
+    expect(widthOf(text)).toBe(columns)
+  })
+
+  it('pads by columns, not by characters', () => {
+    expect(padEnd('日', 4)).toBe('日  ')
+    expect(padStart('日', 4)).toBe('  日')
+    expect(padEnd('long', 2)).toBe('long')
+  })
+
+  it('cuts by columns, and says that it did', () => {
+    expect(cut('abcdef', 6)).toBe('abcdef')
+    expect(cut('abcdef', 4)).toBe('abc…')
+    expect(cut('日本語', 4)).toBe('日…')
+    expect(cut('abc', 0)).toBe('')
+  })
+
+  it('never cuts to more than was asked for', () => {
+    fc.assert(
+      fc.property(fc.string({ unit: 'grapheme' }), fc.nat(20), (text, columns) => {
+        expect(widthOf(cut(text, columns))).toBeLessThanOrEqual(columns)
+      }),
+    )
+  })
+})

@@ -1,0 +1,39 @@
+// The model server itself, where the contract suite does not reach: what it refuses, and its process.
+
+import { spawn } from 'node:child_process'
+import { once } from 'node:events'
+import { readdir } from 'node:fs/promises'
+import { tmpdir } from 'node:os'
+import { join } from 'node:path'
+import { expect, it } from 'vitest'
+import { startS3Model } from './s3-model.ts'
+
+it('refuses what is not signed, and signatures that are none', async () => {
+  const model = await startS3Model({ keep: 'memory' })
+  const url = `${model.endpoint}/archives/key`
+  expect((await fetch(url)).status).toBe(403)
+  const bad = await fetch(url, { headers: { authorization: 'AWS4-HMAC-SHA256 nonsense' } })
+  expect(bad.status).toBe(400)
+  expect(await bad.text()).toContain('<Code>AuthorizationHeaderMalformed</Code>')
+  await model.close()
+})
+
+it('leaves no file behind', async () => {
+  const before = await readdir(tmpdir())
+  const model = await startS3Model()
+  await model.close()
+  const after = (await readdir(tmpdir())).filter((name) => name.startsWith('s3-model-'))
+  expect(after.filter((name) => !before.includes(name))).toEqual([])
+})
+
+it('runs as a process: one line of JSON, and an end at SIGTERM', async () => {
+  const main = join(import.meta.dirname, '../../dist/test/support/s3-model-main.js')
+  const child = spawn(process.execPath, [main, '{"buckets":["demo"]}'])
+  const [line] = (await once(child.stdout, 'data')) as [Buffer]
+  const { endpoint, keys } = JSON.parse(line.toString()) as { endpoint: string; keys: object }
+  expect(endpoint).toMatch(/^http:\/\/127\.0\.0\.1:\d+$/)
+  expect(keys).toMatchObject({ accessKey: 'model-access-key', region: 'us-east-1' })
+  expect((await fetch(endpoint)).status).toBe(403)
+  child.kill('SIGTERM')
+  expect(await once(child, 'exit')).toEqual([0, null])
+})
