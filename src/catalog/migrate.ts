@@ -17,6 +17,8 @@ export type MigrateInput = {
   readonly migrations: readonly Migration[]
   /** The tables that are there now; asked again after the write lock is taken. */
   readonly tableNames: () => ReadonlySet<string>
+  /** The schema as it is now; kept with the version, see `recordedSchema`. */
+  readonly schemaText: () => string
   /** Keeps a copy of a catalog that is about to change; called under the write lock. */
   readonly beforeChange: (change: { readonly from: number; readonly to: number }) => Promise<void>
   /** For messages. */
@@ -40,17 +42,30 @@ export async function migrate(input: MigrateInput): Promise<void> {
           version: migration.version,
           name: migration.name,
           applied_at: new Date().toISOString(),
+          schema: input.schemaText(),
         })
         .execute()
     }
   })
 }
 
+/** The schema as the last migration left it. */
+export async function recordedSchema(db: Kysely<Tables>): Promise<string> {
+  const { schema } = await db
+    .selectFrom('schema_versions')
+    .select('schema')
+    .orderBy('version', 'desc')
+    .limit(1)
+    .executeTakeFirstOrThrow()
+  return schema
+}
+
 async function createVersions(db: Kysely<Tables>, t: ColumnTypes): Promise<void> {
   await sql`create table schema_versions (
     version ${t.integer} not null primary key,
     name ${t.text} not null,
-    applied_at ${t.text} not null
+    applied_at ${t.text} not null,
+    schema ${t.text} not null
   ) ${t.tableEnd}`.execute(db)
 }
 

@@ -12,8 +12,8 @@ import type { Catalog } from './catalog.ts'
 import { makePrivateFile, placeGuard, prepareCatalogFile, publishCopy } from './catalog-file.ts'
 import { corrupt } from './damage.ts'
 import { createKyselyCatalog } from './kysely-catalog.ts'
-import { findLedgerFaults, requireColumns } from './ledger-check.ts'
-import { migrate } from './migrate.ts'
+import { findLedgerFaults } from './ledger-check.ts'
+import { migrate, recordedSchema } from './migrate.ts'
 import { MIGRATIONS } from './migrations.ts'
 import type { Migration } from './migrations.ts'
 import { PatientSqliteDialect, SQLITE_TYPES } from './sqlite-dialect.ts'
@@ -98,7 +98,7 @@ export async function openCatalog(options: CatalogOptions): Promise<Catalog> {
       try {
         return findDamage(connection.handle, 'full')
       } catch (error) {
-        throw fromSqlite(error, path)
+        throw fromDamaged(error, path)
       }
     },
     close: () => disconnect(connection),
@@ -113,20 +113,25 @@ async function connect(setting: Setting): Promise<Connection> {
   const dialect = new PatientSqliteDialect({ handle, path, busyTimeoutMs, requireInPlace })
   const connection = { handle, db: new Kysely<Tables>({ dialect }) }
   try {
-    const isChecked = databaseBytes(handle) <= CHECKED_ON_OPEN_BYTES_MAX
+    const isNew = tableNames(handle).size === 0
+    const isChecked = !isNew && databaseBytes(handle) <= CHECKED_ON_OPEN_BYTES_MAX
     if (isChecked) requireNone(path, findDamage(handle, 'quick'))
     await bringUpToDate(connection, setting)
-    await requireColumns(connection.db)
+    requireSchema(handle, await recordedSchema(connection.db), path)
     endBlockingWaits(handle, busyTimeoutMs)
     if (isChecked) requireNone(path, await findLedgerFaults(connection.db))
     return connection
   } catch (error) {
     await disconnect(connection)
-    // A table or column that is missing from the latest schema is damage here, and a bug later.
-    if (sqliteCode(error) === 'SQLITE_ERROR')
-      throw corrupt(path, 'its schema is not what it says', error)
-    throw fromSqlite(error, path)
+    throw fromDamaged(error, path)
   }
+}
+
+/** While a file is checked, SQL that does not fit its schema is damage; later it is our bug. */
+function fromDamaged(error: unknown, path: string): unknown {
+  return sqliteCode(error) === 'SQLITE_ERROR'
+    ? corrupt(path, 'its schema is not what it says', error)
+    : fromSqlite(error, path)
 }
 
 async function bringUpToDate({ handle, db }: Connection, setting: Setting): Promise<void> {
@@ -136,6 +141,7 @@ async function bringUpToDate({ handle, db }: Connection, setting: Setting): Prom
     types: SQLITE_TYPES,
     migrations,
     tableNames: () => tableNames(handle),
+    schemaText: () => JSON.stringify(schemaOf(handle)),
     beforeChange: async ({ to }) => {
       const copyPath = `${path}.before-v${to}`
       makePrivateFile(`${copyPath}.partial`)
@@ -225,6 +231,31 @@ function tableNames(handle: SqliteHandle): ReadonlySet<string> {
   return new Set((rows as { name: string }[]).map(({ name }) => name))
 }
 
+type SchemaObject = { readonly name: string; readonly sql: string }
+
+function schemaOf(handle: SqliteHandle): readonly SchemaObject[] {
+  return handle
+    .prepare('select name, sql from sqlite_master where sql is not null order by name')
+    .all([]) as SchemaObject[]
+}
+
+/**
+ * A changed bit in the schema would change a constraint, or what an index holds, and no check of
+ * SQLite's would see it. What somebody added is his own.
+ */
+function requireSchema(handle: SqliteHandle, recorded: string, path: string): void {
+  const found = new Map(schemaOf(handle).map(({ name, sql }) => [name, sql]))
+  let made: readonly SchemaObject[]
+  try {
+    made = JSON.parse(recorded) as SchemaObject[]
+  } catch (cause) {
+    throw corrupt(path, 'its schema is not what it says', cause)
+  }
+  const changed = made.find(({ name, sql }) => found.get(name) !== sql)
+  if (changed !== undefined)
+    throw corrupt(path, `its schema is not what it says, at "${changed.name}"`)
+}
+
 function databaseBytes(handle: SqliteHandle): number {
   const pages = handle.pragma('page_count', { simple: true }) as number
   return pages * (handle.pragma('page_size', { simple: true }) as number)
@@ -232,10 +263,15 @@ function databaseBytes(handle: SqliteHandle): number {
 
 /** The first few things that are wrong with the file; none: it is sound. */
 function findDamage(handle: SqliteHandle, depth: 'quick' | 'full'): readonly string[] {
-  const check = depth === 'quick' ? 'quick_check' : 'integrity_check'
-  const found = (handle.pragma(`${check}(3)`) as Record<string, string>[])
-    .map((row) => String(row[check]))
+  // A quick check does not compare rows with indices. For the few servers that costs nothing, and a
+  // server whose identity was damaged would come back as a new one, with all of its limit to spend.
+  const checks =
+    depth === 'quick' ? ['quick_check(3)', 'integrity_check(s3_servers)'] : ['integrity_check(3)']
+  const found = checks
+    .flatMap((check) => handle.pragma(check) as Record<string, unknown>[])
+    .map((row) => String(Object.values(row)[0]))
     .filter((line) => line !== 'ok')
+    .slice(0, 3)
   if (found.length > 0 || depth === 'quick') return found
   const orphans = handle.pragma('foreign_key_check') as { table: string; parent: string }[]
   return orphans

@@ -91,7 +91,13 @@ type AttemptsTable = {
   at: string
 }
 
-type SchemaVersionsTable = { version: Integer; name: string; applied_at: string }
+type SchemaVersionsTable = {
+  version: Integer
+  name: string
+  applied_at: string
+  /** The schema as this version left it, so that damage to it is found; '' where nobody looks. */
+  schema: string
+}
 
 export type Tables = {
   s3_servers: ServersTable
@@ -100,74 +106,4 @@ export type Tables = {
   s3_archives: CopiesTable
   attempts: AttemptsTable
   schema_versions: SchemaVersionsTable
-}
-
-/** Every column that the queries use. The compiler sees to it that none is missing here. */
-export const COLUMNS: { readonly [T in keyof Tables]: Readonly<Record<keyof Tables[T], true>> } = {
-  s3_servers: {
-    id: true,
-    identity: true,
-    label: true,
-    endpoint: true,
-    bucket: true,
-    prefix: true,
-    used_bytes: true,
-    reserved_bytes: true,
-    catalog_bytes: true,
-    other_bytes: true,
-    used_copies: true,
-    listed_at: true,
-  },
-  server_health: { host: true, server_id: true, health: true, reason: true, checked_at: true },
-  archives: {
-    id: true,
-    host: true,
-    source: true,
-    source_kind: true,
-    state: true,
-    file: true,
-    key: true,
-    local_path: true,
-    size_bytes: true,
-    source_bytes: true,
-    member_count: true,
-    sha256: true,
-    started_at: true,
-    ended_at: true,
-    verified_at: true,
-    is_pinned: true,
-    warning_count: true,
-    warnings: true,
-    reason: true,
-    stored_copies: true,
-    first_stored_at: true,
-  },
-  s3_archives: {
-    id: true,
-    archive_id: true,
-    server_id: true,
-    state: true,
-    key: true,
-    token: true,
-    upload_id: true,
-    size_bytes: true,
-    reserved_bytes: true,
-    etag: true,
-    version_id: true,
-    stored_at: true,
-    reason: true,
-  },
-  attempts: {
-    id: true,
-    archive_id: true,
-    server_id: true,
-    server_number: true,
-    outcome: true,
-    code: true,
-    message: true,
-    bytes_sent: true,
-    seconds: true,
-    at: true,
-  },
-  schema_versions: { version: true, name: true, applied_at: true },
 }

@@ -76,7 +76,7 @@ function packedLine(event: Extract<RunEvent, { kind: 'packed' }>): EventLine {
   return {
     level: event.warningCount === 0 ? 6 : 4,
     text:
-      `packed ${event.file}: ${formatCount(event.memberCount)} files, ` +
+      `packed ${event.file}: ${plural(event.memberCount, 'file')}, ` +
       `${formatBytes(event.sourceBytes)} read, ${formatBytes(event.sizeBytes)} written ` +
       `in ${spent(event.sourceBytes, event.seconds)}${warnings}`,
   }

@@ -11,7 +11,7 @@ type SignalSource = {
 // SIGHUP as well: a run that was begun in a terminal stops in order when the terminal is closed.
 const SIGNALS: readonly NodeJS.Signals[] = ['SIGINT', 'SIGTERM', 'SIGHUP']
 
-/** `endNow` is process.exit, which only main.ts may call. */
+/** `endNow` ends the process, which only main.ts may do. */
 export function watchSignals(
   source: SignalSource,
   input: {

@@ -48,14 +48,21 @@ export class ValueProblem extends Error {
   }
 }
 
-/** One error for all problems: a line each, after a first line that names the file. */
-export function configInvalid(where: string, problems: readonly Problem[]): SpillwayError {
+/** One error for all problems: a line each, after a first line that says where they are. */
+export function configInvalid(
+  where: string,
+  problems: readonly Problem[],
+  hint?: string,
+): SpillwayError {
   const lines = problems.map(formatProblem)
   const count = lines.length === 1 ? '1 problem' : `${lines.length} problems`
   const isNotBuilt = problems.every((problem) => problem.isNotBuilt === true)
   return new SpillwayError(
     isNotBuilt ? 'NOT_BUILT' : 'CONFIG_INVALID',
-    [`${count} in ${where}`, ...lines].join('\n  '),
-    { facts: { problems: lines.join('\n'), count: lines.length } },
+    [`${count} in ${where}`, ...lines].join('\n'),
+    {
+      facts: { problems: lines.join('\n'), count: lines.length },
+      ...(hint === undefined ? {} : { hint }),
+    },
   )
 }

@@ -85,6 +85,16 @@ function serviceText(input: UnitsInput): string {
   ])
 }
 
+function capabilityLines({ runAs }: UnitsInput): readonly string[] {
+  if (runAs !== undefined)
+    return ['# To read every source.', 'CapabilityBoundingSet=CAP_DAC_READ_SEARCH']
+  return [
+    '# Of what root may do: read every source, and write to the folders above whoever owns them',
+    '# (a disk with FAT belongs to the user who mounted it).',
+    'CapabilityBoundingSet=CAP_DAC_READ_SEARCH CAP_DAC_OVERRIDE',
+  ]
+}
+
 /** Needs root: mounts, capabilities, devices. */
 function systemSandbox(input: UnitsInput): readonly string[] {
   const writable = [
@@ -99,8 +109,7 @@ function systemSandbox(input: UnitsInput): readonly string[] {
     'ProtectHome=read-only',
     'PrivateTmp=no',
     `ReadWritePaths=${writable.join(' ')}`,
-    '# To read every file, and nothing else that root may do.',
-    'CapabilityBoundingSet=CAP_DAC_READ_SEARCH',
+    ...capabilityLines(input),
     'PrivateDevices=yes',
     'ProtectKernelTunables=yes',
     'ProtectKernelModules=yes',
@@ -179,8 +188,9 @@ function failureText(input: UnitsInput): string {
   return unit([
     '# Started when a run fails. Writes to the journal with priority "err", where monitoring finds it:',
     `#   ${journal} -p err -t spillway`,
-    '# To be told in another way as well, add a line to a drop-in, for example',
-    '#   ExecStart=/usr/local/bin/notify "%i failed"',
+    `# To be told in another way as well, name a unit of your own in a drop-in of ${SERVICE}:`,
+    '#   [Unit]',
+    '#   OnFailure=my-mail@%n.service',
     '[Unit]',
     'Description=Spillway: tell that %i failed',
     '',
@@ -189,10 +199,26 @@ function failureText(input: UnitsInput): string {
     `ExecStart=/bin/echo "${message}"`,
     'SyslogIdentifier=spillway',
     'SyslogLevel=err',
-    ...(input.scope === 'system' ? ['DynamicUser=yes', 'CapabilityBoundingSet='] : []),
-    'NoNewPrivileges=yes',
+    ...(input.scope === 'system' ? ECHO_SANDBOX : []),
+    ...commonSandbox().filter((line) => !line.startsWith('#') && !line.startsWith('MemoryDeny')),
   ])
 }
+
+// It writes one line and needs nothing at all.
+const ECHO_SANDBOX: readonly string[] = [
+  'DynamicUser=yes',
+  'CapabilityBoundingSet=',
+  'PrivateNetwork=yes',
+  'PrivateDevices=yes',
+  'ProtectHome=yes',
+  'ProtectKernelTunables=yes',
+  'ProtectKernelModules=yes',
+  'ProtectKernelLogs=yes',
+  'ProtectControlGroups=yes',
+  'ProtectClock=yes',
+  'ProtectHostname=yes',
+  'ProtectProc=invisible',
+]
 
 /** `root`, `user backup`, `you`: for comments and messages. */
 export function userWords({ scope, runAs }: Pick<UnitsInput, 'scope' | 'runAs'>): string {

@@ -18,13 +18,22 @@ export class Findings {
 
   warn(path: ByteString, reason: string): void {
     this.warningCount += 1
-    if (this.warnings.length < this.#keptMax)
-      this.warnings.push({ path: printablePath(path), reason })
+    if (this.warnings.length < this.#keptMax) this.warnings.push({ path: shown(path), reason })
   }
 
   note(path: ByteString, reason: string): void {
-    if (this.notes.length < this.#keptMax) this.notes.push({ path: printablePath(path), reason })
+    if (this.notes.length < this.#keptMax) this.notes.push({ path: shown(path), reason })
   }
+}
+
+// Paths have no limit; a line of a report has. The ends of a path tell most.
+const SHOWN_CHARACTERS_MAX = 1_000
+
+function shown(path: ByteString): string {
+  const text = printablePath(path)
+  if (text.length <= SHOWN_CHARACTERS_MAX) return text
+  const half = SHOWN_CHARACTERS_MAX / 2
+  return `${text.slice(0, half)}[...]${text.slice(-half)}`
 }
 
 /** The system's reason in words. */

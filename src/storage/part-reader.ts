@@ -19,4 +19,6 @@ export interface PartReader {
   close(): Promise<void>
 }
 
-export const PART_BUFFER_BYTES_MAX = 16 * 1024 * 1024
+// Measured with parts of 16 MiB, three at once: kept in memory they make the process 245 MB large, read
+// again (from the page cache) 154 MB, for 7 % more processor time. A run has 256 MiB in all.
+export const PART_BUFFER_BYTES_MAX = 1024 * 1024

@@ -101,6 +101,7 @@ describe('a database file', () => {
   it.each([
     { name: 'a table', sql: 'drop table attempts' },
     { name: 'a column', sql: 'alter table s3_archives drop column reason' },
+    { name: 'an index', sql: 'drop index copies_by_key' },
     {
       name: 'a column that sums need',
       sql: 'alter table s3_archives rename column reserved_bytes to x',
@@ -114,6 +115,17 @@ describe('a database file', () => {
       code: 'CATALOG_CORRUPT',
       message: expect.stringContaining('its schema is not what it says') as string,
     })
+  })
+
+  it('may have more than we made: an index of somebody, statistics', async () => {
+    const path = join(temporaryFolder(), 'catalog.db')
+    writeFileSync(path, whole.bytes)
+    await runSql(path, 'create index theirs on archives (sha256)')
+    await runSql(path, 'analyze')
+
+    const catalog = await openCatalog({ path, host: 'alpha' })
+    await catalog.check()
+    await catalog.close()
   })
 
   it('whose counts of stored copies are wrong is found by check', async () => {

@@ -29,15 +29,24 @@ it('prints a table that grep and awk can read: whole names, no colours, nothing 
   ])
 })
 
-it('fits the window of a terminal, and sums up', async () => {
-  await story.store('a source with a very long name indeed', '2026-03-01T02:30:00Z', [near, far])
-  await story.store('etc', '2026-03-02T02:30:00Z', [near])
+it.each([80, 90, 100, 110, 120, 160])(
+  'fits a window of %d columns, and sums up',
+  async (columns) => {
+    await story.store('a source with a long name', '2026-03-01T02:30:00Z', [near, far])
+    await story.store('etc', '2026-03-02T02:30:00Z', [near])
 
-  const { out } = await spillway(['list'], { isTerminal: true, columns: 120 })
+    const { out } = await spillway(['list'], { isTerminal: true, columns })
 
-  for (const line of out) expect(line.length).toBeLessThanOrEqual(120)
-  expect(out[2]).toMatch(/a source.*…/)
-  expect(out.at(-1)).toBe('2 archives, 2.00 GB')
+    for (const line of out) expect(line.length).toBeLessThanOrEqual(columns)
+    expect(out[2]).toContain('…')
+    expect(out.at(-1)).toBe('2 archives, 2.00 GB')
+  },
+)
+
+it('leaves the name of an ordinary archive whole from 100 columns on', async () => {
+  await story.store('photos', '2026-03-02T02:30:00Z', [near])
+  const { out } = await spillway(['list'], { isTerminal: true, columns: 100 })
+  expect(out[1]).toMatch(/photos-20260302-023000\.tar\.zst .* stored {2}s3 {8}1$/)
 })
 
 it('prints one JSON document', async () => {

@@ -9,6 +9,7 @@ import type { CommandLineOptions } from '../support/command-line.ts'
 const [near, far] = [s3Server(1), s3Server(2)]
 const gone = s3Server(3)
 const spare = s3Server(4, { isEnabled: false })
+const ESCAPE = '\x1b'
 let story: Story
 beforeEach(async () => {
   story = await openStory([near, far, gone, spare])
@@ -59,7 +60,7 @@ it('shows what needs a look in colours: dead, nearly full, never', async () => {
   const text = out.join('\n')
   expect(text).toContain('\x1b[31mdead ')
   expect(text).toContain('\x1b[31mNEVER')
-  expect(text).toMatch(/\x1b\[33m +95 %\x1b/)
+  expect(text).toMatch(inYellow('95 %'))
   expect(text).toContain('\x1b[33mfull ')
 })
 
@@ -99,8 +100,12 @@ it('answers before anything was archived, and makes no catalog for that', async 
 it('marks a source whose last good archive is older than a night and a half', async () => {
   await story.store('etc', '2026-02-27T02:30:00Z', [near])
   const { out } = await status({ isTerminal: true, hasColour: true })
-  expect(out.join('\n')).toMatch(/\x1b\[33m *3 days\x1b/)
+  expect(out.join('\n')).toMatch(inYellow('3 days'))
 })
+
+function inYellow(text: string): RegExp {
+  return new RegExp(`${ESCAPE}\\[33m *${text}${ESCAPE}`)
+}
 
 async function oneWeek(): Promise<void> {
   await story.store('etc', '2026-03-01T02:30:00Z', [gone])

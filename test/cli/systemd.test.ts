@@ -140,18 +140,20 @@ describe.skipIf(!hasSystemd)('systemd', () => {
     expect(verify(to, ...manager)).toEqual({ status: 0, stderr: '' })
   })
 
-  it('finds the service well protected: exposure 4.0 or better', async () => {
-    for (const args of [[], ['--run-as=daemon']]) {
-      const { to } = await installed(...args)
-      const security = spawnSync(
-        'systemd-analyze',
-        ['security', '--offline=true', '--threshold=40', '--no-pager', 'spillway.service'],
-        { cwd: to, encoding: 'utf8' },
-      )
-      expect(security.status, security.stdout + security.stderr).toBe(0)
-      const [, exposure] = /exposure level for \S+: ([\d.]+)/.exec(security.stdout) ?? []
-      expect(Number(exposure)).toBeLessThanOrEqual(4)
-    }
+  it.each([
+    ['spillway.service', []],
+    ['spillway.service', ['--run-as=daemon']],
+    ['spillway-failure@.service', []],
+  ])('finds %s %j well protected: exposure 4.0 or better', async (name, args) => {
+    const { to } = await installed(...args)
+    const security = spawnSync(
+      'systemd-analyze',
+      ['security', '--offline=true', '--threshold=40', '--no-pager', name],
+      { cwd: to, encoding: 'utf8' },
+    )
+    expect(security.status, security.stdout + security.stderr).toBe(0)
+    const [, exposure] = /exposure level for \S+: ([\d.]+)/.exec(security.stdout) ?? []
+    expect(Number(exposure)).toBeLessThanOrEqual(4)
   })
 
   it('finds the program however its folder is called', () => {

@@ -81,7 +81,7 @@ it('refuses a link that leads in circles', async () => {
   symlinkSync('.env', file)
   await expect(writeEnvFile(file, 'A=2\n', undefined)).rejects.toMatchObject({
     code: 'CONFIG_INVALID',
-    message: expect.stringContaining('leads nowhere'),
+    message: expect.stringContaining('leads nowhere') as string,
   })
 })
 
@@ -109,7 +109,7 @@ it('says where it could not write', async () => {
   const missing = join(folder, 'none/.env')
   await expect(writeEnvFile(missing, 'A=1\n', undefined)).rejects.toMatchObject({
     code: 'CONFIG_INVALID',
-    message: expect.stringContaining(`cannot write ${missing}`),
+    message: expect.stringContaining(`cannot write ${missing}`) as string,
   })
 })
 

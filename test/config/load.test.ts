@@ -55,7 +55,7 @@ describe('the file', () => {
     const env = Object.fromEntries(
       SERVER.trim()
         .split('\n')
-        .map((line) => line.split('=')),
+        .map((line) => line.split('=') as [name: string, value: string]),
     )
     const { config } = load({ env })
     expect(config.servers).toHaveLength(1)
@@ -161,7 +161,7 @@ describe('an env file with secrets', () => {
 it('lists all problems, those of the text and those of the values', () => {
   write('.env', 'COPIES=0\nZSTD_LEVEL=0\nZSTD_LEVEL=99\nKEEP_LAST 3\n')
   const error = refusal({})
-  expect(error.message.split('\n  ')).toEqual([
+  expect(error.message.split('\n')).toEqual([
     `4 problems in ${join(folder, '.env')}`,
     'ZSTD_LEVEL is set on more than one line (2, 3); remove all but one',
     'KEEP_LAST on line 4 is not followed by "="; write KEEP_LAST=...',

@@ -289,19 +289,19 @@ export function describeStorage(name: string, open: () => Promise<ContractSubjec
       const gone = AbortSignal.abort()
 
       const attempts = [
-        storage.begin({ key, token: TOKEN }, gone),
-        storage.putPart(upload, part, gone),
-        storage.complete(upload, [], gone),
-        storage.head(key, gone),
-        storage.remove(key, undefined, gone),
-        listed(storage.list('', gone)),
-        collect(storage.read(key, undefined, gone)),
-        storage.putSmall(key, chunksOf('x'), TOKEN, gone),
-        storage.abort(upload, gone),
-        storage.prepare(gone),
+        () => storage.begin({ key, token: TOKEN }, gone),
+        () => storage.putPart(upload, part, gone),
+        () => storage.complete(upload, [], gone),
+        () => storage.head(key, gone),
+        () => storage.remove(key, undefined, gone),
+        () => listed(storage.list('', gone)),
+        () => collect(storage.read(key, undefined, gone)),
+        () => storage.putSmall(key, chunksOf('x'), TOKEN, gone),
+        () => storage.abort(upload, gone),
+        () => storage.prepare(gone),
       ]
       for (const attempt of attempts)
-        expect(await failureFrom(attempt)).toMatchObject({ code: 'INTERRUPTED' })
+        expect(await failureFrom(attempt())).toMatchObject({ code: 'INTERRUPTED' })
       await storage.abort(upload, never)
     })
 

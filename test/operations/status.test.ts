@@ -86,7 +86,7 @@ it('counts an archive as good only when a server has it', async () => {
   const story = await begin()
   await story.store('etc', '2026-03-01T02:30:00Z', [near], { sizeBytes: 7 })
   await story.wait('etc', '2026-03-02T02:30:00Z')
-  await story.wait('www', '2026-03-02T02:30:00Z')
+  await story.wait('www', '2026-03-02T02:40:00Z')
 
   const { sources, waiting } = await status(story)
 

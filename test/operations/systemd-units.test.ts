@@ -50,7 +50,7 @@ describe('the service', () => {
 
   it('runs as root without the rights of root, or as a user who reads everything', () => {
     const root = lines(service())
-    expect(root).toContain('CapabilityBoundingSet=CAP_DAC_READ_SEARCH')
+    expect(root).toContain('CapabilityBoundingSet=CAP_DAC_READ_SEARCH CAP_DAC_OVERRIDE')
     expect(root.filter((line) => /^(User|AmbientCap)/.test(line))).toEqual([])
     expect(service()).toContain('# It runs as root,')
 

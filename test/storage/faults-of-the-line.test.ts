@@ -126,13 +126,13 @@ describe('a server that falls silent', () => {
   })
 
   it('is not blamed for our own rate limit', async () => {
-    // 300 kB at 150 kB/s: two seconds, twice the limit of silence.
-    const rateLimit = createRateLimit(1_200_000)!
+    // 40 kB/s: each piece of 64 KiB waits longer than silence may last.
+    const rateLimit = createRateLimit(320_000)!
     const world = await open({ rateLimit })
     const upload = await beginIn(world)
     const begun = performance.now()
-    await putPart(world.storage, upload)
-    expect(performance.now() - begun).toBeGreaterThan(1_700)
+    await putPart(world.storage, upload, 1, randomBytes(140_000))
+    expect(performance.now() - begun).toBeGreaterThan(3 * FAST_LIMITS.silenceMs)
   })
 
   it('is not blamed for a consumer that takes its time', async () => {
@@ -199,6 +199,19 @@ describe('broken connections', () => {
     world.proxy.assertFired()
   })
 
+  it('are no reason to go on with another object that took its place', async () => {
+    const world = await open()
+    await store(world, randomBytes(2 * PART_BYTES))
+    const cut = { kind: 'cut-answer', afterBytes: 100_000 } as const
+    world.proxy.add({ operation: 'Get', times: 1, fault: cut })
+    const seeded = async (): Promise<void> =>
+      world.model.seed(world.key, randomBytes(2 * PART_BYTES))
+    world.proxy.add({ operation: 'Get', fault: { kind: 'wait', until: seeded } })
+    const failure = await failureFrom(collect(world.storage.read(world.key, undefined, never)))
+    expect(failure.message).toContain('was replaced')
+    world.proxy.assertFired()
+  })
+
   it('end a read that makes no progress', async () => {
     const world = await open()
     await store(world)
@@ -237,6 +250,32 @@ describe('broken connections', () => {
       world.proxy.assertFired()
     },
   )
+})
+
+describe('an abort', () => {
+  it('is repeated when parts are still there after the first', async () => {
+    const world = await open()
+    const upload = await beginIn(world)
+    await putPart(world.storage, upload)
+    const fault = { kind: 'answer', status: 204 } as const
+    world.proxy.add({ operation: 'Abort', times: 1, fault })
+
+    await world.storage.abort(upload, never)
+
+    expect(world.model.uploads()).toEqual([])
+    world.proxy.assertFired()
+  })
+
+  it('that the server only claims to have done is not believed', async () => {
+    const world = await open({
+      rules: [{ operation: 'Abort', fault: { kind: 'answer', status: 204 } }],
+    })
+    const upload = await beginIn(world)
+    await putPart(world.storage, upload)
+    const failure = await failureFrom(world.storage.abort(upload, never))
+    expect(failure).toMatchObject({ code: 'SERVER_REJECTED' })
+    expect(failure.message).toContain('still there')
+  })
 })
 
 describe('an interrupt', () => {

@@ -266,6 +266,23 @@ describe('something that is no S3 server', () => {
     expect(await failureFrom(beginIn(world))).toMatchObject({ code: 'SERVER_NOT_S3' })
   })
 
+  it.each(['List', 'ListUploads', 'ListParts', 'Complete'] as const)(
+    'is recognised by a strange answer to %s, which is not taken for an empty one',
+    async (operation) => {
+      const headers = { 'content-type': 'application/xml' }
+      const fault = { kind: 'answer', status: 200, headers, body: '<feed></feed>' } as const
+      const world = await open({ rules: [{ operation, fault }] })
+      const { storage, key } = world
+      const everything = async (): Promise<void> => {
+        await store(world)
+        await listed(storage.list('', never))
+        await listed(storage.listUploads(key, never))
+        await storage.abort(await storage.begin({ key: `${key}-2`, token: TOKEN }, never), never)
+      }
+      expect(await failureFrom(everything())).toMatchObject({ code: 'SERVER_NOT_S3' })
+    },
+  )
+
   it('is recognised by a part that gets no ETag', async () => {
     const fault = { kind: 'answer', status: 200 } as const
     const world = await open({ rules: [{ operation: 'UploadPart', fault }] })

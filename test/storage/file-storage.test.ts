@@ -69,16 +69,16 @@ describe('the marker', () => {
     await unlink(join(root, '.spillway-server'))
 
     const attempts = [
-      storage.begin({ key: freshKey(), token: 't' }, never),
-      storage.complete(upload, [], never),
-      storage.head(key, never),
-      storage.remove(key, undefined, never),
-      storage.abort(upload, never),
-      listed(storage.list('', never)),
-      listed(storage.listUploads(key, never)),
+      () => storage.begin({ key: freshKey(), token: 't' }, never),
+      () => storage.complete(upload, [], never),
+      () => storage.head(key, never),
+      () => storage.remove(key, undefined, never),
+      () => storage.abort(upload, never),
+      () => listed(storage.list('', never)),
+      () => listed(storage.listUploads(key, never)),
     ]
     for (const attempt of attempts)
-      expect(await failureFrom(attempt)).toMatchObject({ facts: { code: 'NOT_MOUNTED' } })
+      expect(await failureFrom(attempt())).toMatchObject({ facts: { code: 'NOT_MOUNTED' } })
   })
 
   it('is not put into a directory that does not exist', async () => {
@@ -106,13 +106,13 @@ describe('keys', () => {
   ])('like "%s" are refused', async (key) => {
     const storage = await prepared(root)
     const attempts = [
-      storage.begin({ key, token: 't' }, never),
-      storage.head(key, never),
-      storage.remove(key, undefined, never),
-      listed(storage.read(key, undefined, never)),
+      () => storage.begin({ key, token: 't' }, never),
+      () => storage.head(key, never),
+      () => storage.remove(key, undefined, never),
+      () => listed(storage.read(key, undefined, never)),
     ]
     for (const attempt of attempts)
-      expect(await failureFrom(attempt)).toMatchObject({ code: 'SERVER_REJECTED' })
+      expect(await failureFrom(attempt())).toMatchObject({ code: 'SERVER_REJECTED' })
   })
 
   it('do not follow a link that leads out of the directory', async () => {

@@ -74,6 +74,7 @@ describe('the client', () => {
     { endpoint: 'https://s3.example.com:9000', region: 'x', host: 's3.example.com:9000/archives' },
     { endpoint: 'https://[fd00::1]:9000', region: 'x', host: '[fd00::1]:9000/archives' },
   ])('addresses $endpoint as $host', async ({ endpoint, region, host }) => {
+    vi.stubEnv('AWS_ENDPOINT_URL', 'http://127.0.0.1:1')
     const server = s3Server({ endpoint, bucket: 'archives', keys: { ...KEYS, region } })
     const input = { server, proxy: NO_PROXY, connectMs: 1, rateLimit: undefined }
     const client = createClient(server, createHandler(input), addressingOf(server))

@@ -8,12 +8,12 @@ import type { Command, Io } from '../command.ts'
 import { canAsk, createPrompts, inputLines } from '../prompts.ts'
 import type { Prompts } from '../prompts.ts'
 import { oneLine } from '../text.ts'
+import { scheduleSummary } from '../wizard/summaries.ts'
 import { runWizard } from '../wizard/wizard.ts'
 import { nearest, settingOf } from '../../config/names.ts'
 import { configInvalid, formatProblem } from '../../config/problem.ts'
-import { GLOBAL_SETTINGS, HOST_SETTINGS } from '../../config/settings.ts'
+import { GLOBAL_SETTINGS } from '../../config/settings.ts'
 import { SpillwayError } from '../../domain/errors.ts'
-import { describeSchedule, parseSchedule } from '../../domain/schedule.ts'
 import { openDraft } from '../../operations/configure.ts'
 import type { ConfigDraft } from '../../operations/configure.ts'
 import { isSecretValue, printableLines } from '../../operations/configure-masks.ts'
@@ -88,7 +88,6 @@ async function configureByWizard(
 }
 
 function sayWhatIsNext(draft: ConfigDraft, io: Io<unknown>): void {
-  const schedule = parseSchedule(draft.check().config?.schedule ?? HOST_SETTINGS.SCHEDULE.fallback)
   const flag = io.configFile === undefined ? '' : ` --config=${oneLine(io.configFile)}`
   const step = (command: string, what: string) =>
     io.print(`  ${`spillway ${command}${flag}`.padEnd(22 + flag.length)}${what}`)
@@ -97,7 +96,7 @@ function sayWhatIsNext(draft: ConfigDraft, io: Io<unknown>): void {
   io.print('What is next:')
   step('self-test', 'asks every server for all that the nightly run needs')
   step('run', 'archives now')
-  step('systemd', `prints or installs the timer: ${describeSchedule(schedule)}`)
+  step('systemd', `prints or installs the timer: ${scheduleSummary(draft)}`)
 }
 
 type SetFlags = { readonly set: readonly string[]; readonly unset: readonly string[] }
@@ -155,7 +154,8 @@ function secretReader(tools: ConfigureTools, io: Io<unknown>): (name: string) =>
 
 async function saveOrRefuse(draft: ConfigDraft, io: Io<unknown>): Promise<void> {
   const { made, old } = draft.check()
-  if (made.length > 0) throw configInvalid(`the changed ${draft.path}; nothing was written`, made)
+  if (made.length > 0)
+    throw configInvalid(`${draft.path} as it would be`, made, 'nothing was written')
   await draft.save()
   for (const problem of old) io.printError(`warning: still wrong: ${formatProblem(problem)}`)
 }

@@ -1,10 +1,10 @@
 // spillway list: the archives of this host, newest first.
 
 import { defineCommand, JSON_FLAG, NO_OPERANDS } from '../command.ts'
-import type { Io } from '../command.ts'
+import type { Io, Screen } from '../command.ts'
 import { formatUtc, plural, printTable } from '../output.ts'
 import type { Style } from '../output.ts'
-import type { Cell } from '../table.ts'
+import type { Cell, Table } from '../table.ts'
 import type { Catalog } from '../../catalog/catalog.ts'
 import type { ShownState } from '../../domain/archive.ts'
 import type { Config } from '../../domain/config.ts'
@@ -64,43 +64,58 @@ function printArchives(
     io.printError(`no archives${isAll ? '' : ' (failed and deleted ones: --all)'}`)
     return
   }
-  printTable(io, {
-    columns: [
-      { title: 'CREATED (UTC)' },
-      { title: 'SOURCE', widthMin: 8 },
-      { title: 'FILE', widthMin: 26 },
-      { title: 'SIZE', align: 'right' },
-      { title: 'FILES', align: 'right' },
-      { title: 'STATE' },
-      { title: 'LOCATION' },
-      { title: 'SERVER', widthMin: 12 },
-    ],
-    rows: archives.map(rowOf),
-  })
+  printTable(io, tableOf(archives, layoutOf(io.out)))
   if (!io.out.isTerminal) return
   const sizeBytes = archives.reduce((sum, archive) => sum + (archive.sizeBytes ?? 0), 0)
   io.print(`${plural(archives.length, 'archive')}, ${formatBytes(sizeBytes)}`)
 }
 
-function rowOf(archive: ListedArchive): readonly Cell[] {
+type Layout = 'wide' | 'medium' | 'narrow'
+
+/** A row must not wrap: first the servers become numbers, then seconds and counts are left out. */
+function layoutOf({ isTerminal, columns }: Screen): Layout {
+  if (!isTerminal || columns() >= 120) return 'wide'
+  return columns() >= 100 ? 'medium' : 'narrow'
+}
+
+function tableOf(archives: readonly ListedArchive[], layout: Layout): Table {
+  const isNarrow = layout === 'narrow'
+  return {
+    columns: [
+      { title: 'CREATED (UTC)' },
+      { title: 'SOURCE', widthMin: 8 },
+      { title: 'FILE', widthMin: 18 },
+      { title: 'SIZE', align: 'right' },
+      ...(isNarrow ? [] : [{ title: 'FILES', align: 'right' } as const]),
+      { title: 'STATE' },
+      { title: 'LOCATION' },
+      layout === 'wide' ? { title: 'SERVER', widthMin: 12 } : { title: 'ON', widthMin: 5 },
+    ],
+    rows: archives.map((archive) => rowOf(archive, layout)),
+  }
+}
+
+function rowOf(archive: ListedArchive, layout: Layout): readonly Cell[] {
   const style = STYLES[archive.state]
   const state = [archive.state, ...(archive.pinned ? ['pinned'] : [])].join(', ')
+  const fileCount = archive.fileCount === null ? '-' : String(archive.fileCount)
   return [
-    formatUtc(new Date(archive.createdAt)),
+    formatUtc(new Date(archive.createdAt)).slice(0, layout === 'narrow' ? 16 : undefined),
     archive.source,
     archive.file,
     archive.sizeBytes === null ? '-' : formatBytes(archive.sizeBytes),
-    archive.fileCount === null ? '-' : String(archive.fileCount),
+    ...(layout === 'narrow' ? [] : [fileCount]),
     style === undefined ? state : { text: state, style },
     archive.location ?? '-',
-    serversOf(archive),
+    serversOf(archive, layout),
   ]
 }
 
-/** Labels of the servers with a copy; a copy that is not simply stored says so. */
-function serversOf({ copies, reason }: ListedArchive): string {
-  const labels = copies.map(({ label, state }) =>
-    state === 'stored' ? label : `${label} (${state})`,
-  )
-  return labels.length > 0 ? labels.join(', ') : (reason ?? '-')
+/** The servers with a copy; a copy that is not simply stored says so. */
+function serversOf({ copies, reason }: ListedArchive, layout: Layout): string {
+  const names = copies.map(({ server, label, state }) => {
+    const name = layout === 'wide' || server === null ? label : String(server)
+    return state === 'stored' ? name : `${name} (${state})`
+  })
+  return names.length > 0 ? names.join(', ') : (reason ?? '-')
 }

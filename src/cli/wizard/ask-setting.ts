@@ -29,9 +29,8 @@ export async function askSetting(
   const present = draft.value(variable)
   const question = message ?? sentence(setting?.help ?? variable)
   const check = (text: string) => {
-    const answer = text === NONE ? '' : text
-    if (answer !== '') return whatIsWrong(draft, variable, answer)
-    return isRequired && present === '' ? 'this one is needed' : undefined
+    if (text !== '' && text !== NONE) return whatIsWrong(draft, variable, text)
+    return isRequired && (present === '' || text === NONE) ? 'this one is needed' : undefined
   }
   if (setting?.isSecret === true) {
     const keeps = present === '' ? '' : ` (Enter keeps ${maskValue(variable, present)})`

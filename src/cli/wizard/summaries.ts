@@ -2,8 +2,10 @@
 
 import { entryPrefix } from '../../config/names.ts'
 import type { EnvRecord } from '../../config/read-settings.ts'
-import { KEEP_SETTINGS } from '../../config/settings.ts'
+import { HOST_SETTINGS, KEEP_SETTINGS } from '../../config/settings.ts'
 import { lastFolder } from '../../config/values.ts'
+import { messageOf } from '../../domain/errors.ts'
+import { describeSchedule, parseSchedule } from '../../domain/schedule.ts'
 import type { ConfigDraft } from '../../operations/configure.ts'
 import { oneLine } from '../text.ts'
 
@@ -32,4 +34,15 @@ export function nameOf(draft: ConfigDraft, number: number): string {
   const value = (name: string) => draft.value(entryPrefix('SOURCE', number) + name).trim()
   const path = value('PATH')
   return value('NAME') || (path === '' ? `(no path) ${number}` : lastFolder(path))
+}
+
+/** The schedule in words. */
+export function scheduleSummary(draft: ConfigDraft): string {
+  const text = draft.value('SCHEDULE') || HOST_SETTINGS.SCHEDULE.fallback
+  try {
+    return describeSchedule(parseSchedule(text))
+  } catch (error) {
+    // Shown where it can be mended, rather than told.
+    return `[problem: ${oneLine(messageOf(error))}]`
+  }
 }

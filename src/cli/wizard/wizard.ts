@@ -1,17 +1,15 @@
 // The wizard's main menu. All changes are made to a draft in memory; only "Save and leave" writes,
 // so that leaving by any other way, Ctrl-C included, changes nothing.
 
-import { SpillwayError, isFailure, messageOf } from '../../domain/errors.ts'
-import { describeSchedule, parseSchedule } from '../../domain/schedule.ts'
+import { SpillwayError, isFailure } from '../../domain/errors.ts'
 import { formatProblem } from '../../config/problem.ts'
-import { HOST_SETTINGS } from '../../config/settings.ts'
 import type { ConfigDraft } from '../../operations/configure.ts'
 import type { TestServer } from '../../operations/configure-test-server.ts'
 import { orBack } from '../prompts.ts'
 import type { Choice, Prompts } from '../prompts.ts'
 import { oneLine } from '../text.ts'
 import { retentionScreen } from './retention-screen.ts'
-import { describeRetention } from './summaries.ts'
+import { describeRetention, scheduleSummary } from './summaries.ts'
 import { scheduleScreen } from './schedule-screen.ts'
 import { serversScreen, serversSummary } from './servers-screen.ts'
 import { settingsScreen } from './settings-screen.ts'
@@ -103,16 +101,6 @@ async function mainMenu({ draft, prompts }: Wizard, initial: MenuAnswer): Promis
     ],
     initial,
   })
-}
-
-function scheduleSummary(draft: ConfigDraft): string {
-  const text = draft.value('SCHEDULE') || HOST_SETTINGS.SCHEDULE.fallback
-  try {
-    return describeSchedule(parseSchedule(text))
-  } catch (error) {
-    // Shown where it can be mended, rather than told.
-    return `[problem: ${oneLine(messageOf(error))}]`
-  }
 }
 
 function confirmLoss({ prompts }: Wizard): Promise<boolean> {
