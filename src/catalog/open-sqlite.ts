@@ -188,7 +188,7 @@ function openSqlite(path: string, busyTimeoutMs: number): SqliteHandle {
     return handle
   } catch (error) {
     handle.close()
-    throw fromSqlite(error, path)
+    throw fromDamaged(error, path)
   }
 }
 

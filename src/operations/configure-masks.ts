@@ -9,7 +9,7 @@ const MASK = '********'
 // Key ids of this length and more are not given away by their last four characters.
 const KEY_ID_CHARACTERS_MIN = 8
 
-/** `...WXYZ`: enough to tell two keys apart in the provider's console. */
+/** `...WXYZ`: enough to tell two keys apart. */
 export function maskKeyId(id: string): string {
   return id.length >= KEY_ID_CHARACTERS_MIN ? `...${id.slice(-4)}` : MASK
 }

@@ -251,8 +251,11 @@ class RunRecord {
   }
 
   ended(error: unknown): void {
-    this.#failures.push(failureOf(error).exit)
-    this.#warnings.push(error instanceof SpillwayError ? error.message : stackOf(error))
+    const { exit } = failureOf(error)
+    // The source in which it happened has told it already, or is told as skipped.
+    if (exit !== 130)
+      this.#warnings.push(error instanceof SpillwayError ? error.message : stackOf(error))
+    this.#failures.push(exit)
   }
 
   async report(): Promise<RunReport> {

@@ -33,7 +33,7 @@ export type ReadRange = (offsetBytes: number, sizeBytes: number) => Promise<Uint
 // One read holds the manifest (64 KiB at most) and a seek table of 5 000 frames, so 20 GB of tar.
 const TAIL_BYTES = 128 * 1024
 
-/** Two reads, or three where the seek table is long. Rejects with ARCHIVE_CORRUPT or ARCHIVE_REFUSED. */
+/** One read, or three where the seek table is long. Rejects with ARCHIVE_CORRUPT or ARCHIVE_REFUSED. */
 export async function openArchiveTail(
   readRange: ReadRange,
   fileBytes: number,

@@ -15,6 +15,8 @@ export type BodySending = {
   readonly body: SdkBody | undefined
   readonly rateLimit: RateLimit | undefined
   readonly signal: AbortSignal
+  /** Resolves when the connection stands, or has failed. */
+  readonly connected: Promise<void>
   readonly isAnswered: () => boolean
   readonly pauseWatch: () => void
   readonly resumeWatch: () => void
@@ -39,6 +41,8 @@ export async function sendBody(sending: BodySending): Promise<void> {
   const stop = (): void => wake()
   client.once('response', stop).once('close', stop)
   if (exchange.holdsBody === true) await holdBack(sending)
+  // The rate limit's bytes are for connections that stand, and only those are watched.
+  await sending.connected
   for await (const chunk of exchange.openBody?.() ?? [bytesOf(body ?? '')]) {
     for (let from = 0; from < chunk.length; from += PIECE_BYTES) {
       const piece = chunk.subarray(from, from + PIECE_BYTES)

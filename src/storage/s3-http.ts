@@ -85,6 +85,11 @@ class Call {
   /** Why we ended the request ourselves: Node would say "aborted" for all of these. */
   #failure: Error | undefined
   #watch: SilenceWatch | undefined
+  #noteConnected = (): void => {}
+  /** Also when the connection failed. */
+  readonly #connected = new Promise<void>((resolve) => {
+    this.#noteConnected = resolve
+  })
   #socketBytes = (): number => 0
   #bodyBytesSent = 0
   #answer: IncomingMessage | undefined
@@ -112,7 +117,10 @@ class Call {
           if (this.#answer === undefined) reject(error)
         }
         this.#client.on('error', rejectUnanswered)
-        this.#client.on('close', () => rejectUnanswered(this.#failure ?? closedUnanswered()))
+        this.#client.on('close', () => {
+          this.#noteConnected()
+          rejectUnanswered(this.#failure ?? closedUnanswered())
+        })
         this.#client.on('socket', (socket: Socket) => this.#onSocket(socket))
         this.#client.on('response', (answer) => {
           this.#answer = answer
@@ -164,6 +172,7 @@ class Call {
         () => this.#socketBytes() + this.#bodyBytesSent,
         () => this.#end(silent(silence.silenceMs)),
       )
+      this.#noteConnected()
       if (deadlineMs !== undefined)
         this.#after(deadlineMs, 'deadline', `not done in ${deadlineMs} ms`)
     }
@@ -188,6 +197,7 @@ class Call {
       body: this.#request.body,
       rateLimit: this.#options.rateLimit,
       signal: this.#signal,
+      connected: this.#connected,
       isAnswered: () => this.#answer !== undefined,
       pauseWatch: () => this.#watch?.pause(),
       resumeWatch: () => this.#watch?.resume(),

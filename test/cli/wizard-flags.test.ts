@@ -118,6 +118,14 @@ describe('--set and --unset', () => {
   })
 })
 
+it('--set does not put one wrong value in the place of another', async () => {
+  write('COPIES=x\n')
+  const { exit, err } = await configure({ args: ['--set=COPIES=y'] })
+  expect(exit).toBe(4)
+  expect(err).toContain('COPIES="y" must be a whole number')
+  expect(readFileSync(file, 'utf8')).toBe('COPIES=x\n')
+})
+
 describe('--print', () => {
   it('shows the variables, but no secret, whoever it belongs to', async () => {
     write(`${FILE}# S3_SERVER_9_SECRET_KEY=commented-out\n`)

@@ -2,6 +2,7 @@ import { execFileSync } from 'node:child_process'
 import { mkdtempSync, rmSync, writeFileSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
+import fc from 'fast-check'
 import { afterAll, describe, expect, it } from 'vitest'
 import { parse, requireServers, secretsOf } from '../../src/config/parse.ts'
 import { configInvalid, formatProblem } from '../../src/config/problem.ts'
@@ -230,6 +231,17 @@ describe('values', () => {
   ])('%s GB are %d bytes, exactly', (text, bytes) => {
     expect(config({ ...SERVER, S3_SERVER_1_STORAGE_LIMIT_GB: text }).servers[0]?.limitBytes).toBe(
       bytes,
+    )
+  })
+
+  it('any number of bytes can be written in GB, and is read back to the byte', () => {
+    fc.assert(
+      fc.property(fc.integer({ min: 1, max: Number.MAX_SAFE_INTEGER }), (bytes) => {
+        const digits = String(bytes).padStart(10, '0')
+        const text = `${digits.slice(0, -9)}.${digits.slice(-9)}`
+        const { servers } = config({ ...SERVER, S3_SERVER_1_STORAGE_LIMIT_GB: text })
+        expect(servers[0]?.limitBytes).toBe(bytes)
+      }),
     )
   })
 

@@ -103,14 +103,21 @@ it('fills the limit although the newest archives are deleted', async () => {
   ])
 })
 
-it('names the copy that was stored first as the server', async () => {
+it('names the copy that was stored first as the server, whichever was begun first', async () => {
   const story = await begin()
-  await story.store('etc', '2026-03-01T02:30:00Z', [far, near])
+  const { id, key } = await story.wait('etc', '2026-03-01T02:30:00Z')
+  const copies = [near, far].map(({ identity, limitBytes }) =>
+    story.catalog.reserve({ archiveId: id, identity, key, token: identity, bytes: 1, limitBytes }),
+  )
+  const proof = { sizeBytes: 1, etag: undefined, versionId: undefined }
+  const [nearCopy = 0, farCopy = 0] = await Promise.all(copies)
+  await story.catalog.markStored(farCopy, { ...proof, at: new Date('2026-03-01T02:31:00Z') })
+  await story.catalog.markStored(nearCopy, { ...proof, at: new Date('2026-03-01T02:32:00Z') })
 
   const [archive] = await list(story, {}, { copies: 2 })
 
   expect(archive?.server?.number).toBe(2)
-  expect(archive?.copies.map(({ server }) => server)).toEqual([2, 1])
+  expect(archive?.copies.map(({ server }) => server)).toEqual([1, 2])
 })
 
 it('keeps the address of a server that is not configured any more, without its number', async () => {

@@ -283,6 +283,13 @@ describe('something that is no S3 server', () => {
     },
   )
 
+  it('is recognised by a page that claims to have deleted', async () => {
+    const fault = { kind: 'answer', status: 200, body: page } as const
+    const world = await open({ rules: [{ operation: 'Delete', fault }] })
+    const failure = await failureFrom(world.storage.remove(world.key, undefined, never))
+    expect(failure).toMatchObject({ code: 'SERVER_NOT_S3' })
+  })
+
   it('is recognised by a part that gets no ETag', async () => {
     const fault = { kind: 'answer', status: 200 } as const
     const world = await open({ rules: [{ operation: 'UploadPart', fault }] })

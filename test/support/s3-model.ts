@@ -235,12 +235,20 @@ async function send(response: ServerResponse, answer: Answer): Promise<void> {
   response.writeHead(answer.status, headers)
   for (const chunk of body) {
     if (response.destroyed) return
-    if (!response.write(chunk))
-      await new Promise<void>((resolve) => {
-        response.once('drain', resolve).once('close', resolve)
-      })
+    if (!response.write(chunk)) await drained(response)
   }
   response.end()
+}
+
+/** Resolves when more may be written, or nobody reads any more. */
+async function drained(response: ServerResponse): Promise<void> {
+  await new Promise<void>((resolve) => {
+    const done = () => {
+      response.off('drain', done).off('close', done)
+      resolve()
+    }
+    response.on('drain', done).on('close', done)
+  })
 }
 
 function hasUnreadBody(request: IncomingMessage): boolean {

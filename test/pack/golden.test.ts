@@ -1,0 +1,64 @@
+// Archives that earlier versions wrote must stay readable for ever. The files in
+// test/fixtures/archives are never made again; a new version of the format adds its own.
+
+import { readFileSync } from 'node:fs'
+import { join } from 'node:path'
+import { describe, expect, it } from 'vitest'
+import { openArchiveTail } from '../../src/pack/archive-tail.ts'
+import { outputOf } from './in-process.ts'
+
+const ARCHIVES = join(import.meta.dirname, '../fixtures/archives')
+
+describe('v1-every-kind.tar.zst', () => {
+  const path = join(ARCHIVES, 'v1-every-kind.tar.zst')
+  const bytes = readFileSync(path)
+
+  it('still says what it is', async () => {
+    const { manifest } = await open()
+
+    expect(manifest).toMatchObject(
+      JSON.parse(readFileSync(`${path}.manifest.json`, 'utf8')) as object,
+    )
+  })
+
+  it('still lists its members', async () => {
+    const tail = await open()
+    const lines: string[] = []
+    for await (const member of tail.membersFrom('')) {
+      const { kind, sizeBytes, mode, mtimeSeconds, mtimeNanos, offsetBytes, spanBytes } = member
+      const time = `${mtimeSeconds}.${String(mtimeNanos).padStart(9, '0')}`
+      const name = JSON.stringify(member.path)
+      lines.push([name, kind, mode.toString(8), sizeBytes, time, offsetBytes, spanBytes].join(' '))
+    }
+
+    expect(lines).toEqual(readFileSync(`${path}.members.txt`, 'utf8').trimEnd().split('\n'))
+  })
+
+  it('still gives back a file by position, and its frames are as they were', async () => {
+    const tail = await open()
+    const member = await tail.findMember('two-frames')
+
+    const pieces: Buffer[] = []
+    for await (const piece of tail.readTar(member!.offsetBytes, member!.spanBytes))
+      pieces.push(piece)
+    const tar = Buffer.concat([...pieces, Buffer.alloc(1_024)])
+
+    const content = outputOf('tar', ['-xOf', '-', 'two-frames'], tar)
+    expect(content.equals(Buffer.alloc(5_000_000, 'golden '))).toBe(true)
+  })
+
+  it('is still an ordinary .tar.zst', () => {
+    const lines = readFileSync(`${path}.members.txt`, 'utf8').trimEnd().split('\n')
+
+    const listed = outputOf('tar', ['--zstd', '--quoting-style=escape', '-tf', path]).toString()
+
+    expect(listed.trimEnd().split('\n')).toHaveLength(lines.length)
+  })
+
+  async function open() {
+    return openArchiveTail(
+      async (offset, size) => bytes.subarray(offset, offset + size),
+      bytes.length,
+    )
+  }
+})
