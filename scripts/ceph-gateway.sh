@@ -49,6 +49,10 @@ cluster_addr = 127.0.0.1
 ms_bind_ipv6 = false
 [client.rgw]
 ms_mon_client_mode = crc
+# What a user has stored is believed for minutes by default; a quota that is reached must show at once.
+rgw_bucket_quota_ttl = 0
+rgw_user_quota_bucket_sync_interval = 1
+rgw_user_quota_sync_interval = 1
 rgw_frontends = beast endpoint=127.0.0.1:$port
 rgw_data = $dir
 CONFIG
@@ -108,6 +112,7 @@ case $command in
     if [ "${3:?how many bytes?}" = off ]; then
       admin quota disable --quota-scope=user --uid=$USER_ID
     else
+      admin user stats --uid=$USER_ID --sync-stats > /dev/null
       admin quota set --quota-scope=user --uid=$USER_ID --max-size="$3"
       admin quota enable --quota-scope=user --uid=$USER_ID
     fi

@@ -65,11 +65,8 @@ export function openTerminal(
     printError: (line) => print(stderr, line),
     write: (bytes) => writeBytes(stdout, bytes),
     showLive: (lines) => live.show(lines),
-    close: () => {
-      live.show([])
-      stdout.off('error', ignore)
-      stderr.off('error', ignore)
-    },
+    // The listeners stay: the error of a write comes later than the write.
+    close: () => live.show([]),
   }
 }
 

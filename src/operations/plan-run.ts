@@ -2,7 +2,8 @@
 //
 // Sources are walked but not read, and no server is asked: the catalog knows what lies there.
 
-import { chooseSources, noServers } from './run.ts'
+import { chooseSources } from './run.ts'
+import { requireServers } from '../config/parse.ts'
 import { expectedBytes, placeArchive } from '../domain/placement.ts'
 import { failureOf, messageOf, SpillwayError } from '../domain/errors.ts'
 import { formatBytes } from '../domain/sizes.ts'
@@ -43,7 +44,7 @@ export async function planRun(
 ): Promise<RunPlan> {
   const { catalog, config, packer } = services
   const sources = chooseSources(services, input.sourceNames)
-  if (!config.servers.some(({ isEnabled }) => isEnabled)) throw noServers()
+  requireServers(config)
   const usage = new Map<string, ServerUsage>(
     (await catalog.servers()).map((row) => [row.identity, row]),
   )

@@ -9,6 +9,7 @@ import { failureOf, isFailure, messageOf, SpillwayError } from '../domain/errors
 import { bucketOf } from '../domain/server.ts'
 import { isStored, prepareSpool, trimSpool } from './spool.ts'
 import { keepsEverything } from '../domain/keep-policy.ts'
+import { requireServers } from '../config/parse.ts'
 import { recover } from './recover.ts'
 import { runExit, runOutcome } from '../domain/run-report.ts'
 import { shownState } from '../domain/archive.ts'
@@ -37,7 +38,7 @@ export async function run(
   signal: AbortSignal,
 ): Promise<RunReport> {
   const sources = chooseSources(services, input.sourceNames)
-  if (services.pool.servers.length === 0) throw noServers()
+  requireServers(services.config)
   const record = new RunRecord(services)
   try {
     // A ledger that is off by a byte could overrun a limit: nothing is sent on its word.
@@ -88,10 +89,6 @@ export function chooseSources(
   return names.length === 0
     ? config.sources
     : config.sources.filter(({ name }) => names.includes(name))
-}
-
-export function noServers(): SpillwayError {
-  return new SpillwayError('NO_SERVERS', 'No S3 servers configured, or all of them are disabled')
 }
 
 async function sendWaiting(

@@ -1,9 +1,9 @@
 // The connectivity self-test of all servers, or of some: would tonight's archives be taken?
 
 import { checkServer, CHECK_BYTES } from './check-server.ts'
+import { requireServers } from '../config/parse.ts'
 import { expectedBytes, spareBytesOf } from '../domain/placement.ts'
 import { formatBytes, formatRate, MB } from '../domain/sizes.ts'
-import { noServers } from './run.ts'
 import { FAILURES, SpillwayError } from '../domain/errors.ts'
 import type { Catalog, ServerRow } from '../catalog/catalog.ts'
 import type { Config } from '../domain/config.ts'
@@ -66,7 +66,7 @@ export async function selfTest(
 }
 
 function chooseServers(config: Config, numbers: readonly number[]): readonly Server[] {
-  if (config.servers.length === 0) throw noServers()
+  requireServers(config)
   for (const number of numbers) {
     if (config.servers.some((server) => server.number === number)) continue
     const known = config.servers.map((server) => server.number).join(', ')

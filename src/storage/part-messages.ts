@@ -26,20 +26,20 @@ export type PartReply =
 
 // Between two looks at the hashes' input; larger blocks hash no faster.
 const BLOCK_BYTES = 1024 * 1024
+// Shared by all parts, which are read one after the other.
+const block = Buffer.allocUnsafe(BLOCK_BYTES)
 
 export function readHashed(request: PartRequest): PartReply {
   const { id, path, offsetBytes, sizeBytes, withBytes } = request
   try {
     const whole = withBytes ? new ArrayBuffer(sizeBytes) : undefined
-    const block =
-      whole === undefined ? Buffer.allocUnsafe(Math.min(BLOCK_BYTES, sizeBytes)) : undefined
     const [md5, sha256] = [createHash('md5'), createHash('sha256')]
     const file = openSync(path, 'r')
     try {
       for (let done = 0; done < sizeBytes;) {
         const bytes = Math.min(BLOCK_BYTES, sizeBytes - done)
         const target =
-          whole === undefined ? block!.subarray(0, bytes) : new Uint8Array(whole, done, bytes)
+          whole === undefined ? block.subarray(0, bytes) : new Uint8Array(whole, done, bytes)
         readAll(file, target, offsetBytes + done, path)
         update([md5, sha256], target)
         done += bytes

@@ -22,7 +22,10 @@ export type OpenUpload = UploadTarget & { readonly uploadId: string }
 /** A part as the part reader hands it over. */
 export type PartBody = {
   readonly sizeBytes: number
-  /** Opens the bytes; may be called again for a repeat. Chunks of at most 256 KiB. */
+  /**
+   * Opens the bytes; may be called again for a repeat. Chunks of at most 256 KiB; the memory of one
+   * may be used again as soon as the next one has been asked for.
+   */
   readonly open: () => AsyncIterable<Uint8Array>
   readonly md5: Uint8Array
   readonly sha256: Uint8Array

@@ -114,20 +114,26 @@ async function* fileChunks(
   const file = await open(path, 'r').catch((error: NodeJS.ErrnoException) => {
     throw spoolFailed({ path, offsetBytes }, { error: error.message, code: error.code })
   })
+  // Two buffers for the whole part, one being sent and one being read ahead. With a new one for every
+  // chunk the process grows by some 60 MB before the collector minds.
+  const buffers = [Buffer.allocUnsafe(CHUNK_BYTES), Buffer.allocUnsafe(CHUNK_BYTES)] as const
+  const readNext = (done: number): Promise<Uint8Array | Error> => {
+    const buffer = buffers[(done / CHUNK_BYTES) % 2 === 0 ? 0 : 1]
+    const chunk = buffer.subarray(0, Math.min(CHUNK_BYTES, sizeBytes - done))
+    return readChunk(file, offsetBytes + done, chunk)
+  }
+  let next = readNext(0)
   try {
-    // Read ahead by one chunk, so that the disk works while the network does.
-    let next = readChunk(file, offsetBytes, Math.min(CHUNK_BYTES, sizeBytes))
     for (let done = 0; done < sizeBytes;) {
       const chunk = await next
       if (chunk instanceof Error)
         throw spoolFailed({ path, offsetBytes }, { error: chunk.message, code: undefined })
       done += chunk.length
-      const bytes = Math.min(CHUNK_BYTES, sizeBytes - done)
-      if (bytes > 0) next = readChunk(file, offsetBytes + done, bytes)
+      if (done < sizeBytes) next = readNext(done)
       yield chunk
     }
-    await next
   } finally {
+    await next
     await file.close()
   }
 }
@@ -136,13 +142,12 @@ async function* fileChunks(
 async function readChunk(
   file: Awaited<ReturnType<typeof open>>,
   position: number,
-  bytes: number,
+  chunk: Uint8Array,
 ): Promise<Uint8Array | Error> {
   try {
-    const chunk = Buffer.allocUnsafe(bytes)
-    for (let done = 0; done < bytes;) {
-      const { bytesRead } = await file.read(chunk, done, bytes - done, position + done)
-      if (bytesRead === 0) return new Error(`the file ends before byte ${position + bytes}`)
+    for (let done = 0; done < chunk.length;) {
+      const { bytesRead } = await file.read(chunk, done, chunk.length - done, position + done)
+      if (bytesRead === 0) return new Error(`the file ends before byte ${position + chunk.length}`)
       done += bytesRead
     }
     return chunk

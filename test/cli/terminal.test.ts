@@ -109,10 +109,10 @@ describe('a reader that goes away', () => {
     await expect(terminal.write(Buffer.from('a'))).rejects.toMatchObject({ code: 'INTERRUPTED' })
   })
 
-  it('leaves no listener behind', () => {
+  it('may do so after the last line: its late error is no crash', () => {
     const { stream, terminal } = open()
     terminal.close()
-    expect(stream.listenerCount('error')).toBe(0)
+    expect(() => stream.emit('error', new Error('write EPIPE'))).not.toThrow()
   })
 })
 

@@ -1,6 +1,7 @@
 // The suite that needs real servers: scripts/test-servers.sh starts them and says where they are.
 import { defineConfig } from 'vitest/config'
 
+// eslint-disable-next-line no-restricted-syntax -- vitest wants it so.
 export default defineConfig({
   test: {
     root: `${import.meta.dirname}/../..`,

@@ -77,7 +77,8 @@ export function partBody(bytes: Uint8Array): PartBody {
 
 export async function collect(chunks: AsyncIterable<Uint8Array>): Promise<Buffer> {
   const all: Uint8Array[] = []
-  for await (const chunk of chunks) all.push(chunk)
+  // Copied: the memory of a chunk may be used again for a later one.
+  for await (const chunk of chunks) all.push(Buffer.from(chunk))
   return Buffer.concat(all)
 }
 

@@ -2,7 +2,7 @@
 
 import { defineCommand, JSON_FLAG } from '../command.ts'
 import { measured, selfTest, usageLine } from '../../operations/self-test.ts'
-import { noServers } from '../../operations/run.ts'
+import { requireServers } from '../../config/parse.ts'
 import { bucketOf } from '../../domain/server.ts'
 import { formatBytes, formatSeconds } from '../../domain/sizes.ts'
 import { SpillwayError } from '../../domain/errors.ts'
@@ -28,7 +28,7 @@ export const selfTestCommand = defineCommand({
 
   async run(flags, operands, io: Io<Services>) {
     const { config, catalogIfPresent, openStorage } = await io.services()
-    if (config.servers.length === 0) throw noServers()
+    requireServers(config)
     if (flags['config-only']) {
       if (flags.json)
         io.printJson({ servers: config.servers.length, sources: config.sources.length, exit: 0 })
