@@ -49,10 +49,6 @@ cluster_addr = 127.0.0.1
 ms_bind_ipv6 = false
 [client.rgw]
 ms_mon_client_mode = crc
-# What a user has stored is believed for minutes by default; a quota that is reached must show at once.
-rgw_bucket_quota_ttl = 0
-rgw_user_quota_bucket_sync_interval = 1
-rgw_user_quota_sync_interval = 1
 rgw_frontends = beast endpoint=127.0.0.1:$port
 rgw_data = $dir
 CONFIG
@@ -73,22 +69,26 @@ start() {
   ceph -c "$config" osd new "$osd" >> "$dir/log/start"
   ceph-osd -c "$config" -i 0 --mkfs --osd-uuid "$osd" >> "$dir/log/start" 2>&1
   ceph-osd -c "$config" -i 0 >> "$dir/log/start" 2>&1
-  radosgw -c "$config" -n client.rgw
+  start_gateway
+  admin user create --uid=$USER_ID --display-name=$USER_ID \
+    --access-key=$ACCESS_KEY --secret-key=$SECRET_KEY > "$dir/log/user"
+  echo "{\"endpoint\":\"http://127.0.0.1:$port\",\"region\":\"us-east-1\",\"accessKey\":\"$ACCESS_KEY\",\"secretKey\":\"$SECRET_KEY\"}"
+}
+
+start_gateway() {
+  local address
+  address=$(sed -n 's/^rgw_frontends = beast endpoint=//p' "$dir/ceph.conf")
+  radosgw -c "$dir/ceph.conf" -n client.rgw >> "$dir/log/start" 2>&1
   for _ in $(seq 90); do
-    if curl -fs "http://127.0.0.1:$port" > /dev/null; then
-      admin user create --uid=$USER_ID --display-name=$USER_ID \
-        --access-key=$ACCESS_KEY --secret-key=$SECRET_KEY > "$dir/log/user"
-      echo "{\"endpoint\":\"http://127.0.0.1:$port\",\"region\":\"us-east-1\",\"accessKey\":\"$ACCESS_KEY\",\"secretKey\":\"$SECRET_KEY\"}"
-      return
-    fi
+    if curl -fs "http://$address" > /dev/null; then return; fi
     sleep 1
   done
-  fail "no answer on port $port after 90 s; see $dir/log"
+  fail "no answer on $address after 90 s; see $dir/log"
 }
 
 stop() {
   local name pid
-  for name in client.rgw osd.0 mon.a; do
+  for name in "$@"; do
     [ -s "$dir/$name.pid" ] || continue
     pid=$(cat "$dir/$name.pid")
     kill "$pid" 2> /dev/null || continue
@@ -99,6 +99,16 @@ stop() {
   done
 }
 
+set_quota() {
+  # The gateway sums up what a user has only now and then, and keeps the sum for minutes: without these
+  # two steps it would let uploads pass that its quota forbids.
+  admin user stats --uid=$USER_ID --sync-stats > /dev/null
+  admin quota set --quota-scope=user --uid=$USER_ID --max-size="$1"
+  admin quota enable --quota-scope=user --uid=$USER_ID
+  stop client.rgw
+  start_gateway
+}
+
 command=${1:-help}
 dir=${2:-}
 [ "$command" = help ] || [ -n "$dir" ] || fail "which folder?"
@@ -107,14 +117,12 @@ case $command in
     port=${3:?which port?}
     start
     ;;
-  down) stop ;;
+  down) stop client.rgw osd.0 mon.a ;;
   quota)
     if [ "${3:?how many bytes?}" = off ]; then
       admin quota disable --quota-scope=user --uid=$USER_ID
     else
-      admin user stats --uid=$USER_ID --sync-stats > /dev/null
-      admin quota set --quota-scope=user --uid=$USER_ID --max-size="$3"
-      admin quota enable --quota-scope=user --uid=$USER_ID
+      set_quota "$3"
     fi
     ;;
   *)

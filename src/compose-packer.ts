@@ -51,10 +51,11 @@ async function pack(
     ring,
   }
   const walkOrder: WalkOrder = { source, ownPaths: [...ownPaths, outputPath], ring }
-  const frameWorker = start('frame-worker', { order: frameOrder, walker }, walker)
-  const walkWorker = start('pack-worker', { order: walkOrder, frames }, frames)
+  const workers: Running[] = []
   try {
-    const workers = [frameWorker, walkWorker]
+    // Each may fail to start, and then the other one must end.
+    workers.push(start('frame-worker', { order: frameOrder, walker }, walker))
+    workers.push(start('pack-worker', { order: walkOrder, frames }, frames))
     const result = await outcomeOf<PackResult>(workers, signal, source.name, (message, settle) => {
       if (message.kind === 'progress') onProgress(message.progress)
       if (message.kind === 'done') settle(message.result)
@@ -63,9 +64,9 @@ async function pack(
     onProgress({ outputBytes, sourceBytes, memberCount })
     return result
   } finally {
-    const areEnded = await stop(ring, [frameWorker, walkWorker])
     // A number that is closed may become another file's: never under a thread that still writes.
-    if (areEnded) file.close()
+    void Promise.all(workers.map(({ exited }) => exited)).then(() => file.close())
+    await stop(ring, workers)
   }
 }
 
@@ -131,24 +132,23 @@ async function outcomeOf<Result>(
   }
 }
 
-/** Whether all of them ended in time. */
-async function stop(ring: RingMemory, running: readonly Running[]): Promise<boolean> {
+/** Resolves when all of them ended, or when the time for that is over. */
+async function stop(ring: RingMemory, running: readonly Running[]): Promise<void> {
   stopRing(ring)
   for (const { worker } of running) worker.postMessage({ kind: 'stop' } satisfies FrameMessage)
   let timer: NodeJS.Timeout | undefined
-  const late = new Promise<boolean>((resolve) => {
-    timer = setTimeout(() => resolve(false), STOP_TIMEOUT_MS)
+  const late = new Promise<'late'>((resolve) => {
+    timer = setTimeout(() => resolve('late'), STOP_TIMEOUT_MS)
   })
-  const areEnded = Promise.all(running.map(({ exited }) => exited)).then(() => true)
-  const areInTime = await Promise.race([areEnded, late])
-  clearTimeout(timer)
-  if (areInTime) return true
-  for (const { worker } of running) {
-    worker.unref()
-    // Resolves when the thread ends, which may be never; nobody waits for it.
-    void worker.terminate()
+  const ended = Promise.all(running.map(({ exited }) => exited))
+  if ((await Promise.race([ended, late])) === 'late') {
+    for (const { worker } of running) {
+      worker.unref()
+      // Resolves when the thread ends, which may be never; nobody waits for it.
+      void worker.terminate()
+    }
   }
-  return false
+  clearTimeout(timer)
 }
 
 function throwIfInterrupted(signal: AbortSignal, sourceName: string): void {

@@ -45,7 +45,8 @@ async function write(): Promise<PackResult | undefined> {
   try {
     for (;;) {
       const message = await nextMessage()
-      if (message.kind === 'stop') return undefined
+      // The stop itself may stand behind blocks that nobody wants any more.
+      if (ring.isStopped || message.kind === 'stop') return undefined
       if (message.kind === 'end') return await writer.finish(message.totals)
       if (message.kind === 'block') {
         read = message.read

@@ -96,7 +96,8 @@ function contendersFor(endpoint: Endpoint, source: string): readonly Contender[]
     {
       name: 'tar | zstd -T2 -3 | rclone rcat',
       needs: 'rclone',
-      command: (path) => `${tarZstd(path)} | ${rclone} rclone rcat S:${BUCKET}/rclone.tar.zst`,
+      command: (path) =>
+        `${tarZstd(path)} | ${rclone} env -u AWS_CA_BUNDLE rclone rcat S:${BUCKET}/rclone.tar.zst`,
     },
     {
       name: 'tar | zstd -T2 -3 | aws s3 cp -',

@@ -13,10 +13,15 @@ export type WrittenFrame = SeekEntry & { readonly sha256: Buffer }
 
 type PackedFrame = { readonly frame: WrittenFrame; readonly bytes: Buffer }
 
-// The pool has four threads; the fourth is for whoever reads and sends meanwhile.
-const FRAMES_AHEAD = 3
-// From level 16 on a frame at work takes 60 to 100 MiB (measured), below at most 30.
-const LEVEL_LARGE = 16
+/**
+ * Frames at work at once. The pool has four threads; the fourth is for whoever reads and sends
+ * meanwhile. A frame at work takes some 8 MiB at level 3, 40 at level 12, 60 to 100 from 13 on
+ * (measured), and packing is to stay below 256 MiB whatever the level.
+ */
+function framesAhead(zstdLevel: number): number {
+  if (zstdLevel < 10) return 3
+  return zstdLevel < 13 ? 2 : 1
+}
 
 type Input = {
   readonly file: SpoolFile
@@ -34,7 +39,7 @@ export class TarFrames {
 
   constructor(input: Input) {
     this.#input = input
-    this.#ahead = input.zstdLevel >= LEVEL_LARGE ? 1 : FRAMES_AHEAD
+    this.#ahead = framesAhead(input.zstdLevel)
   }
 
   /** Resolves when the next block may come; `release` is called when `block` is needed no more. */

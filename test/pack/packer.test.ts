@@ -102,6 +102,14 @@ describe('packing fails', () => {
     expect(statSync(outputPath).size).toBeLessThanOrEqual(outputBytesMax)
   })
 
+  it('when a thread cannot be started, and the other one ends', async () => {
+    const ownPaths = [(() => 'cannot be sent to a thread') as never]
+
+    await expect(pack(sampleTree(), { ownPaths })).rejects.toMatchObject({ name: 'DataCloneError' })
+
+    expect(threadCount()).toBe(0)
+  })
+
   it('with the bug itself when a thread has one', async () => {
     await expect(pack(sampleTree(), { zstdLevel: 'high' as never })).rejects.toMatchObject({
       name: 'Error',
