@@ -53,7 +53,6 @@ export async function openServices(
           servers: config.servers,
           catalog: await openCatalog(),
           openStorage: await openStorage(),
-          onWarning: (message) => emit({ kind: 'warning', about: undefined, message }),
         })
         try {
           return await work({

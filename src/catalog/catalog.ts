@@ -48,6 +48,8 @@ export type CopyRow = {
   readonly key: string
   readonly token: string
   readonly uploadId: string | undefined
+  /** Complete was sent, or was about to be: the object may exist. */
+  readonly isCompleting: boolean
   /** Size once stored; 0 before. */
   readonly sizeBytes: number
   readonly reservedBytes: number
@@ -163,6 +165,8 @@ export interface Catalog {
   /** Sets the reservation of a copy under way, up or down. false: no room, nothing changed. */
   resizeReservation(copyId: CopyId, bytes: number, limitBytes: number): Promise<boolean>
   setUploadId(copyId: CopyId, uploadId: string): Promise<void>
+  /** Before Complete is sent: from here on the object may exist. */
+  markCompleting(copyId: CopyId): Promise<void>
   /** uploading or uncertain -> stored: reservation becomes use. Only after proof. */
   markStored(
     copyId: CopyId,
@@ -177,6 +181,14 @@ export interface Catalog {
   markUncertain(copyId: CopyId, reason: string): Promise<void>
   /** uploading or uncertain -> failed: the server confirmed that nothing is left. */
   markCopyFailed(copyId: CopyId, reason: string): Promise<void>
+
+  /**
+   * uploading or uncertain -> deleting: the object is there and is not what was sent. It may never be
+   * taken for a copy again; its bytes count as used until `markDeleted`.
+   */
+  markDamaged(copyId: CopyId, reason: string): Promise<void>
+  /** deleting -> deleted: the server confirmed that the object is gone. */
+  markDeleted(copyId: CopyId): Promise<void>
 
   addAttempt(attempt: AttemptRow): Promise<void>
   attempts(id: ArchiveId): Promise<readonly AttemptRow[]>
@@ -193,7 +205,7 @@ export interface Catalog {
   interruptedArchives(): Promise<readonly ArchiveRow[]>
   /** Archives of this host that are whole in the spool and lack stored copies, oldest first. */
   waitingArchives(copiesWanted: number): Promise<readonly ArchiveWithCopies[]>
-  /** Copies of this host that nobody works on any more: uploading, uncertain. For recovery. */
+  /** Copies of this host that nobody works on any more: uploading, uncertain, deleting. */
   unsettledCopies(): Promise<readonly CopyRow[]>
   /** The newest archive of each source of this host that is stored or was. */
   lastGood(source: string): Promise<ArchiveRow | undefined>

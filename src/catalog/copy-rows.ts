@@ -82,6 +82,12 @@ export async function setUploadId(db: Db, copyId: CopyId, uploadId: string): Pro
   })
 }
 
+export async function markCompleting(db: Db, copyId: CopyId): Promise<void> {
+  await db.transaction().execute(async (trx) => {
+    await changeCopy(trx, await copyIn(trx, copyId, ['uploading']), { is_completing: 1 })
+  })
+}
+
 export async function markStored(
   db: Db,
   copyId: CopyId,
@@ -144,6 +150,36 @@ export async function markCopyFailed(db: Db, copyId: CopyId, reason: string): Pr
   })
 }
 
+export async function markDamaged(db: Db, copyId: CopyId, reason: string): Promise<void> {
+  await db.transaction().execute(async (trx) => {
+    const copy = await copyIn(trx, copyId, ['uploading', 'uncertain'])
+    const sizeBytes = copy.reservedBytes
+    await changeCopy(trx, copy, {
+      state: 'deleting',
+      size_bytes: sizeBytes,
+      reserved_bytes: 0,
+      reason,
+    })
+    await moveBytes(trx, copy.serverId, {
+      reservedBytes: -sizeBytes,
+      usedBytes: sizeBytes,
+      copies: 1,
+    })
+  })
+}
+
+export async function markDeleted(db: Db, copyId: CopyId): Promise<void> {
+  await db.transaction().execute(async (trx) => {
+    const copy = await copyIn(trx, copyId, ['deleting'])
+    await changeCopy(trx, copy, { state: 'deleted' })
+    await moveBytes(trx, copy.serverId, {
+      reservedBytes: 0,
+      usedBytes: -copy.sizeBytes,
+      copies: -1,
+    })
+  })
+}
+
 export async function keysOn(db: Db, identity: ServerIdentity): Promise<ReadonlySet<string>> {
   const rows = await db
     .selectFrom('s3_archives')
@@ -157,7 +193,7 @@ export async function keysOn(db: Db, identity: ServerIdentity): Promise<Readonly
 
 export async function unsettledCopies(db: Db, host: string): Promise<CopyRow[]> {
   const rows = await withIdentity(db)
-    .where(sql<boolean>`s3_archives.state in ('uploading', 'uncertain')`)
+    .where(sql<boolean>`s3_archives.state in ('uploading', 'uncertain', 'deleting')`)
     // Not a join: that could begin with all archives of the host. Of these copies there are few.
     .where(sql<boolean>`(select host from archives where id = s3_archives.archive_id) = ${host}`)
     .orderBy('s3_archives.id')
@@ -233,12 +269,13 @@ type Copy = {
   readonly serverId: number
   readonly state: CopyState
   readonly reservedBytes: number
+  readonly sizeBytes: number
 }
 
 async function copyIn(trx: Db, copyId: CopyId, states: readonly CopyState[]): Promise<Copy> {
   const row = await trx
     .selectFrom('s3_archives')
-    .select(['archive_id', 'server_id', 'state', 'reserved_bytes'])
+    .select(['archive_id', 'server_id', 'state', 'reserved_bytes', 'size_bytes'])
     .where('id', '=', copyId)
     .executeTakeFirst()
   assert(
@@ -251,6 +288,7 @@ async function copyIn(trx: Db, copyId: CopyId, states: readonly CopyState[]): Pr
     serverId: safeInteger(row.server_id, 's3_archives.server_id'),
     state: row.state,
     reservedBytes: safeInteger(row.reserved_bytes, 's3_archives.reserved_bytes'),
+    sizeBytes: safeInteger(row.size_bytes, 's3_archives.size_bytes'),
   }
 }
 
@@ -261,6 +299,7 @@ async function changeCopy(
   change: Partial<{
     state: CopyState
     upload_id: string
+    is_completing: 1
     size_bytes: number
     reserved_bytes: number
     etag: string | null

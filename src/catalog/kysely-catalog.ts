@@ -39,9 +39,12 @@ export function createKyselyCatalog(input: KyselyCatalogInput): Catalog {
     reserve: (promise) => copies.reserve(db, promise),
     resizeReservation: (id, bytes, limit) => copies.resizeReservation(db, id, bytes, limit),
     setUploadId: (id, uploadId) => copies.setUploadId(db, id, uploadId),
+    markCompleting: (id) => copies.markCompleting(db, id),
     markStored: (id, proof) => copies.markStored(db, id, proof),
     markUncertain: (id, reason) => copies.markUncertain(db, id, reason),
     markCopyFailed: (id, reason) => copies.markCopyFailed(db, id, reason),
+    markDamaged: (id, reason) => copies.markDamaged(db, id, reason),
+    markDeleted: (id) => copies.markDeleted(db, id),
 
     addAttempt: (attempt) => archives.addAttempt(db, attempt),
     attempts: (id) => archives.attemptsOf(db, id),

@@ -121,6 +121,7 @@ async function createCopies(db: Kysely<unknown>, t: ColumnTypes): Promise<void> 
     key ${t.text} not null,
     token ${t.text} not null,
     upload_id ${t.text},
+    is_completing ${t.integer} not null default 0 check (is_completing in (0, 1)),
     size_bytes ${t.integer} not null default 0 check (size_bytes ${BYTES}),
     reserved_bytes ${t.integer} not null default 0 check (reserved_bytes ${BYTES}),
     etag ${t.text},
@@ -136,7 +137,7 @@ async function createCopies(db: Kysely<unknown>, t: ColumnTypes): Promise<void> 
   await sql`create unique index copies_by_key on s3_archives (server_id, key)
     where state not in ('deleted', 'failed')`.execute(db)
   await sql`create index copies_unsettled on s3_archives (state)
-    where state in ('uploading', 'uncertain')`.execute(db)
+    where state in ('uploading', 'uncertain', 'deleting')`.execute(db)
 }
 
 async function createAttempts(db: Kysely<unknown>, t: ColumnTypes): Promise<void> {

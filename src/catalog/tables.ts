@@ -70,6 +70,7 @@ type CopiesTable = {
   key: string
   token: string
   upload_id: string | null
+  is_completing: DefaultedInteger
   size_bytes: DefaultedInteger
   reserved_bytes: DefaultedInteger
   etag: string | null

@@ -4,14 +4,14 @@
 // row `ready`; only then may an upload be completed, so a copy never exists of what was not whole.
 
 import { deliver } from './deliver.ts'
-import { dropFile, publishPartial, roomInSpool } from './spool.ts'
+import { dropFile, finishedPath, publishPartial, roomInSpool } from './spool.ts'
 import { expectedBytes } from '../domain/placement.ts'
 import { newArchiveId } from '../domain/archive.ts'
 import { messageOf } from '../domain/errors.ts'
 import { SpoolContent } from './spool-content.ts'
 import type { ArchiveRow } from '../catalog/catalog.ts'
 import type { Config } from '../domain/config.ts'
-import type { DeliveryResult, DeliveryServices } from './deliver.ts'
+import type { Delivery, DeliveryResult, DeliveryServices } from './deliver.ts'
 import type { Packer, PackResult } from '../pack/packer.ts'
 import type { Source } from '../domain/source.ts'
 
@@ -20,11 +20,15 @@ export type ArchiveServices = DeliveryServices & {
   readonly packer: Packer
 }
 
-export type ArchivedSource = {
+type Packed = {
   readonly row: ArchiveRow
   readonly packed: PackResult
   readonly localPath: string
-  readonly delivery: DeliveryResult
+}
+
+export type ArchivedSource = Packed & {
+  readonly delivery: Delivery
+  readonly result: DeliveryResult
 }
 
 /**
@@ -35,7 +39,7 @@ export type ArchivedSource = {
 export async function archiveSource(
   services: ArchiveServices,
   source: Source,
-  onPacked: (facts: { row: ArchiveRow; packed: PackResult; localPath: string }) => void,
+  onPacked: (facts: Packed & Pick<Delivery, 'attempts'>) => void,
   signal: AbortSignal,
 ): Promise<ArchivedSource> {
   const { catalog, config, emit } = services
@@ -60,17 +64,20 @@ export async function archiveSource(
   const content = SpoolContent.growing(partialPath, expected)
   const stop = new AbortController()
   const both = AbortSignal.any([signal, stop.signal])
+  const delivery: Delivery = {
+    archive: row,
+    content,
+    holders: new Set(),
+    copiesMissing: config.copies,
+    attempts: [],
+  }
   const packing = pack(services, { source, row, content, outputBytesMax, last }, both).then(
     (facts) => {
-      onPacked(facts)
+      onPacked({ ...facts, attempts: delivery.attempts })
       return facts
     },
   )
-  const delivering = deliver(
-    services,
-    { archive: row, content, holders: new Set(), copiesMissing: config.copies },
-    signal,
-  )
+  const delivering = deliver(services, delivery, signal)
   const [packed, delivered] = await Promise.allSettled([
     packing,
     // A delivery that cannot go on for a reason of ours (the catalog, the spool) ends the packing.
@@ -81,11 +88,15 @@ export async function archiveSource(
   ])
   await dropFile(partialPath)
   if (packed.status === 'rejected') {
-    await catalog.markArchiveFailed(row.id, messageOf(packed.reason), new Date())
-    throw packed.reason
+    // Packing that was stopped because the delivery cannot go on failed for the delivery's reason.
+    const isStopped = stop.signal.aborted && !signal.aborted && delivered.status === 'rejected'
+    const reason: unknown = isStopped ? delivered.reason : packed.reason
+    await dropFile(finishedPath(partialPath))
+    await catalog.markArchiveFailed(row.id, messageOf(reason), new Date())
+    throw reason
   }
   if (delivered.status === 'rejected') throw delivered.reason
-  return { ...packed.value, delivery: delivered.value }
+  return { ...packed.value, delivery, result: delivered.value }
 }
 
 async function pack(
@@ -98,7 +109,7 @@ async function pack(
     readonly last: ArchiveRow | undefined
   },
   signal: AbortSignal,
-): Promise<{ row: ArchiveRow; packed: PackResult; localPath: string }> {
+): Promise<Packed> {
   const { content, row, source } = input
   const partialPath = content.path
   const begun = performance.now()

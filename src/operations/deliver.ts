@@ -7,7 +7,7 @@ import { placeArchive } from '../domain/placement.ts'
 import { failureOf, messageOf, SpillwayError } from '../domain/errors.ts'
 import { formatBytes } from '../domain/sizes.ts'
 import { journalCode } from './server-pool.ts'
-import { uploadCopy } from './upload-copy.ts'
+import { FIRST_BYTES, uploadCopy } from './upload-copy.ts'
 import type { ArchiveRow, ServerRow } from '../catalog/catalog.ts'
 import type { ReportedAttempt } from '../domain/run-report.ts'
 import type { RunEvent } from '../domain/run-events.ts'
@@ -28,11 +28,12 @@ export type Delivery = {
   readonly holders: ReadonlySet<ServerIdentity>
   /** Copies still to be stored. */
   readonly copiesMissing: number
+  /** Filled as the attempts end, so that they are known also when the delivery rejects. */
+  readonly attempts: ReportedAttempt[]
 }
 
 export type DeliveryResult = {
   readonly stored: readonly Server[]
-  readonly attempts: readonly ReportedAttempt[]
   /** A server was passed by because something is wrong with it. */
   readonly hasSickServer: boolean
 }
@@ -70,11 +71,8 @@ export async function deliver(
   }
   // What comes in after the last copy must still come in: the archive is only good as a whole.
   await delivery.content.untilWhole(signal)
-  return { stored, attempts: journal.attempts, hasSickServer: journal.hasSickServer }
+  return { stored, hasSickServer: journal.hasSickServer }
 }
-
-// One part of the default size: no upload begins before it has one.
-const FIRST_BYTES = 16 * 1024 * 1024
 
 async function nextServer(
   { catalog, pool }: DeliveryServices,
@@ -115,6 +113,7 @@ async function attemptOn(
 ): Promise<'stored' | 'passed' | 'again'> {
   const { emit, pool } = services
   const begun = performance.now()
+  const wasWhole = content.isWhole
   let sentBytes = 0
   const seconds = () => (performance.now() - begun) / 1_000
   const totalBytes = () => (content.isWhole ? content.bytes : content.expectedBytes)
@@ -142,7 +141,7 @@ async function attemptOn(
     if (outcome === undefined) throw error
     await journal.failed(server, error, sentBytes, seconds())
     await pool.settle(server, error)
-    return journalCode(error) === 'OUT_OF_PARTS' && !content.isWhole ? 'again' : 'passed'
+    return isOutOfParts(error) && !wasWhole ? 'again' : 'passed'
   }
   await journal.stored(server, sentBytes, seconds())
   await pool.settle(server, undefined)
@@ -158,7 +157,6 @@ async function attemptOn(
 
 /** The attempts of one archive: kept in the catalog, told to the progress, and in the report. */
 class Journal {
-  readonly attempts: ReportedAttempt[] = []
   hasSickServer = false
   readonly #services: DeliveryServices
   readonly #delivery: Delivery
@@ -175,7 +173,7 @@ class Journal {
 
   async failed(server: Server, error: unknown, bytesSent: number, seconds: number): Promise<void> {
     const outcome = failureOf(error).server ?? 'failed'
-    if (outcome !== 'full') this.hasSickServer = true
+    if (outcome !== 'full' && !isOutOfParts(error)) this.hasSickServer = true
     const [code, message] = [journalCode(error), messageOf(error)]
     await this.#add(server, { outcome, code, message, bytesSent, seconds })
   }
@@ -216,8 +214,8 @@ class Journal {
   }
 
   async #add(server: Server, entry: Omit<ReportedAttempt, 'server'>): Promise<void> {
-    const { archive } = this.#delivery
-    this.attempts.push({ server: server.number, ...entry })
+    const { archive, attempts } = this.#delivery
+    attempts.push({ server: server.number, ...entry })
     await this.#services.catalog.addAttempt({
       archiveId: archive.id,
       identity: server.identity,
@@ -242,17 +240,25 @@ class Journal {
   }
 }
 
-/** What a run says of an archive that no server took. */
+/** The server is well: the archive turned out too large for the part size that was chosen. */
+function isOutOfParts(error: unknown): boolean {
+  return journalCode(error) === 'OUT_OF_PARTS'
+}
+
+/** What a run says of an archive that too few servers took. */
 export function noServerLeft(
-  attempts: readonly ReportedAttempt[],
+  { attempts, copiesMissing, holders }: Delivery,
+  storedCount: number,
   spoolPath: string,
 ): SpillwayError {
   const tried = attempts
+    .filter(({ outcome }) => outcome !== 'stored')
     .map(({ server, outcome, code }) => `${server}: ${outcome}${code === null ? '' : ` (${code})`}`)
-    .join(', ')
+  if (holders.size > 0) tried.push(`${holders.size} hold a copy, or may hold one`)
+  const who = storedCount === 0 ? 'no server' : `only ${storedCount} of ${copiesMissing} servers`
   return new SpillwayError(
     'NO_SERVER_LEFT',
-    `no server took the archive (${tried || 'none is enabled'}); it waits in ${spoolPath}`,
+    `${who} took the archive (${tried.join(', ') || 'there is no other'}); it waits in ${spoolPath}`,
     { facts: { attempts: attempts.length } },
   )
 }

@@ -4,6 +4,7 @@
 
 import { chooseSources } from './run.ts'
 import { requireServers } from '../config/parse.ts'
+import { exitOf } from '../domain/exit-code.ts'
 import { expectedBytes, placeArchive } from '../domain/placement.ts'
 import { failureOf, messageOf, SpillwayError } from '../domain/errors.ts'
 import { formatBytes } from '../domain/sizes.ts'
@@ -81,7 +82,7 @@ export async function planRun(
       exits.push(failureOf(error).exit)
     }
   }
-  return { exit: Math.max(0, ...exits), archives }
+  return { exit: exitOf(exits), archives }
 }
 
 function placeFor(

@@ -4,7 +4,8 @@
 // It never deletes a finished object or a finished spool file. It finishes rows: a copy is adopted
 // as stored when the server proves it, or given up when the server confirms that nothing is left.
 
-import { abortByKey } from './upload-copy.ts'
+import { DELIVERY_LIMITS } from './upload-copy.ts'
+import { removeDamaged, settleCopy } from './settle-copy.ts'
 import {
   dropFile,
   fileSize,
@@ -14,11 +15,10 @@ import {
   strangersIn,
   trimSpool,
 } from './spool.ts'
-import { failureOf, messageOf, SpillwayError } from '../domain/errors.ts'
-import { isProvenBy } from '../storage/storage.ts'
-import type { Catalog, CopyRow } from '../catalog/catalog.ts'
+import { failureOf, isFailure, messageOf, SpillwayError } from '../domain/errors.ts'
+import type { ArchiveWithCopies, Catalog, CopyRow } from '../catalog/catalog.ts'
 import type { Config } from '../domain/config.ts'
-import type { Server } from '../domain/server.ts'
+import type { Storage } from '../storage/storage.ts'
 import type { ServerPool } from './server-pool.ts'
 import type { RunEvent } from '../domain/run-events.ts'
 
@@ -42,7 +42,7 @@ export async function recover(
   }
   const problems: SpillwayError[] = []
   for (const copy of unsettled) {
-    const problem = await settleCopy(services, copy, signal)
+    const problem = await settle(services, copy, signal)
     if (problem) problems.push(problem)
   }
   for (const { id, localPath } of interrupted) {
@@ -54,59 +54,61 @@ export async function recover(
   return problems
 }
 
-async function settleCopy(
-  { catalog, config, pool }: RecoverServices,
+async function settle(
+  { catalog, config, pool, emit }: RecoverServices,
   copy: CopyRow,
   signal: AbortSignal,
 ): Promise<SpillwayError | undefined> {
   const server = config.servers.find(({ identity }) => identity === copy.identity)
   if (server === undefined || !server.isEnabled) {
-    return stays(copy, server?.label ?? copy.identity, 'the server is not configured, or disabled')
+    // The operator took it away on purpose: worth a line, and no reason to warn every night.
+    const why = 'the server is not configured, or disabled'
+    emit({ kind: 'note', about: undefined, message: stays(copy, copy.identity, why).message })
+    return undefined
   }
   const down = pool.downBecause(server)
   if (down !== undefined) return stays(copy, server.label, messageOf(down))
   try {
-    await settleWith(catalog, pool, server, copy, signal)
-    await pool.settle(server, undefined)
+    const storage = await pool.ready(server, signal)
+    const settled = await settleWith(catalog, storage, copy, signal)
+    if (settled === 'open')
+      return stays(copy, server.label, 'the upload is gone, and nothing is there yet')
     return undefined
   } catch (error) {
     if (failureOf(error).server === undefined) throw error
-    await pool.settle(server, error)
+    // What one restricted permission forbids here does not take the server out of the run.
+    if (!isFailure(error, 'SERVER_DENIED', 'SERVER_REJECTED')) await pool.settle(server, error)
     // The row says why it is still open; the bytes stay promised until the server answers.
     if (copy.state === 'uploading') await catalog.markUncertain(copy.id, messageOf(error))
     return stays(copy, server.label, messageOf(error))
   }
 }
 
+// No server works for an hour on a Complete whose client is gone.
+const COMPLETE_MS_MAX = 3_600_000
+
 async function settleWith(
   catalog: Catalog,
-  pool: ServerPool,
-  server: Server,
+  storage: Storage,
   copy: CopyRow,
   signal: AbortSignal,
-): Promise<void> {
-  const storage = await pool.ready(server, signal)
-  const archive = await catalog.findArchive(copy.archiveId)
-  const adopt = async (): Promise<boolean> => {
-    // Only a whole archive is ever completed: without a size there is nothing to adopt.
-    if (archive.sizeBytes === undefined) return false
-    const head = await storage.head(copy.key, signal)
-    if (head === undefined) return false
-    if (!isProvenBy(head, { token: copy.token, sizeBytes: archive.sizeBytes })) return false
-    const { sizeBytes, etag, versionId } = head
-    await catalog.markStored(copy.id, { sizeBytes, etag, versionId, at: new Date() })
-    return true
+): Promise<'stored' | 'failed' | 'deleted' | 'open'> {
+  const { headDelaysMs } = DELIVERY_LIMITS
+  if (copy.state === 'deleting') {
+    await removeDamaged({ catalog, storage }, copy.id, copy, signal)
+    return 'deleted'
   }
-  if (await adopt()) return
-  const { key, token, uploadId } = copy
-  if (uploadId === undefined) await abortByKey(storage, { key, token }, signal)
-  else await storage.abort({ key, token, uploadId }, signal)
-  // A Complete that was under way when its process died may have won against the abort.
-  if (await adopt()) return
-  await catalog.markCopyFailed(
-    copy.id,
-    'its run was interrupted; the server confirmed that nothing is left',
-  )
+  const archive = await catalog.findArchive(copy.archiveId)
+  const ageMs = Date.now() - (archive.endedAt ?? archive.startedAt).getTime()
+  const open = {
+    id: copy.id,
+    target: { key: copy.key, token: copy.token },
+    uploadId: copy.uploadId,
+    completeBytes: copy.isCompleting ? archive.sizeBytes : undefined,
+    isOver: ageMs > COMPLETE_MS_MAX,
+    reason: 'its run was interrupted; the server confirmed that nothing is left',
+  }
+  return settleCopy({ catalog, storage, headDelaysMs }, open, signal)
 }
 
 function stays(copy: CopyRow, server: string, why: string): SpillwayError {
@@ -119,39 +121,56 @@ function stays(copy: CopyRow, server: string, why: string): SpillwayError {
 /** The spool must hold what the catalog says it holds, and what is stored may leave it. */
 async function checkSpool({ catalog, config }: RecoverServices): Promise<readonly SpillwayError[]> {
   const problems: SpillwayError[] = []
-  const ready = await catalog.archives({ host: config.serverId, states: ['ready'] })
   const known = new Set<string>()
-  for (const archive of ready) {
-    const path = archive.localPath
-    const size = path === undefined ? undefined : await fileSize(path)
-    if (path !== undefined && size === archive.sizeBytes) {
-      known.add(path)
-      // The name under which it was written and uploaded; an interrupted run may have left it.
-      await dropFile(path + PARTIAL_SUFFIX)
-      continue
+  for (const archive of await catalog.archives({ states: ['ready', 'packing'] })) {
+    if (archive.localPath !== undefined) known.add(archive.localPath)
+    if (archive.host !== config.serverId) {
+      problems.push(ofAnotherHost(archive, config.serverId))
+    } else if (archive.state === 'ready') {
+      const problem = await checkFile(catalog, config.copies, archive)
+      if (problem !== undefined) problems.push(problem)
     }
-    if (isStored(archive, 1)) {
-      await catalog.markLocalGone(archive.id)
-      continue
-    }
-    const reason = `${path ?? archive.file} ${size === undefined ? 'is gone from' : 'is damaged in'} the spool, and no server has it`
-    await catalog.markArchiveFailed(archive.id, reason, new Date())
-    problems.push(new SpillwayError('ARCHIVE_LOST', `archive lost: ${reason}`))
   }
-  await trimSpool({
-    catalog,
-    host: config.serverId,
-    copies: config.copies,
-    localKeep: config.localKeep,
-  })
-  for (const path of await strangersIn(config.spoolDir, known)) {
-    if (!path.endsWith('.tar.zst') || (await fileSize(path)) === undefined) continue
-    problems.push(
-      new SpillwayError(
-        'SPOOL_FAILED',
-        `${path} belongs to no archive of this catalog; it is left alone`,
-      ),
-    )
+  const { copies, localKeep, serverId, spoolDir } = config
+  await trimSpool({ catalog, host: serverId, copies, localKeep })
+  for (const path of await strangersIn(spoolDir, known)) {
+    const what = `${path} belongs to no archive of this catalog; it is left alone`
+    problems.push(new SpillwayError('SPOOL_FAILED', what))
   }
   return problems
+}
+
+async function checkFile(
+  catalog: Catalog,
+  copiesWanted: number,
+  archive: ArchiveWithCopies,
+): Promise<SpillwayError | undefined> {
+  const path = archive.localPath ?? archive.file
+  const size = await fileSize(path)
+  if (size === archive.sizeBytes) {
+    // The name under which it was written and uploaded; an interrupted run may have left it.
+    await dropFile(path + PARTIAL_SUFFIX)
+    return undefined
+  }
+  const what = size === undefined ? `${path} is gone` : `${path} is damaged (${size} bytes)`
+  if (isStored(archive, 1)) {
+    const stored = archive.copies.filter(({ state }) => state === 'stored').length
+    if (size === undefined) await catalog.markLocalGone(archive.id)
+    if (stored >= copiesWanted) return undefined
+    const few = `${what}: the archive stays on ${stored} of ${copiesWanted} servers`
+    return new SpillwayError('ARCHIVE_LOST', few)
+  }
+  // A server may still turn out to have it: then it is no loss.
+  if (archive.copies.some(({ state }) => state === 'uncertain')) {
+    return new SpillwayError('SPOOL_FAILED', `${what}, and it is not known whether a server has it`)
+  }
+  await catalog.markArchiveFailed(archive.id, `${what}, and no server has it`, new Date())
+  return new SpillwayError('ARCHIVE_LOST', `archive lost: ${what}, and no server has it`)
+}
+
+function ofAnotherHost({ file, host }: ArchiveWithCopies, serverId: string): SpillwayError {
+  const what = `${file} waits under the name of host ${host}, and this host is called ${serverId} now`
+  return new SpillwayError('SPOOL_FAILED', what, {
+    hint: `set SERVER_ID=${host} for a run, so that it is sent`,
+  })
 }

@@ -5,25 +5,16 @@
 
 import { archiveSource } from './archive-source.ts'
 import { deliver, noServerLeft } from './deliver.ts'
+import { dirname } from 'node:path'
 import { failureOf, isFailure, messageOf, SpillwayError } from '../domain/errors.ts'
-import { bucketOf } from '../domain/server.ts'
-import { isStored, prepareSpool, trimSpool } from './spool.ts'
+import { fileSize, prepareSpool, trimSpool } from './spool.ts'
 import { keepsEverything } from '../domain/keep-policy.ts'
-import { requireServers } from '../config/parse.ts'
 import { recover } from './recover.ts'
-import { runExit, runOutcome } from '../domain/run-report.ts'
-import { shownState } from '../domain/archive.ts'
+import { requireServers } from '../config/parse.ts'
+import { RunRecord } from './run-record.ts'
 import { SpoolContent } from './spool-content.ts'
 import type { ArchiveServices } from './archive-source.ts'
-import type { ArchiveWithCopies } from '../catalog/catalog.ts'
-import type { PackResult } from '../pack/packer.ts'
-import type {
-  ReportedArchive,
-  ReportedAttempt,
-  ReportedServer,
-  ReportedSource,
-  RunReport,
-} from '../domain/run-report.ts'
+import type { ReportedAttempt, RunReport } from '../domain/run-report.ts'
 import type { Source } from '../domain/source.ts'
 
 export type RunServices = ArchiveServices
@@ -38,13 +29,14 @@ export async function run(
   signal: AbortSignal,
 ): Promise<RunReport> {
   const sources = chooseSources(services, input.sourceNames)
-  requireServers(services.config)
-  const record = new RunRecord(services)
+  const { config } = services
+  requireServers(config)
+  const record = new RunRecord(services, sources)
   try {
     // A ledger that is off by a byte could overrun a limit: nothing is sent on its word.
     await services.catalog.check()
-    await services.catalog.registerServers(services.config.servers)
-    await prepareSpool(services.config.spoolDir)
+    await services.catalog.registerServers(config.servers)
+    await prepareSpool(config.spoolDir, await holdsArchives(services))
     for (const problem of await recover(services, signal)) record.problem(problem)
     await sendWaiting(services, record, signal)
     for (const source of sources) await runSource(services, source, record, signal)
@@ -91,41 +83,62 @@ export function chooseSources(
     : config.sources.filter(({ name }) => names.includes(name))
 }
 
+async function holdsArchives({ catalog, config }: RunServices): Promise<boolean> {
+  const { serverId, spoolDir } = config
+  const ready = await catalog.archives({ host: serverId, states: ['ready'] })
+  return ready.some(({ localPath }) => localPath !== undefined && dirname(localPath) === spoolDir)
+}
+
 async function sendWaiting(
   services: RunServices,
   record: RunRecord,
   signal: AbortSignal,
 ): Promise<void> {
-  const { catalog, config, emit } = services
+  const { catalog, config } = services
   for (const archive of await catalog.waitingArchives(config.copies)) {
-    if (archive.localPath === undefined || archive.sizeBytes === undefined) continue
+    const { localPath, sizeBytes } = archive
+    if (localPath === undefined || sizeBytes === undefined) continue
+    const attempts: ReportedAttempt[] = []
+    record.begin({ id: archive.id, packed: undefined, attempts })
     const holding = archive.copies.filter(({ state }) => state !== 'failed' && state !== 'deleted')
     const storedCopies = holding.filter(({ state }) => state === 'stored').length
     const delivery = {
       archive,
-      content: SpoolContent.whole(archive.localPath, archive.sizeBytes),
+      content: SpoolContent.whole(localPath, sizeBytes),
       holders: new Set(holding.map(({ identity }) => identity)),
       copiesMissing: config.copies - storedCopies,
+      attempts,
     }
-    record.begin(archive.id, undefined)
     try {
+      // A file that is gone was told by `recover`; there is nothing to send.
+      if ((await fileSize(localPath)) !== sizeBytes) continue
       const result = await deliver(services, delivery, signal)
-      record.delivered(archive.id, result.attempts, result.hasSickServer)
+      if (result.hasSickServer) record.hasWarnings = true
       if (result.stored.length < delivery.copiesMissing) {
-        record.waits(archive.source, noServerLeft(result.attempts, archive.localPath))
-        emit({
-          kind: 'waiting',
-          file: archive.file,
-          sizeBytes: archive.sizeBytes,
-          reason: 'no server took it',
-        })
+        waits(services, record, archive, noServerLeft(delivery, result.stored.length, localPath))
       }
     } catch (error) {
+      fails(services, record, archive.source, error)
       if (endsRun(error)) throw error
-      record.sourceFailed(archive.source, error)
     }
   }
-  await trim(services)
+  await trim(services, record)
+}
+
+function waits(
+  { emit }: RunServices,
+  record: RunRecord,
+  { file, source, sizeBytes }: { file: string; source: string; sizeBytes: number | undefined },
+  error: SpillwayError,
+): void {
+  record.failed(source, error)
+  emit({ kind: 'waiting', file, sizeBytes: sizeBytes ?? 0, reason: error.message })
+}
+
+function fails({ emit }: RunServices, record: RunRecord, source: string, error: unknown): void {
+  record.failed(source, error)
+  const hint = error instanceof SpillwayError ? error.hint : undefined
+  emit({ kind: 'source-failed', source, code: codeOf(error), message: messageOf(error), hint })
 }
 
 async function runSource(
@@ -136,42 +149,43 @@ async function runSource(
 ): Promise<void> {
   const { config, emit } = services
   try {
-    const { row, packed, localPath, delivery } = await archiveSource(
+    const { row, packed, delivery, result, localPath } = await archiveSource(
       services,
       source,
-      (facts) => record.begin(facts.row.id, facts.packed),
+      ({ row, packed, attempts }) => record.begin({ id: row.id, packed, attempts }),
       signal,
     )
-    record.delivered(row.id, delivery.attempts, delivery.hasSickServer)
+    if (result.hasSickServer) record.hasWarnings = true
     for (const { path, reason } of packed.notes)
       emit({ kind: 'note', about: path, message: reason })
     for (const { path, reason } of packed.warnings)
       emit({ kind: 'warning', about: path, message: reason })
-    if (delivery.stored.length < config.copies) {
-      const error = noServerLeft(delivery.attempts, localPath)
-      record.waits(source.name, error)
-      emit({
-        kind: 'waiting',
-        file: row.file,
-        sizeBytes: packed.outputBytes,
-        reason: error.message,
-      })
+    if (result.stored.length < config.copies) {
+      const error = noServerLeft(delivery, result.stored.length, localPath)
+      waits(services, record, { ...row, sizeBytes: packed.outputBytes }, error)
     } else {
       record.sourceDone(source.name, packed)
     }
-    await trim(services)
   } catch (error) {
-    record.sourceFailed(source.name, error)
-    const hint = error instanceof SpillwayError ? error.hint : undefined
-    const code = error instanceof SpillwayError ? error.code : 'BUG'
-    emit({ kind: 'source-failed', source: source.name, code, message: messageOf(error), hint })
+    fails(services, record, source.name, error)
     if (endsRun(error)) throw error
+  }
+  await trim(services, record)
+}
+
+/** What cannot be taken out of the spool stays there: a warning, and no reason to stop. */
+async function trim({ catalog, config }: RunServices, record: RunRecord): Promise<void> {
+  const { copies, localKeep, serverId } = config
+  try {
+    await trimSpool({ catalog, host: serverId, copies, localKeep })
+  } catch (error) {
+    if (!isFailure(error, 'SPOOL_FAILED')) throw error
+    record.problem(error as SpillwayError)
   }
 }
 
-async function trim({ catalog, config }: RunServices): Promise<void> {
-  const { copies, localKeep, serverId } = config
-  await trimSpool({ catalog, host: serverId, copies, localKeep })
+function codeOf(error: unknown): string {
+  return error instanceof SpillwayError ? error.code : 'BUG'
 }
 
 function endsRun(error: unknown): boolean {
@@ -187,144 +201,4 @@ function noteRetention({ emit }: RunServices, sources: readonly Source[]): void 
     about: undefined,
     message: `KEEP_* is set for ${kept.join(', ')}, but this version does not prune yet: nothing was deleted`,
   })
-}
-
-type Entry = {
-  readonly id: string
-  readonly packed: PackResult | undefined
-  attempts: readonly ReportedAttempt[]
-}
-
-/** What happened in a run, as it happens. */
-class RunRecord {
-  readonly #services: RunServices
-  readonly #startedAt = new Date()
-  readonly #begun = performance.now()
-  readonly #entries: Entry[] = []
-  readonly #sources = new Map<string, ReportedSource>()
-  readonly #failures: number[] = []
-  readonly #warnings: string[] = []
-  #hasWarnings = false
-
-  constructor(services: RunServices) {
-    this.#services = services
-  }
-
-  begin(id: string, packed: PackResult | undefined): void {
-    this.#entries.push({ id, packed, attempts: [] })
-  }
-
-  delivered(id: string, attempts: readonly ReportedAttempt[], hasSickServer: boolean): void {
-    const entry = this.#entries.find((each) => each.id === id)
-    if (entry) entry.attempts = attempts
-    if (hasSickServer) this.#hasWarnings = true
-  }
-
-  sourceDone(name: string, packed: PackResult): void {
-    const { warningCount } = packed
-    if (warningCount > 0) this.#hasWarnings = true
-    const message = warningCount === 0 ? null : `${warningCount} warnings: see the archive`
-    this.#source(name, { outcome: warningCount === 0 ? 'ok' : 'warnings', code: null, message })
-  }
-
-  waits(name: string, error: SpillwayError): void {
-    this.#failures.push(error.failure.exit)
-    this.#source(name, { outcome: 'failed', code: error.code, message: error.message })
-  }
-
-  sourceFailed(name: string, error: unknown): void {
-    this.#failures.push(failureOf(error).exit)
-    const code = error instanceof SpillwayError ? error.code : 'BUG'
-    const message = error instanceof SpillwayError ? error.message : stackOf(error)
-    this.#source(name, { outcome: 'failed', code, message })
-  }
-
-  problem(error: SpillwayError): void {
-    // A lost archive is a failure; a copy that cannot be settled yet is a warning.
-    if (isFailure(error, 'ARCHIVE_LOST')) this.#failures.push(error.failure.exit)
-    this.#hasWarnings = true
-    this.#warnings.push(error.message)
-    this.#services.emit({ kind: 'warning', about: undefined, message: error.message })
-  }
-
-  ended(error: unknown): void {
-    const { exit } = failureOf(error)
-    // The source in which it happened has told it already, or is told as skipped.
-    if (exit !== 130)
-      this.#warnings.push(error instanceof SpillwayError ? error.message : stackOf(error))
-    this.#failures.push(exit)
-  }
-
-  async report(): Promise<RunReport> {
-    const { config } = this.#services
-    for (const { name } of config.sources) {
-      if (this.#failures.includes(130) && !this.#sources.has(name)) {
-        this.#source(name, {
-          outcome: 'skipped',
-          code: 'INTERRUPTED',
-          message: 'the run was interrupted',
-        })
-      }
-    }
-    const archives = await Promise.all(this.#entries.map((entry) => this.#archive(entry)))
-    const exit = runExit({ failures: this.#failures, hasWarnings: this.#hasWarnings })
-    return {
-      outcome: runOutcome(exit),
-      exit,
-      startedAt: this.#startedAt.toISOString(),
-      seconds: (performance.now() - this.#begun) / 1_000,
-      sources: config.sources.flatMap(({ name }) => this.#sources.get(name) ?? []),
-      archives,
-      warnings: this.#warnings,
-    }
-  }
-
-  async #archive({ id, packed, attempts }: Entry): Promise<ReportedArchive> {
-    const archive = await this.#services.catalog.findArchive(id)
-    const copies = this.#storedOn(archive)
-    const local = archive.localPath !== undefined && archive.state === 'ready'
-    return {
-      id,
-      source: archive.source,
-      file: archive.file,
-      key: archive.key,
-      state: shownState(archive.state, archive.copies, this.#services.config.copies),
-      location: copies.length === 0 ? (local ? 'local' : null) : local ? 'both' : 's3',
-      sizeBytes: archive.sizeBytes ?? 0,
-      sourceBytes: archive.sourceBytes ?? 0,
-      fileCount: archive.memberCount ?? 0,
-      sha256: archive.sha256 ?? '',
-      server: copies[0] ?? null,
-      copies,
-      attempts,
-      warnings: archive.warnings,
-      warningCount: archive.warningCount,
-      notes: packed?.notes ?? [],
-    }
-  }
-
-  #storedOn(archive: ArchiveWithCopies): ReportedServer[] {
-    if (!isStored(archive, 1)) return []
-    return archive.copies
-      .filter(({ state }) => state === 'stored')
-      .flatMap(({ identity }) =>
-        this.#services.config.servers.filter((server) => server.identity === identity),
-      )
-      .map((server) => ({
-        number: server.number,
-        endpoint: server.endpoint,
-        bucket: bucketOf(server),
-      }))
-  }
-
-  #source(name: string, outcome: Omit<ReportedSource, 'name'>): void {
-    const before = this.#sources.get(name)
-    // A source whose waiting archive failed again is not made good by tonight's archive.
-    if (before?.outcome === 'failed' && outcome.outcome !== 'failed') return
-    this.#sources.set(name, { name, ...outcome })
-  }
-}
-
-function stackOf(error: unknown): string {
-  return error instanceof Error ? (error.stack ?? error.message) : String(error)
 }

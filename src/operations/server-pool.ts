@@ -9,14 +9,19 @@ import type { Catalog } from '../catalog/catalog.ts'
 import type { Server, ServerIdentity } from '../domain/server.ts'
 import type { Storage } from '../storage/storage.ts'
 
+// Less than a day, so that every nightly run counts anew what other hosts put there; more than what
+// lies between runs by hand.
+const LISTED_FOR_MS = 20 * 60 * 60 * 1_000
+
 export type OpenStorage = (server: Server, isKnown: boolean) => Storage
 
 export class ServerPool {
   /** Enabled ones, in numeric order. */
   readonly servers: readonly Server[]
+  /** For the report: what is wrong with a server and stops nothing. */
+  readonly warnings: string[] = []
   readonly #catalog: Catalog
   readonly #openStorage: OpenStorage
-  readonly #onWarning: (message: string) => void
   readonly #storages = new Map<ServerIdentity, Storage>()
   readonly #ready = new Set<ServerIdentity>()
   readonly #down = new Map<ServerIdentity, unknown>()
@@ -25,12 +30,10 @@ export class ServerPool {
     readonly servers: readonly Server[]
     readonly catalog: Catalog
     readonly openStorage: OpenStorage
-    readonly onWarning: (message: string) => void
   }) {
     this.servers = input.servers.filter((server) => server.isEnabled)
     this.#catalog = input.catalog
     this.#openStorage = input.openStorage
-    this.#onWarning = input.onWarning
   }
 
   /** The failure that took this server out of the run; undefined while it may be asked. */
@@ -40,15 +43,18 @@ export class ServerPool {
 
   /**
    * A storage that may be used. Before the first use of a server in a run it is prepared, and before
-   * its first use ever it is listed once, so that what others put there counts against its limit.
+   * its first use ever, and again once a day, it is listed, so that what others put there counts
+   * against its limit.
    */
   async ready(server: Server, signal: AbortSignal): Promise<Storage> {
-    const known = await this.#isKnown(server)
+    const listedAt = await this.#listedAt(server)
+    const known = listedAt !== undefined
     const storage = this.#storages.get(server.identity) ?? this.#openStorage(server, known)
     this.#storages.set(server.identity, storage)
     if (this.#ready.has(server.identity)) return storage
     await storage.prepare(signal)
-    if (!known) await this.#listOnce(server, storage, signal)
+    if (!known || Date.now() - listedAt.getTime() > LISTED_FOR_MS)
+      await this.#list(server, storage, signal)
     this.#ready.add(server.identity)
     return storage
   }
@@ -68,12 +74,13 @@ export class ServerPool {
     this.#storages.clear()
   }
 
-  async #isKnown(server: Server): Promise<boolean> {
+  /** undefined: never used before. */
+  async #listedAt(server: Server): Promise<Date | undefined> {
     const rows = await this.#catalog.servers()
-    return rows.some((row) => row.identity === server.identity && row.listedAt !== undefined)
+    return rows.find((row) => row.identity === server.identity)?.listedAt
   }
 
-  async #listOnce(server: Server, storage: Storage, signal: AbortSignal): Promise<void> {
+  async #list(server: Server, storage: Storage, signal: AbortSignal): Promise<void> {
     const ours = await this.#catalog.keysOn(server.identity)
     let otherBytes = 0
     try {
@@ -84,10 +91,8 @@ export class ServerPool {
       // A key without the right to list still works for archives: only the others' bytes there stay
       // unknown, and that is said. Anything else is what the upload would meet, too.
       if (!isFailure(error, 'SERVER_DENIED')) throw error
-      this.#onWarning(
-        `${server.label} may not be listed with this key: what others put there does not count against its limit`,
-      )
-      return
+      const what = 'may not be listed with this key: what others put there does not count'
+      this.warnings.push(`${server.label} ${what} against its limit`)
     }
     await this.#catalog.setOtherBytes(server.identity, otherBytes, new Date())
   }

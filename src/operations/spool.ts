@@ -3,7 +3,7 @@
 // A file there ends in `.partial` until it is whole and fsynced. Only files that a row of the catalog
 // names are ever removed; anything else is somebody's, and is only pointed out.
 
-import { link, mkdir, open, readdir, rm, stat, statfs } from 'node:fs/promises'
+import { link, mkdir, open, readdir, rm, stat, statfs, writeFile } from 'node:fs/promises'
 import { dirname, join } from 'node:path'
 import { SpillwayError, messageOf } from '../domain/errors.ts'
 import { formatBytes } from '../domain/sizes.ts'
@@ -11,12 +11,40 @@ import type { ArchiveWithCopies, Catalog } from '../catalog/catalog.ts'
 
 export const PARTIAL_SUFFIX = '.partial'
 
-export async function prepareSpool(spoolDir: string): Promise<void> {
+// Lies in the spool from its first use on: a folder without it is the bare mount point of a disk that is
+// not mounted, and what waits there is not lost but out of sight.
+const MARKER = '.spillway-spool'
+
+/** Before anything is looked for in it. `holdsArchives`: the catalog says that archives lie there. */
+export async function prepareSpool(spoolDir: string, holdsArchives: boolean): Promise<void> {
+  const marker = join(spoolDir, MARKER)
   try {
     await mkdir(spoolDir, { recursive: true, mode: 0o700 })
+    if ((await fileSize(marker)) !== undefined) return
+    if (holdsArchives) throw notMounted(spoolDir, marker)
+    await writeFile(marker, 'Spillway keeps archives here until a server has them.\n', {
+      mode: 0o600,
+    })
+    await checkLinks(marker)
   } catch (cause) {
-    throw spoolFailed(`cannot create the spool folder ${spoolDir}`, cause)
+    if (cause instanceof SpillwayError) throw cause
+    throw spoolFailed(`cannot use the spool folder ${spoolDir}`, cause)
   }
+}
+
+function notMounted(spoolDir: string, marker: string): SpillwayError {
+  const what = `archives wait in the spool ${spoolDir}, and it does not look like it: ${MARKER} is missing`
+  return new SpillwayError('SPOOL_FAILED', what, {
+    hint: `mount its disk; if the archives are really gone: touch ${marker}`,
+  })
+}
+
+/** Found out before hours of packing: a finished file gets its name by a hard link. */
+async function checkLinks(marker: string): Promise<void> {
+  const probe = `${marker}.link`
+  await rm(probe, { force: true })
+  await link(marker, probe)
+  await rm(probe)
 }
 
 /** The finished name of a file that is written as `.partial`. */
@@ -71,7 +99,9 @@ export async function roomInSpool(input: {
 }): Promise<number | undefined> {
   const { spoolDir, limitBytes, waitingBytes } = input
   const expected = input.expectedBytes ?? 0
-  const disk = await statfs(spoolDir)
+  const disk = await statfs(spoolDir).catch((cause: unknown) => {
+    throw spoolFailed(`cannot see how much room the spool ${spoolDir} has`, cause)
+  })
   const freeBytes = disk.bavail * disk.bsize
   if (expected > freeBytes) {
     throw new SpillwayError(
@@ -118,13 +148,18 @@ export function isStored(archive: ArchiveWithCopies, copies: number): boolean {
   return archive.copies.filter((copy) => copy.state === 'stored').length >= copies
 }
 
-/** Names in the spool that belong to no row. */
+/** Archives in the spool, finished or not, that belong to no row. */
 export async function strangersIn(
   spoolDir: string,
   known: ReadonlySet<string>,
 ): Promise<readonly string[]> {
-  const names = await readdir(spoolDir)
-  return names.map((name) => join(spoolDir, name)).filter((path) => !known.has(path))
+  try {
+    const names = await readdir(spoolDir)
+    const files = names.filter((name) => /\.tar\.zst(\.partial)?$/.test(name))
+    return files.map((name) => join(spoolDir, name)).filter((path) => !known.has(path))
+  } catch (cause) {
+    throw spoolFailed(`cannot list the spool ${spoolDir}`, cause)
+  }
 }
 
 async function syncFolder(path: string): Promise<void> {

@@ -11,17 +11,14 @@ import { choosePartBytes } from '../domain/placement.ts'
 import { failureOf, isFailure, messageOf, SpillwayError } from '../domain/errors.ts'
 import { formatBytes } from '../domain/sizes.ts'
 import { keyOnServer } from '../domain/archive.ts'
+import { compareEtag } from '../storage/composite-etag.ts'
 import { isProvenBy } from '../storage/storage.ts'
+import { settleCopy } from './settle-copy.ts'
 import type { ArchiveRow, Catalog, CopyId } from '../catalog/catalog.ts'
-import type {
-  HeadResult,
-  OpenUpload,
-  PartReceipt,
-  Storage,
-  UploadTarget,
-} from '../storage/storage.ts'
+import type { HeadResult, OpenUpload, PartReceipt, Storage } from '../storage/storage.ts'
 import type { PartReader } from '../storage/part-reader.ts'
 import type { Server } from '../domain/server.ts'
+import type { OpenCopy } from './settle-copy.ts'
 import type { SpoolContent } from './spool-content.ts'
 
 export type UploadServices = {
@@ -35,6 +32,8 @@ export type DeliveryLimits = {
   readonly abortMs: number
   /** The same when the user interrupts: Ctrl-C should end within seconds. */
   readonly interruptedAbortMs: number
+  /** For the HEAD after a Complete that failed. */
+  readonly headMs: number
   /** Waits between HEADs of an object that should be there: some servers show it late. */
   readonly headDelaysMs: readonly number[]
 }
@@ -42,6 +41,7 @@ export type DeliveryLimits = {
 export const DELIVERY_LIMITS: DeliveryLimits = {
   abortMs: 15_000,
   interruptedAbortMs: 4_000,
+  headMs: 10_000,
   headDelaysMs: [500, 2_000, 5_000],
 }
 
@@ -52,6 +52,9 @@ export type Attempt = {
   readonly storage: Storage
   readonly onSent: (bytes: number) => void
 }
+
+/** One part of the default size: no upload begins before it has as much to send. */
+export const FIRST_BYTES = 16 * 1024 * 1024
 
 /** Resolves when the copy is stored. Rejects with what happened; the row is settled either way. */
 export async function uploadCopy(
@@ -67,31 +70,39 @@ export async function uploadCopy(
   })
   const key = keyOnServer(server.prefix, attempt.archive.key)
   const token = randomBytes(16).toString('hex')
+  const neededBytes = content.isWhole ? content.bytes : (content.expectedBytes ?? FIRST_BYTES)
   const copyId = await catalog.reserve({
     archiveId: attempt.archive.id,
     identity: server.identity,
     key,
     token,
-    bytes: content.isWhole ? content.bytes : (content.expectedBytes ?? partBytes),
+    bytes: neededBytes,
     limitBytes: server.limitBytes,
   })
-  if (copyId === undefined) throw noRoom(server, content.expectedBytes ?? partBytes)
+  if (copyId === undefined) throw noRoom(server, neededBytes)
 
   const work = new AbortController()
   const stop = AbortSignal.any([signal, work.signal])
   let upload: OpenUpload | undefined
-  let isCompleting = false
+  let receipts: readonly PartReceipt[] | undefined
   try {
     upload = await storage.begin({ key, token }, stop)
     await catalog.setUploadId(copyId, upload.uploadId)
-    const receipts = await sendParts(services, attempt, { copyId, upload, partBytes }, stop, work)
-    isCompleting = true
+    receipts = await sendParts(services, attempt, { copyId, upload, partBytes }, stop, work)
+    await catalog.markCompleting(copyId)
     const head = await completeAndProve(services, attempt, upload, receipts, stop)
-    await markStored(catalog, copyId, head)
+    const { sizeBytes, etag, versionId } = head
+    await catalog.markStored(copyId, { sizeBytes, etag, versionId, at: new Date() })
   } catch (error) {
     work.abort()
-    const state = { copyId, target: { key, token }, upload, isCompleting }
-    if (!(await giveUp(services, attempt, state, error, signal))) throw error
+    const copy = {
+      id: copyId,
+      target: { key, token },
+      uploadId: upload?.uploadId,
+      completeBytes: receipts === undefined ? undefined : content.bytes,
+      receipts: receipts ?? [],
+    }
+    if (!(await giveUp(services, attempt, copy, error, signal))) throw error
   }
 }
 
@@ -173,22 +184,21 @@ async function completeAndProve(
     refusal = asError(error)
   }
   const delays = refusal === undefined ? limits.headDelaysMs : limits.headDelaysMs.slice(0, 1)
+  // After a refusal or silence the server has had its time: this HEAD gets a short one.
+  const brief =
+    refusal === undefined ? stop : AbortSignal.any([stop, AbortSignal.timeout(limits.headMs)])
   for (const delayMs of [...delays, undefined]) {
-    const head = await storage.head(upload.key, stop).catch((error: unknown) => {
+    const head = await storage.head(upload.key, brief).catch((error: unknown) => {
       throw refusal ?? asError(error)
     })
-    if (isProvenBy(head, expected)) return head!
+    if (isProvenBy(head, expected)) {
+      if (compareEtag(head?.etag, receipts) !== 'differs') return head!
+      throw damaged(server, upload.key)
+    }
     if (head !== undefined) throw refusal ?? unproven(server, upload.key, head, expected)
     if (delayMs !== undefined) await sleep(delayMs, undefined, { signal: stop }).catch(interrupted)
   }
   throw refusal ?? unproven(server, upload.key, undefined, expected)
-}
-
-type CopyUnderWay = {
-  readonly copyId: CopyId
-  readonly target: UploadTarget
-  readonly upload: OpenUpload | undefined
-  readonly isCompleting: boolean
 }
 
 /**
@@ -197,71 +207,59 @@ type CopyUnderWay = {
  */
 async function giveUp(
   { catalog, limits }: UploadServices,
-  { content, storage }: Attempt,
-  state: CopyUnderWay,
+  { storage }: Attempt,
+  copy: Omit<OpenCopy, 'isOver' | 'reason'>,
   error: unknown,
   signal: AbortSignal,
 ): Promise<boolean> {
   const reason = messageOf(error)
-  if (state.upload === undefined && neverBegan(error)) {
-    await catalog.markCopyFailed(state.copyId, reason)
+  if (copy.uploadId === undefined && neverBegan(error)) {
+    await catalog.markCopyFailed(copy.id, reason)
     return false
   }
   const deadline = AbortSignal.timeout(signal.aborted ? limits.interruptedAbortMs : limits.abortMs)
-  const expected = { token: state.target.token, sizeBytes: content.bytes }
-  const adopt = async (): Promise<boolean> => {
-    if (!state.isCompleting) return false
-    const head = await storage.head(state.target.key, deadline)
-    if (head === undefined || !isProvenBy(head, expected)) return false
-    if (isFailure(error, 'SERVER_DAMAGED_DATA')) {
-      // Ours by its token, and not what was sent: it must never be taken for a copy.
-      await storage.remove(head.key, head.versionId, deadline)
-      return false
-    }
-    await markStored(catalog, state.copyId, head)
-    return true
+  const settling = {
+    ...copy,
+    reason,
+    isOver: wasRefused(error),
+    isDamaged: isFailure(error, 'SERVER_DAMAGED_DATA'),
   }
+  let why = reason
   try {
-    if (await adopt()) return true
-    if (state.upload) await storage.abort(state.upload, deadline)
-    else await abortByKey(storage, state.target, deadline)
-    if (await adopt()) return true
+    const { headDelaysMs } = limits
+    const settled = await settleCopy({ catalog, storage, headDelaysMs }, settling, deadline)
+    if (settled !== 'open') return settled === 'stored'
   } catch (cause) {
-    if (!(cause instanceof SpillwayError) || isCatalogFailure(cause)) throw cause
-    // Without an upload id no part was sent: whatever the server began, it holds no bytes.
-    if (state.upload === undefined) await catalog.resizeReservation(state.copyId, 0, 0)
-    const why = `${reason}; the server did not confirm that the upload was given up: ${cause.message}`
-    await catalog.markUncertain(state.copyId, why)
-    return false
+    if (!(cause instanceof SpillwayError) || cause.code.startsWith('CATALOG_')) throw cause
+    why = `${reason}; the server did not confirm that the upload was given up: ${cause.message}`
   }
-  await catalog.markCopyFailed(state.copyId, reason)
+  await leaveOpen(catalog, copy, why)
   return false
+}
+
+/** Unless it is known to be damaged: that stays `deleting`, and must never look like a copy. */
+async function leaveOpen(
+  catalog: Catalog,
+  copy: Pick<OpenCopy, 'id' | 'uploadId'>,
+  why: string,
+): Promise<void> {
+  const isOpen = (await catalog.unsettledCopies()).some(
+    ({ id, state }) => id === copy.id && state === 'uploading',
+  )
+  if (!isOpen) return
+  // Without an upload id no part was sent: whatever the server began, it holds no bytes.
+  if (copy.uploadId === undefined) await catalog.resizeReservation(copy.id, 0, 0)
+  await catalog.markUncertain(copy.id, why)
 }
 
 // The server was never reached, or refused in so many words: nothing was begun there.
 function neverBegan(error: unknown): boolean {
+  return wasRefused(error) || isFailure(error, 'SERVER_UNREACHABLE')
+}
+
+function wasRefused(error: unknown): boolean {
   const says = failureOf(error).server
-  return says === 'misconfigured' || says === 'full' || isFailure(error, 'SERVER_UNREACHABLE')
-}
-
-function isCatalogFailure(error: SpillwayError): boolean {
-  return error.code.startsWith('CATALOG_')
-}
-
-async function markStored(catalog: Catalog, copyId: CopyId, head: HeadResult): Promise<void> {
-  const { sizeBytes, etag, versionId } = head
-  await catalog.markStored(copyId, { sizeBytes, etag, versionId, at: new Date() })
-}
-
-/** Create was sent and its answer lost: the upload can only be found by its key, which is ours. */
-export async function abortByKey(
-  storage: Storage,
-  target: UploadTarget,
-  signal: AbortSignal,
-): Promise<void> {
-  for await (const { key, uploadId } of storage.listUploads(target.key, signal)) {
-    await storage.abort({ key, uploadId, token: target.token }, signal)
-  }
+  return says === 'misconfigured' || says === 'full'
 }
 
 function noRoom(server: Server, neededBytes: number): SpillwayError {
@@ -278,6 +276,11 @@ function outOfParts(server: Server, parts: number, partBytes: number): SpillwayE
     `the archive outgrew ${parts} parts of ${formatBytes(partBytes)} on ${server.label}`,
     { facts: { code: 'OUT_OF_PARTS', parts, partBytes } },
   )
+}
+
+function damaged(server: Server, key: string): SpillwayError {
+  const what = 'its composite ETag is not that of the parts that were sent'
+  return new SpillwayError('SERVER_DAMAGED_DATA', `${server.label} took ${key}, but ${what}`)
 }
 
 function unproven(

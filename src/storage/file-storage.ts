@@ -14,6 +14,7 @@ import * as files from './file-system.ts'
 import type { NetworkLimits } from './limits.ts'
 import { interrupted } from './retry.ts'
 import type {
+  AbortOutcome,
   HeadResult,
   ListedUpload,
   OpenUpload,
@@ -146,11 +147,14 @@ export class FileStorage implements Storage {
     await files.syncFolder(dirname(path))
   }
 
-  async abort(upload: OpenUpload, signal: AbortSignal): Promise<void> {
-    await this.#do(`aborting the upload of ${upload.key}`, signal, async () => {
+  async abort(upload: OpenUpload, signal: AbortSignal): Promise<AbortOutcome> {
+    return this.#do(`aborting the upload of ${upload.key}`, signal, async () => {
       const temporary = layout.uploadPath(this.#root, upload.uploadId)
       await this.#checkMounted()
-      await rm(temporary, { force: true })
+      return unlink(temporary).then(
+        () => 'aborted',
+        (error: unknown) => absent(error) ?? 'gone',
+      )
     })
   }
 

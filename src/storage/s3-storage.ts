@@ -23,6 +23,7 @@ import { listObjects, listUploadsOf } from './s3-list.ts'
 import { readObject } from './s3-read.ts'
 import { putStream } from './s3-transfer.ts'
 import type {
+  AbortOutcome,
   HeadResult,
   ListedUpload,
   OpenUpload,
@@ -146,12 +147,14 @@ export class S3Storage implements Storage {
     )
   }
 
-  async abort(upload: OpenUpload, signal: AbortSignal): Promise<void> {
+  async abort(upload: OpenUpload, signal: AbortSignal): Promise<AbortOutcome> {
     await this.#parts.cancel(upload.uploadId)
+    let outcome: AbortOutcome | undefined
     // A part that was on its way may land after the first Abort: AWS asks to repeat it.
     for (let tries = 1; tries <= 2; tries += 1) {
-      await this.#sendAbort(upload, signal)
-      if ((await this.#isOpen(upload, signal)) !== true) return
+      const answer = await this.#sendAbort(upload, signal)
+      outcome ??= answer
+      if ((await this.#isOpen(upload, signal)) !== true) return outcome
     }
     throw new SpillwayError(
       'SERVER_REJECTED',
@@ -159,7 +162,8 @@ export class S3Storage implements Storage {
     )
   }
 
-  async #sendAbort({ key, uploadId }: OpenUpload, signal: AbortSignal): Promise<void> {
+  /** After a lost answer `gone` may be our own doing: then it is the careful answer. */
+  async #sendAbort({ key, uploadId }: OpenUpload, signal: AbortSignal): Promise<AbortOutcome> {
     try {
       await this.#caller.call({
         action: `aborting the upload of ${key}`,
@@ -170,8 +174,10 @@ export class S3Storage implements Storage {
             options,
           ),
       })
+      return 'aborted'
     } catch (error) {
       if (!isFailure(error, 'UPLOAD_GONE') && !isAbsent(error)) throw error
+      return 'gone'
     }
   }
 

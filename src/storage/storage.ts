@@ -61,6 +61,12 @@ export type HeadResult = StoredObject & {
   readonly versionId: string | undefined
 }
 
+/**
+ * `gone`: the server did not know the upload when it was first asked. Somebody aborted it before, or it
+ * was completed: only `head` can tell.
+ */
+export type AbortOutcome = 'aborted' | 'gone'
+
 export type ListedUpload = { readonly key: string; readonly uploadId: string }
 
 export type StorageLimits = {
@@ -92,7 +98,7 @@ export interface Storage {
   complete(upload: OpenUpload, parts: readonly PartReceipt[], signal: AbortSignal): Promise<void>
 
   /** Resolves when the server has confirmed that nothing of the upload is left. */
-  abort(upload: OpenUpload, signal: AbortSignal): Promise<void>
+  abort(upload: OpenUpload, signal: AbortSignal): Promise<AbortOutcome>
 
   /** undefined: the server says that there is no such object. */
   head(key: string, signal: AbortSignal): Promise<HeadResult | undefined>

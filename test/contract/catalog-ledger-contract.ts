@@ -67,6 +67,23 @@ export function describeLedger(create: () => CatalogStore): void {
     expect(await ledger(catalog, 1)).toEqual({ usedBytes: 0, reservedBytes: 0, archives: 0 })
   })
 
+  it('counts a damaged object as used until the server confirmed that it is gone', async () => {
+    const { catalog, near } = await withServers(create)
+    const copyId = await reserved(catalog, await ready(catalog), near)
+
+    await catalog.markDamaged(copyId, 'it is not what was sent')
+    expect(await ledger(catalog)).toEqual({ usedBytes: 100, reservedBytes: 0, archives: 1 })
+    expect((await catalog.unsettledCopies()).map(({ id, state }) => [id, state])).toEqual([
+      [copyId, 'deleting'],
+    ])
+    await expect(catalog.markStored(copyId, proof(100))).rejects.toThrow('is deleting')
+
+    await catalog.markDeleted(copyId)
+    expect(await ledger(catalog)).toEqual({ usedBytes: 0, reservedBytes: 0, archives: 0 })
+    expect(await catalog.unsettledCopies()).toEqual([])
+    await catalog.check()
+  })
+
   // The edges are where the arithmetic goes wrong, so they are listed one by one.
   it.each([
     { bytes: 0, limitBytes: 0, fits: true, why: 'nothing fits into nothing' },

@@ -25,6 +25,8 @@ export type ContractSubject = {
   readonly cannotListUploads?: boolean
   /** The server ignores If-None-Match. */
   readonly replacesObjects?: boolean
+  /** The server confirms every Abort, also of an upload that it does not know. */
+  readonly abortsTwice?: boolean
 }
 
 const TOKEN = 'token-0123456789abcdef'
@@ -215,8 +217,8 @@ export function describeStorage(name: string, open: () => Promise<ContractSubjec
       const upload = await begin(key)
       const receipts = await putAll(upload, [randomBytes(1_000)])
 
-      await storage.abort(upload, never)
-      await storage.abort(upload, never)
+      expect(await storage.abort(upload, never)).toBe('aborted')
+      expect(await storage.abort(upload, never)).toBe(subject.abortsTwice ? 'aborted' : 'gone')
 
       const body = partBody(randomBytes(10))
       const late = storage.putPart(upload, { number: 1, offsetBytes: 0, body }, never)

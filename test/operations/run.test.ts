@@ -1,4 +1,4 @@
-import { mkdir, readdir, rm, stat, writeFile } from 'node:fs/promises'
+import { mkdir, readdir, rename, rm, stat, writeFile } from 'node:fs/promises'
 import { join } from 'node:path'
 import { afterEach, describe, expect, it } from 'vitest'
 import { QUICK, World } from '../support/world.ts'
@@ -60,12 +60,12 @@ describe('a run', () => {
     await start([{}])
     await world.noise('a', 10_000)
     await world.run()
-    expect(await readdir(join(world.folder, 'data/spool'))).toEqual([])
+    expect(await spooled()).toEqual([])
 
     world.env['LOCAL_KEEP'] = '1'
     const { archives } = await world.run()
     expect(archives[0]).toMatchObject({ location: 'both' })
-    expect(await readdir(join(world.folder, 'data/spool'))).toEqual([archives[0]?.file])
+    expect(await spooled()).toEqual([archives[0]?.file])
   })
 
   it('fills the servers in the order of their numbers and never over their limits, for forty nights', async () => {
@@ -165,7 +165,7 @@ describe('a run', () => {
     expect(second.sources).toMatchObject([{ outcome: 'failed' }])
     expect(second.exit).toBe(23)
     expect(second.archives).toHaveLength(1)
-    expect(await readdir(join(world.folder, 'data/spool'))).toEqual([first.archives[0]?.file])
+    expect(await spooled()).toEqual([first.archives[0]?.file])
   })
 
   it('an interrupt ends it within seconds and leaves nothing half done', async () => {
@@ -214,6 +214,47 @@ describe('a run', () => {
     expect(usage).toContainEqual([one!.endpoint, archives[0]?.sizeBytes])
   })
 
+  it('a spool whose disk is not mounted fails the run, and loses nothing that waits there', async () => {
+    await start([{ entry: { SECRET_KEY: 'wrong' } }])
+    await world.noise('a', 10_000)
+    const { archives } = await world.run()
+    const [spool, aside] = [join(world.folder, 'data/spool'), join(world.folder, 'aside')]
+    await rename(spool, aside)
+    world.configure(1, world.models[0]!.endpoint, world.models[0]!)
+
+    const away = await world.run()
+    expect(away).toMatchObject({ exit: 34, outcome: 'failed', sources: [{ outcome: 'skipped' }] })
+
+    await rm(spool, { recursive: true })
+    await rename(aside, spool)
+    const back = await world.run()
+    expect(back.exit).toBe(0)
+    expect(back.archives[0]).toMatchObject({ id: archives[0]?.id, state: 'stored' })
+  })
+
+  it('what waits under another SERVER_ID is told with the way to send it', async () => {
+    await start([{ entry: { SECRET_KEY: 'wrong' } }])
+    await world.noise('a', 10_000)
+    await world.run()
+    world.configure(1, world.models[0]!.endpoint, world.models[0]!)
+    world.env['SERVER_ID'] = 'renamed'
+    world.env['SOURCE_1_NAME'] = 'papers'
+
+    const report = await world.run()
+
+    expect(report.exit).toBe(3)
+    expect(report.warnings.join('\n')).toContain('waits under the name of host host')
+  })
+
+  it('a key that may not list is told once, and works', async () => {
+    await start([{ model: { denies: ['List'] } }])
+    await world.noise('a', 10_000)
+
+    const first = await world.run()
+    expect(first.warnings.join('\n')).toContain('may not be listed')
+    expect([first.exit, (await world.run()).exit]).toEqual([3, 0])
+  })
+
   it('an archive lost from the spool before any server had it is told, not forgotten', async () => {
     await start([{ entry: { SECRET_KEY: 'wrong' } }])
     await world.noise('a', 10_000)
@@ -226,6 +267,11 @@ describe('a run', () => {
     expect(report.exit).toBe(23)
   })
 })
+
+async function spooled(): Promise<readonly string[]> {
+  const names = await readdir(join(world.folder, 'data/spool'))
+  return names.filter((name) => name !== '.spillway-spool')
+}
 
 function nights(count: number, server: number): number[] {
   return Array.from({ length: count }, () => server)

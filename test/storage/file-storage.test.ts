@@ -2,11 +2,14 @@
 
 import { execFileSync } from 'node:child_process'
 import { randomBytes } from 'node:crypto'
+import { closeSync, constants, openSync, readSync } from 'node:fs'
 import {
+  link,
   mkdir,
   mkdtemp,
   readdir,
   readFile,
+  rename,
   rm,
   stat,
   symlink,
@@ -15,8 +18,9 @@ import {
 } from 'node:fs/promises'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
-import { afterEach, beforeEach, describe, expect, it } from 'vitest'
+import { afterEach, beforeEach, describe, expect, it, vi } from 'vitest'
 import { openStorage } from '../../src/compose-storage.ts'
+import { heldSteps } from '../../src/lib/left-behind.ts'
 import { failureOfFile } from '../../src/storage/file-errors.ts'
 import type { Storage } from '../../src/storage/storage.ts'
 import { describeStorage } from '../contract/storage-contract.ts'
@@ -246,6 +250,170 @@ describe('a mount that is gone', () => {
     await writeFile(join(root, 'host/a'), '')
   })
 })
+
+// What a dead network mount does to a call, a pipe without its other end does: a write of more than 64 KiB,
+// and an open for one direction, never come back. The pipe is opened at the end, to let the threads go.
+describe('a disk that stops answering', () => {
+  const pipes: string[] = []
+  const pipeAt = async (path: string): Promise<void> => {
+    await rm(path, { force: true })
+    execFileSync('mkfifo', [path])
+    pipes.push(path)
+  }
+  afterEach(async () => {
+    for (const path of pipes.splice(0)) {
+      const drain = openSync(path, constants.O_RDWR | constants.O_NONBLOCK)
+      await waitUntil(() => {
+        readSome(drain)
+        return heldSteps() === 0
+      })
+      closeSync(drain)
+    }
+  })
+
+  const upload = async (storage: Storage, bytes: number) => {
+    const target = { key: freshKey(), token: 't' }
+    const upload = await storage.begin(target, never)
+    const part = { number: 1, offsetBytes: 0, body: partBody(randomBytes(bytes)) }
+    return { upload, part, temporary: join(root, '.uploads', upload.uploadId) }
+  }
+  const tokenOf = async (storage: Storage): Promise<{ key: string; path: string }> => {
+    const key = freshKey()
+    await storage.putSmall(key, chunksOf('x'), 't', never)
+    const [name] = await readdir(join(root, '.tokens'))
+    return { key, path: join(root, '.tokens', name!) }
+  }
+  const silenceOf = async (work: Promise<unknown>): Promise<void> => {
+    const begun = performance.now()
+    expect(await failureFrom(work)).toMatchObject({ code: 'SERVER_SILENT' })
+    expect(performance.now() - begun).toBeLessThan(2 * FAST_LIMITS.silenceMs)
+  }
+
+  it('is silent while a part is written, and the file is not waited for', async () => {
+    const storage = await prepared(root)
+    const { upload: open, part, temporary } = await upload(storage, 400_000)
+    await pipeAt(temporary)
+    await silenceOf(storage.putPart(open, part, never))
+  })
+
+  it('is silent while it is prepared', async () => {
+    await pipeAt(join(root, `.spillway-server.${process.pid}.new`))
+    await silenceOf(open(root).prepare(never))
+  })
+
+  it('is silent while an object is looked at', async () => {
+    const storage = await prepared(root)
+    const { key, path } = await tokenOf(storage)
+    await pipeAt(path)
+    await silenceOf(storage.head(key, never))
+  })
+
+  it('is silent while an upload is completed', async () => {
+    const storage = await prepared(root)
+    const { key } = await tokenOf(storage)
+    await storage.remove(key, undefined, never)
+    const again = await storage.begin({ key, token: 't' }, never)
+    const hash = again.uploadId.split('.')[0]!
+    await pipeAt(join(root, '.tokens', `${hash}.${process.pid}.new`))
+    await silenceOf(storage.complete(again, [], never))
+    expect(await readdir(root)).not.toContain('host')
+  })
+
+  it('lets go at once of who is interrupted, or has waited long enough', async () => {
+    const storage = await prepared(root)
+    const { upload: open, part, temporary } = await upload(storage, 400_000)
+    await pipeAt(temporary)
+    const { key, path } = await tokenOf(storage)
+    await pipeAt(path)
+    for (const work of [
+      (signal: AbortSignal) => storage.putPart(open, part, signal),
+      (signal: AbortSignal) => storage.head(key, signal),
+    ]) {
+      const begun = performance.now()
+      const failure = await failureFrom(work(AbortSignal.timeout(100)))
+      expect(failure).toMatchObject({ code: 'INTERRUPTED' })
+      expect(performance.now() - begun).toBeLessThan(FAST_LIMITS.silenceMs / 2)
+    }
+  })
+
+  it('is not asked again while the call hangs: each would take a thread of the pool', async () => {
+    const storage = await prepared(root)
+    const { upload: open, part, temporary } = await upload(storage, 400_000)
+    await pipeAt(temporary)
+    await failureFrom(storage.putPart(open, part, never))
+    const held = heldSteps()
+
+    const begun = performance.now()
+    for (const work of [
+      storage.head(open.key, never),
+      storage.abort(open, never),
+      storage.putPart(open, part, never),
+      listed(storage.list('', never)),
+    ])
+      expect(await failureFrom(work)).toMatchObject({ code: 'SERVER_SILENT' })
+    expect(performance.now() - begun).toBeLessThan(FAST_LIMITS.silenceMs / 2)
+    expect(heldSteps()).toBe(held)
+  })
+
+  it('is asked again when it has come back', async () => {
+    const storage = await prepared(root)
+    const { upload: open, part, temporary } = await upload(storage, 400_000)
+    await pipeAt(temporary)
+    await failureFrom(storage.putPart(open, part, never))
+    const drain = openSync(temporary, constants.O_RDWR | constants.O_NONBLOCK)
+    await waitUntil(() => {
+      readSome(drain)
+      return heldSteps() === 0
+    })
+    closeSync(drain)
+    expect(await storage.head(open.key, never)).toBeUndefined()
+  })
+})
+
+describe('a run that was killed between the name and the end of its upload', () => {
+  // complete() links the temporary file to its name and then removes it: here it is killed in between.
+  const killed = async () => {
+    const storage = await prepared(root)
+    const key = freshKey()
+    const upload = await storage.begin({ key, token: 't' }, never)
+    const temporary = join(root, '.uploads', upload.uploadId)
+    const part = { number: 1, offsetBytes: 0, body: partBody(randomBytes(100)) }
+    const receipt = await storage.putPart(upload, part, never)
+    await link(temporary, join(root, 'second-link'))
+    await storage.complete(upload, [receipt], never)
+    await rename(join(root, 'second-link'), temporary)
+    return { storage, key, upload }
+  }
+  const uploads = () => readdir(join(root, '.uploads'))
+
+  it('leaves an object that is whole; an abort takes the second link away, and only that', async () => {
+    const { storage, key, upload } = await killed()
+    expect(await storage.head(key, never)).toMatchObject({ token: 't', sizeBytes: 100 })
+    expect(await storage.abort(upload, never)).toBe('gone')
+    expect(await uploads()).toEqual([])
+    expect(await storage.head(key, never)).toMatchObject({ token: 't', sizeBytes: 100 })
+  })
+
+  it('leaves no bytes behind once the object is removed', async () => {
+    const { storage, key } = await killed()
+    const open = await storage.begin({ key: `${key}-2`, token: 't' }, never)
+    await storage.remove(key, undefined, never)
+    expect(await uploads()).toEqual([open.uploadId])
+  })
+})
+
+/** Empties a pipe, as far as it is full. */
+function readSome(drain: number): void {
+  try {
+    readSync(drain, Buffer.alloc(1024 * 1024))
+  } catch (error) {
+    if ((error as NodeJS.ErrnoException).code !== 'EAGAIN') throw error
+  }
+}
+
+async function waitUntil(isSo: () => boolean): Promise<void> {
+  await vi.waitFor(() => expect(isSo()).toBe(true), { timeout: 5_000, interval: 5 })
+}
 
 function open(directory: string, isKnown = false): Storage {
   const options = { proxy: NO_PROXY, limits: FAST_LIMITS, rateLimit: undefined, isKnown }

@@ -30,7 +30,7 @@ export const QUICK: LimitOverrides = {
     withoutProgressMs: 6_000,
     repeatDelayMs: 20,
   },
-  delivery: { abortMs: 2_000, interruptedAbortMs: 1_000, headDelaysMs: [20, 50] },
+  delivery: { abortMs: 2_000, interruptedAbortMs: 1_000, headMs: 2_000, headDelaysMs: [20, 50] },
 }
 
 export class World {

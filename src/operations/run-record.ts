@@ -1,0 +1,177 @@
+// What happens in a run is noted here as it happens, and told at its end: one report in which every
+// source and every archive has its line, also when the run ended early.
+
+import { bucketOf } from '../domain/server.ts'
+import { failureOf, isFailure, messageOf, SpillwayError } from '../domain/errors.ts'
+import { runExit, runOutcome } from '../domain/run-report.ts'
+import { shownState } from '../domain/archive.ts'
+import type { ArchiveWithCopies, Catalog } from '../catalog/catalog.ts'
+import type { Config } from '../domain/config.ts'
+import type { PackResult } from '../pack/packer.ts'
+import type {
+  ReportedArchive,
+  ReportedAttempt,
+  ReportedServer,
+  ReportedSource,
+  RunReport,
+} from '../domain/run-report.ts'
+import type { RunEvent } from '../domain/run-events.ts'
+import type { Source } from '../domain/source.ts'
+
+type RecordServices = {
+  readonly catalog: Catalog
+  readonly config: Config
+  readonly pool: { readonly warnings: readonly string[] }
+  readonly emit: (event: RunEvent) => void
+}
+
+type Entry = {
+  readonly id: string
+  readonly packed: PackResult | undefined
+  /** Filled by the delivery. */
+  readonly attempts: readonly ReportedAttempt[]
+}
+
+export class RunRecord {
+  /** Something is wrong that failed nothing: exit code 3. */
+  hasWarnings = false
+  readonly #services: RecordServices
+  readonly #planned: readonly Source[]
+  readonly #startedAt = new Date()
+  readonly #begun = performance.now()
+  readonly #entries: Entry[] = []
+  readonly #sources = new Map<string, ReportedSource>()
+  readonly #failures: number[] = []
+  readonly #warnings: string[] = []
+  #endedBy: string | undefined
+
+  constructor(services: RecordServices, planned: readonly Source[]) {
+    this.#services = services
+    this.#planned = planned
+  }
+
+  begin(entry: Entry): void {
+    this.#entries.push(entry)
+  }
+
+  sourceDone(name: string, { warningCount }: PackResult): void {
+    if (warningCount > 0) this.hasWarnings = true
+    const message = warningCount === 0 ? null : `${warningCount} warnings: see the archive`
+    this.#source(name, { outcome: warningCount === 0 ? 'ok' : 'warnings', code: null, message })
+  }
+
+  /** Of a source, or of an archive of it that waits. */
+  failed(name: string, error: unknown): void {
+    this.#failures.push(failureOf(error).exit)
+    this.#source(name, { outcome: 'failed', code: codeOf(error), message: tellingOf(error) })
+  }
+
+  problem(error: SpillwayError): void {
+    // A lost archive is a failure; a copy that cannot be settled yet is a warning.
+    if (isFailure(error, 'ARCHIVE_LOST')) this.#failures.push(error.failure.exit)
+    this.hasWarnings = true
+    this.#warnings.push(error.message)
+    this.#services.emit({ kind: 'warning', about: undefined, message: error.message })
+  }
+
+  /** The run cannot go on. */
+  ended(error: unknown): void {
+    const { exit } = failureOf(error)
+    this.#endedBy = codeOf(error)
+    // The source in which it happened has told it already, or is told as skipped.
+    if (exit !== 130) this.#warnings.push(tellingOf(error))
+    this.#failures.push(exit)
+  }
+
+  async report(): Promise<RunReport> {
+    for (const { name } of this.#planned) {
+      if (this.#endedBy === undefined || this.#sources.has(name)) continue
+      const message = 'the run ended before its turn'
+      this.#source(name, { outcome: 'skipped', code: this.#endedBy, message })
+    }
+    const archives: ReportedArchive[] = []
+    for (const entry of this.#entries) archives.push(...(await this.#archive(entry)))
+    const warnings = [...this.#warnings, ...this.#services.pool.warnings]
+    const exit = runExit({
+      failures: this.#failures,
+      hasWarnings: this.hasWarnings || warnings.length > 0,
+    })
+    return {
+      outcome: runOutcome(exit),
+      exit,
+      startedAt: this.#startedAt.toISOString(),
+      seconds: (performance.now() - this.#begun) / 1_000,
+      sources: [...this.#sources.values()],
+      archives,
+      warnings,
+    }
+  }
+
+  async #archive({ id, packed, attempts }: Entry): Promise<readonly ReportedArchive[]> {
+    let archive: ArchiveWithCopies
+    try {
+      archive = await this.#services.catalog.findArchive(id)
+    } catch (error) {
+      // The rest of the report is worth more than this line of it.
+      this.#warnings.push(`archive ${id} cannot be looked up: ${messageOf(error)}`)
+      this.#failures.push(failureOf(error).exit)
+      return []
+    }
+    const copies = this.#storedOn(archive)
+    const local = archive.localPath !== undefined && archive.state === 'ready'
+    const reported = {
+      id,
+      source: archive.source,
+      file: archive.file,
+      key: archive.key,
+      state: shownState(archive.state, archive.copies, this.#services.config.copies),
+      location: locationOf(copies.length > 0, local),
+      sizeBytes: archive.sizeBytes ?? 0,
+      sourceBytes: archive.sourceBytes ?? 0,
+      fileCount: archive.memberCount ?? 0,
+      sha256: archive.sha256 ?? '',
+      server: copies[0] ?? null,
+      copies,
+      attempts,
+      warnings: archive.warnings,
+      warningCount: archive.warningCount,
+      notes: packed?.notes ?? [],
+    }
+    return [reported]
+  }
+
+  #storedOn(archive: ArchiveWithCopies): ReportedServer[] {
+    return archive.copies
+      .filter(({ state }) => state === 'stored')
+      .flatMap(({ identity }) =>
+        this.#services.config.servers.filter((server) => server.identity === identity),
+      )
+      .map((server) => ({
+        number: server.number,
+        endpoint: server.endpoint,
+        bucket: bucketOf(server),
+      }))
+  }
+
+  #source(name: string, outcome: Omit<ReportedSource, 'name'>): void {
+    const before = this.#sources.get(name)
+    // A source whose waiting archive failed again is not made good by tonight's archive.
+    if (before?.outcome === 'failed' && outcome.outcome !== 'failed') return
+    this.#sources.set(name, { name, ...outcome })
+  }
+}
+
+function locationOf(isStored: boolean, isLocal: boolean): ReportedArchive['location'] {
+  if (isStored) return isLocal ? 'both' : 's3'
+  return isLocal ? 'local' : null
+}
+
+function codeOf(error: unknown): string {
+  return error instanceof SpillwayError ? error.code : 'BUG'
+}
+
+/** A bug is told with its stack: without it nobody could mend it. */
+function tellingOf(error: unknown): string {
+  if (error instanceof SpillwayError || !(error instanceof Error)) return messageOf(error)
+  return error.stack ?? error.message
+}
