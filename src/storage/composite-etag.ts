@@ -12,7 +12,7 @@ export function compositeEtag(parts: readonly Pick<PartReceipt, 'md5'>[]): strin
 }
 
 /**
- * `unknown` where the ETag has another form, or the server's part ETags are no MD5s (encrypted by KMS):
+ * `unknown` where the parts are not known, the ETag has another form, or the server's part ETags are no MD5s (encrypted by KMS):
  * then the composite is made of something that we cannot know.
  */
 export function compareEtag(
@@ -20,7 +20,7 @@ export function compareEtag(
   parts: readonly PartReceipt[],
 ): 'equal' | 'differs' | 'unknown' {
   const seen = etag?.toLowerCase()
-  if (seen === undefined || !/^[0-9a-f]{32}-\d+$/.test(seen)) return 'unknown'
+  if (seen === undefined || parts.length === 0 || !/^[0-9a-f]{32}-\d+$/.test(seen)) return 'unknown'
   const haveMd5 = parts.every(
     (part) => part.etag.toLowerCase() === Buffer.from(part.md5).toString('hex'),
   )

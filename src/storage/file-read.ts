@@ -3,8 +3,10 @@
 import { open, opendir, stat } from 'node:fs/promises'
 import { dirname, join } from 'node:path'
 import { SpillwayError } from '../domain/errors.ts'
+import { leaveBehind } from '../lib/left-behind.ts'
 import { errnoOf } from './file-errors.ts'
-import { interrupted } from './retry.ts'
+import { opened } from './file-steps.ts'
+import type { Step } from './file-steps.ts'
 
 const CHUNK_BYTES = 256 * 1024
 
@@ -13,16 +15,14 @@ export type ReadRangeInput = {
   readonly place: string
   readonly key: string
   readonly range: { readonly offsetBytes: number; readonly sizeBytes: number } | undefined
-  readonly signal: AbortSignal
-  /** Puts a limit on how long one step may take. */
-  readonly timed: <T>(step: Promise<T>) => Promise<T>
+  readonly step: Step
 }
 
 export async function* readRange(input: ReadRangeInput): AsyncGenerator<Uint8Array> {
-  const { place, key, range, signal, timed } = input
-  const file = await timed(open(input.path, 'r'))
+  const { place, key, range, step } = input
+  const file = await opened(step, () => open(input.path, 'r'))
   try {
-    const { size } = await file.stat()
+    const { size } = await step(() => file.stat())
     const start = range?.offsetBytes ?? 0
     const end = range === undefined ? size : start + range.sizeBytes
     if (end > size)
@@ -31,16 +31,17 @@ export async function* readRange(input: ReadRangeInput): AsyncGenerator<Uint8Arr
         `${place}: ${key} has ${size} bytes, and bytes up to ${end} were asked for`,
       )
     for (let position = start; position < end;) {
-      if (signal.aborted) throw interrupted()
-      const chunk = Buffer.allocUnsafe(Math.min(CHUNK_BYTES, end - position))
-      const { bytesRead } = await timed(file.read(chunk, 0, chunk.length, position))
+      const at = position
+      const chunk = Buffer.allocUnsafe(Math.min(CHUNK_BYTES, end - at))
+      const { bytesRead } = await step(() => file.read(chunk, 0, chunk.length, at))
       if (bytesRead === 0)
         throw new SpillwayError('SERVER_DAMAGED_DATA', `${place}: ${key} became shorter while read`)
       position += bytesRead
       yield chunk.subarray(0, bytesRead)
     }
   } finally {
-    await file.close()
+    // Not awaited: a read that hangs holds it, and of a file that was only read it tells nothing.
+    leaveBehind(file.close())
   }
 }
 
@@ -51,29 +52,50 @@ export type FoundFile = {
 }
 
 /** Every file whose key begins with `prefix`; folders of ours (with a dot) and links are left out. */
-export async function* listFiles(root: string, prefix: string): AsyncGenerator<FoundFile> {
+export async function* listFiles(
+  step: Step,
+  root: string,
+  prefix: string,
+): AsyncGenerator<FoundFile> {
   // Only the folder that the prefix names need be walked; the rest of it may be half a name.
   const folder = prefix.includes('/') ? dirname(`${prefix}x`) : ''
   if (folder.split('/').some((segment) => segment === '..' || segment === '.')) return
-  yield* walk(root, folder, prefix)
+  yield* walk(step, root, folder, prefix)
 }
 
-async function* walk(root: string, folder: string, prefix: string): AsyncGenerator<FoundFile> {
-  const names = await opendir(join(root, folder)).catch((error: unknown) => {
-    // Gone between the look and the step into it: another run may remove empty folders.
-    if (errnoOf(error) === 'ENOENT' || errnoOf(error) === 'ENOTDIR') return undefined
-    throw error
-  })
+async function* walk(
+  step: Step,
+  root: string,
+  folder: string,
+  prefix: string,
+): AsyncGenerator<FoundFile> {
+  const openIt = () =>
+    opendir(join(root, folder)).catch((error: unknown) => {
+      // Gone between the look and the step into it: another run may remove empty folders.
+      if (errnoOf(error) === 'ENOENT' || errnoOf(error) === 'ENOTDIR') return undefined
+      throw error
+    })
+  const names = await step(openIt)
   if (names === undefined) return
-  for await (const entry of names) {
-    if (folder === '' && entry.name.startsWith('.')) continue
-    const key = folder === '' ? entry.name : `${folder}/${entry.name}`
-    if (entry.isDirectory()) {
-      if (`${key}/`.startsWith(prefix) || prefix.startsWith(`${key}/`))
-        yield* walk(root, key, prefix)
-    } else if (entry.isFile() && key.startsWith(prefix)) {
-      const found = await stat(join(root, key)).catch(() => undefined)
-      if (found !== undefined) yield { key, sizeBytes: found.size, modifiedAt: found.mtime }
+  try {
+    for (let entry = await step(() => names.read()); entry !== null;) {
+      const key = folder === '' ? entry.name : `${folder}/${entry.name}`
+      const isOurs = folder === '' && entry.name.startsWith('.')
+      if (entry.isDirectory() && !isOurs) {
+        if (`${key}/`.startsWith(prefix) || prefix.startsWith(`${key}/`))
+          yield* walk(step, root, key, prefix)
+      } else if (entry.isFile() && !isOurs && key.startsWith(prefix)) {
+        const found = await step(() => stat(join(root, key)).catch(absentFile))
+        if (found !== undefined) yield { key, sizeBytes: found.size, modifiedAt: found.mtime }
+      }
+      entry = await step(() => names.read())
     }
+  } finally {
+    leaveBehind(names.close())
   }
+}
+
+/** For `catch`: what cannot be looked at is not listed. */
+function absentFile(): undefined {
+  return undefined
 }

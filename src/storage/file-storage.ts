@@ -2,7 +2,8 @@
 // temporary file by position and get their name at the end, without ever replacing a file; see
 // file-layout.ts for what lies where.
 
-import { open, readdir, readFile, rm, stat, unlink } from 'node:fs/promises'
+import { lstat, open, readdir, readFile, rm, stat, unlink } from 'node:fs/promises'
+import type { FileHandle } from 'node:fs/promises'
 import { dirname, join } from 'node:path'
 import { isFailure, SpillwayError } from '../domain/errors.ts'
 import type { FileServer } from '../domain/server.ts'
@@ -10,6 +11,8 @@ import * as failures from './file-errors.ts'
 import * as layout from './file-layout.ts'
 import type { TokenRecord } from './file-layout.ts'
 import { listFiles, readRange } from './file-read.ts'
+import { FileSteps, withFile } from './file-steps.ts'
+import type { Step } from './file-steps.ts'
 import * as files from './file-system.ts'
 import type { NetworkLimits } from './limits.ts'
 import { interrupted } from './retry.ts'
@@ -45,58 +48,66 @@ export class FileStorage implements Storage {
   }
   readonly #root: string
   readonly #options: FileStorageOptions
+  readonly #steps: FileSteps
 
   constructor(server: FileServer, options: FileStorageOptions) {
     this.#root = server.directory.replace(/(?<=.)\/+$/, '')
     this.#options = options
+    this.#steps = new FileSteps(this.#root, options.limits.silenceMs)
   }
 
   async prepare(signal: AbortSignal): Promise<void> {
-    await this.#do('preparing it', signal, async () => {
-      const found = await stat(this.#root).catch(absent)
+    await this.#do('preparing it', signal, async (step) => {
+      const found = await step(() => stat(this.#root).catch(absent))
       if (found?.isDirectory() !== true) throw failures.noDirectory(this.#root)
       const marker = join(this.#root, layout.MARKER)
-      if ((await stat(marker).catch(absent)) !== undefined) return
+      if ((await step(() => stat(marker).catch(absent))) !== undefined) return
       if (this.#options.isKnown) throw failures.notMounted(this.#root)
-      await files.writeSmallFile(marker, 'Spillway keeps archives here. Do not remove this file.\n')
+      const text = 'Spillway keeps archives here. Do not remove this file.\n'
+      await step(() => files.writeSmallFile(marker, text))
     })
   }
 
   async begin(target: UploadTarget, signal: AbortSignal): Promise<OpenUpload> {
     const { key, token } = target
-    return this.#do(`beginning ${key}`, signal, async () => {
-      await this.#checkMounted()
-      const path = layout.objectPath(this.#root, key)
-      if ((await stat(path).catch(absent)) !== undefined) throw failures.exists(this.#root, key)
-      await files.ensureFolder(this.#root, layout.uploadsFolder(this.#root))
+    return this.#do(`beginning ${key}`, signal, async (step) => {
+      await this.#checkMounted(step)
+      await this.#checkFree(step, key)
+      await step(() => files.ensureFolder(this.#root, layout.uploadsFolder(this.#root)))
       const uploadId = layout.newUploadId(key, token)
       const temporary = layout.uploadPath(this.#root, uploadId)
-      const file = await open(temporary, 'wx', files.FILE_MODE)
-      await file.close()
-      await files.syncFolder(dirname(temporary))
+      await withFile(
+        step,
+        () => open(temporary, 'wx', files.FILE_MODE),
+        async () => {},
+      )
+      await step(() => files.syncFolder(dirname(temporary)))
       return { ...target, uploadId }
     })
+  }
+
+  async #checkFree(step: Step, key: string): Promise<void> {
+    const path = layout.objectPath(this.#root, key)
+    if ((await step(() => stat(path).catch(absent))) !== undefined)
+      throw failures.exists(this.#root, key)
   }
 
   async putPart(upload: OpenUpload, part: PartInput, signal: AbortSignal): Promise<PartReceipt> {
     const { number, body } = part
     const md5 = Buffer.from(body.md5)
-    await this.#do(`part ${number} of ${upload.key}`, signal, async () => {
-      const file = await this.#openUpload(upload)
-      try {
+    await this.#do(`part ${number} of ${upload.key}`, signal, (step) =>
+      this.#withUpload(step, upload, async (file) => {
         let position = part.offsetBytes
         for await (const chunk of body.open()) {
-          if (signal.aborted) throw interrupted()
-          await this.#timed(writeAll(file, chunk, position))
+          const at = position
+          await step(() => writeAll(file, chunk, at))
           position += chunk.length
           part.onSent?.(chunk.length)
         }
         // Flushed part by part: progress stays honest, and the last flush does not take minutes.
-        await this.#timed(file.datasync())
-      } finally {
-        await file.close()
-      }
-    })
+        await step(() => file.datasync())
+      }),
+    )
     return { number, sizeBytes: body.sizeBytes, etag: md5.toString('hex'), md5: body.md5 }
   }
 
@@ -107,72 +118,70 @@ export class FileStorage implements Storage {
   ): Promise<void> {
     const { key, token, uploadId } = upload
     const sizeBytes = parts.reduce((sum, part) => sum + part.sizeBytes, 0)
-    await this.#do(`completing ${key}`, signal, async () => {
-      await this.#checkMounted()
+    await this.#do(`completing ${key}`, signal, async (step) => {
+      await this.#checkMounted(step)
       const temporary = layout.uploadPath(this.#root, uploadId)
-      const file = await this.#openUpload(upload)
-      try {
-        const found = await file.stat()
+      await this.#withUpload(step, upload, async (file) => {
+        const found = await step(() => file.stat())
         if (found.size !== sizeBytes)
           throw failures.wrongSize(this.#root, key, found.size, sizeBytes)
-        await this.#timed(file.sync())
-      } finally {
-        await file.close()
-      }
-      const path = layout.objectPath(this.#root, key)
-      if ((await stat(path).catch(absent)) !== undefined) throw failures.exists(this.#root, key)
-      await this.#writeToken({ key, token, sizeBytes })
-      await this.#publish(temporary, path)
-      await rm(temporary, { force: true })
+        await step(() => file.sync())
+      })
+      await this.#checkFree(step, key)
+      await this.#writeToken(step, { key, token, sizeBytes })
+      await this.#publish(step, temporary, layout.objectPath(this.#root, key))
+      await step(() => rm(temporary, { force: true }))
     })
   }
 
-  async #writeToken(record: TokenRecord): Promise<void> {
+  async #writeToken(step: Step, record: TokenRecord): Promise<void> {
     const path = layout.tokenPath(this.#root, record.key)
-    await files.ensureFolder(this.#root, dirname(path))
-    await files.writeSmallFile(path, `${JSON.stringify(record)}\n`)
+    await step(() => files.ensureFolder(this.#root, dirname(path)))
+    await step(() => files.writeSmallFile(path, `${JSON.stringify(record)}\n`))
   }
 
-  async #publish(temporary: string, path: string): Promise<void> {
+  async #publish(step: Step, temporary: string, path: string): Promise<void> {
     // Twice: another run may remove the folder, empty as it is, between the two steps.
     for (let tries = 1; ; tries += 1) {
-      await files.ensureFolder(this.#root, dirname(path))
+      await step(() => files.ensureFolder(this.#root, dirname(path)))
       try {
-        await files.publish(temporary, path)
+        await step(() => files.publish(temporary, path))
         break
       } catch (error) {
         if (failures.errnoOf(error) !== 'ENOENT' || tries === 2) throw error
       }
     }
-    await files.syncFolder(dirname(path))
+    await step(() => files.syncFolder(dirname(path)))
   }
 
   async abort(upload: OpenUpload, signal: AbortSignal): Promise<AbortOutcome> {
-    return this.#do(`aborting the upload of ${upload.key}`, signal, async () => {
+    return this.#do(`aborting the upload of ${upload.key}`, signal, async (step) => {
       const temporary = layout.uploadPath(this.#root, upload.uploadId)
-      await this.#checkMounted()
-      return unlink(temporary).then(
-        () => 'aborted',
-        (error: unknown) => absent(error) ?? 'gone',
-      )
+      await this.#checkMounted(step)
+      const found = await step(() => lstat(temporary).catch(absent))
+      if (found === undefined) return 'gone'
+      await step(() => rm(temporary, { force: true }))
+      // Its second name is the object's: the run that completed it was killed before the end.
+      return found.nlink > 1 ? 'gone' : 'aborted'
     })
   }
 
   async head(key: string, signal: AbortSignal): Promise<HeadResult | undefined> {
-    return this.#do(`looking at ${key}`, signal, async () => {
-      await this.#checkMounted()
+    return this.#do(`looking at ${key}`, signal, async (step) => {
+      await this.#checkMounted(step)
       const path = layout.objectPath(this.#root, key)
-      const found = await stat(path).catch(absent)
+      const found = await step(() => stat(path).catch(absent))
       if (found?.isFile() !== true) return undefined
-      await files.checkInside(this.#root, path)
-      const record = await this.#readToken(key)
+      await step(() => files.checkInside(this.#root, path))
+      const record = await this.#readToken(step, key)
       const token = record?.sizeBytes === found.size ? record.token : undefined
       return { key, sizeBytes: found.size, ...PLAIN, modifiedAt: found.mtime, token }
     })
   }
 
-  async #readToken(key: string): Promise<TokenRecord | undefined> {
-    const text = await readFile(layout.tokenPath(this.#root, key), 'utf8').catch(absent)
+  async #readToken(step: Step, key: string): Promise<TokenRecord | undefined> {
+    const path = layout.tokenPath(this.#root, key)
+    const text = await step(() => readFile(path, 'utf8').catch(absent))
     if (text === undefined) return undefined
     try {
       const record = JSON.parse(text) as TokenRecord
@@ -189,52 +198,64 @@ export class FileStorage implements Storage {
     signal: AbortSignal,
   ): AsyncGenerator<Uint8Array> {
     try {
-      if (signal.aborted) throw interrupted()
+      const step = this.#steps.until(signal)
       const path = layout.objectPath(this.#root, key)
-      if ((await this.#timed(stat(path).catch(absent))) === undefined)
+      if ((await step(() => stat(path).catch(absent))) === undefined)
         throw failures.missing(this.#root, key)
-      await files.checkInside(this.#root, path)
-      const timed = <T>(step: Promise<T>): Promise<T> => this.#timed(step)
-      yield* readRange({ path, place: this.#root, key, range, signal, timed })
+      await step(() => files.checkInside(this.#root, path))
+      yield* readRange({ path, place: this.#root, key, range, step })
     } catch (error) {
       throw failures.failureOfFile(error, this.#root, `reading ${key}`)
     }
   }
 
   async remove(key: string, _versionId: string | undefined, signal: AbortSignal): Promise<void> {
-    await this.#do(`deleting ${key}`, signal, async () => {
-      await this.#checkMounted()
+    await this.#do(`deleting ${key}`, signal, async (step) => {
+      await this.#checkMounted(step)
       const path = layout.objectPath(this.#root, key)
-      if ((await stat(path).catch(absent)) !== undefined) {
-        await files.checkInside(this.#root, path)
-        await unlink(path)
-        await files.syncFolder(dirname(path))
+      const found = await step(() => stat(path).catch(absent))
+      if (found !== undefined) {
+        await step(() => files.checkInside(this.#root, path))
+        await this.#removeSecondLinks(step, key, found.ino)
+        await step(() => unlink(path))
+        await step(() => files.syncFolder(dirname(path)))
       }
-      await rm(layout.tokenPath(this.#root, key), { force: true })
-      await files.removeEmptyFolders(this.#root, dirname(path))
+      await step(() => rm(layout.tokenPath(this.#root, key), { force: true }))
+      await step(() => files.removeEmptyFolders(this.#root, dirname(path)))
     })
+  }
+
+  /** A run that was killed just after it gave the object its name has left the upload's name, too. */
+  async #removeSecondLinks(step: Step, key: string, inode: number): Promise<void> {
+    for (const uploadId of await this.#uploadsOf(step, key)) {
+      const path = layout.uploadPath(this.#root, uploadId)
+      const upload = await step(() => lstat(path).catch(absent))
+      if (upload?.ino === inode) await step(() => rm(path, { force: true }))
+    }
+  }
+
+  async #uploadsOf(step: Step, key: string): Promise<readonly string[]> {
+    const names = await step(() => readdir(layout.uploadsFolder(this.#root)).catch(absent))
+    return (names ?? []).filter((uploadId) => layout.isUploadOf(uploadId, key))
   }
 
   async *list(prefix: string, signal: AbortSignal): AsyncGenerator<StoredObject> {
     try {
-      if (signal.aborted) throw interrupted()
-      await this.#timed(this.#checkMounted())
-      for await (const { key, sizeBytes, modifiedAt } of listFiles(this.#root, prefix)) {
-        if (signal.aborted) throw interrupted()
+      const step = this.#steps.until(signal)
+      await this.#checkMounted(step)
+      for await (const { key, sizeBytes, modifiedAt } of listFiles(step, this.#root, prefix))
         yield { key, sizeBytes, etag: undefined, modifiedAt }
-      }
     } catch (error) {
       throw failures.failureOfFile(error, this.#root, `listing ${prefix}`)
     }
   }
 
   async *listUploads(key: string, signal: AbortSignal): AsyncGenerator<ListedUpload> {
-    const folder = layout.uploadsFolder(this.#root)
-    const names = await this.#do(`listing the uploads of ${key}`, signal, async () => {
-      await this.#checkMounted()
-      return (await readdir(folder).catch(absent)) ?? []
+    const found = await this.#do(`listing the uploads of ${key}`, signal, async (step) => {
+      await this.#checkMounted(step)
+      return this.#uploadsOf(step, key)
     })
-    for (const uploadId of names) if (layout.isUploadOf(uploadId, key)) yield { key, uploadId }
+    for (const uploadId of found) yield { key, uploadId }
   }
 
   async putSmall(
@@ -265,46 +286,38 @@ export class FileStorage implements Storage {
 
   close(): void {}
 
-  async #openUpload({ key, uploadId }: OpenUpload) {
-    try {
-      return await open(layout.uploadPath(this.#root, uploadId), 'r+')
-    } catch (error) {
-      if (failures.errnoOf(error) !== 'ENOENT') throw error
-      await this.#checkMounted()
-      throw new SpillwayError('UPLOAD_GONE', `${this.#root}: the upload of ${key} is gone`)
+  async #withUpload(
+    step: Step,
+    { key, uploadId }: OpenUpload,
+    work: (file: FileHandle) => Promise<void>,
+  ): Promise<void> {
+    const path = layout.uploadPath(this.#root, uploadId)
+    const openIt = async (): Promise<FileHandle> => {
+      try {
+        return await open(path, 'r+')
+      } catch (error) {
+        if (failures.errnoOf(error) !== 'ENOENT') throw error
+        await this.#checkMounted((look) => look())
+        throw new SpillwayError('UPLOAD_GONE', `${this.#root}: the upload of ${key} is gone`)
+      }
     }
+    await withFile(step, openIt, work)
   }
 
   /** Before anything is believed or written: without its marker this is the folder under the mount. */
-  async #checkMounted(): Promise<void> {
-    if ((await stat(join(this.#root, layout.MARKER)).catch(absent)) === undefined)
+  async #checkMounted(step: Step): Promise<void> {
+    const marker = join(this.#root, layout.MARKER)
+    if ((await step(() => stat(marker).catch(absent))) === undefined)
       throw failures.notMounted(this.#root)
   }
 
-  async #do<T>(action: string, signal: AbortSignal, work: () => Promise<T>): Promise<T> {
+  async #do<T>(action: string, signal: AbortSignal, work: (step: Step) => Promise<T>): Promise<T> {
     if (signal.aborted) throw interrupted()
     try {
-      return await work()
+      return await work(this.#steps.until(signal))
     } catch (error) {
       if (signal.aborted && !isFailure(error, 'INTERRUPTED')) throw interrupted()
       throw failures.failureOfFile(error, this.#root, action)
-    }
-  }
-
-  /** A network mount whose server is gone blocks for ever: that is silence, too. */
-  async #timed<T>(step: Promise<T>): Promise<T> {
-    const { silenceMs } = this.#options.limits
-    let timer: NodeJS.Timeout | undefined
-    const silence = new Promise<never>((_resolve, reject) => {
-      const what = `${this.#root}: the disk did not answer for ${silenceMs} ms`
-      const failure = () =>
-        new SpillwayError('SERVER_SILENT', what, { facts: { code: 'TimeoutError' } })
-      timer = setTimeout(() => reject(failure()), silenceMs)
-    })
-    try {
-      return await Promise.race([step, silence])
-    } finally {
-      clearTimeout(timer)
     }
   }
 }

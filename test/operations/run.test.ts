@@ -1,6 +1,7 @@
 import { mkdir, readdir, rename, rm, stat, writeFile } from 'node:fs/promises'
 import { join } from 'node:path'
 import { afterEach, describe, expect, it } from 'vitest'
+import { SpillwayError } from '../../src/domain/errors.ts'
 import { QUICK, World } from '../support/world.ts'
 import type { WorldServer } from '../support/world.ts'
 
@@ -253,6 +254,41 @@ describe('a run', () => {
     const first = await world.run()
     expect(first.warnings.join('\n')).toContain('may not be listed')
     expect([first.exit, (await world.run()).exit]).toEqual([3, 0])
+  })
+
+  it('a failure of ours in the middle is told as what it is, and the other sources go on', async () => {
+    await start([{}])
+    await world.noise('big', 40 * MB)
+    await mkdir(join(world.folder, 'small'))
+    await writeFile(join(world.folder, 'small/a'), 'a')
+    world.env['SOURCE_2_PATH'] = join(world.folder, 'small')
+    let reads = 0
+
+    const report = await world.run({
+      change: (running) => ({
+        ...running,
+        partReader: {
+          ...running.partReader,
+          close: async () => {},
+          readPart: async (input) => {
+            reads += 1
+            if (reads === 1) throw new SpillwayError('SPOOL_FAILED', 'the disk of the spool broke')
+            return running.partReader.readPart(input)
+          },
+        },
+      }),
+    })
+
+    expect(report.sources).toMatchObject([
+      {
+        name: 'docs',
+        outcome: 'failed',
+        code: 'SPOOL_FAILED',
+        message: 'the disk of the spool broke',
+      },
+      { name: 'small', outcome: 'ok' },
+    ])
+    expect(report.exit).toBe(34)
   })
 
   it('an archive lost from the spool before any server had it is told, not forgotten', async () => {

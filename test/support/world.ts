@@ -11,6 +11,7 @@ import { startS3Model } from './s3-model.ts'
 import type { Catalog } from '../../src/catalog/catalog.ts'
 import type { LimitOverrides } from '../../src/compose.ts'
 import type { RunEvent } from '../../src/domain/run-events.ts'
+import type { RunServices } from '../../src/operations/run.ts'
 import type { RunReport } from '../../src/domain/run-report.ts'
 import type { S3Model, S3ModelOptions } from './s3-model.ts'
 
@@ -93,6 +94,8 @@ export class World {
       readonly limits?: LimitOverrides
       readonly signal?: AbortSignal
       readonly onEvent?: (event: RunEvent) => void
+      /** Replaces parts of what the run works with, to make them fail. */
+      readonly change?: (services: RunServices) => RunServices
     } = {},
   ): Promise<RunReport> {
     const services = await openServices(
@@ -101,7 +104,11 @@ export class World {
     )
     try {
       return await services.withRun(input.onEvent ?? (() => {}), (running) =>
-        run(running, { sourceNames: [] }, input.signal ?? new AbortController().signal),
+        run(
+          input.change?.(running) ?? running,
+          { sourceNames: [] },
+          input.signal ?? new AbortController().signal,
+        ),
       )
     } finally {
       await services.close()
