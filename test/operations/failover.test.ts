@@ -191,6 +191,7 @@ it('while nobody knows what a silent server holds, its bytes stay reserved; the 
   proxy.clear()
   await world.run()
   // It turned out to be there: an extra copy, and the ledger knows it.
+  expect(world.models[0]!.objects().map(({ key }) => key)).toContain(report.archives[0]?.key)
   expect(await world.audit()).toEqual([])
 })
 
