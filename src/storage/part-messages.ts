@@ -1,8 +1,7 @@
 // What the part reader and its worker thread say to each other, and the work itself: bytes of a spool
-// file by position, with their hashes. Everything is synchronous, because the thread does nothing else.
+// file by position, with their MD5. Everything is synchronous, because the thread does nothing else.
 
 import { createHash } from 'node:crypto'
-import type { Hash } from 'node:crypto'
 import { closeSync, openSync, readSync } from 'node:fs'
 
 export type PartRequest = {
@@ -10,7 +9,7 @@ export type PartRequest = {
   readonly path: string
   readonly offsetBytes: number
   readonly sizeBytes: number
-  /** Send the bytes along, or only their hashes. */
+  /** Send the bytes along, or only their MD5. */
   readonly withBytes: boolean
 }
 
@@ -18,13 +17,12 @@ export type PartReply =
   | {
       readonly id: number
       readonly md5: Uint8Array
-      readonly sha256: Uint8Array
       /** Transferred, not copied. */
       readonly bytes: ArrayBuffer | undefined
     }
   | { readonly id: number; readonly error: string; readonly code: string | undefined }
 
-// Between two looks at the hashes' input; larger blocks hash no faster.
+// Larger blocks hash no faster.
 const BLOCK_BYTES = 1024 * 1024
 // Shared by all parts, which are read one after the other.
 const block = Buffer.allocUnsafe(BLOCK_BYTES)
@@ -33,7 +31,7 @@ export function readHashed(request: PartRequest): PartReply {
   const { id, path, offsetBytes, sizeBytes, withBytes } = request
   try {
     const whole = withBytes ? new ArrayBuffer(sizeBytes) : undefined
-    const [md5, sha256] = [createHash('md5'), createHash('sha256')]
+    const md5 = createHash('md5')
     const file = openSync(path, 'r')
     try {
       for (let done = 0; done < sizeBytes;) {
@@ -41,21 +39,17 @@ export function readHashed(request: PartRequest): PartReply {
         const target =
           whole === undefined ? block.subarray(0, bytes) : new Uint8Array(whole, done, bytes)
         readAll(file, target, offsetBytes + done, path)
-        update([md5, sha256], target)
+        md5.update(target)
         done += bytes
       }
     } finally {
       closeSync(file)
     }
-    return { id, md5: md5.digest(), sha256: sha256.digest(), bytes: whole }
+    return { id, md5: md5.digest(), bytes: whole }
   } catch (error) {
     const { message, code } = error as NodeJS.ErrnoException
     return { id, error: message, code }
   }
-}
-
-function update(hashes: readonly Hash[], bytes: Uint8Array): void {
-  for (const hash of hashes) hash.update(bytes)
 }
 
 function readAll(file: number, target: Uint8Array, position: number, path: string): void {

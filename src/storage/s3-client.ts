@@ -75,8 +75,8 @@ export function createClient(
     followRegionRedirects: isAws(server),
     credentials: { accessKeyId: server.accessKey, secretAccessKey: server.secretKey },
     authSchemePreference: ['aws.auth#sigv4'],
-    // Checksums that many servers refuse, or store as part of the object: Content-MD5 and the signed
-    // SHA-256 of every part protect the bytes instead.
+    // Checksums that many servers refuse, or store as part of the object: the signed Content-MD5 of
+    // every part protects the bytes instead.
     requestChecksumCalculation: 'WHEN_REQUIRED',
     responseChecksumValidation: 'WHEN_REQUIRED',
     expectContinueHeader: false,

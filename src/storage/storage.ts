@@ -28,7 +28,8 @@ export type PartBody = {
    */
   readonly open: () => AsyncIterable<Uint8Array>
   readonly md5: Uint8Array
-  readonly sha256: Uint8Array
+  /** Signed, too, where it is known. Parts of a spool file go without: see s3-parts.ts. */
+  readonly sha256?: Uint8Array
 }
 
 export type PartInput = {

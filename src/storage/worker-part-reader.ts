@@ -1,4 +1,4 @@
-// The part reader: asks its worker thread for hashes (and bytes), and makes bodies of what comes back.
+// The part reader: asks its worker thread for MD5s (and bytes), and makes bodies of what comes back.
 
 import { open } from 'node:fs/promises'
 import { SpillwayError } from '../domain/errors.ts'
@@ -92,13 +92,13 @@ export class WorkerPartReader implements PartReader {
 
 function bodyOf(
   { path, offsetBytes, sizeBytes }: PartRequest,
-  { md5, sha256, bytes }: Extract<PartReply, { md5: Uint8Array }>,
+  { md5, bytes }: Extract<PartReply, { md5: Uint8Array }>,
 ): PartBody {
   const openBytes =
     bytes === undefined
       ? () => fileChunks(path, offsetBytes, sizeBytes)
       : () => bufferChunks(new Uint8Array(bytes))
-  return { sizeBytes, md5, sha256, open: openBytes }
+  return { sizeBytes, md5, open: openBytes }
 }
 
 async function* bufferChunks(bytes: Uint8Array): AsyncGenerator<Uint8Array> {

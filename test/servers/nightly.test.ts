@@ -4,6 +4,7 @@
 import {
   CreateBucketCommand,
   GetObjectCommand,
+  ListBucketsCommand,
   ListMultipartUploadsCommand,
   ListObjectsV2Command,
   S3Client,
@@ -74,7 +75,7 @@ describe('on a Ceph gateway', () => {
       const back = join(world.folder, 'back')
       await mkdir(back)
       execFileSync(tool, [...args, file, '-C', back])
-      expect(describeTree(back), tool).toEqual(describeTree('/usr/share'))
+      expect(belowTop(back), tool).toEqual(belowTop('/usr/share'))
       removeTree(back)
     }
   }, 300_000)
@@ -113,7 +114,7 @@ describe('on a Ceph gateway', () => {
     const back = join(world.folder, 'back')
     await mkdir(back)
     execFileSync('bsdtar', ['-xpf', join(directory, report.archives[0]!.key), '-C', back])
-    expect(describeTree(back)).toEqual(describeTree(world.source))
+    expect(belowTop(back)).toEqual(belowTop(world.source))
   }, 120_000)
 })
 
@@ -173,8 +174,19 @@ async function download(key: string): Promise<string> {
 }
 
 async function usedBytes(): Promise<number> {
-  const { Contents = [] } = await client.send(new ListObjectsV2Command({ Bucket: bucket }))
-  return Contents.reduce((sum, { Size = 0 }) => sum + Size, 0)
+  let bytes = 0
+  // The quota is the user's, over all buckets.
+  const { Buckets = [] } = await client.send(new ListBucketsCommand({}))
+  for (const { Name } of Buckets) {
+    const { Contents = [] } = await client.send(new ListObjectsV2Command({ Bucket: Name }))
+    bytes += Contents.reduce((sum, { Size = 0 }) => sum + Size, 0)
+  }
+  return bytes
+}
+
+/** Without the folder itself: bsdtar 3.6 never sets the time of `./`. */
+function belowTop(root: string): readonly string[] {
+  return describeTree(root).filter((line) => !line.startsWith('. '))
 }
 
 async function openUploads(): Promise<readonly string[]> {

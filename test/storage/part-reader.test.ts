@@ -44,7 +44,6 @@ describe('the part reader', () => {
 
     expect(body.sizeBytes).toBe(sizeBytes)
     expect(hex(body.md5)).toBe(createHash('md5').update(expected).digest('hex'))
-    expect(hex(body.sha256)).toBe(createHash('sha256').update(expected).digest('hex'))
     // Twice: a repeat opens it again.
     for (let times = 0; times < 2; times += 1)
       expect((await collect(body.open())).equals(expected)).toBe(true)

@@ -17,12 +17,20 @@ const options = { proxy: NO_PROXY, limits: FAST_LIMITS, rateLimit: undefined, is
 afterEach(() => void vi.unstubAllEnvs())
 
 describe('a part on the wire', () => {
-  it('is its bytes and nothing else, with length, MD5 and signed SHA-256', async () => {
+  it.each([
+    { from: 'the spool', isHashed: false },
+    { from: 'memory, with its SHA-256', isHashed: true },
+  ])('from $from is its bytes and nothing else, with length and signed MD5', async (given) => {
     const bytes = randomBytes(700_000)
+    const { sha256, ...unhashed } = partBody(bytes)
     const { head, body } = await captured(async (endpoint) => {
       const storage = openStorage(s3Server({ endpoint, bucket: 'archives', keys: KEYS }), options)
       const upload = { key: freshKey(), token: 't', uploadId: 'u' }
-      const part = { number: 1, offsetBytes: 0, body: partBody(bytes) }
+      const part = {
+        number: 1,
+        offsetBytes: 0,
+        body: given.isHashed ? { ...unhashed, sha256: sha256! } : unhashed,
+      }
       await storage.putPart(upload, part, never)
       storage.close()
     })
@@ -31,7 +39,8 @@ describe('a part on the wire', () => {
     expect(body.equals(bytes)).toBe(true)
     expect(head).toMatch(/^content-length: 700000$/im)
     expect(head).toContain(`content-md5: ${hash('md5').digest('base64')}`)
-    expect(head).toContain(`x-amz-content-sha256: ${hash('sha256').digest('hex')}`)
+    const payload = given.isHashed ? hash('sha256').digest('hex') : 'UNSIGNED-PAYLOAD'
+    expect(head).toContain(`x-amz-content-sha256: ${payload}`)
     expect(head).toMatch(/SignedHeaders=[^,]*content-md5[^,]*x-amz-content-sha256/)
     expect(head).not.toMatch(/chunked|trailer|x-amz-checksum|x-amz-sdk-checksum|^expect:/im)
   })
