@@ -100,7 +100,11 @@ export const FAILURES = {
   ARCHIVE_MISSING: { exit: 30, repeat: 0, hint: 'see: spillway list' },
   ARCHIVE_CORRUPT: { exit: 31, repeat: 0 },
   ARCHIVE_REFUSED: { exit: 32, repeat: 0 },
-  SPOOL_FULL: { exit: 33, repeat: 0, hint: 'free some room, or raise SPOOL_LIMIT_GB' },
+  SPOOL_FULL: {
+    exit: 33,
+    repeat: 0,
+    hint: 'make room on that disk, or set SPOOL_DIR to a larger one',
+  },
   SPOOL_FAILED: { exit: 34, repeat: 0 },
   ARCHIVE_LOST: { exit: 36, repeat: 0, hint: 'look for the file: no server ever had it' },
   RESTORE_FAILED: { exit: 35, repeat: 0 },

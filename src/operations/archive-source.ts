@@ -46,19 +46,17 @@ export async function archiveSource(
   emit({ kind: 'source-started', source: source.name, path: source.path })
   const last = await catalog.lastGood(source.name)
   const expected = expectedBytes(last?.sizeBytes)
-  const waiting = await catalog.waitingArchives(config.copies)
-  const outputBytesMax = await roomInSpool({
-    spoolDir: config.spoolDir,
-    limitBytes: config.spoolLimitBytes,
-    waitingBytes: waiting.reduce((sum, archive) => sum + (archive.sizeBytes ?? 0), 0),
-    expectedBytes: expected,
-  })
   const row = await catalog.beginArchive({
     id: newArchiveId(Date.now()),
     source: source.name,
     sourceKind: source.kind,
     startedAt: new Date(),
     spoolDir: config.spoolDir,
+  })
+  // The row comes first: also a source that has no room in the spool failed, and `status` must say so.
+  const outputBytesMax = await roomFor(services, expected).catch(async (error: unknown) => {
+    await catalog.markArchiveFailed(row.id, messageOf(error), new Date())
+    throw error
   })
   const partialPath = row.localPath!
   const content = SpoolContent.growing(partialPath, expected)
@@ -97,6 +95,19 @@ export async function archiveSource(
   }
   if (delivered.status === 'rejected') throw delivered.reason
   return { ...packed.value, delivery, result: delivered.value }
+}
+
+async function roomFor(
+  { catalog, config }: ArchiveServices,
+  expectedBytes: number | undefined,
+): Promise<number | undefined> {
+  const waiting = await catalog.waitingArchives(config.copies)
+  return roomInSpool({
+    spoolDir: config.spoolDir,
+    limitBytes: config.spoolLimitBytes,
+    waitingBytes: waiting.reduce((sum, archive) => sum + (archive.sizeBytes ?? 0), 0),
+    expectedBytes,
+  })
 }
 
 async function pack(

@@ -6,9 +6,11 @@ import { chooseSources } from './run.ts'
 import { requireServers } from '../config/parse.ts'
 import { exitOf } from '../domain/exit-code.ts'
 import { expectedBytes, placeArchive } from '../domain/placement.ts'
-import { failureOf, messageOf, SpillwayError } from '../domain/errors.ts'
+import { existsSync } from 'node:fs'
+import { FAILURES, failureOf, isFailure, messageOf, SpillwayError } from '../domain/errors.ts'
 import { formatBytes } from '../domain/sizes.ts'
 import { ownPathsOf } from './archive-source.ts'
+import { roomInSpool } from './spool.ts'
 import type { Catalog } from '../catalog/catalog.ts'
 import type { Config } from '../domain/config.ts'
 import type { Packer } from '../pack/packer.ts'
@@ -67,6 +69,7 @@ export async function planRun(
     })
     if (place.code !== null) exits.push(23)
   }
+  const waitingBytes = archives.reduce((sum, { sizeBytes }) => sum + (sizeBytes ?? 0), 0)
   for (const source of sources) {
     try {
       const found = await packer.survey({ source, ownPaths: ownPathsOf(config) }, signal)
@@ -74,8 +77,20 @@ export async function planRun(
       const sizeBytes = last ?? found.sourceBytes
       const place = placeFor(config, usage, sizeBytes)
       const sizeFrom = last === undefined ? 'source size' : 'last archive'
-      archives.push({ source: source.name, file: null, ...found, sizeBytes, sizeFrom, ...place })
-      if (place.code !== null) exits.push(23)
+      const spool = await spoolFor(config, waitingBytes, { sizeBytes, isKnown: last !== undefined })
+      const reasons = [...place.reasons, ...spool.reasons]
+      const code = spool.code ?? place.code
+      archives.push({
+        source: source.name,
+        file: null,
+        ...found,
+        sizeBytes,
+        sizeFrom,
+        ...place,
+        reasons,
+        code,
+      })
+      if (code !== null) exits.push(FAILURES[code].exit)
     } catch (error) {
       if (failureOf(error).exit === 130) throw error
       archives.push(failedPlan(source, error))
@@ -85,11 +100,32 @@ export async function planRun(
   return { exit: exitOf(exits), archives }
 }
 
+/** The whole archive must fit into the spool; a first archive may be much smaller than its source. */
+async function spoolFor(
+  config: Config,
+  waitingBytes: number,
+  archive: { readonly sizeBytes: number; readonly isKnown: boolean },
+): Promise<{ readonly reasons: readonly string[]; readonly code: 'SPOOL_FULL' | null }> {
+  try {
+    await roomInSpool({
+      spoolDir: existsSync(config.spoolDir) ? config.spoolDir : config.dataDir,
+      limitBytes: config.spoolLimitBytes,
+      waitingBytes,
+      expectedBytes: archive.sizeBytes,
+    })
+    return { reasons: [], code: null }
+  } catch (error) {
+    if (!isFailure(error, 'SPOOL_FULL')) throw error
+    if (archive.isKnown) return { reasons: [messageOf(error)], code: 'SPOOL_FULL' }
+    return { reasons: [`may not fit, unless it compresses well: ${messageOf(error)}`], code: null }
+  }
+}
+
 function placeFor(
   config: Config,
   usage: Map<string, ServerUsage>,
   sizeBytes: number,
-): Pick<PlannedArchive, 'servers' | 'reasons' | 'code'> {
+): Pick<PlannedArchive, 'servers' | 'reasons'> & { readonly code: 'NO_SERVER_LEFT' | null } {
   const { candidates, withoutRoom } = placeArchive({
     servers: config.servers,
     usageByIdentity: usage,

@@ -22,6 +22,8 @@ export type SelfTestServices = {
 export type TestedServer = {
   readonly server: Server
   readonly usedBytes: number
+  /** What lies there besides: archives of other hosts, strangers. */
+  readonly otherBytes: number
   readonly spareBytes: number
   readonly result: ServerCheck | undefined
   /** It would take the largest archive that tonight's sources are expected to make. */
@@ -97,11 +99,13 @@ async function testOne(
 ): Promise<TestedServer> {
   const { server, row, tonightBytes } = input
   const usedBytes = row?.usedBytes ?? 0
+  const otherBytes = (row?.otherBytes ?? 0) + (row?.catalogBytes ?? 0)
   const spareBytes = spareBytesOf(server.limitBytes, row)
   if (!server.isEnabled) {
     return {
       server,
       usedBytes,
+      otherBytes,
       spareBytes,
       result: undefined,
       wouldTake: false,
@@ -121,7 +125,15 @@ async function testOne(
     const hasRoom = spareBytes >= Math.max(tonightBytes, 1)
     if (!hasRoom) remarks.push(noRoomFor(tonightBytes, spareBytes, server.limitBytes))
     remarks.push(...remarksOn(result))
-    return { server, usedBytes, spareBytes, result, wouldTake: result.isUsable && hasRoom, remarks }
+    return {
+      server,
+      usedBytes,
+      otherBytes,
+      spareBytes,
+      result,
+      wouldTake: result.isUsable && hasRoom,
+      remarks,
+    }
   } finally {
     storage.close()
   }

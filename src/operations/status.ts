@@ -38,6 +38,11 @@ export type SourceStatus = {
   readonly lastGoodAt: string | null
   readonly lastSizeBytes: number | null
   readonly lastFile: string | null
+  /** Of the last good archive: files that changed, or could not be read. */
+  readonly lastWarnings: number
+  /** Set when the newest try of this source failed: when, and why. */
+  readonly failedAt: string | null
+  readonly failedReason: string | null
 }
 
 export type WaitingArchive = {
@@ -72,7 +77,8 @@ export async function statusOf({
   const identities = new Set(config.servers.map(({ identity }) => identity))
   const left = rows.filter(({ identity }) => !identities.has(identity)).map(leftStatus)
   const sources: SourceStatus[] = []
-  for (const source of config.sources) sources.push(await sourceStatus(source, catalog))
+  for (const source of config.sources)
+    sources.push(await sourceStatus(source, catalog, config.serverId))
   const waiting = (await catalog?.waitingArchives(config.copies)) ?? []
   return {
     serverId: config.serverId,
@@ -133,13 +139,19 @@ function usageOf(row: ServerRow | undefined) {
 async function sourceStatus(
   { name, path }: Source,
   catalog: Catalog | undefined,
+  host: string,
 ): Promise<SourceStatus> {
   const last = await catalog?.lastGood(name)
+  const [newest] = (await catalog?.archives({ source: name, host, limit: 1 })) ?? []
+  const failed = newest?.state === 'failed' ? newest : undefined
   return {
     name,
     path,
     lastGoodAt: last?.startedAt.toISOString() ?? null,
     lastSizeBytes: last?.sizeBytes ?? null,
     lastFile: last?.file ?? null,
+    lastWarnings: last?.warningCount ?? 0,
+    failedAt: failed?.startedAt.toISOString() ?? null,
+    failedReason: failed?.reason ?? null,
   }
 }

@@ -37,7 +37,7 @@ it('tells servers, sources and what waits', async () => {
       "SOURCE  LAST GOOD (UTC)       AGE     SIZE  PATH",
       "etc     2026-03-02 02:30:00  10 h  80.0 GB  /srv/etc",
       "www     NEVER                   -        -  /srv/www",
-      "! 1 source never reached a server.",
+      "! No archive on a server yet: www.",
       "",
       "1 archive (6.00 GB) waits in the spool; the next run sends it first:",
       "CREATED (UTC)        SOURCE  FILE                            SIZE",
@@ -93,7 +93,7 @@ it('answers before anything was archived, and makes no catalog for that', async 
   )
   expect(ran.exit).toBe(0)
   expect(ran.out).toContain('No servers are configured.')
-  expect(ran.out).toContain('! 2 sources never reached a server.')
+  expect(ran.out).toContain('! No archive on a server yet: etc, www.')
   expect(ran.out.at(-1)).toBe('Nothing waits in the spool.')
 })
 

@@ -90,6 +90,7 @@ it('counts an archive as good only when a server has it', async () => {
 
   const { sources, waiting } = await status(story)
 
+  const fine = { lastWarnings: 0, failedAt: null, failedReason: null }
   expect(sources).toEqual([
     {
       name: 'etc',
@@ -97,13 +98,35 @@ it('counts an archive as good only when a server has it', async () => {
       lastGoodAt: '2026-03-01T02:30:00.000Z',
       lastSizeBytes: 7,
       lastFile: 'etc-20260301-023000.tar.zst',
+      ...fine,
     },
-    { name: 'www', path: '/srv/www', lastGoodAt: null, lastSizeBytes: null, lastFile: null },
+    {
+      name: 'www',
+      path: '/srv/www',
+      lastGoodAt: null,
+      lastSizeBytes: null,
+      lastFile: null,
+      ...fine,
+    },
   ])
   expect(waiting.map(({ source, sizeBytes }) => [source, sizeBytes])).toEqual([
     ['etc', GB],
     ['www', GB],
   ])
+})
+
+it('tells when the newest try of a source failed, and why, beside the last good one', async () => {
+  const story = await begin()
+  await story.store('etc', '2026-03-01T02:30:00Z', [near], { sizeBytes: 7 })
+  await story.fail('etc', '2026-03-02T02:30:00Z', 'the disk is full')
+
+  const { sources } = await status(story)
+
+  expect(sources[0]).toMatchObject({
+    lastGoodAt: '2026-03-01T02:30:00.000Z',
+    failedAt: '2026-03-02T02:30:00.000Z',
+    failedReason: 'the disk is full',
+  })
 })
 
 async function begin(): Promise<Story> {

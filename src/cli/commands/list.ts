@@ -72,7 +72,7 @@ function printArchives(
 
 type Layout = 'wide' | 'medium' | 'narrow'
 
-/** A row must not wrap: first the servers become numbers, then seconds and counts are left out. */
+/** A row must not wrap: first source, time and names of servers are left out, then the counts. */
 function layoutOf({ isTerminal, columns }: Screen): Layout {
   if (!isTerminal || columns() >= 120) return 'wide'
   return columns() >= 100 ? 'medium' : 'narrow'
@@ -82,9 +82,9 @@ function tableOf(archives: readonly ListedArchive[], layout: Layout): Table {
   const isNarrow = layout === 'narrow'
   return {
     columns: [
-      { title: 'CREATED (UTC)' },
-      { title: 'SOURCE', widthMin: 8 },
-      { title: 'FILE', widthMin: 18 },
+      ...(layout === 'wide' ? [{ title: 'CREATED (UTC)' }, { title: 'SOURCE', widthMin: 8 }] : []),
+      // What `restore` is told, and it says source and time itself: cut last.
+      { title: 'FILE', widthMin: 40 },
       { title: 'SIZE', align: 'right' },
       ...(isNarrow ? [] : [{ title: 'FILES', align: 'right' } as const]),
       { title: 'STATE' },
@@ -97,11 +97,13 @@ function tableOf(archives: readonly ListedArchive[], layout: Layout): Table {
 
 function rowOf(archive: ListedArchive, layout: Layout): readonly Cell[] {
   const style = STYLES[archive.state]
-  const state = [archive.state, ...(archive.pinned ? ['pinned'] : [])].join(', ')
+  const { pinned, warningCount } = archive
+  // A good archive that lacks something must not look like one that lacks nothing.
+  const marks = [pinned ? 'pinned' : '', warningCount > 0 ? plural(warningCount, 'warning') : '']
+  const state = [archive.state, ...marks.filter((mark) => mark !== '')].join(', ')
   const fileCount = archive.fileCount === null ? '-' : String(archive.fileCount)
   return [
-    formatUtc(new Date(archive.createdAt)).slice(0, layout === 'narrow' ? 16 : undefined),
-    archive.source,
+    ...(layout === 'wide' ? [formatUtc(new Date(archive.createdAt)), archive.source] : []),
     archive.file,
     archive.sizeBytes === null ? '-' : formatBytes(archive.sizeBytes),
     ...(layout === 'narrow' ? [] : [fileCount]),

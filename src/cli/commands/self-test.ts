@@ -2,6 +2,7 @@
 
 import { defineCommand, JSON_FLAG } from '../command.ts'
 import { measured, selfTest, usageLine } from '../../operations/self-test.ts'
+import { plural } from '../output.ts'
 import { requireServers } from '../../config/parse.ts'
 import { bucketOf } from '../../domain/server.ts'
 import { formatBytes, formatSeconds } from '../../domain/sizes.ts'
@@ -16,7 +17,8 @@ export const selfTestCommand = defineCommand({
   summary: 'check that every server is reachable and may be used',
   details: [
     'Does on each server what the nightly job does: stores an object in two parts, looks at it, reads a ' +
-      'piece of it back, lists it, gives up an upload, deletes. Every trace is removed.',
+      'piece of it back, lists it, gives up an upload, deletes. Every trace is removed, but for the marker ' +
+      'that a directory gets.',
     "Exits with 0 when all servers would take tonight's archive, 3 when only some would, 25 when none would.",
   ],
   operands: { usage: '[N...]', min: 0, max: undefined },
@@ -50,7 +52,7 @@ export const selfTestCommand = defineCommand({
     if (!flags.json) io.showLive(['  testing ...'])
     const report = await selfTest(services, { numbers, onTested }, io.signal)
     if (flags.json) io.printJson(jsonOf(report))
-    else printSummary(io, report)
+    else printSummary(io, report, config.servers.filter(({ isEnabled }) => isEnabled).length)
     return report.exit
   },
 })
@@ -67,11 +69,14 @@ function printConfigured(io: Io<Services>, servers: number, sources: number): vo
 
 function printServer(
   io: Io<Services>,
-  { server, usedBytes, spareBytes, result, wouldTake, remarks }: TestedServer,
+  { server, usedBytes, otherBytes, spareBytes, result, wouldTake, remarks }: TestedServer,
 ): void {
+  const others = otherBytes > 0 ? ` (${formatBytes(otherBytes)} taken by others)` : ''
   io.print(`  - S3Server(${server.label})`)
   io.print(`    ${usageLine(usedBytes)}`)
-  io.print(`    Limit: ${formatBytes(server.limitBytes)}, ${formatBytes(spareBytes)} spare`)
+  io.print(
+    `    Limit: ${formatBytes(server.limitBytes)}, ${formatBytes(spareBytes)} spare${others}`,
+  )
   if (result) {
     const facts = measured(result)
     if (facts !== '') io.print(`    Measured: ${facts}`)
@@ -96,12 +101,20 @@ function printCheck(
   if (outcome === 'failed' && hint !== undefined) io.print(`            -> ${hint}`)
 }
 
-function printSummary(io: Io<Services>, { servers, notes, exit }: SelfTestReport): void {
-  const enabled = servers.filter(({ server }) => server.isEnabled)
-  const taking = enabled.filter(({ wouldTake }) => wouldTake).length
+function printSummary(
+  io: Io<Services>,
+  { servers, notes, exit }: SelfTestReport,
+  enabledCount: number,
+): void {
+  const tested = servers.filter(({ server }) => server.isEnabled)
+  const taking = tested.filter(({ wouldTake }) => wouldTake).length
+  const rest = enabledCount - tested.length
+  const untested = rest > 0 ? ` (${plural(rest, 'enabled server')} not tested)` : ''
   io.print('')
-  io.print(`${taking} of ${enabled.length} enabled servers would take tonight's archive.`)
-  if (exit === 25)
+  io.print(
+    `${taking} of ${plural(tested.length, 'tested server')} would take tonight's archive${untested}.`,
+  )
+  if (exit !== 0 && taking === 0 && rest === 0)
     io.print('Mend at least one of them: until then every archive waits in the spool.')
   for (const note of notes) io.print(`Note: ${note}`)
 }

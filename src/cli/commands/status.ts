@@ -149,10 +149,21 @@ function printSources(io: Io<StatusServices>, sources: readonly SourceStatus[]):
       path,
     ]),
   })
+  const paint = painter(io.out)
+  for (const { name, failedAt, failedReason, lastFile, lastWarnings } of sources) {
+    if (failedAt !== null) {
+      const when = formatUtc(new Date(failedAt))
+      io.print(paint('bad', `  ${oneLine(name)} failed at ${when}: ${oneLine(failedReason ?? '')}`))
+    }
+    if (lastWarnings > 0) {
+      const many = plural(lastWarnings, 'warning')
+      io.print(paint('warning', `  ${oneLine(name)}: ${many} in ${oneLine(lastFile ?? '')}`))
+    }
+  }
   const never = sources.filter(({ lastGoodAt }) => lastGoodAt === null)
   if (never.length === 0) return
-  const text = `! ${plural(never.length, 'source')} never reached a server.`
-  io.print(painter(io.out)('bad', text))
+  const text = `! No archive on a server yet: ${never.map(({ name }) => oneLine(name)).join(', ')}.`
+  io.print(paint('bad', text))
 }
 
 // A night and a half: an archive of every night was missed once.
