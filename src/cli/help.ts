@@ -6,6 +6,7 @@ import { plural } from './output.ts'
 import { EXIT_MEANINGS } from '../domain/exit-code.ts'
 import { formatSeconds } from '../domain/sizes.ts'
 import { NETWORK_LIMITS } from '../storage/limits.ts'
+import { COMPLETE_SILENCES_MAX } from '../storage/limits.ts'
 import type { NetworkLimits } from '../storage/limits.ts'
 
 type Described = Pick<
@@ -68,12 +69,17 @@ export function deadlines(limits: NetworkLimits): readonly string[] {
     ...pairs([
       ['connecting', `given up after ${after(limits.connectMs)}`],
       ['no byte either way', `given up after ${after(limits.silenceMs)}, not repeated in this run`],
-      ['completing an upload', `given up after ${after(limits.completeSilenceMs)} of silence`],
+      [
+        'completing an upload',
+        `given up after ${after(limits.completeSilenceMs)} of silence; a server that sends blanks ` +
+          `meanwhile is working, for at most ${after(COMPLETE_SILENCES_MAX * limits.completeSilenceMs)}`,
+      ],
       ['no progress at all', `given up after ${after(limits.withoutProgressMs)}, repeats included`],
     ]),
     ...wrap(
       `Then the archive goes on to the next server, and later archives of the same run pass this one ` +
-        `by. So a server costs a run at most ${after(limits.withoutProgressMs)} without progress.`,
+        `by. So a server costs a run at most ${after(limits.withoutProgressMs)} without progress; blanks ` +
+        'while it completes an upload are progress.',
       '  ',
     ),
   ]

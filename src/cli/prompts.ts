@@ -22,7 +22,10 @@ export type Prompts = {
   /** `check` returns what is wrong with the answer. */
   ask(question: {
     readonly message: string
+    /** What is there already: edited in its place. */
     readonly initial?: string
+    /** Taken by Enter, and replaced by whatever is typed; Tab makes it editable. */
+    readonly suggestion?: string
     readonly check?: (text: string) => string | undefined
   }): Promise<string>
   /** Not shown while it is typed or pasted. */
@@ -89,13 +92,13 @@ export function createPrompts(signal: AbortSignal, keys: KeySource = process.std
         // The chosen value is one of those that were passed in.
         return (await prompt.prompts.select({ ...config, ...initial }, context)) as never
       }),
-    ask: ({ message, initial = '', check }) =>
+    ask: ({ message, initial = '', suggestion = '', check }) =>
       ask(({ prompt }, context) =>
         prompt.prompts.input(
           {
             message,
-            default: initial,
-            prefill: 'editable',
+            default: initial || suggestion,
+            prefill: initial === '' ? 'tab' : 'editable',
             validate: (text: string) => check?.(text.trim()) ?? true,
           },
           context,

@@ -8,6 +8,7 @@ import { PROVIDERS } from '../domain/providers.ts'
 import type { Provider, ProviderId } from '../domain/providers.ts'
 import {
   HOST_SETTINGS,
+  KEEP_NOTE,
   KEEP_SETTINGS,
   PLACE_SETTINGS,
   SERVER_SETTINGS,
@@ -43,9 +44,10 @@ const SOURCES = `
 # The folders to archive, each one an archive of its own. Numbers as above.`
 
 const KEEP = `
-# Retention, for each source on its own, in days of UTC. An archive stays if any rule wants it; with
-# no rule at all everything stays. SOURCE_N_KEEP_... changes a rule for one
-# source (0 ends it there).`
+# Retention. Mind that ${KEEP_NOTE}.
+# The rules are for each source on its own, in days of UTC. An archive is to stay if any rule wants
+# it; with no rule at all everything stays. SOURCE_N_KEEP_... changes a rule for one source (0 ends
+# it there).`
 
 export function renderExample(): string {
   const rule = `# ${'-'.repeat(97)}`

@@ -9,7 +9,7 @@ import { parse as parseDotenv } from 'dotenv'
 import type { Config } from '../domain/config.ts'
 import { SpillwayError, messageOf } from '../domain/errors.ts'
 import { textProblems } from './env-text.ts'
-import { settingOf } from './names.ts'
+import { entryName, settingOf } from './names.ts'
 import { parse, secretsOf } from './parse.ts'
 import { configInvalid } from './problem.ts'
 import { textOf } from './read-settings.ts'
@@ -36,6 +36,7 @@ export function loadConfig(place: ConfigPlace = {}): LoadedConfig {
   const { path, isNamed, env, cwd } = findEnvFile(place)
   const file = isNamed || existsSync(path) ? readEnvFile(path) : undefined
   if (file !== undefined) requireSafe(file)
+  else requireEntries(path, env)
   const fileRecord = file === undefined ? {} : parseEnvText(file.text)
   const { config, problems } = parse(joinEnv(fileRecord, env), {
     envFileDir: file === undefined ? cwd : dirname(path),
@@ -45,6 +46,18 @@ export function loadConfig(place: ConfigPlace = {}): LoadedConfig {
   const all = [...(file === undefined ? [] : textProblems(file.text)), ...problems]
   if (config !== undefined && all.length === 0) return { config, secrets: secretsOf(config) }
   throw configInvalid(file === undefined ? 'the environment' : path, all)
+}
+
+/** Without a file, and with nothing to archive or to archive to, somebody is in the wrong folder. */
+function requireEntries(path: string, env: EnvRecord): void {
+  const isOurs = (name: string) => entryName(name) !== undefined && textOf(env, name) !== undefined
+  if (Object.keys(env).some(isOurs)) return
+  const message = `${path} does not exist, and the environment has no settings`
+  throw new SpillwayError('CONFIG_INVALID', message, {
+    hint:
+      'go to the folder of the env file, name it with --config FILE, ' +
+      'or begin with: spillway configure',
+  })
 }
 
 /** `--config`, else SPILLWAY_CONFIG, else ./.env. A named file must exist. */

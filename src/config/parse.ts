@@ -7,12 +7,12 @@ import type { Config } from '../domain/config.ts'
 import { SpillwayError } from '../domain/errors.ts'
 import type { Server } from '../domain/server.ts'
 import type { Source } from '../domain/source.ts'
-import { entryName, nameProblems } from './names.ts'
+import { entryNumbers, entryPrefix, nameProblems } from './names.ts'
 import type { Problem } from './problem.ts'
-import { readSettings, textOf } from './read-settings.ts'
+import { readSettings, textOf, tryParse } from './read-settings.ts'
 import type { EnvRecord } from './read-settings.ts'
 import { readServers } from './servers.ts'
-import { GLOBAL_SETTINGS, HOST_SETTINGS, TRAFFIC_SETTINGS } from './settings.ts'
+import { GLOBAL_SETTINGS, HOST_SETTINGS, SERVER_SETTINGS, TRAFFIC_SETTINGS } from './settings.ts'
 import type { Values } from './settings.ts'
 import { commonKeepProblems, readSources } from './sources.ts'
 
@@ -45,9 +45,7 @@ export function parse(env: EnvRecord, context: ParseContext): ParseResult {
   const servers = readServers(env, { envFileDir }, problems)
   const sources = readSources(env, { envFileDir }, values, problems)
   const config = assemble(values, servers, sources, context)
-  // A server with problems is missing from the count, and would be blamed twice.
-  if (!problems.some(({ variable }) => entryName(variable)?.kind === 'S3_SERVER'))
-    problems.push(...copiesProblems(env, config))
+  problems.push(...copiesProblems(env, config))
   problems.push(...overlapProblems(config))
   return problems.length === 0 ? { config, problems: [] } : { config: undefined, problems }
 }
@@ -112,8 +110,10 @@ export function defaultServerId(hostName: string): string {
   return safe.slice(0, 64) || 'host'
 }
 
-function copiesProblems(env: EnvRecord, { copies, servers }: Config): Problem[] {
-  const enabled = servers.filter(({ isEnabled }) => isEnabled).length
+function copiesProblems(env: EnvRecord, { copies }: Config): Problem[] {
+  // Entries with problems count: once they are mended they will be servers, too.
+  const numbers = entryNumbers(env, 'S3_SERVER')
+  const enabled = numbers.filter((number) => !isDisabled(env, number)).length
   // With no server at all the message is NO_SERVERS, and it comes when one is needed.
   if (enabled === 0 || copies === undefined || copies <= enabled) return []
   return [
@@ -124,6 +124,15 @@ function copiesProblems(env: EnvRecord, { copies, servers }: Config): Problem[] 
       remedy: 'add a server, or lower it',
     },
   ]
+}
+
+/** What is neither true nor false is blamed elsewhere, and counts as enabled here. */
+function isDisabled(env: EnvRecord, number: number): boolean {
+  const variable = `${entryPrefix('S3_SERVER', number)}ENABLED`
+  const text = textOf(env, variable)
+  if (text === undefined) return false
+  const isEnabled = tryParse([], variable, text, false, () => SERVER_SETTINGS.ENABLED.parse(text))
+  return isEnabled === false
 }
 
 /** A folder that holds our own archives must not be archived into them. */

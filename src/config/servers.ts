@@ -60,11 +60,11 @@ export function readServer(
   const entry: Entry = { number, variablePrefix, env, context, values, problems: found }
   const endpoint = readEndpoint(entry)
   const server =
-    endpoint === undefined
-      ? undefined
-      : endpoint.kind === 'file'
-        ? fileServer(entry, endpoint)
-        : s3Server(entry, endpoint)
+    endpoint?.kind === 'file'
+      ? fileServer(entry, endpoint)
+      : endpoint !== undefined || isMeantAsS3(entry)
+        ? s3Server(entry, endpoint)
+        : undefined
   problems.push(...found)
   return found.length === 0 ? server : undefined
 }
@@ -94,6 +94,13 @@ const S3_ONLY = [
   ...['CA_FILE', 'PATH_STYLE', 'STORAGE_CLASS'],
 ]
 
+/** Where the endpoint is missing or wrong: whether the rest of the entry can be judged anyway. */
+function isMeantAsS3({ env, variablePrefix }: Entry): boolean {
+  const text = textOf(env, `${variablePrefix}ENDPOINT`)
+  if (text !== undefined) return !/^(?:file:|\/(?!\/)|[.~])/i.test(text)
+  return S3_ONLY.some((name) => textOf(env, variablePrefix + name) !== undefined)
+}
+
 function fileServer(entry: Entry, endpoint: Endpoint & { kind: 'file' }): FileServer {
   for (const name of S3_ONLY) {
     const variable = entry.variablePrefix + name
@@ -120,14 +127,18 @@ function fileServer(entry: Entry, endpoint: Endpoint & { kind: 'file' }): FileSe
   }
 }
 
-function s3Server(entry: Entry, endpoint: Endpoint & { kind: 's3' }): S3Server | undefined {
+/** Without an endpoint it only finds what else is wrong. */
+function s3Server(
+  entry: Entry,
+  endpoint: (Endpoint & { kind: 's3' }) | undefined,
+): S3Server | undefined {
   const { number, values, variablePrefix } = entry
-  const region = required(entry, 'REGION', regionRemedy(variablePrefix, endpoint.hostName))
+  const region = required(entry, 'REGION', regionRemedy(variablePrefix, endpoint?.hostName))
   const bucket = required(entry, 'BUCKET', SERVER_SETTINGS.BUCKET.help)
   const accessKey = readKey(entry, 'ACCESS_KEY')
   const secretKey = readKey(entry, 'SECRET_KEY')
   const caPem = readCa(entry)
-  if (region === undefined || bucket === undefined) return undefined
+  if (endpoint === undefined || region === undefined || bucket === undefined) return undefined
   if (accessKey === undefined || secretKey === undefined) return undefined
   const prefix = values.PREFIX ?? ''
   const place = endpoint.url.replace(/^https?:\/\//, '')
@@ -150,8 +161,8 @@ function s3Server(entry: Entry, endpoint: Endpoint & { kind: 's3' }): S3Server |
   }
 }
 
-function regionRemedy(variablePrefix: string, hostName: string): string {
-  const known = regionOfHost(hostName)
+function regionRemedy(variablePrefix: string, hostName: string | undefined): string {
+  const known = hostName === undefined ? undefined : regionOfHost(hostName)
   return known === undefined
     ? `set it to ${SERVER_SETTINGS.REGION.help}; us-east-1 if the server does not care`
     : `the endpoint says: ${variablePrefix}REGION=${known}`

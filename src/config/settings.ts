@@ -56,14 +56,37 @@ export type Values<S extends Settings> = {
 const KEEP_MAX = 100_000
 const keep = wholeNumber(0, KEEP_MAX)
 
+/** To be said wherever retention is set up: nobody may count on room that nothing makes. */
+export const KEEP_NOTE = 'this version keeps everything: KEEP_* is read and not applied yet'
+
 /** Stand alone as KEEP_*, and with SOURCE_N_ before them for one source. */
 export const KEEP_SETTINGS = {
-  KEEP_LAST: { help: 'keep the newest N archives', parse: keep, example: '3' },
-  KEEP_DAILY: { help: 'keep the newest archive of each of N days', parse: keep, example: '7' },
-  KEEP_WEEKLY: { help: 'keep the newest archive of each of N weeks', parse: keep, example: '4' },
-  KEEP_MONTHLY: { help: 'keep the newest archive of each of N months', parse: keep, example: '12' },
-  KEEP_YEARLY: { help: 'keep the newest archive of each of N years', parse: keep, example: '5' },
-  KEEP_WITHIN_DAYS: { help: 'keep all archives of the last N days', parse: keep, example: '2' },
+  KEEP_LAST: { help: 'keep the newest N archives (not applied yet)', parse: keep, example: '3' },
+  KEEP_DAILY: {
+    help: 'keep the newest archive of each of N days (not applied yet)',
+    parse: keep,
+    example: '7',
+  },
+  KEEP_WEEKLY: {
+    help: 'keep the newest archive of each of N weeks (not applied yet)',
+    parse: keep,
+    example: '4',
+  },
+  KEEP_MONTHLY: {
+    help: 'keep the newest archive of each of N months (not applied yet)',
+    parse: keep,
+    example: '12',
+  },
+  KEEP_YEARLY: {
+    help: 'keep the newest archive of each of N years (not applied yet)',
+    parse: keep,
+    example: '5',
+  },
+  KEEP_WITHIN_DAYS: {
+    help: 'keep all archives of the last N days (not applied yet)',
+    parse: keep,
+    example: '2',
+  },
 } as const satisfies Settings
 
 export const HOST_SETTINGS = {

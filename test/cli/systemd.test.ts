@@ -9,7 +9,7 @@ import {
   statSync,
   writeFileSync,
 } from 'node:fs'
-import { tmpdir } from 'node:os'
+import { homedir, tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { afterEach, beforeEach, describe, expect, it } from 'vitest'
 import { systemdCommand } from '../../src/cli/commands/systemd.ts'
@@ -90,6 +90,22 @@ it('installs units that everybody may read, once, and leaves no half of one', as
   expect(readFileSync(join(to, 'spillway.timer'), 'utf8')).toContain('OnCalendar=')
 })
 
+it.each([
+  [[], '/etc/systemd/system'],
+  [['--user'], join(homedir(), '.config/systemd/user')],
+])('tells how units written elsewhere come to systemd %j', async (args, target) => {
+  const { out } = await systemd('--install', `--to=${join(folder, 'units')}`, ...args)
+  const files = ['spillway.service', 'spillway.timer', 'spillway-failure@.service']
+  const quoted = files.map((name) => `'${folder}/units/${name}'`).join(' ')
+  expect(out).toContain(`  install -m 0644 ${quoted} ${target}`)
+  expect(out.join('\n')).not.toContain('systemd --install')
+})
+
+it('takes the number of a user, whom a directory service may know', async () => {
+  expect((await systemd('--run-as=54321')).out).toContain('User=54321')
+  expect((await systemd('--run-as=0')).out.join('\n')).not.toMatch(/^User=/m)
+})
+
 it('says what is wrong when it may not write there', async () => {
   writeFileSync(join(folder, 'file'), '')
   const { exit, err } = await systemd('--install', `--to=${join(folder, 'file/units')}`)
@@ -100,6 +116,8 @@ it('says what is wrong when it may not write there', async () => {
 it.each([
   [['--run-as=root; rm -rf /'], /--run-as must be the name of a user/],
   [['--run-as=backup', '--user'], /exclude each other/],
+  [['--run-as=nosuchuser'], /\/etc\/passwd has no user "nosuchuser"/],
+  [['--to=/no/such/folder'], /--to needs --install/],
   [['extra'], /takes no operand/],
 ])('refuses %j', async (args, message) => {
   const { exit, err } = await systemd(...args)
@@ -133,6 +151,7 @@ describe.skipIf(!hasSystemd)('systemd', () => {
   it.each([
     ['as root', []],
     ['as a user who reads everything', ['--run-as=daemon']],
+    ['as a user by number', ['--run-as=54321']],
     ['of a user', ['--user']],
   ])('accepts the units %s, without a word', async (_what, args) => {
     const { to } = await installed(...args)

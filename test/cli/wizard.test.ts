@@ -74,7 +74,9 @@ describe('adding a server', () => {
       ...['S3 storage', 'Add a server', 'Another', 'https://s3.fr-par.scw.cloud/', ''],
       ...['backups', 'AKIDEXAMPLE', 'secretsecret', '', 'Back', 'Save and leave'],
     )
-    expect(asked).toContainEqual(expect.objectContaining({ initial: 'fr-par' }))
+    expect(asked).toContainEqual(expect.objectContaining({ suggestion: 'fr-par' }))
+    // What is only suggested is never text that must be deleted first.
+    expect(asked.filter(({ initial }) => initial !== undefined)).toEqual([])
     expect(values()).toMatchObject({
       S3_SERVER_1_ENDPOINT: 'https://s3.fr-par.scw.cloud',
       S3_SERVER_1_REGION: 'fr-par',
@@ -130,6 +132,20 @@ describe('a server whose test fails', () => {
       S3_SERVER_1_BUCKET: 'backups2',
       S3_SERVER_1_SECRET_KEY: 'secretsecret',
     })
+  })
+
+  it('that is a directory is corrected by the question that added it', async () => {
+    const fails = { ok: false, lines: ['failed  no folder; correct S3_SERVER_N_ENDPOINT'] }
+    const { asked, out } = await wizard(
+      [fails, WORKS],
+      ...['S3 storage', 'Add a server', 'A local directory', '/mnt/my disk', ''],
+      ...['Correct its settings', '/mnt/other', 'Back', 'Save and leave'],
+    )
+    const [adding, , correcting] = asked
+    expect(adding).toMatchObject({ suggestion: '/mnt/backup/spillway' })
+    expect(correcting).toMatchObject({ message: adding?.message, initial: '/mnt/my disk' })
+    expect(values()).toMatchObject({ S3_SERVER_1_ENDPOINT: 'file:///mnt/other' })
+    expect(out).toContain('correct S3_SERVER_1_ENDPOINT')
   })
 
   it('is tested again as it is', async () => {
@@ -257,6 +273,14 @@ describe('sources, schedule, retention and the rest', () => {
     })
   })
 
+  it('retention says, before and after, that nothing applies it yet', async () => {
+    const { out } = await wizard([], 'Retention', '7 daily', 'Save and leave')
+    const note = 'this version keeps everything: KEEP_* is read and not applied yet.'
+    expect(out).toContain(`Note: ${note}`)
+    expect(out).toContain(`Now: keep 7 daily, 4 weekly, 12 monthly; but ${note}`)
+    expect(out).not.toContain('removed by the next run')
+  })
+
   it('"-" takes a value away again', async () => {
     write('ZSTD_LEVEL=9\n')
     await wizard([], 'Other settings', 'ZSTD_LEVEL', '-', 'Back', 'Save and leave')
@@ -361,7 +385,7 @@ async function wizard(
   const outcomes = [...results]
   const tested: Server[] = []
   const lines: string[] = []
-  const asked: { message: string; initial?: string }[] = []
+  const asked: Question[] = []
   const refused: string[] = []
   const draft = openDraft({ env: {}, cwd: folder })
   for (const hook of hooks) hook()
@@ -384,7 +408,8 @@ async function wizard(
   return { saved, tested, asked, refused, shown: lines.join('\n'), out: lines.join('\n') }
 }
 
-type Seen = { lines: string[]; asked: { message: string; initial?: string }[]; refused: string[] }
+type Question = { message: string; initial?: string; suggestion?: string }
+type Seen = { lines: string[]; asked: Question[]; refused: string[] }
 
 function scripted(plan: Answer[], { lines, asked, refused }: Seen): Prompts {
   const next = (message: string): Answer => {
@@ -401,7 +426,7 @@ function scripted(plan: Answer[], { lines, asked, refused }: Seen): Prompts {
     for (;;) {
       const answer = next(question.message)
       if (typeof answer !== 'string') throw new Error(`${question.message} wants a text`)
-      const given = answer === '' ? (question.initial ?? '') : answer
+      const given = answer === '' ? (question.initial ?? question.suggestion ?? '') : answer
       const wrong = question.check?.(given)
       if (wrong === undefined) return given
       refused.push(wrong)

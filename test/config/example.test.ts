@@ -6,7 +6,13 @@ import { renderExample } from '../../src/config/example.ts'
 import { parseEnvText } from '../../src/config/load.ts'
 import { parse } from '../../src/config/parse.ts'
 import { formatProblem } from '../../src/config/problem.ts'
-import { GLOBAL_SETTINGS, SERVER_SETTINGS, SOURCE_SETTINGS } from '../../src/config/settings.ts'
+import {
+  GLOBAL_SETTINGS,
+  KEEP_NOTE,
+  KEEP_SETTINGS,
+  SERVER_SETTINGS,
+  SOURCE_SETTINGS,
+} from '../../src/config/settings.ts'
 import { PROVIDERS } from '../../src/domain/providers.ts'
 
 const example = renderExample()
@@ -22,6 +28,12 @@ it.each([
   ...Object.keys(SOURCE_SETTINGS).map((name) => `SOURCE_1_${name}`),
 ])('shows %s exactly once', (name) => {
   expect(example.match(new RegExp(`^#?${name}=`, 'gm'))).toHaveLength(1)
+})
+
+it('does not promise that retention makes room, neither above the rules nor at one', () => {
+  expect(example).toContain(KEEP_NOTE)
+  for (const name of Object.keys(KEEP_SETTINGS))
+    expect(example).toMatch(new RegExp(`\\(not applied yet\\)\\.\n#${name}=`))
 })
 
 it('names every provider', () => {

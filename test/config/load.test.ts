@@ -62,6 +62,24 @@ describe('the file', () => {
     expect(config.envFile).toBeUndefined()
   })
 
+  it.each([{}, { PATH: '/bin', KEEP_DAILY: '7' }, { S3_SERVER_1_ENDPOINT: ' ' }])(
+    'must not be missing where the environment %j sets up nothing',
+    (env) => {
+      expect(refusal({ env })).toMatchObject({
+        code: 'CONFIG_INVALID',
+        failure: { exit: 4 },
+        message: `${join(folder, '.env')} does not exist, and the environment has no settings`,
+        hint:
+          'go to the folder of the env file, name it with --config FILE, ' +
+          'or begin with: spillway configure',
+      })
+    },
+  )
+
+  it('may be missing where the environment names a source alone', () => {
+    expect(load({ env: { SOURCE_1_PATH: '/srv' } }).config.sources).toHaveLength(1)
+  })
+
   it.each([
     ['--config', { configFlag: 'no.env' }],
     ['SPILLWAY_CONFIG', { env: { SPILLWAY_CONFIG: 'no.env' } }],

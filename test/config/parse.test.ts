@@ -124,6 +124,9 @@ describe('servers', () => {
     expect(problems({ S3_SERVER_1_BUCKET: 'b' })[0]).toMatch(/^S3_SERVER_1_BUCKET="b" must be 3/)
     expect(problems({ S3_SERVER_1_REGION: 'eu-1' })).toEqual([
       expect.stringMatching(/^S3_SERVER_1_ENDPOINT is missing; set it to host name/),
+      expect.stringMatching(/^S3_SERVER_1_BUCKET is missing/),
+      expect.stringMatching(/^S3_SERVER_1_ACCESS_KEY is missing/),
+      expect.stringMatching(/^S3_SERVER_1_SECRET_KEY is missing/),
     ])
   })
 
@@ -297,9 +300,16 @@ describe('copies', () => {
   })
 
   it('are not blamed for a server that has a problem of its own', () => {
-    const found = problems({ ...SERVER, S3_SERVER_2_ENDPOINT: 'http//', COPIES: '2' })
+    const found = problems({ ...SERVER, S3_SERVER_2_ENDPOINT: 'file:', COPIES: '2' })
     expect(found).toHaveLength(1)
     expect(found[0]).toContain('S3_SERVER_2_ENDPOINT')
+  })
+
+  it('are blamed beside such a server where mending it would not be enough', () => {
+    const off = { S3_SERVER_2_ENDPOINT: 'file:', S3_SERVER_2_ENABLED: 'off' }
+    expect(problems({ ...SERVER, ...off, COPIES: '2' })).toContainEqual(
+      expect.stringContaining('COPIES="2" is more than the number of enabled servers, 1'),
+    )
   })
 })
 
@@ -483,6 +493,38 @@ describe('secrets', () => {
       .filter(([, setting]) => 'isSecret' in setting)
       .map(([name]) => name)
     expect(marked).toEqual(['ACCESS_KEY', 'SECRET_KEY'])
+  })
+})
+
+describe('a server whose endpoint is wrong', () => {
+  it('is judged by the rest of its values in the same round', () => {
+    const found = problems({
+      SCHEDUL: '1',
+      COPIES: '3',
+      S3_SERVER_1_ENDPOINT: 'http://x/y',
+      SOURCE_1_PATH: 'rel',
+    })
+    expect(found.map((line) => line.replace(/[= ].*/s, ''))).toEqual([
+      'SCHEDUL',
+      'S3_SERVER_1_ENDPOINT',
+      'S3_SERVER_1_REGION',
+      'S3_SERVER_1_BUCKET',
+      'S3_SERVER_1_ACCESS_KEY',
+      'S3_SERVER_1_SECRET_KEY',
+      'COPIES',
+    ])
+  })
+
+  it.each([
+    ['/mnt/disk', {}],
+    ['file://host/disk', {}],
+    ['', { S3_SERVER_1_STORAGE_LIMIT_GB: '5' }],
+  ])('is asked for no keys where %j may be a directory', (endpoint, more) => {
+    expect(problems({ S3_SERVER_1_ENDPOINT: endpoint, ...more })).toHaveLength(1)
+  })
+
+  it('is an S3 server where it has a bucket', () => {
+    expect(problems({ S3_SERVER_1_BUCKET: 'backups' })).toHaveLength(4)
   })
 })
 

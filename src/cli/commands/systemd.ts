@@ -39,7 +39,11 @@ export const systemdCommand = defineCommand({
   flags: {
     install: { type: 'boolean', help: 'write the units where systemd looks for them' },
     user: { type: 'boolean', help: 'for your own systemd: ~/.config/systemd/user' },
-    'run-as': { type: 'string', placeholder: 'USER', help: 'run the service as this user' },
+    'run-as': {
+      type: 'string',
+      placeholder: 'USER',
+      help: 'run the service as this user, by name or number',
+    },
     to: { type: 'string', placeholder: 'DIR', help: 'with --install: write them to this folder' },
   },
   examples: [
@@ -50,30 +54,51 @@ export const systemdCommand = defineCommand({
   ],
 
   async run(flags, _operands, io: Io<unknown>) {
+    if (flags.to !== undefined && !flags.install)
+      throw new SpillwayError('USAGE', 'systemd: --to needs --install', {
+        hint: 'without --install nothing is written: the units are printed',
+      })
     const scope = flags.user ? 'user' : 'system'
     const input = readInput({ scope, runAs: runAsOf(flags['run-as'], flags.user), io })
     const units = systemdUnits(input)
     const folder = resolve(flags.to ?? folderOf(scope))
     if (flags.install) {
       for (const unit of units) io.print(`${writeUnit(folder, unit)} ${join(folder, unit.name)}`)
-      printSteps(io.print, input, flags.to === undefined)
+      const copying = folder === folderOf(scope) ? [] : copySteps(folder, units, scope)
+      printSteps(io.print, input, copying)
       return 0
     }
     for (const unit of units) io.print(`# ${join(folder, unit.name)}\n${unit.text}`)
-    printSteps(io.printError, input, false)
+    printSteps(io.printError, input, [installStep(input)])
     return 0
   },
 })
 
 function runAsOf(name: string | undefined, isUser: boolean): string | undefined {
-  if (name === undefined || name === 'root') return undefined
+  if (name === undefined || name === 'root' || name === '0') return undefined
   if (isUser)
     throw new SpillwayError('USAGE', 'systemd: --run-as and --user exclude each other', {
       hint: 'your own systemd can run it only as you',
     })
+  // systemd takes ids as well, also of users whom only a directory service knows.
+  if (/^[1-9]\d{0,8}$/.test(name)) return name
   // What useradd takes; anything else would be read as something else by systemd.
-  if (/^[A-Za-z_][A-Za-z0-9_-]{0,30}$/.test(name)) return name
-  throw new SpillwayError('USAGE', `systemd: --run-as must be the name of a user, got "${name}"`)
+  if (!/^[A-Za-z_][A-Za-z0-9_-]{0,30}$/.test(name))
+    throw new SpillwayError('USAGE', `systemd: --run-as must be the name of a user, got "${name}"`)
+  if (localUsers()?.includes(name) !== false) return name
+  throw new SpillwayError('USAGE', `systemd: --run-as: /etc/passwd has no user "${name}"`, {
+    hint: 'create the user first; of one who is known elsewhere give the number (id -u)',
+  })
+}
+
+/** undefined where there is no such file: then nobody can say. */
+function localUsers(): readonly string[] | undefined {
+  try {
+    const lines = readFileSync('/etc/passwd', 'utf8').split('\n')
+    return lines.map((line) => line.slice(0, Math.max(0, line.indexOf(':'))))
+  } catch {
+    return undefined
+  }
 }
 
 function folderOf(scope: UnitsInput['scope']): string {
@@ -137,8 +162,27 @@ function writeUnit(folder: string, { name, text }: Unit): 'wrote    ' | 'unchang
   }
 }
 
+function installStep(input: UnitsInput): string {
+  return `spillway systemd --install ${flagsOf(input)}`
+}
+
+/** From a folder of the operator's choice to where systemd looks. */
+function copySteps(
+  folder: string,
+  units: readonly Unit[],
+  scope: UnitsInput['scope'],
+): readonly string[] {
+  const target = shellWord(folderOf(scope))
+  const files = units.map(({ name }) => shellWord(join(folder, name)))
+  return [`install -d ${target}`, `install -m 0644 ${files.join(' ')} ${target}`]
+}
+
 /** What is left to do by hand, as commands that can be copied. */
-function printSteps(print: (line: string) => void, input: UnitsInput, isInstalled: boolean): void {
+function printSteps(
+  print: (line: string) => void,
+  input: UnitsInput,
+  placing: readonly string[],
+): void {
   const { scope, runAs, envFile, writablePaths } = input
   const systemctl = ctl(input)
   print('')
@@ -148,7 +192,7 @@ function printSteps(print: (line: string) => void, input: UnitsInput, isInstalle
   const owner = runAs === undefined ? '' : `-o ${runAs} `
   for (const path of writablePaths)
     if (!existsSync(path)) print(`  install -d -m 0700 ${owner}${shellWord(path)}`)
-  if (!isInstalled) print(`  spillway systemd --install ${flagsOf(input)}`.trimEnd())
+  for (const step of placing) print(`  ${step}`)
   print(`  ${systemctl} daemon-reload`)
   print(`  ${systemctl} enable --now ${TIMER}`)
   print('Then, to see it work:')

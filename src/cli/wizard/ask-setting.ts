@@ -45,8 +45,8 @@ export async function askSetting(
   const none = isRequired
     ? ''
     : ` (- for ${otherwise === undefined ? 'none' : `the default, ${otherwise}`})`
-  const initial = present === '' ? suggestion : present
-  const answer = await prompts.ask({ message: `${question}${none}:`, initial, check })
+  const offered = present === '' ? { suggestion } : { initial: present }
+  const answer = await prompts.ask({ message: `${question}${none}:`, ...offered, check })
   return put(draft, variable, answer === NONE ? '' : mended(variable, answer))
 }
 

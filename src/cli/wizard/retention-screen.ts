@@ -1,7 +1,8 @@
-// "Retention": which archives stay, for all sources or for one.
+// "Retention": which archives are to stay, for all sources or for one. Nothing applies the rules
+// yet, and the screen says so before and after it asks.
 
 import { entryNumbers, entryPrefix } from '../../config/names.ts'
-import { KEEP_SETTINGS } from '../../config/settings.ts'
+import { KEEP_NOTE, KEEP_SETTINGS } from '../../config/settings.ts'
 import { orBack } from '../prompts.ts'
 import { oneLine } from '../text.ts'
 import { askSetting } from './ask-setting.ts'
@@ -21,6 +22,7 @@ const USUAL: Readonly<Record<string, Partial<Record<keyof typeof KEEP_SETTINGS, 
 }
 
 export async function retentionScreen(wizard: Wizard): Promise<void> {
+  wizard.print(`Note: ${KEEP_NOTE}.`)
   for (;;) {
     const prefix = await chooseSource(wizard)
     if (prefix === undefined) return
@@ -51,7 +53,7 @@ async function chooseSource({ draft, prompts }: Wizard): Promise<string | undefi
 async function rulesScreen(wizard: Wizard, prefix: string): Promise<void> {
   const { draft, prompts, print } = wizard
   const answer = await prompts.choose<string>({
-    message: 'Which archives stay? One that no rule wants is removed by the next run',
+    message: 'Which archives are to stay? (not applied yet: everything stays)',
     choices: [
       { name: prefix === '' ? 'Keep everything' : 'The same as all sources', value: 'none' },
       ...Object.keys(USUAL).map((name) => ({ name, value: name })),
@@ -72,5 +74,5 @@ async function rulesScreen(wizard: Wizard, prefix: string): Promise<void> {
       set: Object.entries(rules).map(([rule, count]) => [prefix + rule, count] as const),
     })
   }
-  print(`Now: ${describeRetention(draft.values, prefix)}.`)
+  print(`Now: ${describeRetention(draft.values, prefix)}; but ${KEEP_NOTE}.`)
 }

@@ -3,6 +3,7 @@
 import { pathToFileURL } from 'node:url'
 import { SERVER_SETTINGS } from '../../config/settings.ts'
 import { parseEndpoint } from '../../config/endpoint.ts'
+import type { Endpoint } from '../../config/endpoint.ts'
 import { ENTRY_SETTINGS, entryPrefix } from '../../config/names.ts'
 import { formatProblem, ValueProblem } from '../../config/problem.ts'
 import type { Problem } from '../../config/problem.ts'
@@ -58,13 +59,16 @@ async function askDirectory(wizard: Wizard, number: number): Promise<void> {
       throw error
     }
   }
+  const variable = `${entryPrefix('S3_SERVER', number)}ENDPOINT`
+  const present = wizard.draft.value(variable)
+  const known = directoryOf(present)
   const directory = await wizard.prompts.ask({
     message: 'Directory (absolute path; its disk must be mounted at night):',
-    initial: '/mnt/backup/spillway',
+    ...(known === undefined ? { suggestion: '/mnt/backup/spillway' } : { initial: known }),
     check,
   })
-  const variable = `${entryPrefix('S3_SERVER', number)}ENDPOINT`
-  wizard.draft.change({ set: [[variable, pathToFileURL(directory).href]] })
+  const url = pathToFileURL(directory).href
+  if (url !== present) wizard.draft.change({ set: [[variable, url]] })
 }
 
 async function askS3(wizard: Wizard, number: number, provider: Provider): Promise<void> {
@@ -92,12 +96,21 @@ async function askS3(wizard: Wizard, number: number, provider: Provider): Promis
 }
 
 function hostOf(endpoint: string): string {
+  const found = endpointOf(endpoint)
+  return found?.kind === 's3' ? found.hostName : ''
+}
+
+function directoryOf(endpoint: string): string | undefined {
+  const found = endpointOf(endpoint)
+  return found?.kind === 'file' ? found.directory : undefined
+}
+
+function endpointOf(text: string): Endpoint | undefined {
   try {
-    const found = parseEndpoint(endpoint, undefined)
-    return found.kind === 's3' ? found.hostName : ''
+    return parseEndpoint(text, undefined)
   } catch (error) {
-    // Told where the whole entry is judged; here it only means that no region is known.
-    if (error instanceof ValueProblem) return ''
+    // Told where the whole entry is judged; here it only means that nothing is known.
+    if (error instanceof ValueProblem) return undefined
     throw error
   }
 }
@@ -212,9 +225,10 @@ async function editSettings(wizard: Wizard, number: number): Promise<void> {
   const prefix = entryPrefix('S3_SERVER', number)
   const { draft } = wizard
   const isFile = draft.value(`${prefix}ENDPOINT`).startsWith('file:')
-  const names = isFile ? ['ENDPOINT'] : ['ENDPOINT', 'REGION', 'BUCKET', 'ACCESS_KEY', 'SECRET_KEY']
+  const names = ['ENDPOINT', 'REGION', 'BUCKET', 'ACCESS_KEY', 'SECRET_KEY']
   await orBack(async () => {
-    for (const name of names) await askOne(wizard, prefix, name, true)
+    if (isFile) await askDirectory(wizard, number)
+    else for (const name of names) await askOne(wizard, prefix, name, true)
   }, undefined)
 }
 
@@ -232,7 +246,10 @@ async function test(
   const result = await tested(() => testServer(server, signal, draft.surroundings), signal)
   // What the server answered may repeat what it was sent.
   const redact = createRedactor(server.kind === 's3' ? [server.secretKey] : [])
-  for (const line of result.lines) print(`  ${oneLine(redact(line))}`)
+  // Hints are written for any server; this one has a number.
+  const numbered = (line: string) =>
+    line.replaceAll('S3_SERVER_N_', entryPrefix('S3_SERVER', number))
+  for (const line of result.lines) print(`  ${oneLine(numbered(redact(line)))}`)
   print(result.ok ? 'It works.' : 'It does not work yet.')
   return result
 }

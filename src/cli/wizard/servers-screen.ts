@@ -133,7 +133,7 @@ async function toggle(wizard: Wizard, number: number, on: boolean): Promise<void
 
 function confirmRemoval({ prompts, print }: Wizard, number: number): Promise<boolean> {
   print('Archives that lie there stay there: shown as "not configured", and restored from again')
-  print('if the entry comes back. They are not pruned meanwhile.')
+  print('if the entry comes back. Nothing deletes them meanwhile.')
   return prompts.confirm({ message: `Remove server ${number} from the file?`, initial: false })
 }
 
