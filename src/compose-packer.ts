@@ -4,21 +4,48 @@
 import { MessageChannel, Worker } from 'node:worker_threads'
 import type { MessagePort } from 'node:worker_threads'
 import { SpillwayError } from './domain/errors.ts'
+import type { Source } from './domain/source.ts'
+import { answeringPaths } from './lib/answering-paths.ts'
+import { leaveBehind } from './lib/left-behind.ts'
 import { workerUrl } from './lib/worker.ts'
-import { createRingMemory, stopRing } from './pack/block-ring.ts'
+import { beatsOf, createRingMemory, placeOf, stopRing } from './pack/block-ring.ts'
 import type { RingMemory } from './pack/block-ring.ts'
+import { framesAhead } from './pack/frames-ahead.ts'
 import type { Packer, PackJob, PackProgress, PackResult } from './pack/packer.ts'
 import { SpoolFile } from './pack/spool-file.ts'
 import { decodeFailure } from './pack-messages.ts'
 import type { FrameMessage, FrameOrder, WalkOrder, WorkerMessage } from './pack-messages.ts'
+import { printablePath } from './sources/printable-path.ts'
 
-export function createPacker(): Packer {
-  return { pack, survey }
+export type PackerOptions = {
+  /** Scaled down by tests. */
+  readonly sourceSilenceMs?: number
+  /** The script of the thread that walks; another one in tests of disks that hang. */
+  readonly walker?: URL
 }
+
+export function createPacker(options: PackerOptions = {}): Packer {
+  const chosen = {
+    sourceSilenceMs: options.sourceSilenceMs ?? SOURCE_SILENCE_MS,
+    walker: options.walker ?? workerUrl('pack-worker'),
+  }
+  return {
+    pack: (job, onProgress, signal) => pack(job, onProgress, signal, chosen),
+    survey: (job, signal) => survey(job, signal, chosen),
+  }
+}
+
+// No call of the system has come back: ten minutes are more than a disk needs to spin up, a RAID to retry
+// a bad sector, or a file server to reboot, and little of a night.
+const SOURCE_SILENCE_MS = 600_000
 
 // Both threads make short-lived objects only; the usual 48 MiB for those would be a third of all the
 // memory that packing needs.
 const YOUNG_OBJECTS_MIB = 4
+
+// The walk looks at our own paths to know them by their inodes. A local server whose disk does not answer
+// would hold every walk, also of sources that have nothing to do with it.
+const OWN_PATH_MS = 5_000
 
 // A thread that was told to stop needs some milliseconds; a frame at level 19 takes 1.5 s. Who does
 // not end by then hangs in a call of the system (a dead file server) and is no longer waited for.
@@ -28,13 +55,16 @@ async function pack(
   job: PackJob,
   onProgress: (progress: PackProgress) => void,
   signal: AbortSignal,
+  options: Required<PackerOptions>,
 ): Promise<PackResult> {
-  throwIfInterrupted(signal, job.source.name)
-  const { outputBytesMax, source, ownPaths } = job
+  const { outputBytesMax, source } = job
+  const ownPaths = await answeringPaths(job.ownPaths, OWN_PATH_MS)
+  throwIfInterrupted(signal, source.name)
   const { archiveId, host, outputPath, startedAt, zstdLevel, verifies } = job
   // Created here, so that the walk knows it by its inode before it can meet it.
   const file = SpoolFile.create(outputPath)
-  const ring = createRingMemory()
+  // One more is filled, and one waits for the slower side.
+  const ring = createRingMemory(framesAhead(zstdLevel, verifies) + 2)
   const { port1: frames, port2: walker } = new MessageChannel()
   const frameOrder: FrameOrder = {
     job: {
@@ -52,11 +82,15 @@ async function pack(
   }
   const walkOrder: WalkOrder = { source, ownPaths: [...ownPaths, outputPath], ring }
   const workers: Running[] = []
+  let watch: SourceWatch | undefined
   try {
     // Each may fail to start, and then the other one must end.
-    workers.push(start('frame-worker', { order: frameOrder, walker }, walker))
-    workers.push(start('pack-worker', { order: walkOrder, frames }, frames))
-    const result = await outcomeOf<PackResult>(workers, signal, source.name, (message, settle) => {
+    workers.push(start(workerUrl('frame-worker'), { order: frameOrder, walker }, walker))
+    const walk = start(options.walker, { order: walkOrder, frames }, frames)
+    workers.push(walk)
+    watch = watchSource(source, ring, walk, options.sourceSilenceMs)
+    const ends = { signal, source, watch }
+    const result = await outcomeOf<PackResult>(workers, ends, (message, settle) => {
       if (message.kind === 'progress') onProgress(message.progress)
       if (message.kind === 'done') settle(message.result)
     })
@@ -64,6 +98,7 @@ async function pack(
     onProgress({ outputBytes, sourceBytes, memberCount })
     return result
   } finally {
+    watch?.stop()
     // A number that is closed may become another file's: never under a thread that still writes.
     void Promise.all(workers.map(({ exited }) => exited)).then(() => file.close())
     await stop(ring, workers)
@@ -73,25 +108,30 @@ async function pack(
 async function survey(
   { source, ownPaths }: Pick<PackJob, 'source' | 'ownPaths'>,
   signal: AbortSignal,
+  options: Required<PackerOptions>,
 ): Promise<{ readonly sourceBytes: number; readonly memberCount: number }> {
+  const answering = await answeringPaths(ownPaths, OWN_PATH_MS)
   throwIfInterrupted(signal, source.name)
   const ring = createRingMemory(0)
-  const worker = start('pack-worker', { order: { source, ownPaths, ring } satisfies WalkOrder })
+  const worker = start(options.walker, {
+    order: { source, ownPaths: answering, ring } satisfies WalkOrder,
+  })
+  const watch = watchSource(source, ring, worker, options.sourceSilenceMs)
   try {
-    return await outcomeOf([worker], signal, source.name, (message, settle) => {
+    return await outcomeOf([worker], { signal, source, watch }, (message, settle) => {
       if (message.kind === 'surveyed') settle(message.totals)
     })
   } finally {
+    watch.stop()
     await stop(ring, [worker])
   }
 }
 
 type Running = { readonly worker: Worker; readonly exited: Promise<void> }
 
-function start(name: string, workerData: unknown, port?: MessagePort): Running {
-  const worker = new Worker(workerUrl(name), {
+function start(script: URL, workerData: unknown, port?: MessagePort): Running {
+  const worker = new Worker(script, {
     workerData,
-    name,
     resourceLimits: { maxYoungGenerationSizeMb: YOUNG_OBJECTS_MIB },
     transferList: port === undefined ? [] : [port],
   })
@@ -99,17 +139,63 @@ function start(name: string, workerData: unknown, port?: MessagePort): Running {
   return { worker, exited }
 }
 
+type SourceWatch = {
+  /** Never resolves; rejects when the source has not answered for too long. */
+  readonly silent: Promise<never>
+  readonly stop: () => void
+}
+
+// So much later than the limit at most.
+const LOOKS_PER_SILENCE = 20
+
+/** Watches the thread that walks: it cannot speak while it hangs in a call of the system. */
+function watchSource(
+  source: Source,
+  ring: RingMemory,
+  { exited }: Running,
+  silenceMs: number,
+): SourceWatch {
+  let timer: NodeJS.Timeout | undefined
+  const silent = new Promise<never>((_resolve, reject) => {
+    let beats = beatsOf(ring)
+    let looks = 0
+    timer = setInterval(() => {
+      const now = beatsOf(ring)
+      looks = now === beats ? looks + 1 : 0
+      beats = now
+      if (looks >= LOOKS_PER_SILENCE) reject(sourceSilent(source, placeOf(ring), silenceMs))
+    }, silenceMs / LOOKS_PER_SILENCE)
+  })
+  // It may come when nobody listens any more.
+  silent.catch(() => undefined)
+  const stopWatch = (): void => clearInterval(timer)
+  void exited.then(stopWatch)
+  return { silent, stop: stopWatch }
+}
+
+function sourceSilent({ path }: Source, place: string, silenceMs: number): SpillwayError {
+  const at = place === '' ? path : `${path}/${printablePath(place)}`
+  return new SpillwayError(
+    'SOURCE_UNREADABLE',
+    `${path} cannot be read: its disk did not answer for ${silenceMs / 60_000} minutes, at ${at}`,
+    {
+      hint: 'does its disk or file server still answer? A walk ends there until it does',
+      facts: { code: 'TimeoutError' },
+    },
+  )
+}
+
 /** Settles with what `onMessage` settles, or with the first failure of any worker, or when aborted. */
 async function outcomeOf<Result>(
   running: readonly Running[],
-  signal: AbortSignal,
-  sourceName: string,
+  { signal, source, watch }: { signal: AbortSignal; source: Source; watch: SourceWatch },
   onMessage: (message: WorkerMessage, settle: (result: Result) => void) => void,
 ): Promise<Result> {
   let forget = (): void => undefined
   try {
     return await new Promise<Result>((resolve, reject) => {
-      const onAbort = () => reject(interrupted(sourceName))
+      watch.silent.catch(reject)
+      const onAbort = () => reject(interrupted(source.name))
       signal.addEventListener('abort', onAbort, { once: true })
       forget = () => signal.removeEventListener('abort', onAbort)
       let left = running.length
@@ -144,8 +230,8 @@ async function stop(ring: RingMemory, running: readonly Running[]): Promise<void
   if ((await Promise.race([ended, late])) === 'late') {
     for (const { worker } of running) {
       worker.unref()
-      // Resolves when the thread ends, which may be never; nobody waits for it.
-      void worker.terminate()
+      // Resolves when the thread ends, which may be never.
+      leaveBehind(worker.terminate())
     }
   }
   clearTimeout(timer)

@@ -41,6 +41,7 @@ async function write(): Promise<PackResult | undefined> {
   const { job, outputFd, outputBytesMax, ring: memory } = order
   const ring = new RingReader(memory)
   const file = SpoolFile.adopt(job.outputPath, outputFd, outputBytesMax)
+  file.bypassCache()
   const writer = new ArchiveWriter(file, job, tellProgress)
   try {
     for (;;) {
@@ -60,6 +61,7 @@ async function write(): Promise<PackResult | undefined> {
     }
   } finally {
     await writer.close()
+    file.endBypass()
   }
 }
 

@@ -9,6 +9,7 @@ import { selfTestCommand } from './cli/commands/self-test.ts'
 import { statusCommand } from './cli/commands/status.ts'
 import { systemdCommand } from './cli/commands/systemd.ts'
 import { createRedactor } from './lib/redact.ts'
+import { endAtOnce, endHungProcess } from './end-process.ts'
 import { openTerminal } from './cli/terminal.ts'
 import { runCli } from './cli/cli.ts'
 import { terminalSettings } from './config/load.ts'
@@ -36,9 +37,15 @@ async function main(): Promise<number> {
   let redact = createRedactor([])
   const print = (line: string) => terminal.print(redact(line))
   const printError = (line: string) => terminal.printError(redact(line))
-  const signals = watchSignals(process, { printError, endNow: (exit) => process.exit(exit) })
+  const endNow = (): void => {
+    signals.stop()
+    terminal.close()
+    endAtOnce(process)
+  }
+  const signals = watchSignals(process, { printError, endNow })
+  let exit: number
   try {
-    return await runCli<Services>(process.argv.slice(2), COMMANDS, {
+    exit = await runCli<Services>(process.argv.slice(2), COMMANDS, {
       ...terminal,
       print,
       printError,
@@ -58,6 +65,9 @@ async function main(): Promise<number> {
     signals.stop()
     terminal.close()
   }
+  // Everything is told and closed. A signal from here on ends the process as it ends any other.
+  await endHungProcess(exit, { process, printError })
+  return exit
 }
 
 function versionOf(packageFile: URL): string {

@@ -12,6 +12,7 @@ import { encodeFailure } from './pack-messages.ts'
 import type { FrameMessage, WalkOrder, WorkerMessage } from './pack-messages.ts'
 import { Findings } from './sources/findings.ts'
 import { readOwnerNames } from './sources/owner-names.ts'
+import { watchedFiles } from './sources/source-files.ts'
 import { walkFolder } from './sources/walk.ts'
 
 /** `frames` is the other worker's port; undefined: a survey. */
@@ -41,7 +42,7 @@ function pack(port: MessagePort): void {
   const tar = new TarWriter(ring, (member, place) => index.add(member, place))
   const findings = new Findings(WARNINGS_KEPT_MAX)
   const walked = walkFolder({
-    ...walkInput(findings, () => ring.checkpoint()),
+    ...walkInput(findings, ring),
     sink: tar,
   })
   tar.end()
@@ -54,16 +55,24 @@ function survey(): void {
   const ring = new RingWriter(order.ring, () => undefined)
   const findings = new Findings(0)
   const totals = walkFolder({
-    ...walkInput(findings, () => ring.checkpoint()),
+    ...walkInput(findings, ring),
     sink: undefined,
   })
   tellMain({ kind: 'surveyed', totals })
 }
 
-function walkInput(findings: Findings, checkpoint: () => void) {
+function walkInput(findings: Findings, ring: RingWriter) {
   const { source, ownPaths } = order
   const pathBytesMax = PATH_BYTES_MAX
-  return { source, ownPaths, pathBytesMax, ownerNames: readOwnerNames(), findings, checkpoint }
+  return {
+    source,
+    ownPaths,
+    pathBytesMax,
+    ownerNames: readOwnerNames(),
+    findings,
+    checkpoint: (path: string) => ring.checkpoint(path),
+    files: watchedFiles(() => ring.beat()),
+  }
 }
 
 function tellMain(message: WorkerMessage): void {

@@ -3,6 +3,7 @@
 
 import { createHash, randomBytes } from 'node:crypto'
 import { failureOf, isFailure, messageOf, SpillwayError } from '../domain/errors.ts'
+import { CheckTraces } from './check-traces.ts'
 import { isProvenBy } from '../storage/storage.ts'
 import { keyOnServer } from '../domain/archive.ts'
 import type { OpenUpload, PartBody, PartReceipt, Storage } from '../storage/storage.ts'
@@ -74,13 +75,12 @@ class ServerTest {
   readonly #key: string
   readonly #parts: readonly Buffer[]
   readonly #checks: Check[] = []
-  readonly #leftovers: string[] = []
+  readonly #traces: CheckTraces
   #latencyMs: number | undefined
   #bytesPerSecond: number | undefined
   #clockSkewSeconds: number | undefined
   /** Where the server stopped answering. */
   #goneAt: CheckName | undefined
-  readonly #objects = new Map<string, string | undefined>()
 
   constructor(
     input: { server: Server; storage: Storage; serverId: string; spareBytes: number },
@@ -88,6 +88,7 @@ class ServerTest {
   ) {
     this.#storage = input.storage
     this.#signal = signal
+    this.#traces = new CheckTraces(input.storage, this.#token)
     this.#key = keyOnServer(
       input.server.prefix,
       `spillway-self-test/${input.serverId}/${this.#token}`,
@@ -111,7 +112,7 @@ class ServerTest {
     try {
       for (const { name, needed } of CHECKS) await this.#step(name, needed, steps[name])
     } finally {
-      await this.#sweep()
+      await this.#traces.sweep()
     }
   }
 
@@ -124,7 +125,7 @@ class ServerTest {
       latencyMs: this.#latencyMs,
       bytesPerSecond: this.#bytesPerSecond,
       clockSkewSeconds: this.#clockSkewSeconds,
-      leftovers: this.#leftovers,
+      leftovers: this.#traces.leftovers,
     }
   }
 
@@ -184,20 +185,16 @@ class ServerTest {
   }
 
   async #multipart(): Promise<string> {
-    const upload = await this.#storage.begin({ key: this.#key, token: this.#token }, this.#signal)
-    this.#objects.set(this.#key, undefined)
-    try {
-      const begun = performance.now()
-      const receipts = await this.#putParts(upload)
-      const bytes = this.#bytes
-      if (bytes >= FIRST_PART_BYTES)
-        this.#bytesPerSecond = bytes / ((performance.now() - begun) / 1_000)
-      await this.#storage.complete(upload, receipts, this.#signal)
-      return `${receipts.length} ${receipts.length === 1 ? 'part' : 'parts'}`
-    } catch (error) {
-      await this.#giveUp(upload)
-      throw error
-    }
+    const upload = await this.#traces.begin(this.#key, this.#signal)
+    this.#traces.noteObject(this.#key, undefined)
+    const begun = performance.now()
+    const receipts = await this.#putParts(upload)
+    const bytes = this.#bytes
+    if (bytes >= FIRST_PART_BYTES)
+      this.#bytesPerSecond = bytes / ((performance.now() - begun) / 1_000)
+    await this.#storage.complete(upload, receipts, this.#signal)
+    this.#traces.noteEnded(upload)
+    return `${receipts.length} ${receipts.length === 1 ? 'part' : 'parts'}`
   }
 
   async #putParts(upload: OpenUpload): Promise<PartReceipt[]> {
@@ -222,7 +219,7 @@ class ServerTest {
         'the object that was just stored is not there as it was sent',
       )
     }
-    this.#objects.set(this.#key, head?.versionId)
+    this.#traces.noteObject(this.#key, head?.versionId)
     if (head?.modifiedAt) this.#clockSkewSeconds = (head.modifiedAt.getTime() - Date.now()) / 1_000
   }
 
@@ -246,14 +243,15 @@ class ServerTest {
 
   async #put(): Promise<undefined> {
     const key = `${this.#key}-small`
-    await this.#storage.putSmall(
-      key,
-      bodyOf(Buffer.from('spillway')).open(),
-      this.#token,
-      this.#signal,
-    )
-    this.#objects.set(key, undefined)
-    this.#objects.set(key, (await this.#storage.head(key, this.#signal))?.versionId)
+    const body = bodyOf(Buffer.from('spillway')).open()
+    try {
+      await this.#storage.putSmall(key, body, this.#token, this.#signal)
+    } catch (error) {
+      this.#traces.noteFailedObject(key, error)
+      throw error
+    }
+    this.#traces.noteObject(key, undefined)
+    this.#traces.noteObject(key, (await this.#storage.head(key, this.#signal))?.versionId)
   }
 
   async #list(): Promise<undefined> {
@@ -268,36 +266,18 @@ class ServerTest {
 
   async #abort(): Promise<undefined> {
     const key = `${this.#key}-aborted`
-    const upload = await this.#storage.begin({ key, token: this.#token }, this.#signal)
+    const upload = await this.#traces.begin(key, this.#signal)
     await this.#storage.abort(upload, this.#signal)
+    this.#traces.noteEnded(upload)
   }
 
   async #delete(): Promise<undefined> {
-    for (const [key, versionId] of this.#objects) {
+    for (const [key, versionId] of this.#traces.objects) {
       await this.#storage.remove(key, versionId, this.#signal)
-      this.#objects.delete(key)
+      this.#traces.noteRemoved(key)
     }
     if ((await this.#storage.head(this.#key, this.#signal)) !== undefined) {
       throw new SpillwayError('SERVER_UNPROVEN', 'the object is still there after it was deleted')
-    }
-  }
-
-  async #giveUp(upload: OpenUpload): Promise<void> {
-    try {
-      await this.#storage.abort(upload, AbortSignal.timeout(SWEEP_MS))
-    } catch (error) {
-      this.#leftovers.push(`an unfinished upload of ${upload.key} (${messageOf(error)})`)
-    }
-  }
-
-  /** Every trace is removed, also after a failure or Ctrl-C. */
-  async #sweep(): Promise<void> {
-    for (const [key, versionId] of this.#objects) {
-      try {
-        await this.#storage.remove(key, versionId, AbortSignal.timeout(SWEEP_MS))
-      } catch (error) {
-        this.#leftovers.push(`${key} (${messageOf(error)})`)
-      }
     }
   }
 
@@ -313,9 +293,6 @@ function endsTest(error: unknown): boolean {
     isFailure(error, 'SERVER_KEYS', 'SERVER_BUCKET', 'SERVER_TLS')
   )
 }
-
-// Cleaning up must not hold the user longer than the test itself.
-const SWEEP_MS = 10_000
 
 const USES_OBJECT: ReadonlySet<CheckName> = new Set(['head', 'read', 'list', 'delete'])
 

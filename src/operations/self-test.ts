@@ -59,8 +59,10 @@ export async function selfTest(
   }
   const enabled = tested.filter(({ server }) => server.isEnabled)
   const taking = enabled.filter(({ wouldTake }) => wouldTake).length
-  const hasRemarks = tested.some(({ result }) =>
-    result?.checks.some(({ outcome }) => outcome === 'failed'),
+  const hasRemarks = tested.some(
+    ({ result }) =>
+      result !== undefined &&
+      (result.leftovers.length > 0 || result.checks.some(({ outcome }) => outcome === 'failed')),
   )
   const exit =
     taking === 0 ? FAILURES.NO_SERVER_READY.exit : taking < enabled.length || hasRemarks ? 3 : 0

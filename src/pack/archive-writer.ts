@@ -123,7 +123,7 @@ export class ArchiveWriter {
     this.#addSeekEntry(skippableEntry(header.length + payload.length))
     this.#appendSeekTable()
     this.#file.sync()
-    this.#onWritten(this.#file.bytes)
+    this.#onWritten(this.#file.readableBytes)
     return { ...totals, outputBytes: this.#file.bytes, sha256, endedAt }
   }
 
@@ -148,7 +148,7 @@ export class ArchiveWriter {
     // Almost always it only remembers the hash. A rejection is heard by the next to wait for it.
     this.#indexing = this.#indexing.then(() => this.#index.addFrameHash(frame.sha256))
     this.#indexing.catch(() => undefined)
-    this.#onWritten(this.#file.bytes)
+    this.#onWritten(this.#file.readableBytes)
   }
 
   #addSeekEntry(entry: SeekEntry): void {

@@ -8,19 +8,27 @@ import { SpillwayError } from '../domain/errors.ts'
 import { BLOCK_BYTES } from './tar-writer.ts'
 import type { BlockSupply } from './tar-writer.ts'
 
-export type RingMemory = { readonly blocks: SharedArrayBuffer; readonly control: SharedArrayBuffer }
-
-// Three are compressed, one is filled, and one waits for the slower side: 20 MiB.
-const BLOCK_COUNT = 5
+export type RingMemory = {
+  readonly blocks: SharedArrayBuffer
+  readonly control: SharedArrayBuffer
+  /** The path that the walk is at: told where a disk stops answering, when nobody can be asked. */
+  readonly place: SharedArrayBuffer
+}
 
 // Places in `control`.
 const RELEASED = 0
 const STOPPED = 1
+/** Counts signs of life of the side that fills; wraps around. */
+const BEATS = 2
+const PLACE_BYTES = 3
 
-export function createRingMemory(blockCount = BLOCK_COUNT): RingMemory {
+const PLACE_BYTES_MAX = 4_096
+
+export function createRingMemory(blockCount: number): RingMemory {
   return {
     blocks: new SharedArrayBuffer(blockCount * BLOCK_BYTES),
-    control: new SharedArrayBuffer(2 * Int32Array.BYTES_PER_ELEMENT),
+    control: new SharedArrayBuffer(4 * Int32Array.BYTES_PER_ELEMENT),
+    place: new SharedArrayBuffer(PLACE_BYTES_MAX),
   }
 }
 
@@ -31,10 +39,22 @@ export function stopRing(memory: RingMemory): void {
   Atomics.notify(control, RELEASED)
 }
 
+/** Changes while the side that fills is alive, also while it waits for a block. */
+export function beatsOf({ control }: RingMemory): number {
+  return Atomics.load(new Int32Array(control), BEATS)
+}
+
+/** The last path that `checkpoint` was told, as bytes (latin1). */
+export function placeOf({ control, place }: RingMemory): string {
+  const bytes = Atomics.load(new Int32Array(control), PLACE_BYTES)
+  return Buffer.from(place).toString('latin1', 0, bytes)
+}
+
 /** The side that fills blocks. Waits synchronously, so it must not run on the main thread. */
 export class RingWriter implements BlockSupply {
   readonly #memory: RingMemory
   readonly #control: Int32Array
+  readonly #place: Buffer
   readonly #onGiven: (lengthBytes: number) => void
   readonly #count: number
   #taken = 0
@@ -42,6 +62,7 @@ export class RingWriter implements BlockSupply {
   constructor(memory: RingMemory, onGiven: (lengthBytes: number) => void) {
     this.#memory = memory
     this.#control = new Int32Array(memory.control)
+    this.#place = Buffer.from(memory.place)
     this.#onGiven = onGiven
     this.#count = memory.blocks.byteLength / BLOCK_BYTES
   }
@@ -64,8 +85,16 @@ export class RingWriter implements BlockSupply {
     this.#onGiven(lengthBytes)
   }
 
-  /** Throws INTERRUPTED once the ring is stopped. */
-  checkpoint(): void {
+  /** A call of the system has come back. */
+  beat(): void {
+    Atomics.add(this.#control, BEATS, 1)
+  }
+
+  /** Throws INTERRUPTED once the ring is stopped. `place` is a path as bytes (latin1). */
+  checkpoint(place?: string): void {
+    this.beat()
+    if (place !== undefined)
+      Atomics.store(this.#control, PLACE_BYTES, this.#place.write(place, 'latin1'))
     if (Atomics.load(this.#control, STOPPED) !== 0)
       throw new SpillwayError('INTERRUPTED', 'packing was stopped')
   }

@@ -4,6 +4,7 @@
 import { randomUUID } from 'node:crypto'
 import { closeSync, constants, fsyncSync, openSync, readSync, unlinkSync, writeSync } from 'node:fs'
 import { dirname, join } from 'node:path'
+import { DirectWriter } from './direct-writer.ts'
 import { SpillwayError } from '../domain/errors.ts'
 import { formatBytes } from '../domain/sizes.ts'
 
@@ -12,6 +13,7 @@ export class SpoolFile {
   readonly #bytesMax: number
   #fd: number
   #bytes = 0
+  #direct: DirectWriter | undefined
 
   private constructor(path: string, fd: number, bytesMax = Number.POSITIVE_INFINITY) {
     this.#path = path
@@ -55,16 +57,36 @@ export class SpoolFile {
     return this.#bytes
   }
 
+  /** As far as another reader of the file finds it written. */
+  get readableBytes(): number {
+    return this.#direct?.writtenBytes ?? this.#bytes
+  }
+
+  /** From now on past the page cache, where that can be done. Only before the first byte. */
+  bypassCache(): void {
+    this.#direct = attempt(this.#path, 'open', () => new DirectWriter(this.#fd))
+  }
+
+  /** After a failure: what waits to be written is dropped. */
+  endBypass(): void {
+    this.#direct?.close()
+  }
+
   /** Throws SPOOL_FULL (no room, or beyond the most that it may have) or SPOOL_FAILED. */
   append(bytes: Uint8Array): void {
     if (this.#bytes + bytes.length > this.#bytesMax) {
       throw new SpillwayError(
         'SPOOL_FULL',
         `${this.#path} would grow beyond the ${formatBytes(this.#bytesMax)} that are left for it`,
-        { facts: { bytesMax: this.#bytesMax } },
+        {
+          facts: { bytesMax: this.#bytesMax },
+          hint: 'raise SPOOL_LIMIT_GB, or let what waits leave',
+        },
       )
     }
-    let at = 0
+    const direct = this.#direct
+    if (direct !== undefined) attempt(this.#path, 'write', () => direct.append(bytes))
+    let at = direct === undefined ? 0 : bytes.length
     while (at < bytes.length) {
       at += attempt(this.#path, 'write', () => writeSync(this.#fd, bytes, at, bytes.length - at))
     }
@@ -87,6 +109,7 @@ export class SpoolFile {
 
   /** On disk, and so is its name. */
   sync(): void {
+    attempt(this.#path, 'write', () => this.#direct?.finish())
     attempt(this.#path, 'sync', () => fsyncSync(this.#fd))
     const folder = dirname(this.#path)
     attempt(folder, 'sync', () => {
@@ -122,7 +145,9 @@ function attempt<Result>(path: string, what: string, call: () => Result): Result
     const isFull = FULL.has(code)
     throw new SpillwayError(
       isFull ? 'SPOOL_FULL' : 'SPOOL_FAILED',
-      isFull ? `no room for ${path} (${code})` : `could not ${what} ${path}: ${code}`,
+      isFull
+        ? `Not enough space on the disk of ${path} (${code})`
+        : `could not ${what} ${path}: ${code}`,
       { cause, facts: { code } },
     )
   }

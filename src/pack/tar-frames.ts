@@ -4,6 +4,7 @@
 import { createHash } from 'node:crypto'
 import { messageOf, SpillwayError } from '../domain/errors.ts'
 import { DroppedMemory } from './dropped-memory.ts'
+import { framesAhead } from './frames-ahead.ts'
 import { checksumOf } from './seek-table.ts'
 import type { SeekEntry } from './seek-table.ts'
 import type { SpoolFile } from './spool-file.ts'
@@ -12,16 +13,6 @@ import { compressFrame, decompressFrame } from './zstd.ts'
 export type WrittenFrame = SeekEntry & { readonly sha256: Buffer }
 
 type PackedFrame = { readonly frame: WrittenFrame; readonly bytes: Buffer }
-
-/**
- * Frames at work at once. The pool has four threads; the fourth is for whoever reads and sends
- * meanwhile. A frame at work takes some 8 MiB at level 3, 40 at level 12, 60 to 100 from 13 on
- * (measured), and packing is to stay below 256 MiB whatever the level.
- */
-function framesAhead(zstdLevel: number): number {
-  if (zstdLevel < 10) return 3
-  return zstdLevel < 13 ? 2 : 1
-}
 
 type Input = {
   readonly file: SpoolFile
@@ -39,7 +30,7 @@ export class TarFrames {
 
   constructor(input: Input) {
     this.#input = input
-    this.#ahead = framesAhead(input.zstdLevel)
+    this.#ahead = framesAhead(input.zstdLevel, input.verifies)
   }
 
   /** Resolves when the next block may come; `release` is called when `block` is needed no more. */

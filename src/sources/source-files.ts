@@ -37,6 +37,28 @@ export const sourceFiles: SourceFiles = {
   readFolder,
 }
 
+/** The same, with a call of `onBack` after each that has come back, well or not. */
+export function watchedFiles(onBack: () => void): SourceFiles {
+  const watched = <Result>(call: () => Result): Result => {
+    try {
+      return call()
+    } finally {
+      onBack()
+    }
+  }
+  const files = sourceFiles
+  return {
+    open: (path, flags) => watched(() => files.open(path, flags)),
+    close: (fd) => watched(() => files.close(fd)),
+    fstat: (fd) => watched(() => files.fstat(fd)),
+    lstat: (path) => watched(() => files.lstat(path)),
+    stat: (path) => watched(() => files.stat(path)),
+    read: (fd, buffer, position, bytes) => watched(() => files.read(fd, buffer, position, bytes)),
+    readlink: (path) => watched(() => files.readlink(path)),
+    readFolder: (path) => watched(() => files.readFolder(path)),
+  }
+}
+
 /** The file type in a mode (st_mode) or undefined for one that tar has no word for. */
 export function kindOf(stats: BigIntStats): EntryKind | undefined {
   return KINDS[(Number(stats.mode) >> 12) & 0o17]

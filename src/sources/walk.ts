@@ -33,8 +33,8 @@ export type WalkInput = {
   /** undefined: a survey, which opens no file. */
   readonly sink: MemberSink | undefined
   readonly findings: Findings
-  /** Called for each member; throws when the walk shall end. */
-  readonly checkpoint: () => void
+  /** Called for each member before it is looked at; throws when the walk shall end. */
+  readonly checkpoint: (path: ByteString) => void
   readonly files?: SourceFiles
   readonly openFoldersMax?: number
 }
@@ -152,8 +152,8 @@ class Walk {
   }
 
   #visit(level: Level, { name, kind }: FolderEntry): void {
-    this.#input.checkpoint()
     const path = level.path + name
+    this.#input.checkpoint(path)
     if (path.length > this.#input.pathBytesMax) {
       this.#findings.warn(level.path.slice(0, -1), 'has a member whose path is too long to archive')
       return

@@ -1,5 +1,6 @@
 // One HTTP request and its answer, as the S3 code asks for it and as the connection reports it.
 
+import type { Patience } from './retry.ts'
 import type { SilenceRule } from './silence-watch.ts'
 
 /** What the S3 code wants from one request beyond what the SDK knows; passed through `send`. */
@@ -7,6 +8,10 @@ export type Exchange = {
   readonly silence: SilenceRule
   /** The whole request, for operations that may trickle (Complete's blanks); undefined: no end. */
   readonly deadlineMs?: number
+  /** Ends the request when it is over, be it its own fault or that of those before it. */
+  readonly patience?: Patience
+  /** Called with each piece of the body of a good answer. */
+  readonly onReceived?: (chunk: Uint8Array) => void
   /** Sent instead of the SDK's body; opened once per request. */
   readonly openBody?: () => AsyncIterable<Uint8Array>
   readonly onSent?: (bytes: number) => void

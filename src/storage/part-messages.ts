@@ -2,7 +2,8 @@
 // file by position, with their MD5. Everything is synchronous, because the thread does nothing else.
 
 import { createHash } from 'node:crypto'
-import { closeSync, openSync, readSync } from 'node:fs'
+import { closeSync, constants, openSync, readSync } from 'node:fs'
+import { alignedBuffer, alignedUp, directFlags, DIRECT_UNIT_BYTES, openWith } from '../lib/direct-io.ts'
 
 export type PartRequest = {
   readonly id: number
@@ -25,37 +26,50 @@ export type PartReply =
 // Larger blocks hash no faster.
 const BLOCK_BYTES = 1024 * 1024
 // Shared by all parts, which are read one after the other.
-const block = Buffer.allocUnsafe(BLOCK_BYTES)
+const block = alignedBuffer(BLOCK_BYTES)
 
 export function readHashed(request: PartRequest): PartReply {
-  const { id, path, offsetBytes, sizeBytes, withBytes } = request
+  const { id, offsetBytes, sizeBytes, withBytes } = request
   try {
-    const whole = withBytes ? new ArrayBuffer(sizeBytes) : undefined
+    const whole = withBytes ? new Uint8Array(sizeBytes) : undefined
     const md5 = createHash('md5')
-    const file = openSync(path, 'r')
-    try {
-      for (let done = 0; done < sizeBytes;) {
-        const bytes = Math.min(BLOCK_BYTES, sizeBytes - done)
-        const target =
-          whole === undefined ? block.subarray(0, bytes) : new Uint8Array(whole, done, bytes)
-        readAll(file, target, offsetBytes + done, path)
-        md5.update(target)
-        done += bytes
-      }
-    } finally {
-      closeSync(file)
+    for (const bytes of blocksOf(request)) {
+      md5.update(bytes.block)
+      whole?.set(bytes.block, bytes.position - offsetBytes)
     }
-    return { id, md5: md5.digest(), bytes: whole }
+    return { id, md5: md5.digest(), bytes: whole?.buffer }
   } catch (error) {
     const { message, code } = error as NodeJS.ErrnoException
     return { id, error: message, code }
   }
 }
 
-function readAll(file: number, target: Uint8Array, position: number, path: string): void {
-  for (let done = 0; done < target.length;) {
-    const got = readSync(file, target, done, target.length - done, position + done)
-    if (got === 0) throw new Error(`${path} ends before byte ${position + target.length}`)
-    done += got
+/** Each is only good until the next one is asked for. */
+function* blocksOf({ path, offsetBytes, sizeBytes }: PartRequest) {
+  const file = openToReadOnce(path, offsetBytes)
+  try {
+    for (let done = 0; done < sizeBytes;) {
+      const position = offsetBytes + done
+      const bytes = Math.min(BLOCK_BYTES, sizeBytes - done)
+      // Past the page cache only whole units can be read; what lies behind the part is left alone.
+      const whole = alignedUp(bytes)
+      for (let got = 0; got < bytes;) {
+        const more = readSync(file, block, got, whole - got, position + got)
+        got += more
+        // Only the end of the file cuts a read within a unit.
+        const isEnd = more === 0 || more % DIRECT_UNIT_BYTES !== 0
+        if (got < bytes && isEnd) throw new Error(`${path} ends before byte ${position + bytes}`)
+      }
+      yield { position, block: block.subarray(0, bytes) }
+      done += bytes
+    }
+  } finally {
+    closeSync(file)
   }
+}
+
+// What is sent is not needed here any more.
+function openToReadOnce(path: string, offsetBytes: number): number {
+  const flags = directFlags(constants.O_RDONLY, offsetBytes)
+  return openWith(path, flags) ?? openSync(path, constants.O_RDONLY)
 }

@@ -3,19 +3,28 @@
 
 import { failureOf, SpillwayError } from '../domain/errors.ts'
 import { backoffMs, sleep } from '../lib/backoff.ts'
+import { operationMs } from './limits.ts'
 import type { NetworkLimits } from './limits.ts'
 
 const DELAY_MS_MAX = 10_000
 // A server may ask for more patience than our own delays, up to this.
 const RETRY_AFTER_MS_MAX = 20_000
 
-/** Shared by the tries of one request: bytes that move reset the patience. */
+/**
+ * Shared by the tries of one request, or by all requests of one operation: bytes that move reset the
+ * patience.
+ */
 export class Patience {
   readonly #limitMs: number
   #since = performance.now()
 
-  constructor(limits: NetworkLimits) {
-    this.#limitMs = limits.withoutProgressMs
+  constructor(limits: NetworkLimits, limitMs = limits.withoutProgressMs) {
+    this.#limitMs = limitMs
+  }
+
+  /** Of an operation of several requests. */
+  static ofOperation(limits: NetworkLimits): Patience {
+    return new Patience(limits, operationMs(limits))
   }
 
   noteProgress(): void {
@@ -24,7 +33,11 @@ export class Patience {
 
   /** Whether a wait of that length still fits. */
   allows(waitMs: number): boolean {
-    return performance.now() - this.#since + waitMs <= this.#limitMs
+    return waitMs <= this.leftMs
+  }
+
+  get leftMs(): number {
+    return this.#since + this.#limitMs - performance.now()
   }
 }
 

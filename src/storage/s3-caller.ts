@@ -28,6 +28,8 @@ export type CallInput<T> = {
   readonly exchange?: Partial<Exchange>
   /** The optional header that the request has: the first suspect of a 501. */
   readonly optional?: OptionalHeader
+  /** Of the operation that this is a part of; ends this request, too, when it is over. */
+  readonly patience?: Patience
   /** Sends one command; called again after a repair. */
   readonly run: (client: S3Client, options: CallOptions, lacks: Lacks) => Promise<T>
 }
@@ -69,7 +71,7 @@ export class S3Caller {
   async call<T>(input: CallInput<T>): Promise<T> {
     return repeated({
       attempt: () => this.once(input),
-      patience: new Patience(this.#limits),
+      patience: input.patience ?? new Patience(this.#limits),
       limits: this.#limits,
       signal: input.signal,
     })
@@ -102,10 +104,11 @@ export class S3Caller {
     this.#handler.destroy()
   }
 
-  #options({ signal, exchange }: CallInput<unknown>): SendOptions {
+  #options({ signal, exchange, patience }: CallInput<unknown>): SendOptions {
     const { silenceMs } = this.#limits
     const silence = { silenceMs, bytesMin: WINDOW_BYTES_MIN }
-    return { abortSignal: signal, exchange: { silence, ...exchange } }
+    const shared = patience === undefined ? {} : { patience }
+    return { abortSignal: signal, exchange: { silence, ...shared, ...exchange } }
   }
 
   #failure(error: unknown, action: string): unknown {

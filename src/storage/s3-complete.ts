@@ -9,6 +9,7 @@ import { createHash } from 'node:crypto'
 import { SpillwayError } from '../domain/errors.ts'
 import type { FailureCode } from '../domain/errors.ts'
 import { bareEtag, compareEtag } from './composite-etag.ts'
+import { COMPLETE_SILENCES_MAX } from './limits.ts'
 import type { NetworkLimits } from './limits.ts'
 import { Patience, repeated } from './retry.ts'
 import type { S3Caller } from './s3-caller.ts'
@@ -21,17 +22,24 @@ export type CompleteContext = {
   readonly limits: NetworkLimits
   /** What this server's composite ETags have shown so far. */
   readonly etags: { areComposite: boolean | undefined }
-  readonly head: (key: string) => Promise<HeadResult | undefined>
+  readonly head: (key: string, patience: Patience) => Promise<HeadResult | undefined>
   /** undefined: the server cannot tell. */
-  readonly isOpen: (upload: OpenUpload) => Promise<boolean | undefined>
+  readonly isOpen: (upload: OpenUpload, patience: Patience) => Promise<boolean | undefined>
   readonly read: (
     key: string,
     range: { offsetBytes: number; sizeBytes: number },
+    patience: Patience,
   ) => AsyncIterable<Uint8Array>
 }
 
-// A server that keeps the line alive with blanks is working, but not for ever: about 18 minutes.
-const DEADLINE_SILENCES = 10
+/** One upload that is being completed. One patience for all that is asked: nothing else adds up. */
+type Completion = {
+  readonly context: CompleteContext
+  readonly upload: OpenUpload
+  readonly parts: readonly PartReceipt[]
+  readonly patience: Patience
+  readonly signal: AbortSignal
+}
 
 export async function completeUpload(
   context: CompleteContext,
@@ -40,15 +48,20 @@ export async function completeUpload(
   signal: AbortSignal,
 ): Promise<void> {
   const { limits } = context
+  const patience = Patience.ofOperation(limits)
+  const completion = { context, upload, parts, patience, signal }
   const etag = await repeated({
-    attempt: () => attemptComplete(context, upload, parts, signal),
-    patience: new Patience(limits),
+    attempt: (repeat) => attemptComplete(completion, repeat),
+    // With less time than a connection may take, one more Complete would only leave more doubt.
+    isFinal: () => patience.leftMs < limits.connectMs,
+    patience,
     limits,
     signal,
   })
+  patience.noteProgress()
   // Ceph's answer has an empty ETag; only HEAD shows the right one.
-  const seen = etag ?? (await context.head(upload.key))?.etag
-  await checkEtag(context, upload, parts, seen)
+  const seen = etag ?? (await context.head(upload.key, patience))?.etag
+  await checkEtag(completion, seen)
 }
 
 // Each may hide a success. SERVER_SILENT does, too, but after silence nothing more is asked here: that is
@@ -62,40 +75,45 @@ const LEAVES_DOUBT: ReadonlySet<string> = new Set<FailureCode>([
 ])
 
 async function attemptComplete(
-  context: CompleteContext,
-  upload: OpenUpload,
-  parts: readonly PartReceipt[],
-  signal: AbortSignal,
+  completion: Completion,
+  repeat: number,
 ): Promise<string | undefined> {
+  const { context, upload, parts, patience } = completion
   try {
-    return await sendComplete(context, upload, parts, signal)
+    return await sendComplete(completion, repeat)
   } catch (error) {
     if (!(error instanceof SpillwayError) || !LEAVES_DOUBT.has(error.code)) throw error
-    const head = await context.head(upload.key).catch(() => {
+    const head = await context.head(upload.key, patience).catch(() => {
       throw error
     })
     const sizeBytes = parts.reduce((sum, part) => sum + part.sizeBytes, 0)
     if (isProvenBy(head, { token: upload.token, sizeBytes })) return head?.etag
-    const isOpen = await context.isOpen(upload).catch(() => undefined)
+    const isOpen = await context.isOpen(upload, patience).catch(() => undefined)
     if (isOpen === true || error.code === 'OBJECT_EXISTS') throw error
     throw doubtful(error)
   }
 }
 
-async function sendComplete(
-  { caller, bucket, limits }: CompleteContext,
-  { key, uploadId }: OpenUpload,
-  parts: readonly PartReceipt[],
-  signal: AbortSignal,
-): Promise<string | undefined> {
+async function sendComplete(completion: Completion, repeat: number): Promise<string | undefined> {
+  const { context, parts, patience, signal } = completion
+  const { caller, bucket, limits } = context
+  const { key, uploadId } = completion.upload
   const done = await caller.once({
     action: `completing ${key}`,
     signal,
+    patience,
     exchange: {
       root: 'CompleteMultipartUploadResult',
       // Blanks sent to keep the line alive are a sign of life here.
       silence: { silenceMs: limits.completeSilenceMs, bytesMin: 1 },
-      deadlineMs: DEADLINE_SILENCES * limits.completeSilenceMs,
+      onReceived: (chunk) => {
+        if (isBlank(chunk)) patience.noteProgress()
+      },
+      // The patience begins when the list of parts, up to a megabyte, is there; not with each repeat.
+      onSent: () => {
+        if (repeat === 0) patience.noteProgress()
+      },
+      deadlineMs: COMPLETE_SILENCES_MAX * limits.completeSilenceMs,
       // A kept connection that is closed under this request would leave its result in doubt.
       isFresh: true,
     },
@@ -118,6 +136,10 @@ async function sendComplete(
   return bareEtag(done.ETag)
 }
 
+function isBlank(chunk: Uint8Array): boolean {
+  return chunk.every((byte) => byte === 0x20 || (byte >= 0x09 && byte <= 0x0d))
+}
+
 /** The same failure, but no repeat: the upload is gone, or nobody knows whether it is. */
 function doubtful(error: SpillwayError): SpillwayError {
   return new SpillwayError(
@@ -131,12 +153,8 @@ function doubtful(error: SpillwayError): SpillwayError {
  * A different composite ETag is damage on a server whose composites were right before. On another it may
  * be the server's own formula (SeaweedFS, rclone): then the first and the last part are read back.
  */
-async function checkEtag(
-  context: CompleteContext,
-  upload: OpenUpload,
-  parts: readonly PartReceipt[],
-  etag: string | undefined,
-): Promise<void> {
+async function checkEtag(completion: Completion, etag: string | undefined): Promise<void> {
+  const { context, upload, parts } = completion
   const { etags } = context
   const compared = etags.areComposite === false ? 'unknown' : compareEtag(etag, parts)
   if (compared === 'unknown') return
@@ -144,7 +162,7 @@ async function checkEtag(
     etags.areComposite = true
     return
   }
-  if (etags.areComposite === true || !(await areEndsIntact(context, upload, parts)))
+  if (etags.areComposite === true || !(await areEndsIntact(completion)))
     throw new SpillwayError(
       'SERVER_DAMAGED_DATA',
       `${context.caller.place}: ${upload.key} is stored with other bytes than were sent (ETag ${etag})`,
@@ -153,17 +171,14 @@ async function checkEtag(
   etags.areComposite = false
 }
 
-async function areEndsIntact(
-  context: CompleteContext,
-  upload: OpenUpload,
-  parts: readonly PartReceipt[],
-): Promise<boolean> {
+async function areEndsIntact(completion: Completion): Promise<boolean> {
+  const { context, upload, parts, patience } = completion
   let offsetBytes = 0
   for (const [index, { sizeBytes, md5 }] of parts.entries()) {
     if (index === 0 || index === parts.length - 1) {
       const hash = createHash('md5')
-      for await (const chunk of context.read(upload.key, { offsetBytes, sizeBytes }))
-        hash.update(chunk)
+      const range = { offsetBytes, sizeBytes }
+      for await (const chunk of context.read(upload.key, range, patience)) hash.update(chunk)
       if (!hash.digest().equals(md5)) return false
     }
     offsetBytes += sizeBytes

@@ -21,6 +21,8 @@ export type BodySending = {
   readonly pauseWatch: () => void
   readonly resumeWatch: () => void
   readonly onSent: (bytes: number) => void
+  /** Everything was sent. */
+  readonly onEnd: () => void
 }
 
 // A piece counts as progress when the socket has taken all of it: 64 KiB within the 60 s of silence is
@@ -57,6 +59,7 @@ export async function sendBody(sending: BodySending): Promise<void> {
     }
   }
   client.end()
+  sending.onEnd()
 }
 
 async function waitForTurn(sending: BodySending, bytes: number): Promise<void> {

@@ -85,6 +85,7 @@ class Call {
   /** Why we ended the request ourselves: Node would say "aborted" for all of these. */
   #failure: Error | undefined
   #watch: SilenceWatch | undefined
+  #patience: NodeJS.Timeout | undefined
   #noteConnected = (): void => {}
   /** Also when the connection failed. */
   readonly #connected = new Promise<void>((resolve) => {
@@ -107,6 +108,7 @@ class Call {
 
   async run(): Promise<SdkResponse> {
     const onAbort = (): void => this.#end(abortError())
+    this.#watchPatience()
     try {
       return await new Promise<SdkResponse>((resolve, reject) => {
         this.#client = this.#open()
@@ -139,6 +141,7 @@ class Call {
     } finally {
       this.#signal.removeEventListener('abort', onAbort)
       this.#timers.forEach((timer) => clearTimeout(timer))
+      clearTimeout(this.#patience)
       if (this.#exchange.isStreamed !== true) this.#watch?.stop()
     }
   }
@@ -184,10 +187,22 @@ class Call {
     this.#timers.push(setTimeout(() => this.#end(new ExchangeError(failure, message)), ms))
   }
 
+  /** Looks again when it should be over: there may have been progress since. */
+  #watchPatience(): void {
+    const { patience } = this.#exchange
+    if (patience === undefined) return
+    const look = (): void => {
+      const { leftMs } = patience
+      if (leftMs <= 0) this.#end(new ExchangeError('silent', 'no progress for too long'))
+      else this.#patience = setTimeout(look, leftMs)
+    }
+    this.#patience = setTimeout(look, Math.max(0, patience.leftMs))
+  }
+
   #end(error: Error): void {
     this.#failure ??= error
     this.#answer?.destroy(error)
-    this.#client.destroy(error)
+    this.#client?.destroy(error)
   }
 
   async #send(): Promise<void> {
@@ -205,6 +220,8 @@ class Call {
         this.#bodyBytesSent += bytes
         this.#exchange.onSent?.(bytes)
       },
+      // What the server is silent about begins when it has everything.
+      onEnd: () => this.#watch?.restart(),
     })
   }
 
@@ -224,7 +241,7 @@ class Call {
       this.#watch?.stop()
       return { ...head, body: answer }
     }
-    const body = await collect(answer)
+    const body = await collect(answer, isGood ? this.#exchange.onReceived : undefined)
     // The rest of a body that was refused half-way must not be taken for the next request.
     if (!this.#client.writableEnded) this.#client.destroy()
     if (isGood) checkRoot(body, this.#exchange.root)
@@ -241,7 +258,10 @@ class Call {
   }
 }
 
-async function collect(answer: IncomingMessage): Promise<Uint8Array> {
+async function collect(
+  answer: IncomingMessage,
+  onReceived: Exchange['onReceived'],
+): Promise<Uint8Array> {
   const chunks: Buffer[] = []
   let bytes = 0
   try {
@@ -250,6 +270,7 @@ async function collect(answer: IncomingMessage): Promise<Uint8Array> {
       if (bytes > ANSWER_BYTES_MAX)
         throw new ExchangeError('answer-too-large', `an answer of more than ${bytes} bytes`)
       chunks.push(chunk)
+      onReceived?.(chunk)
     }
   } catch (error) {
     if (error instanceof ExchangeError || (error as Error).name === 'AbortError') throw error

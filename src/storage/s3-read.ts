@@ -8,6 +8,7 @@ import { bareEtag } from './composite-etag.ts'
 import { ExchangeError } from './exchange.ts'
 import type { NetworkLimits } from './limits.ts'
 import { interrupted } from './retry.ts'
+import type { Patience } from './retry.ts'
 import type { S3Caller } from './s3-caller.ts'
 import { silent } from './s3-http.ts'
 import { SilenceWatch } from './silence-watch.ts'
@@ -19,6 +20,8 @@ export type ReadInput = {
   readonly range: { readonly offsetBytes: number; readonly sizeBytes: number } | undefined
   readonly limits: NetworkLimits
   readonly signal: AbortSignal
+  /** Of the operation that this is a part of. */
+  readonly patience?: Patience | undefined
 }
 
 // A line that breaks more often than this within one archive is not worth the next try.
@@ -47,6 +50,7 @@ export async function* readObject(input: ReadInput): AsyncGenerator<Uint8Array> 
     try {
       for await (const chunk of guarded(opened.body, input)) {
         position += chunk.length
+        input.patience?.noteProgress()
         if (position > endBytes) throw tooLong(input, endBytes)
         yield chunk
       }
@@ -64,7 +68,7 @@ export async function* readObject(input: ReadInput): AsyncGenerator<Uint8Array> 
 }
 
 async function open(
-  { caller, bucket, key, signal }: ReadInput,
+  { caller, bucket, key, signal, patience }: ReadInput,
   start: number,
   endBytes: number | undefined,
   isResumed: boolean,
@@ -75,6 +79,7 @@ async function open(
     action: `reading ${key}`,
     signal,
     exchange: { isStreamed: true },
+    ...(patience === undefined ? {} : { patience }),
     run: (client, options) =>
       client.send(
         new GetObjectCommand({

@@ -14,7 +14,7 @@ import { failureOf, isFailure, SpillwayError } from '../domain/errors.ts'
 import type { S3Server } from '../domain/server.ts'
 import { bareEtag } from './composite-etag.ts'
 import type { NetworkLimits } from './limits.ts'
-import { interrupted } from './retry.ts'
+import { interrupted, Patience } from './retry.ts'
 import { S3Caller } from './s3-caller.ts'
 import type { HandlerInput } from './s3-client.ts'
 import { completeUpload } from './s3-complete.ts'
@@ -67,11 +67,13 @@ export class S3Storage implements Storage {
 
   async begin(target: UploadTarget, signal: AbortSignal): Promise<OpenUpload> {
     const { storageClass } = this.#server
-    await this.#checkFree(target.key, signal)
+    const patience = Patience.ofOperation(this.#limits)
+    await this.#checkFree(target.key, patience, signal)
     let tries = 0
     const created = await this.#caller.call({
       action: `beginning ${target.key}`,
       signal,
+      patience,
       exchange: { root: 'InitiateMultipartUploadResult' },
       optional: 'storage-class',
       run: (client, options, lacks) => {
@@ -99,8 +101,8 @@ export class S3Storage implements Storage {
    * Complete asks the server not to replace an object, too, but many ignore that (Ceph 16, Garage, GCS).
    * Together they leave only the time of one upload in which somebody else may take our key.
    */
-  async #checkFree(key: string, signal: AbortSignal): Promise<void> {
-    const head = await this.head(key, signal).catch((error: unknown) => {
+  async #checkFree(key: string, patience: Patience, signal: AbortSignal): Promise<void> {
+    const head = await this.#head(key, patience, signal).catch((error: unknown) => {
       // A key that may only write, another region, wrong keys: Create says it better.
       if (isFailure(error, 'INTERRUPTED') || failureOf(error).server === 'dead') throw error
       return undefined
@@ -137,9 +139,9 @@ export class S3Storage implements Storage {
         bucket: this.#server.bucket,
         limits: this.#limits,
         etags: this.#etags,
-        head: (key) => this.head(key, signal),
-        isOpen: (open) => this.#isOpen(open, signal),
-        read: (key, range) => this.read(key, range, signal),
+        head: (key, patience) => this.#head(key, patience, signal),
+        isOpen: (open, patience) => this.#isOpen(open, patience, signal),
+        read: (key, range, patience) => this.#read(key, range, patience, signal),
       },
       upload,
       parts,
@@ -154,7 +156,7 @@ export class S3Storage implements Storage {
     for (let tries = 1; tries <= 2; tries += 1) {
       const answer = await this.#sendAbort(upload, signal)
       outcome ??= answer
-      if ((await this.#isOpen(upload, signal)) !== true) return outcome
+      if ((await this.#isOpen(upload, undefined, signal)) !== true) return outcome
     }
     throw new SpillwayError(
       'SERVER_REJECTED',
@@ -182,11 +184,16 @@ export class S3Storage implements Storage {
   }
 
   /** undefined: the server cannot tell, or does not want to. */
-  async #isOpen({ key, uploadId }: OpenUpload, signal: AbortSignal): Promise<boolean | undefined> {
+  async #isOpen(
+    { key, uploadId }: OpenUpload,
+    patience: Patience | undefined,
+    signal: AbortSignal,
+  ): Promise<boolean | undefined> {
     try {
       await this.#caller.call({
         action: `listing the parts of ${key}`,
         signal,
+        ...(patience === undefined ? {} : { patience }),
         exchange: { root: 'ListPartsResult' },
         run: (client, options) =>
           client.send(
@@ -203,10 +210,19 @@ export class S3Storage implements Storage {
   }
 
   async head(key: string, signal: AbortSignal): Promise<HeadResult | undefined> {
+    return this.#head(key, undefined, signal)
+  }
+
+  async #head(
+    key: string,
+    patience: Patience | undefined,
+    signal: AbortSignal,
+  ): Promise<HeadResult | undefined> {
     try {
       const head = await this.#caller.call({
         action: `looking at ${key}`,
         signal,
+        ...(patience === undefined ? {} : { patience }),
         run: (client, options) => client.send(new HeadObjectCommand(this.#object(key)), options),
       })
       // A HEAD has no body that could tell an S3 server from whatever says 200 to everything.
@@ -232,8 +248,18 @@ export class S3Storage implements Storage {
     range: { readonly offsetBytes: number; readonly sizeBytes: number } | undefined,
     signal: AbortSignal,
   ): AsyncIterable<Uint8Array> {
+    return this.#read(key, range, undefined, signal)
+  }
+
+  #read(
+    key: string,
+    range: { readonly offsetBytes: number; readonly sizeBytes: number } | undefined,
+    patience: Patience | undefined,
+    signal: AbortSignal,
+  ): AsyncIterable<Uint8Array> {
     const { bucket } = this.#server
-    return readObject({ caller: this.#caller, bucket, key, range, limits: this.#limits, signal })
+    const caller = this.#caller
+    return readObject({ caller, bucket, key, range, limits: this.#limits, patience, signal })
   }
 
   async remove(key: string, versionId: string | undefined, signal: AbortSignal): Promise<void> {

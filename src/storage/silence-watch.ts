@@ -14,18 +14,30 @@ export class SilenceWatch {
   readonly #rule: SilenceRule
   readonly #countBytes: () => number
   readonly #onSilent: () => void
-  readonly #timer: NodeJS.Timeout
+  #timer: NodeJS.Timeout
   /** Byte counts at the last looks, oldest first. */
   #looks: number[]
   #pauses = 0
+  #isStopped = false
 
   constructor(rule: SilenceRule, countBytes: () => number, onSilent: () => void) {
     this.#rule = rule
     this.#countBytes = countBytes
     this.#onSilent = onSilent
     this.#looks = [countBytes()]
-    this.#timer = setInterval(() => this.#look(), rule.silenceMs / LOOKS_PER_WINDOW)
-    this.#timer.unref()
+    this.#timer = this.#begin()
+  }
+
+  #begin(): NodeJS.Timeout {
+    return setInterval(() => this.#look(), this.#rule.silenceMs / LOOKS_PER_WINDOW).unref()
+  }
+
+  /** A new window begins now: silence in all of it is then noticed exactly at its end. */
+  restart(): void {
+    if (this.#isStopped) return
+    clearInterval(this.#timer)
+    this.#looks = [this.#countBytes()]
+    this.#timer = this.#begin()
   }
 
   /** While we ourselves are the reason that nothing moves: a rate limit, a consumer that is busy. */
@@ -39,6 +51,7 @@ export class SilenceWatch {
   }
 
   stop(): void {
+    this.#isStopped = true
     clearInterval(this.#timer)
   }
 

@@ -1,7 +1,12 @@
 // The part reader: asks its worker thread for MD5s (and bytes), and makes bodies of what comes back.
 
+import { constants } from 'node:fs'
 import { open } from 'node:fs/promises'
+import type { FileHandle } from 'node:fs/promises'
+import { setTimeout as sleep } from 'node:timers/promises'
+import { leaveBehind } from '../lib/left-behind.ts'
 import { SpillwayError } from '../domain/errors.ts'
+import { alignedBuffer, alignedUp, directFlags, DIRECT_UNIT_BYTES } from '../lib/direct-io.ts'
 import type { PartReply, PartRequest } from './part-messages.ts'
 import { PART_BUFFER_BYTES_MAX } from './part-reader.ts'
 import type { PartReader } from './part-reader.ts'
@@ -27,6 +32,9 @@ type Waiting = {
 
 // Progress and the rate limit work in pieces of this size (storage.ts).
 const CHUNK_BYTES = 256 * 1024
+
+// It ends between two reads, and none takes longer on a disk that answers.
+const STOP_TIMEOUT_MS = 1_000
 
 export class WorkerPartReader implements PartReader {
   readonly #startThread: () => PartThread
@@ -59,7 +67,11 @@ export class WorkerPartReader implements PartReader {
   async close(): Promise<void> {
     this.#isClosed = true
     this.#failAll(new Error('the part reader was closed'))
-    await this.#thread?.terminate()
+    const ended = this.#thread?.terminate()
+    if (ended === undefined) return
+    // Not awaited for ever: the thread may hang in a read of a disk that does not answer.
+    leaveBehind(ended)
+    await Promise.race([ended, sleep(STOP_TIMEOUT_MS, undefined, { ref: false })])
   }
 
   #start(): PartThread {
@@ -111,16 +123,15 @@ async function* fileChunks(
   offsetBytes: number,
   sizeBytes: number,
 ): AsyncGenerator<Uint8Array> {
-  const file = await open(path, 'r').catch((error: NodeJS.ErrnoException) => {
-    throw spoolFailed({ path, offsetBytes }, { error: error.message, code: error.code })
-  })
+  const file = await openFile(path, offsetBytes)
   // Two buffers for the whole part, one being sent and one being read ahead. With a new one for every
   // chunk the process grows by some 60 MB before the collector minds.
-  const buffers = [Buffer.allocUnsafe(CHUNK_BYTES), Buffer.allocUnsafe(CHUNK_BYTES)] as const
+  const memory = spareMemory.pop() ?? alignedBuffer(2 * CHUNK_BYTES)
   const readNext = (done: number): Promise<Uint8Array | Error> => {
-    const buffer = buffers[(done / CHUNK_BYTES) % 2 === 0 ? 0 : 1]
-    const chunk = buffer.subarray(0, Math.min(CHUNK_BYTES, sizeBytes - done))
-    return readChunk(file, offsetBytes + done, chunk)
+    const begin = (done / CHUNK_BYTES) % 2 === 0 ? 0 : CHUNK_BYTES
+    const chunk = memory.subarray(begin, begin + Math.min(CHUNK_BYTES, sizeBytes - done))
+    const room = memory.subarray(begin, begin + alignedUp(chunk.length))
+    return readChunk(file, offsetBytes + done, chunk, room)
   }
   let next = readNext(0)
   try {
@@ -132,23 +143,49 @@ async function* fileChunks(
       if (done < sizeBytes) next = readNext(done)
       yield chunk
     }
+    // Not after an end half-way: a broken connection may still hold the last chunk.
+    spareMemory.push(memory)
   } finally {
     await next
     await file.close()
   }
 }
 
-/** Never rejects: a chunk that is read ahead may have nobody who waits for it any more. */
+// As many as parts were ever under way at once.
+const spareMemory: Buffer[] = []
+
+async function openFile(path: string, offsetBytes: number): Promise<FileHandle> {
+  const flags = directFlags(constants.O_RDONLY, offsetBytes)
+  try {
+    return await open(path, flags).catch((error: NodeJS.ErrnoException) => {
+      if (error.code !== 'EINVAL') throw error
+      return open(path, 'r')
+    })
+  } catch (error) {
+    const { message, code } = error as NodeJS.ErrnoException
+    throw spoolFailed({ path, offsetBytes }, { error: message, code })
+  }
+}
+
+/**
+ * `room` is the chunk rounded up to whole units: past the page cache nothing less can be read.
+ * Never rejects: a chunk that is read ahead may have nobody who waits for it any more.
+ */
 async function readChunk(
-  file: Awaited<ReturnType<typeof open>>,
+  file: FileHandle,
   position: number,
   chunk: Uint8Array,
+  room: Uint8Array,
 ): Promise<Uint8Array | Error> {
   try {
     for (let done = 0; done < chunk.length;) {
-      const { bytesRead } = await file.read(chunk, done, chunk.length - done, position + done)
-      if (bytesRead === 0) return new Error(`the file ends before byte ${position + chunk.length}`)
+      const left = room.length - done
+      const { bytesRead } = await file.read(room, done, left, position + done)
       done += bytesRead
+      // Only the end of the file cuts a read within a unit.
+      const isEnd = bytesRead === 0 || bytesRead % DIRECT_UNIT_BYTES !== 0
+      if (done < chunk.length && isEnd)
+        return new Error(`the file ends before byte ${position + chunk.length}`)
     }
     return chunk
   } catch (error) {

@@ -263,11 +263,9 @@ describe('a disk that stops answering', () => {
     pipes.push(path)
   }
   const letGo = async (): Promise<void> => {
-    for (const path of pipes) {
-      const end = openSync(path, constants.O_RDWR | constants.O_NONBLOCK)
-      await vi.waitFor(() => expect(heldSteps()).toBe(0), { timeout: 5_000, interval: 5 })
-      closeSync(end)
-    }
+    // Both ends at once, and gone: what waits for either comes back, and finds the end of the pipe.
+    for (const path of pipes) closeSync(openSync(path, constants.O_RDWR | constants.O_NONBLOCK))
+    await vi.waitFor(() => expect(heldSteps()).toBe(0), { timeout: 5_000, interval: 5 })
     pipes.splice(0)
   }
   afterEach(async () => {
@@ -282,22 +280,21 @@ describe('a disk that stops answering', () => {
     const some = await openFile(join(root, '.spillway-server'), 'r')
     const handles = Object.getPrototypeOf(some) as FileHandle
     await some.close()
-    const closeReally = handles.close
-    let hanging: Promise<unknown> = Promise.resolve()
-    vi.spyOn(handles, 'write').mockImplementation((async (bytes: Uint8Array) => {
-      const file = openFile(pipe, 'r')
-      hanging = file.then((opened) => closeReally.call(opened))
+    const hang = async function (this: FileHandle, bytes: Uint8Array) {
+      const hanging = openFile(pipe, 'r').then((opened) => opened.close())
+      const close = this.close.bind(this)
+      this.close = async () => {
+        await hanging
+        await close()
+      }
       await hanging
       return { bytesWritten: bytes.length, buffer: bytes }
-    }) as never)
-    vi.spyOn(handles, 'close').mockImplementation(async function (this: FileHandle) {
-      await hanging
-      await closeReally.call(this)
-    })
+    }
+    vi.spyOn(handles, 'write').mockImplementation(hang as never)
   }
 
   const part = { number: 1, offsetBytes: 0, body: partBody(randomBytes(1_000)) }
-  const begun = (storage: Storage) => storage.begin({ key: freshKey(), token: 't' }, never)
+  const beginIn = (storage: Storage) => storage.begin({ key: freshKey(), token: 't' }, never)
   const tokenOf = async (storage: Storage): Promise<{ key: string; path: string }> => {
     const key = freshKey()
     await storage.putSmall(key, chunksOf('x'), 't', never)
@@ -312,7 +309,7 @@ describe('a disk that stops answering', () => {
 
   it('is silent while a part is written, and the file is not waited for', async () => {
     const storage = await prepared(root)
-    const upload = await begun(storage)
+    const upload = await beginIn(storage)
     await hangWrites()
     await silenceOf(storage.putPart(upload, part, never))
   })
@@ -342,7 +339,7 @@ describe('a disk that stops answering', () => {
 
   it('lets go at once of who is interrupted, or has waited long enough', async () => {
     const storage = await prepared(root)
-    const upload = await begun(storage)
+    const upload = await beginIn(storage)
     const { key, path } = await tokenOf(storage)
     await pipeAt(path)
     await hangWrites()
@@ -359,7 +356,7 @@ describe('a disk that stops answering', () => {
 
   it('is not asked again while the call hangs: each would take a thread of the pool', async () => {
     const storage = await prepared(root)
-    const upload = await begun(storage)
+    const upload = await beginIn(storage)
     await hangWrites()
     await failureFrom(storage.putPart(upload, part, never))
     const held = heldSteps()
@@ -378,7 +375,7 @@ describe('a disk that stops answering', () => {
 
   it('is asked again when it has come back', async () => {
     const storage = await prepared(root)
-    const upload = await begun(storage)
+    const upload = await beginIn(storage)
     await hangWrites()
     await failureFrom(storage.putPart(upload, part, never))
     await letGo()
