@@ -19,15 +19,14 @@ declare const WebAssembly: {
   }
 }
 
-/** For reading from this position on: past the cache only from a whole unit. */
-export function directFlags(flags: number, offsetBytes: number): number {
-  return offsetBytes % DIRECT_UNIT_BYTES === 0 ? flags | constants.O_DIRECT : flags
+export function isAligned(offsetBytes: number): boolean {
+  return offsetBytes % DIRECT_UNIT_BYTES === 0
 }
 
 /** undefined: the file system cannot do that. Throws what `openSync` throws. */
-export function openWith(path: string, flags: number): number | undefined {
+export function openDirect(path: string, flags: number): number | undefined {
   try {
-    return openSync(path, flags)
+    return openSync(path, flags | constants.O_DIRECT)
   } catch (error) {
     if ((error as NodeJS.ErrnoException).code === 'EINVAL') return undefined
     throw error

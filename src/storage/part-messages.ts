@@ -3,7 +3,7 @@
 
 import { createHash } from 'node:crypto'
 import { closeSync, constants, openSync, readSync } from 'node:fs'
-import { alignedBuffer, alignedUp, directFlags, DIRECT_UNIT_BYTES, openWith } from '../lib/direct-io.ts'
+import { alignedBuffer, alignedUp, isAligned, openDirect } from '../lib/direct-io.ts'
 
 export type PartRequest = {
   readonly id: number
@@ -57,7 +57,7 @@ function* blocksOf({ path, offsetBytes, sizeBytes }: PartRequest) {
         const more = readSync(file, block, got, whole - got, position + got)
         got += more
         // Only the end of the file cuts a read within a unit.
-        const isEnd = more === 0 || more % DIRECT_UNIT_BYTES !== 0
+        const isEnd = more === 0 || !isAligned(more)
         if (got < bytes && isEnd) throw new Error(`${path} ends before byte ${position + bytes}`)
       }
       yield { position, block: block.subarray(0, bytes) }
@@ -70,6 +70,6 @@ function* blocksOf({ path, offsetBytes, sizeBytes }: PartRequest) {
 
 // What is sent is not needed here any more.
 function openToReadOnce(path: string, offsetBytes: number): number {
-  const flags = directFlags(constants.O_RDONLY, offsetBytes)
-  return openWith(path, flags) ?? openSync(path, constants.O_RDONLY)
+  const direct = isAligned(offsetBytes) ? openDirect(path, constants.O_RDONLY) : undefined
+  return direct ?? openSync(path, constants.O_RDONLY)
 }

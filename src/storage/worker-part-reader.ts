@@ -6,7 +6,7 @@ import type { FileHandle } from 'node:fs/promises'
 import { setTimeout as sleep } from 'node:timers/promises'
 import { leaveBehind } from '../lib/left-behind.ts'
 import { SpillwayError } from '../domain/errors.ts'
-import { alignedBuffer, alignedUp, directFlags, DIRECT_UNIT_BYTES } from '../lib/direct-io.ts'
+import { alignedBuffer, alignedUp, isAligned } from '../lib/direct-io.ts'
 import type { PartReply, PartRequest } from './part-messages.ts'
 import { PART_BUFFER_BYTES_MAX } from './part-reader.ts'
 import type { PartReader } from './part-reader.ts'
@@ -155,11 +155,12 @@ async function* fileChunks(
 const spareMemory: Buffer[] = []
 
 async function openFile(path: string, offsetBytes: number): Promise<FileHandle> {
-  const flags = directFlags(constants.O_RDONLY, offsetBytes)
+  // Past the page cache where that can be done: what is sent is not needed here any more.
+  const direct = isAligned(offsetBytes) ? constants.O_DIRECT : 0
   try {
-    return await open(path, flags).catch((error: NodeJS.ErrnoException) => {
+    return await open(path, constants.O_RDONLY | direct).catch((error: NodeJS.ErrnoException) => {
       if (error.code !== 'EINVAL') throw error
-      return open(path, 'r')
+      return open(path, constants.O_RDONLY)
     })
   } catch (error) {
     const { message, code } = error as NodeJS.ErrnoException
@@ -183,7 +184,7 @@ async function readChunk(
       const { bytesRead } = await file.read(room, done, left, position + done)
       done += bytesRead
       // Only the end of the file cuts a read within a unit.
-      const isEnd = bytesRead === 0 || bytesRead % DIRECT_UNIT_BYTES !== 0
+      const isEnd = bytesRead === 0 || !isAligned(bytesRead)
       if (done < chunk.length && isEnd)
         return new Error(`the file ends before byte ${position + chunk.length}`)
     }
