@@ -2,8 +2,8 @@
 // header: no chunked encoding (which some servers store as part of the object), no hashing here.
 //
 // The signature covers the Content-MD5, and so the bytes; every server compares that with what arrived,
-// and nearly all need it for the ETag anyway. A SHA-256 of the same bytes on top of it would cost 0.7 s
-// a gigabyte on both sides (measured), so parts are sent as "UNSIGNED-PAYLOAD" (Ceph takes that over
+// and nearly all need it for the ETag anyway. A SHA-256 of the same bytes on top of it would cost us 0.7 s
+// a gigabyte (measured), and the server something alike, so parts are sent as "UNSIGNED-PAYLOAD" (Ceph takes that over
 // plain http, too). The archive has a SHA-256 of each frame inside (FORMAT.md).
 //
 // A server that refuses a part before it reads it (Ceph, when full) closes the connection, and its answer

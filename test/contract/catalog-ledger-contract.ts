@@ -25,6 +25,7 @@ export function describeLedger(create: () => CatalogStore): void {
         key: archive.key,
         token: `token-${archive.id}`,
         uploadId: 'upload-1',
+        isCompleting: false,
         sizeBytes: 100,
         reservedBytes: 0,
         etag: 'e-1',

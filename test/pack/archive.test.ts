@@ -356,7 +356,7 @@ describe('the spool', () => {
     expect(() => full.append(Buffer.alloc(10))).toThrow(
       expect.objectContaining({
         code: 'SPOOL_FULL',
-        message: 'no room for /spool/x.partial (ENOSPC)',
+        message: 'Not enough space on the disk of /spool/x.partial (ENOSPC)',
       }),
     )
     full.close()
