@@ -27,5 +27,7 @@ export function openStorage(server: Server, options: StorageOptions): Storage {
 }
 
 export function createPartReader(): PartReader {
-  return new WorkerPartReader(() => new Worker(workerUrl('part-worker')))
+  // It makes short-lived objects only: the usual 48 MiB for those would be a fifth of what a run may use.
+  const resourceLimits = { maxYoungGenerationSizeMb: 4 }
+  return new WorkerPartReader(() => new Worker(workerUrl('part-worker'), { resourceLimits }))
 }
