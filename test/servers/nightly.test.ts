@@ -124,7 +124,8 @@ describe('on a Ceph gateway', () => {
 it('a hundred runs killed at random moments leave nothing behind that the next run does not finish', async () => {
   const seed = Number(process.env['SEED'] ?? Math.floor(Math.random() * 2 ** 31))
   console.log(`SEED=${seed}`)
-  const killed = await World.make([{}, {}])
+  // Room for two archives of 40 MB in each round.
+  const killed = await World.make([{ limitGb: 20 }, {}])
   try {
     await killed.noise('big', 40 * MB)
     await killAndRecover(killed, 100, seed)
