@@ -18,7 +18,6 @@ import type { Readable } from 'node:stream'
 import { pipeline } from 'node:stream/promises'
 import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, it } from 'vitest'
 import { describeTree, removeTree } from '../support/tree.ts'
-import { killAndRecover } from '../e2e/killed.ts'
 import { World } from '../support/world.ts'
 import type { RunReport } from '../../src/domain/run-report.ts'
 
@@ -120,19 +119,6 @@ describe('on a Ceph gateway', () => {
     expect(belowTop(back)).toEqual(belowTop(world.source))
   }, 120_000)
 })
-
-it('a hundred runs killed at random moments leave nothing behind that the next run does not finish', async () => {
-  const seed = Number(process.env['SEED'] ?? Math.floor(Math.random() * 2 ** 31))
-  console.log(`SEED=${seed}`)
-  // Room for two archives of 40 MB in each round.
-  const killed = await World.make([{ limitGb: 20 }, {}])
-  try {
-    await killed.noise('big', 40 * MB)
-    await killAndRecover(killed, 100, seed)
-  } finally {
-    await killed.close()
-  }
-}, 1_200_000)
 
 function useCeph(): void {
   const entry = {
