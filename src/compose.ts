@@ -5,6 +5,7 @@
 
 import { existsSync } from 'node:fs'
 import { createPacker } from './compose-packer.ts'
+import { createPartReader } from './compose-part-reader.ts'
 import { createUnpacker } from './compose-unpacker.ts'
 import { DELIVERY_LIMITS } from './operations/upload-copy.ts'
 import { loadConfig } from './config/load.ts'
@@ -33,7 +34,8 @@ export async function openServices(
   const { config, secrets } = loadConfig({ configFlag: input.configFile, cwd: process.cwd() })
   let catalog: Promise<Catalog> | undefined
   const openCatalog = () => (catalog ??= openCatalogOf(config))
-  const openStorage = () => storageOpener(config, network)
+  let storages: Promise<OpenStorage> | undefined
+  const openStorage = () => (storages ??= storageOpener(config, network))
 
   return {
     config,
@@ -47,12 +49,11 @@ export async function openServices(
       const { acquireRunLock } = await import('./catalog/run-lock.ts')
       const lock = await acquireRunLock(config.dataDir)
       try {
-        const { createPartReader } = await import('./compose-storage.ts')
         const partReader = createPartReader()
         const pool = new ServerPool({
           servers: config.servers,
           catalog: await openCatalog(),
-          openStorage: await openStorage(),
+          openStorage,
         })
         try {
           return await work({

@@ -4,6 +4,7 @@ import { parentPort, workerData } from 'node:worker_threads'
 import type { MessagePort } from 'node:worker_threads'
 import { ArchiveWriter } from './pack/archive-writer.ts'
 import { RingReader } from './pack/block-ring.ts'
+import { keepFreedMemory } from './pack/give-back.ts'
 import { SpoolFile } from './pack/spool-file.ts'
 import { encodeFailure } from './pack-messages.ts'
 import type { FrameMessage, FrameOrder, ReadSoFar, WorkerMessage } from './pack-messages.ts'
@@ -27,6 +28,7 @@ for (const port of [walker, main]) {
   })
 }
 
+keepFreedMemory()
 try {
   const result = await write()
   if (result !== undefined) tellMain({ kind: 'done', result })

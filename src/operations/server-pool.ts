@@ -21,7 +21,7 @@ export class ServerPool {
   /** For the report: what is wrong with a server and stops nothing. */
   readonly warnings: string[] = []
   readonly #catalog: Catalog
-  readonly #openStorage: OpenStorage
+  readonly #openStorage: () => Promise<OpenStorage>
   readonly #storages = new Map<ServerIdentity, Storage>()
   readonly #ready = new Set<ServerIdentity>()
   readonly #down = new Map<ServerIdentity, unknown>()
@@ -29,7 +29,8 @@ export class ServerPool {
   constructor(input: {
     readonly servers: readonly Server[]
     readonly catalog: Catalog
-    readonly openStorage: OpenStorage
+    /** Asked once a server is used: loading what talks to servers takes as long as packing 50 MB. */
+    readonly openStorage: () => Promise<OpenStorage>
   }) {
     this.servers = input.servers.filter((server) => server.isEnabled)
     this.#catalog = input.catalog
@@ -49,7 +50,8 @@ export class ServerPool {
   async ready(server: Server, signal: AbortSignal): Promise<Storage> {
     const listedAt = await this.#listedAt(server)
     const known = listedAt !== undefined
-    const storage = this.#storages.get(server.identity) ?? this.#openStorage(server, known)
+    const open = await this.#openStorage()
+    const storage = this.#storages.get(server.identity) ?? open(server, known)
     this.#storages.set(server.identity, storage)
     if (this.#ready.has(server.identity)) return storage
     await storage.prepare(signal)

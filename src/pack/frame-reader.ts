@@ -15,7 +15,7 @@ import {
 } from './frame-bounds.ts'
 import { ByteCursor } from './byte-cursor.ts'
 import { decompressFrame } from './zstd.ts'
-import { DroppedMemory } from './dropped-memory.ts'
+import { giveBack } from './give-back.ts'
 import { messageOf, SpillwayError } from '../domain/errors.ts'
 import type { FailureCode } from '../domain/errors.ts'
 
@@ -69,14 +69,13 @@ export function readTarBlocks(archive: AsyncIterable<Uint8Array>): {
   readonly sha256: () => string
 } {
   const hash = createHash('sha256')
-  const dropped = new DroppedMemory()
   const hashed = mapAhead(readFrames(archive), hashAndDecompress, FRAMES_AHEAD)
   async function* blocks(): AsyncGenerator<TarBlock> {
     for await (const { frameSha256, ...block } of hashed) {
       hash.update(frameSha256)
       yield block
       // Whoever took it is done with it.
-      dropped.add(block.bytes.length)
+      giveBack(block.bytes)
     }
   }
   return { blocks: blocks(), sha256: () => hash.copy().digest('hex') }

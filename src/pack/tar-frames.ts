@@ -3,8 +3,8 @@
 
 import { createHash } from 'node:crypto'
 import { messageOf, SpillwayError } from '../domain/errors.ts'
-import { DroppedMemory } from './dropped-memory.ts'
 import { framesAhead } from './frames-ahead.ts'
+import { giveBack } from './give-back.ts'
 import { checksumOf } from './seek-table.ts'
 import type { SeekEntry } from './seek-table.ts'
 import type { SpoolFile } from './spool-file.ts'
@@ -25,7 +25,6 @@ export class TarFrames {
   readonly #input: Input
   readonly #ahead: number
   readonly #begun: { packed: Promise<PackedFrame>; release: () => void }[] = []
-  readonly #dropped = new DroppedMemory()
   #number = 0
 
   constructor(input: Input) {
@@ -59,7 +58,7 @@ export class TarFrames {
     release()
     this.#input.file.append(bytes)
     this.#input.onWritten(frame)
-    this.#dropped.add(this.#input.verifies ? bytes.length + frame.rawBytes : bytes.length)
+    giveBack(bytes)
   }
 
   async #pack(block: Buffer, number: number): Promise<PackedFrame> {
@@ -79,7 +78,10 @@ export class TarFrames {
 async function verify(block: Buffer, frame: Buffer, number: number): Promise<void> {
   let cause: unknown
   try {
-    if ((await decompressFrame(frame)).equals(block)) return
+    const again = await decompressFrame(frame)
+    const isEqual = again.equals(block)
+    giveBack(again)
+    if (isEqual) return
   } catch (error) {
     cause = error
   }
