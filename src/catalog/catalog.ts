@@ -11,6 +11,10 @@
 import type { ArchiveId, ArchiveState, CopyState, Warning } from '../domain/archive.ts'
 import type { AttemptOutcome } from '../domain/errors.ts'
 import type { Server, ServerIdentity } from '../domain/server.ts'
+import type { HistoryCalls } from './history-calls.ts'
+import type { ProofCalls } from './proof-calls.ts'
+import type { RebuildCalls } from './rebuild-calls.ts'
+import type { RetentionCalls } from './retention-calls.ts'
 
 export type CopyId = number
 
@@ -106,7 +110,7 @@ export type ArchiveFilter = {
   readonly limit?: number | undefined
 }
 
-export interface Catalog {
+export interface Catalog extends RetentionCalls, ProofCalls, HistoryCalls, RebuildCalls {
   /** Adds servers never seen, renews label and endpoint of known ones. Moves no bytes. */
   registerServers(servers: readonly Server[]): Promise<void>
   /** Every server ever seen, with this host's view of its health. */

@@ -229,7 +229,7 @@ function withIdentity(db: Db) {
 }
 
 /** The one conditional update: promises bytes if they fit, else changes nothing. */
-async function promise(
+export async function promise(
   trx: Db,
   serverId: number,
   bytes: number,
@@ -247,7 +247,7 @@ async function promise(
   return numUpdatedRows === 1n
 }
 
-async function moveBytes(
+export async function moveBytes(
   trx: Db,
   serverId: number,
   by: { readonly reservedBytes: number; readonly usedBytes: number; readonly copies: number },
@@ -272,7 +272,7 @@ type Copy = {
   readonly sizeBytes: number
 }
 
-async function copyIn(trx: Db, copyId: CopyId, states: readonly CopyState[]): Promise<Copy> {
+export async function copyIn(trx: Db, copyId: CopyId, states: readonly CopyState[]): Promise<Copy> {
   const row = await trx
     .selectFrom('s3_archives')
     .select(['archive_id', 'server_id', 'state', 'reserved_bytes', 'size_bytes'])
@@ -293,7 +293,7 @@ async function copyIn(trx: Db, copyId: CopyId, states: readonly CopyState[]): Pr
 }
 
 /** Exactly the row that was read: where locks are finer than SQLite's, it may have changed since. */
-async function changeCopy(
+export async function changeCopy(
   trx: Db,
   copy: Copy,
   change: Partial<{

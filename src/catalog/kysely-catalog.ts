@@ -9,6 +9,10 @@ import { findArchive } from './find-archive.ts'
 import { findCountFaults, findLedgerFaults } from './ledger-check.ts'
 import * as servers from './server-rows.ts'
 import type { Tables } from './tables.ts'
+import { createHistoryCalls } from './history-rows.ts'
+import { createProofCalls } from './proof-rows.ts'
+import { createRebuildCalls } from './rebuild-rows.ts'
+import { createRetentionCalls } from './retention-rows.ts'
 
 export type KyselyCatalogInput = {
   readonly db: Kysely<Tables>
@@ -24,6 +28,11 @@ export type KyselyCatalogInput = {
 export function createKyselyCatalog(input: KyselyCatalogInput): Catalog {
   const { db, host } = input
   return {
+    ...createRetentionCalls(db),
+    ...createProofCalls(db),
+    ...createHistoryCalls(db, host),
+    ...createRebuildCalls(db, host),
+
     registerServers: (list) => servers.registerServers(db, list),
     servers: () => servers.listServers(db, host),
     setOtherBytes: (identity, bytes, at) => servers.setOtherBytes(db, identity, bytes, at),

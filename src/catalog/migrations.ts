@@ -5,6 +5,8 @@
 
 import { sql } from 'kysely'
 import type { Kysely, RawBuilder } from 'kysely'
+import { createHistoryTables } from './history-tables.ts'
+import { createProofTables } from './proof-tables.ts'
 
 export type ColumnTypes = {
   /** A number that the database gives by itself, and never twice. */
@@ -34,6 +36,14 @@ export const MIGRATIONS: readonly Migration[] = [
       await createArchives(db, types)
       await createCopies(db, types)
       await createAttempts(db, types)
+    },
+  },
+  {
+    version: 2,
+    name: 'proofs, history of files',
+    apply: async (db, types) => {
+      await createProofTables(db, types)
+      await createHistoryTables(db, types)
     },
   },
 ]

@@ -8,6 +8,8 @@ import type { ColumnType, Generated } from 'kysely'
 import type { ArchiveState, CopyState } from '../domain/archive.ts'
 import type { AttemptOutcome } from '../domain/errors.ts'
 import type { Health } from './catalog.ts'
+import type { HistoryTables } from './history-tables.ts'
+import type { ProofTables } from './proof-tables.ts'
 
 export type StoredInteger = number | string | bigint
 
@@ -100,11 +102,12 @@ type SchemaVersionsTable = {
   schema: string
 }
 
-export type Tables = {
-  s3_servers: ServersTable
-  server_health: ServerHealthTable
-  archives: ArchivesTable
-  s3_archives: CopiesTable
-  attempts: AttemptsTable
-  schema_versions: SchemaVersionsTable
-}
+export type Tables = HistoryTables &
+  ProofTables & {
+    s3_servers: ServersTable
+    server_health: ServerHealthTable
+    archives: ArchivesTable
+    s3_archives: CopiesTable
+    attempts: AttemptsTable
+    schema_versions: SchemaVersionsTable
+  }
