@@ -11,8 +11,10 @@ import { child, race, ready, runSql, server, stored, temporaryFolder } from './f
 
 const near = server(1)
 
+const KNOWN = MIGRATIONS.length
+
 const NEXT: Migration = {
-  version: 2,
+  version: KNOWN + 1,
   name: 'a column for the test',
   apply: async (db, types) => {
     await sql`alter table archives add column mood ${types.text} not null default 'good'`.execute(
@@ -20,38 +22,55 @@ const NEXT: Migration = {
     )
   },
 }
-const TWO = [...MIGRATIONS, NEXT]
+const NEWER = [...MIGRATIONS, NEXT]
+/** What the table of versions holds after `count` migrations. */
+const versions = (count: number) =>
+  Array.from({ length: count }, (_, index) => ({ version: index + 1 }))
 
 describe('a migration', () => {
   it('keeps the rows, and a whole copy of the file from before', async () => {
     const path = await oldCatalog()
 
-    const catalog = await openCatalog({ path, host: 'alpha', migrations: TWO })
+    const catalog = await openCatalog({ path, host: 'alpha', migrations: NEWER })
     expect(await catalog.servers()).toMatchObject([{ usedBytes: 100, archives: 1 }])
     await catalog.check()
     await catalog.close()
 
-    expect(await runSql(path, 'select mood, version from archives, schema_versions')).toEqual([
-      { mood: 'good', version: 1 },
-      { mood: 'good', version: 2 },
-    ])
-    const copy = `${path}.before-v2`
+    expect(await runSql(path, 'select mood from archives')).toEqual([{ mood: 'good' }])
+    expect(await runSql(path, 'select version from schema_versions')).toEqual(versions(KNOWN + 1))
+    const copy = `${path}.before-v${KNOWN + 1}`
     expect(statSync(copy).mode & 0o777).toBe(0o600)
     const old = await openCatalog({ path: copy, host: 'alpha' })
     expect(await old.servers()).toMatchObject([{ usedBytes: 100, archives: 1 }])
     await old.close()
-    expect(readdirSync(join(path, '..')).sort()).toEqual(['catalog.db', 'catalog.db.before-v2'])
+    expect(readdirSync(join(path, '..')).sort()).toEqual([
+      'catalog.db',
+      `catalog.db.before-v${KNOWN + 1}`,
+    ])
   })
+
+  it.each(versions(KNOWN - 1))(
+    'brings a catalog of version $version up to date',
+    async ({ version }) => {
+      const path = await oldCatalog(MIGRATIONS.slice(0, version))
+
+      const catalog = await openCatalog({ path, host: 'alpha' })
+      expect(await catalog.servers()).toMatchObject([{ usedBytes: 100, archives: 1 }])
+      await catalog.check()
+      await catalog.close()
+      expect(await runSql(path, 'select version from schema_versions')).toEqual(versions(KNOWN))
+    },
+  )
 
   it('is not undone: an older program refuses the newer catalog', async () => {
     const path = await oldCatalog()
-    await (await openCatalog({ path, host: 'alpha', migrations: TWO })).close()
+    await (await openCatalog({ path, host: 'alpha', migrations: NEWER })).close()
     const before = readFileSync(path)
 
     await expect(openCatalog({ path, host: 'alpha' })).rejects.toMatchObject({
       code: 'CATALOG_NEWER',
-      message: `the catalog ${path} has schema version 2, and this Spillway knows 1`,
-      facts: { path, found: 2, known: 1 },
+      message: `the catalog ${path} has schema version ${KNOWN + 1}, and this Spillway knows ${KNOWN}`,
+      facts: { path, found: KNOWN + 1, known: KNOWN },
     })
     expect(readFileSync(path)).toEqual(before)
   })
@@ -59,13 +78,13 @@ describe('a migration', () => {
   it('that fails changes nothing', async () => {
     const path = await oldCatalog()
     const broken: Migration = {
-      version: 3,
+      version: KNOWN + 2,
       name: 'broken',
       apply: async () => Promise.reject(new Error('made for this test')),
     }
 
     await expect(
-      openCatalog({ path, host: 'alpha', migrations: [...TWO, broken] }),
+      openCatalog({ path, host: 'alpha', migrations: [...NEWER, broken] }),
     ).rejects.toThrow('made for this test')
 
     const catalog = await openCatalog({ path, host: 'alpha' })
@@ -86,12 +105,9 @@ describe('a migration', () => {
     const outputs = await race(Array.from({ length: 4 }, () => child(script, path, KYSELY)))
 
     expect(outputs).toEqual(['opened', 'opened', 'opened', 'opened'])
-    expect(await runSql(path, 'select version from schema_versions')).toEqual([
-      { version: 1 },
-      { version: 2 },
-    ])
+    expect(await runSql(path, 'select version from schema_versions')).toEqual(versions(KNOWN + 1))
     // Not the copy of a process that came second: that would be of the new schema.
-    const old = await openCatalog({ path: `${path}.before-v2`, host: 'alpha' })
+    const old = await openCatalog({ path: `${path}.before-v${KNOWN + 1}`, host: 'alpha' })
     await old.close()
   })
 
@@ -99,15 +115,15 @@ describe('a migration', () => {
     const path = await oldCatalog()
     const script = `
       ${CHILD_MIGRATIONS}
-      migrations.push({ version: 3, name: 'dies', apply: async () => process.kill(process.pid, 'SIGKILL') })
+      migrations.push({ version: MIGRATIONS.length + 2, name: 'dies', apply: async () => process.kill(process.pid, 'SIGKILL') })
       await openCatalog({ path: args[0], host: 'alpha', migrations })
     `
     const victim = child(script, path, KYSELY)
     await victim.output
     expect(victim.process.signalCode).toBe('SIGKILL')
 
-    expect(await runSql(path, 'select version from schema_versions')).toEqual([{ version: 1 }])
-    const catalog = await openCatalog({ path, host: 'alpha', migrations: TWO })
+    expect(await runSql(path, 'select version from schema_versions')).toEqual(versions(KNOWN))
+    const catalog = await openCatalog({ path, host: 'alpha', migrations: NEWER })
     await catalog.check()
     await catalog.close()
   })
@@ -118,16 +134,16 @@ const KYSELY = import.meta.resolve('kysely')
 
 const CHILD_MIGRATIONS = `
   const { MIGRATIONS } = await dist('catalog/migrations.js')
-  const migrations = [...MIGRATIONS, { version: 2, name: 'test', apply: async (db, types) => {
+  const migrations = [...MIGRATIONS, { version: MIGRATIONS.length + 1, name: 'test', apply: async (db, types) => {
     const { sql } = await import(args[1])
     await sql\`alter table archives add column mood \${types.text} not null default 'good'\`.execute(db)
   } }]
 `
 
-/** A catalog of schema version 1 with one stored archive. */
-async function oldCatalog(): Promise<string> {
+/** A catalog with one stored archive, as these migrations leave it. */
+async function oldCatalog(migrations = MIGRATIONS): Promise<string> {
   const path = join(temporaryFolder(), 'catalog.db')
-  const catalog = await openCatalog({ path, host: 'alpha' })
+  const catalog = await openCatalog({ path, host: 'alpha', migrations })
   await catalog.registerServers([near])
   await stored(catalog, await ready(catalog), near)
   await catalog.close()
