@@ -14,6 +14,7 @@ import type { Server, ServerIdentity } from '../domain/server.ts'
 import type { HistoryCalls } from './history-calls.ts'
 import type { ProofCalls } from './proof-calls.ts'
 import type { RebuildCalls } from './rebuild-calls.ts'
+import type { RecopyCalls } from './recopy-calls.ts'
 import type { RetentionCalls } from './retention-calls.ts'
 
 export type CopyId = number
@@ -110,7 +111,8 @@ export type ArchiveFilter = {
   readonly limit?: number | undefined
 }
 
-export interface Catalog extends RetentionCalls, ProofCalls, HistoryCalls, RebuildCalls {
+export interface Catalog
+  extends RetentionCalls, ProofCalls, HistoryCalls, RebuildCalls, RecopyCalls {
   /** Adds servers never seen, renews label and endpoint of known ones. Moves no bytes. */
   registerServers(servers: readonly Server[]): Promise<void>
   /** Every server ever seen, with this host's view of its health. */

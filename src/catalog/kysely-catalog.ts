@@ -12,6 +12,7 @@ import type { Tables } from './tables.ts'
 import { createHistoryCalls } from './history-rows.ts'
 import { createProofCalls } from './proof-rows.ts'
 import { createRebuildCalls } from './rebuild-rows.ts'
+import { createRecopyCalls } from './recopy-rows.ts'
 import { createRetentionCalls } from './retention-rows.ts'
 
 export type KyselyCatalogInput = {
@@ -30,8 +31,9 @@ export function createKyselyCatalog(input: KyselyCatalogInput): Catalog {
   return {
     ...createRetentionCalls(db),
     ...createProofCalls(db),
-    ...createHistoryCalls(db, host),
+    ...createHistoryCalls(db),
     ...createRebuildCalls(db, host),
+    ...createRecopyCalls(db, host),
 
     registerServers: (list) => servers.registerServers(db, list),
     servers: () => servers.listServers(db, host),

@@ -16,6 +16,8 @@ export type ColumnTypes = {
   /** Sorts and compares by bytes, whatever the locale. */
   readonly text: RawBuilder<unknown>
   readonly real: RawBuilder<unknown>
+  /** Bytes of any kind; compares by bytes. */
+  readonly blob: RawBuilder<unknown>
   /** After the closing bracket of a table. */
   readonly tableEnd: RawBuilder<unknown>
 }

@@ -29,6 +29,7 @@ export const SQLITE_TYPES: ColumnTypes = {
   integer: sql`integer`,
   text: sql`text`,
   real: sql`real`,
+  blob: sql`blob`,
   tableEnd: sql`strict`,
 }
 

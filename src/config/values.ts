@@ -103,6 +103,6 @@ export function lastFolder(absolutePath: string): string {
 }
 
 function hasControls(text: string): boolean {
-  // eslint-disable-next-line no-control-regex
+  // eslint-disable-next-line no-control-regex -- control characters are what is looked for
   return /[\x00-\x1f\x7f]/.test(text)
 }

@@ -76,7 +76,7 @@ const KINDS: Readonly<Record<number, EntryKind>> = {
 
 // Strings go to the system as UTF-8, so only ASCII may stay a string. Most names are, and a Buffer
 // costs a microsecond.
-// eslint-disable-next-line no-control-regex
+// eslint-disable-next-line no-control-regex -- ASCII begins with control characters
 const NOT_ASCII = /[^\x00-\x7f]/
 
 function pathLike(path: ByteString): string | Buffer {

@@ -179,7 +179,7 @@ describe('a bug', () => {
   })
 
   it('may be anything that was thrown', async () => {
-    // eslint-disable-next-line @typescript-eslint/prefer-promise-reject-errors
+    // eslint-disable-next-line @typescript-eslint/prefer-promise-reject-errors -- what is no Error is the case
     const ran = await spillway(['ask', '--json'], async () => Promise.reject('a string'))
     expect(ran.exit).toBe(1)
     expect(ran.json()).toMatchObject({ error: { code: 'BUG', message: 'a string' }, exit: 1 })

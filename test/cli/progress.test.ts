@@ -131,7 +131,7 @@ describe('on a terminal', () => {
     progress.onEvent({ ...packing(0, 0), source: 'a\x1b[2J\nb' })
     progress.onEvent({ kind: 'source-started', source: 'a\nb', path: '/x\x1b[2J' })
     vi.advanceTimersByTime(100)
-    // eslint-disable-next-line no-control-regex
+    // eslint-disable-next-line no-control-regex -- control characters must not be there
     expect([...shown(), ...lines].join('')).not.toMatch(/[\n\x1b]/)
     expect(widthOf(shown()[0] ?? '')).toBeGreaterThan(0)
   })
@@ -202,7 +202,7 @@ it('tells each event on one line, whatever is in it', () => {
           : value,
       ),
     ) as RunEvent
-    // eslint-disable-next-line no-control-regex
+    // eslint-disable-next-line no-control-regex -- control characters must not be there
     expect(eventLine(hostile)?.text ?? '').not.toMatch(/[\n\x1b]/)
   }
 })

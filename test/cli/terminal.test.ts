@@ -178,7 +178,7 @@ function fakeStream(isTTY: boolean, failure?: Error) {
 /** What a terminal shows of these bytes: knows the escape sequences that we use, and no others. */
 function screenOf(text: string): readonly string[] {
   let lines = ['']
-  // eslint-disable-next-line no-control-regex
+  // eslint-disable-next-line no-control-regex -- the escapes of a terminal begin with one
   for (const [token] of text.matchAll(/\x1b\[(\d+)A|\x1b\[J|\r|\n|[^\x1b\r\n]+|\x1b/g)) {
     const up = /\[(\d+)A$/.exec(token)
     // Everything below the cursor is erased right after going up, so going up may drop it here.
