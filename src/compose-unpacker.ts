@@ -4,10 +4,15 @@ import { Worker } from 'node:worker_threads'
 import { createUnpackerWith } from './pack/extract-archive.ts'
 import { newPlaces, PLACE_COUNT, placeAt, receiveFailure } from './pack/extract-messages.ts'
 import { workerUrl } from './lib/worker.ts'
-import type { TreeResult } from './pack/extract-tree.ts'
-import type { TreeSink, TreeSinkInput } from './pack/extract-archive.ts'
+import type { ExpectedMember, LinkTarget } from './pack/extract-choice.ts'
+import type { LostMember, PendingLink, TreeResult } from './pack/extract-input.ts'
+import type { TreeSink, TreeSinkInput } from './pack/extract-sink.ts'
 import type { Unpacker } from './pack/unpacker.ts'
 import type { UnpackOrder, UnpackReport, UnpackWorkerData } from './pack/extract-messages.ts'
+
+// A thread that is asked to close takes away what it wrote half; one that hangs in a call of the system
+// (a dead network mount) is left to the kernel.
+const CLOSE_MS = 2_000
 
 export function createUnpacker(): Unpacker {
   return createUnpackerWith(openWorkerSink)
@@ -30,13 +35,17 @@ class WorkerSink implements TreeSink {
   readonly #worker: Worker
   readonly #onProgress: TreeSinkInput['onProgress']
   #isReady = false
+  #isClosed = false
+  #links: readonly PendingLink[] | undefined
   #result: TreeResult | undefined
   #failure: Error | undefined
   #wake: () => void = () => {}
+  #hasEnded = false
+  #onClosed: () => void = () => {}
 
-  constructor({ directory, limits, onProgress }: TreeSinkInput) {
+  constructor({ tree, onProgress }: TreeSinkInput) {
     this.#onProgress = onProgress
-    const workerData: UnpackWorkerData = { directory, limits, places: this.#places }
+    const workerData: UnpackWorkerData = { tree, places: this.#places }
     this.#worker = new Worker(workerUrl('unpack-worker'), {
       workerData,
       // Members are many and short-lived: room for 4 MiB of them is swept as fast as room for 48.
@@ -44,18 +53,37 @@ class WorkerSink implements TreeSink {
     })
     this.#worker.on('message', (report: UnpackReport) => this.#take(report))
     this.#worker.on('error', (error) => this.#fail(error))
-    this.#worker.on('exit', () => this.#fail(new Error('the thread of a restore ended by itself')))
+    this.#worker.on('exit', () => {
+      this.#hasEnded = true
+      this.#onClosed()
+      this.#fail(new Error('the thread of a restore ended by itself'))
+    })
   }
 
   async ready(): Promise<void> {
     await this.#until(() => this.#isReady)
   }
 
-  async write(block: Buffer): Promise<void> {
+  async write(block: Buffer, expected?: readonly ExpectedMember[]): Promise<void> {
     await this.#until(() => this.#free.length > 0)
     const place = this.#free.pop()!
     placeAt(this.#places, place, block.length).set(block)
-    this.#order({ kind: 'block', place, sizeBytes: block.length })
+    this.#order({ kind: 'block', place, sizeBytes: block.length, expected })
+  }
+
+  async lose(members: readonly LostMember[]): Promise<void> {
+    this.#order({ kind: 'lose', members })
+  }
+
+  async takeLinks(countMax: number): Promise<readonly PendingLink[]> {
+    this.#links = undefined
+    this.#order({ kind: 'take-links', countMax })
+    await this.#until(() => this.#links !== undefined)
+    return this.#links ?? []
+  }
+
+  async beginTargets(targets: readonly LinkTarget[]): Promise<void> {
+    this.#order({ kind: 'begin-targets', targets })
   }
 
   async finish(): Promise<TreeResult> {
@@ -65,6 +93,14 @@ class WorkerSink implements TreeSink {
   }
 
   async close(): Promise<void> {
+    const isOver = this.#isClosed || this.#hasEnded
+    if (!isOver) {
+      const closed = new Promise<void>((resolve) => (this.#onClosed = resolve))
+      const timer = setTimeout(this.#onClosed, CLOSE_MS)
+      this.#order({ kind: 'close' })
+      await closed
+      clearTimeout(timer)
+    }
     await this.#worker.terminate()
   }
 
@@ -80,6 +116,13 @@ class WorkerSink implements TreeSink {
       case 'written':
         this.#free.push(report.place)
         this.#onProgress(report.progress)
+        break
+      case 'links':
+        this.#links = report.links
+        break
+      case 'closed':
+        this.#isClosed = true
+        this.#onClosed()
         break
       case 'finished':
         this.#result = report.result

@@ -37,9 +37,13 @@ export async function openServices(
   let storages: Promise<OpenStorage> | undefined
   const openStorage = () => (storages ??= storageOpener(config, network))
 
+  const archiveUses = async () =>
+    (await import('./catalog/archive-use.ts')).createArchiveUses(config.dataDir)
+
   return {
     config,
     secrets,
+    archiveUses,
     catalog: openCatalog,
     catalogIfPresent: async () => (existsSync(config.catalogPath) ? openCatalog() : undefined),
     openStorage,
@@ -59,6 +63,7 @@ export async function openServices(
           return await work({
             config,
             catalog: await openCatalog(),
+            archiveUses: await archiveUses(),
             packer: createPacker(),
             partReader,
             pool,

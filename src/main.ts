@@ -1,13 +1,24 @@
 #!/usr/bin/env node
 // The program: joins terminal, signals, commands and services, and gives the shell its exit code.
 
+import { copiesCommand } from './cli/commands/copies.ts'
+import { catCommand } from './cli/commands/cat.ts'
 import { createConfigureCommand } from './cli/commands/configure.ts'
+import { evacuateCommand } from './cli/commands/evacuate.ts'
+import { diffCommand } from './cli/commands/diff.ts'
+import { findCommand } from './cli/commands/find.ts'
+import { historyCommand } from './cli/commands/history.ts'
 import { listCommand } from './cli/commands/list.ts'
+import { pinCommand } from './cli/commands/pin.ts'
+import { pruneCommand } from './cli/commands/prune.ts'
+import { reconcileCommand } from './cli/commands/reconcile.ts'
 import { restoreCommand } from './cli/commands/restore.ts'
 import { runCommand } from './cli/commands/run.ts'
 import { selfTestCommand } from './cli/commands/self-test.ts'
 import { statusCommand } from './cli/commands/status.ts'
 import { systemdCommand } from './cli/commands/systemd.ts'
+import { unpinCommand } from './cli/commands/unpin.ts'
+import { verifyCommand } from './cli/commands/verify.ts'
 import { createRedactor } from './lib/redact.ts'
 import { endAtOnce, endHungProcess } from './end-process.ts'
 import { openTerminal } from './cli/terminal.ts'
@@ -22,6 +33,17 @@ const COMMANDS = [
   listCommand,
   statusCommand,
   restoreCommand,
+  catCommand,
+  verifyCommand,
+  findCommand,
+  historyCommand,
+  diffCommand,
+  pruneCommand,
+  pinCommand,
+  unpinCommand,
+  copiesCommand,
+  evacuateCommand,
+  reconcileCommand,
   selfTestCommand,
   createConfigureCommand({
     testServer: async (...asked) => (await import('./compose.ts')).testServerOf(...asked),

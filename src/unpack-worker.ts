@@ -3,24 +3,28 @@
 
 import { parentPort, workerData } from 'node:worker_threads'
 import { assert } from './lib/assert.ts'
-import { openTreeSink } from './pack/extract-archive.ts'
+import { openTreeSink } from './pack/extract-sink.ts'
 import { placeAt, sendFailure } from './pack/extract-messages.ts'
 import type { UnpackOrder, UnpackReport, UnpackWorkerData } from './pack/extract-messages.ts'
 
 const port = parentPort
 assert(port !== null, 'unpack-worker runs as a worker thread only')
-const { directory, limits, places } = workerData as UnpackWorkerData
+const { tree: input, places } = workerData as UnpackWorkerData
 
 const report = (message: UnpackReport) => port.postMessage(message)
 let progress = { memberCount: 0, sourceBytes: 0 }
-const sink = openTreeSink({ directory, limits, onProgress: (now) => (progress = now) })
+const sink = openTreeSink({ tree: input, onProgress: (now) => (progress = now) })
 
-// One order after the other; after the first failure there is nothing more to do.
+// One order after the other; after the first failure there is nothing more to do but to close.
 let work: Promise<unknown> = sink.then(() => report({ kind: 'ready' }))
 work.catch((error: unknown) => report({ kind: 'failed', failure: sendFailure(error) }))
 
 port.on('message', (order: UnpackOrder) => {
   const before = work
+  if (order.kind === 'close') {
+    void before.catch(() => undefined).then(close)
+    return
+  }
   work = before.then(async () => {
     try {
       await follow(order)
@@ -33,12 +37,29 @@ port.on('message', (order: UnpackOrder) => {
   work.catch(() => undefined)
 })
 
-async function follow(order: UnpackOrder): Promise<void> {
+async function follow(order: Exclude<UnpackOrder, { kind: 'close' }>): Promise<void> {
   const tree = await sink
-  if (order.kind === 'block') {
-    await tree.write(placeAt(places, order.place, order.sizeBytes))
-    report({ kind: 'written', place: order.place, progress })
-  } else {
-    report({ kind: 'finished', result: await tree.finish() })
+  switch (order.kind) {
+    case 'block':
+      await tree.write(placeAt(places, order.place, order.sizeBytes), order.expected)
+      return report({ kind: 'written', place: order.place, progress })
+    case 'lose':
+      return tree.lose(order.members)
+    case 'take-links':
+      return report({ kind: 'links', links: await tree.takeLinks(order.countMax) })
+    case 'begin-targets':
+      return tree.beginTargets(order.targets)
+    case 'finish':
+      return report({ kind: 'finished', result: await tree.finish() })
+  }
+}
+
+async function close(): Promise<void> {
+  // A tree that never opened has nothing to close, and has said so.
+  const tree = await sink.catch(() => undefined)
+  try {
+    await tree?.close()
+  } finally {
+    report({ kind: 'closed' })
   }
 }

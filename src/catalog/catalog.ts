@@ -125,7 +125,7 @@ export interface Catalog
     reason: string | undefined,
     at: Date,
   ): Promise<void>
-  /** Keys of all copies on a server that may lie there now (state not deleted, not failed). */
+  /** Keys that may lie on a server now: of copies not deleted and not failed, and of snapshots. */
   keysOn(identity: ServerIdentity): Promise<ReadonlySet<string>>
 
   beginArchive(input: {

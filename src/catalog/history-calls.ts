@@ -19,10 +19,12 @@ export type FileHistory = {
   readonly archives: readonly RecordedArchive[]
 }
 
-export type RecordedArchive = Pick<ArchiveRow, 'id' | 'file' | 'startedAt' | 'isPinned'> & {
+export type RecordedArchive = Pick<ArchiveRow, 'id' | 'file' | 'startedAt'> & {
   readonly serial: number
   /** Whole in the spool, or a copy of it is stored. */
   readonly isRestorable: boolean
+  /** Neither that, nor is there a copy that may still turn up: it will never be restorable again. */
+  readonly isGone: boolean
 }
 
 /** What the last archive holds. */
@@ -60,9 +62,7 @@ export interface HistoryCalls {
   /** The blocks as of the history's generation, in no order; undefined: the history is gone. */
   historyBlocks(
     id: HistoryId,
-  ): Promise<
-    { readonly generation: number; readonly blocks: readonly HistoryBlock[] } | undefined
-  >
+  ): Promise<{ readonly generation: number; readonly blocks: readonly HistoryBlock[] } | undefined>
   /** Blocks that a recording has replaced since they were listed are not among them. */
   historyBytes(ids: readonly number[]): Promise<ReadonlyMap<number, Buffer>>
 

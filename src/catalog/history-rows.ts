@@ -15,7 +15,7 @@ import type {
   UnknownArchive,
 } from './history-calls.ts'
 import { archiveFrom, safeInteger } from './rows.ts'
-import type { Tables } from './tables.ts'
+import type { StoredInteger, Tables } from './tables.ts'
 
 type Db = Kysely<Tables>
 
@@ -68,20 +68,36 @@ async function recordedArchives(db: Db, id: HistoryId): Promise<RecordedArchive[
   const rows = await db
     .selectFrom('history_archives')
     .innerJoin('archives', 'archives.id', 'history_archives.archive_id')
-    .selectAll('archives')
-    .select('history_archives.serial')
+    .select([
+      'archives.id',
+      'archives.file',
+      'archives.started_at',
+      'archives.state',
+      'archives.stored_copies',
+      'history_archives.serial',
+    ])
+    .select(
+      sql<StoredInteger>`exists (
+        select 1 from s3_archives where archive_id = archives.id
+          and s3_archives.state in ('missing', 'uncertain', 'uploading')
+      )`.as('may_return'),
+    )
     .where('history_id', '=', id)
     .where('serial', 'is not', null)
     .orderBy('serial')
     .execute()
-  return rows.map((row) => ({
-    id: row.id,
-    file: row.file,
-    startedAt: new Date(row.started_at),
-    isPinned: safeInteger(row.is_pinned, 'archives.is_pinned') === 1,
-    serial: safeInteger(row.serial ?? 0, 'history_archives.serial'),
-    isRestorable: row.state === 'ready' || safeInteger(row.stored_copies, 'stored_copies') > 0,
-  }))
+  return rows.map((row) => {
+    const isRestorable =
+      row.state === 'ready' || safeInteger(row.stored_copies, 'archives.stored_copies') > 0
+    return {
+      id: row.id,
+      file: row.file,
+      startedAt: new Date(row.started_at),
+      serial: safeInteger(row.serial ?? 0, 'history_archives.serial'),
+      isRestorable,
+      isGone: !isRestorable && !Number(row.may_return),
+    }
+  })
 }
 
 async function listBlocks(db: Db, id: HistoryId): ReturnType<HistoryCalls['historyBlocks']> {

@@ -8,6 +8,7 @@ import { corrupt } from './damage.ts'
 import { findArchive } from './find-archive.ts'
 import { findCountFaults, findLedgerFaults } from './ledger-check.ts'
 import * as servers from './server-rows.ts'
+import * as snapshots from './snapshot-rows.ts'
 import type { Tables } from './tables.ts'
 import { createHistoryCalls } from './history-rows.ts'
 import { createProofCalls } from './proof-rows.ts'
@@ -29,7 +30,7 @@ export type KyselyCatalogInput = {
 export function createKyselyCatalog(input: KyselyCatalogInput): Catalog {
   const { db, host } = input
   return {
-    ...createRetentionCalls(db),
+    ...createRetentionCalls(db, host),
     ...createProofCalls(db),
     ...createHistoryCalls(db),
     ...createRebuildCalls(db, host),
@@ -40,7 +41,11 @@ export function createKyselyCatalog(input: KyselyCatalogInput): Catalog {
     setOtherBytes: (identity, bytes, at) => servers.setOtherBytes(db, identity, bytes, at),
     setHealth: (identity, health, reason, at) =>
       servers.setHealth(db, host, { identity, health, reason, at }),
-    keysOn: (identity) => copies.keysOn(db, identity),
+    keysOn: async (identity) =>
+      new Set([
+        ...(await copies.keysOn(db, identity)),
+        ...(await snapshots.snapshotKeysOn(db, identity)),
+      ]),
 
     beginArchive: (archive) => archives.beginArchive(db, host, archive),
     markReady: (id, facts) => archives.markReady(db, id, facts),
@@ -77,7 +82,11 @@ async function check({ db, name, findDamage }: KyselyCatalogInput): Promise<void
   // A count over damaged pages says nothing that the damage did not say.
   if (found.length === 0) {
     await archives.snapshot(db, async (trx) => {
-      found.push(...(await findLedgerFaults(trx)), ...(await findCountFaults(trx)))
+      found.push(
+        ...(await findLedgerFaults(trx)),
+        ...(await findCountFaults(trx)),
+        ...(await snapshots.findSnapshotFaults(trx)),
+      )
     })
   }
   if (found.length > 0) throw corrupt(name, found.join('; '))

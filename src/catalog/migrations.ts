@@ -7,6 +7,7 @@ import { sql } from 'kysely'
 import type { Kysely, RawBuilder } from 'kysely'
 import { createHistoryTables } from './history-tables.ts'
 import { createProofTables } from './proof-tables.ts'
+import { createRebuildTables } from './rebuild-tables.ts'
 
 export type ColumnTypes = {
   /** A number that the database gives by itself, and never twice. */
@@ -46,6 +47,7 @@ export const MIGRATIONS: readonly Migration[] = [
     apply: async (db, types) => {
       await createProofTables(db, types)
       await createHistoryTables(db, types)
+      await createRebuildTables(db, types)
     },
   },
 ]

@@ -51,10 +51,7 @@ export interface ProofCalls {
    * These frames were read back; settles what was wrong with them. Another number of frames than
    * before: what was proven until then counts no more.
    */
-  addProven(
-    copyId: CopyId,
-    proven: ProvenStretch & { readonly frameCount: number },
-  ): Promise<void>
+  addProven(copyId: CopyId, proven: ProvenStretch & { readonly frameCount: number }): Promise<void>
 
   /** What is wrong with the object or with its end, instead of what was said before. */
   setProblems(

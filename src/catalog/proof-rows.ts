@@ -8,7 +8,7 @@ import type { Finding, ProblemPlace, ProvenStretch } from '../domain/proof.ts'
 import { snapshot } from './archive-rows.ts'
 import type { CopyId } from './catalog.ts'
 import type { CopyProblem, CopyProof, ProofCalls } from './proof-calls.ts'
-import { safeInteger, storedTime, timeText } from './rows.ts'
+import { date, safeInteger, timeText } from './rows.ts'
 import type { StoredInteger, Tables } from './tables.ts'
 
 type Db = Kysely<Tables>
@@ -53,6 +53,10 @@ export function createProofCalls(db: Db): ProofCalls {
         const before = await problemRows(trx, copyId, place)
         await settle(trx, copyId, place)
         await insertProblems(trx, copyId, findings, at, before)
+        // The manifest, which is the last frame, stands for the whole of the end.
+        const frameCount = (await copyProofs(trx, [copyId])).get(copyId)?.frameCount
+        if (place === 'tail' && findings.length > 0 && frameCount !== undefined)
+          await unprove(trx, copyId, frameCount, [frameCount - 1])
       }),
     addFrameProblems: (copyId, findings, at) =>
       db.transaction().execute((trx) => addFrameProblems(trx, copyId, findings, at)),
@@ -106,7 +110,7 @@ async function stretchesOf(db: Db, copyId: CopyId): Promise<readonly ProvenStret
   return rows.map((row) => ({
     firstFrame: safeInteger(row.first_frame, 'proof_stretches.first_frame'),
     endFrame: safeInteger(row.end_frame, 'proof_stretches.end_frame'),
-    provenAt: storedTime(row.proven_at, 'proof_stretches.proven_at'),
+    provenAt: date(row.proven_at, 'proof_stretches.proven_at'),
   }))
 }
 
@@ -188,14 +192,21 @@ async function addFrameProblems(
       .execute()
   }
   await insertProblems(trx, copyId, kept, at, before)
-  // What was proven last month is not true any more.
-  const proof = (await copyProofs(trx, [copyId])).get(copyId)
-  if (proof?.frameCount === undefined) return
+  const frameCount = (await copyProofs(trx, [copyId])).get(copyId)?.frameCount
+  const frames = findings.flatMap(({ frame }) => (frame === null ? [] : [frame]))
+  if (frameCount !== undefined) await unprove(trx, copyId, frameCount, frames)
+}
+
+/** What was proven last month is not true any more. */
+async function unprove(
+  trx: Db,
+  copyId: CopyId,
+  frameCount: number,
+  frames: readonly number[],
+): Promise<void> {
   let stretches = await stretchesOf(trx, copyId)
-  for (const { frame } of findings) {
-    if (frame !== null) stretches = stretches.flatMap((stretch) => without(stretch, frame))
-  }
-  await replaceStretches(trx, copyId, proof.frameCount, stretches)
+  for (const frame of frames) stretches = stretches.flatMap((stretch) => without(stretch, frame))
+  await replaceStretches(trx, copyId, frameCount, stretches)
 }
 
 function without(stretch: ProvenStretch, frame: number): ProvenStretch[] {
@@ -288,8 +299,8 @@ function listProblems(db: Db): Promise<readonly CopyProblem[]> {
         what: row.what,
         memberCount: optional(row.member_count, 'proof_problems.member_count') ?? null,
         members: membersFrom(row.members),
-        foundAt: storedTime(row.found_at, 'proof_problems.found_at'),
-        seenAt: storedTime(row.seen_at, 'proof_problems.seen_at'),
+        foundAt: date(row.found_at, 'proof_problems.found_at'),
+        seenAt: date(row.seen_at, 'proof_problems.seen_at'),
       }
     })
   })
@@ -310,5 +321,5 @@ function optional(value: StoredInteger | null, column: string): number | undefin
 }
 
 function optionalTime(value: string | null, column: string): Date | undefined {
-  return value === null ? undefined : storedTime(value, column)
+  return value === null ? undefined : date(value, column)
 }

@@ -1,8 +1,100 @@
 // The part of the catalog's interface that compares it with the servers and fills it again from them.
+//
+// What a rebuild adds, it adds archive by archive, and adding twice is adding once: a rebuild that was
+// killed is begun again and goes on.
 
+import type { ArchiveId, ArchiveState, CopyState, Warning } from '../domain/archive.ts'
+import type { ServerIdentity } from '../domain/server.ts'
 import type { CopyId } from './catalog.ts'
+import type { SnapshotCalls } from './snapshot-calls.ts'
 
-export interface RebuildCalls {
+/** A copy that may lie on a server, with what reconcile needs to know of its archive. */
+export type CopyOnServer = {
+  readonly id: CopyId
+  readonly archiveId: ArchiveId
+  readonly file: string
+  readonly archiveState: ArchiveState
+  /** On all servers. */
+  readonly storedCopies: number
+  readonly state: CopyState
+  readonly key: string
+  readonly token: string
+  readonly sizeBytes: number
+  readonly missingSince: Date | undefined
+}
+
+/** What an archive's own tail says of it, and the name under which it lies. */
+export type RebuiltArchive = {
+  readonly id: ArchiveId
+  readonly host: string
+  readonly source: string
+  readonly sourceKind: string
+  readonly file: string
+  /** Without a server's prefix. */
+  readonly key: string
+  readonly sizeBytes: number
+  readonly sourceBytes: number
+  readonly memberCount: number
+  readonly sha256: string
+  readonly startedAt: Date
+  readonly endedAt: Date
+  readonly warningCount: number
+  readonly warnings: readonly Warning[]
+}
+
+export type FoundCopy = {
+  readonly identity: ServerIdentity
+  readonly key: string
+  readonly token: string
+  readonly sizeBytes: number
+  readonly etag: string | undefined
+  readonly versionId: string | undefined
+  readonly storedAt: Date
+}
+
+/** `joined`: the archive was known, the copy was not. `conflict`: another archive has that name. */
+export type Adoption =
+  | { readonly outcome: 'added' | 'joined' | 'known' }
+  | { readonly outcome: 'conflict'; readonly why: string }
+
+export type RebuildState = {
+  /** Rows of archives, in any state. */
+  readonly archives: number
+  /** A rebuild was begun and did not come to its end. */
+  readonly isRebuilding: boolean
+}
+
+/** Why an archive of a snapshot failed, unless its file turns up in the spool again. */
+export const ONLY_IN_SPOOL = 'it was only in the spool when the catalog was copied'
+
+export interface RebuildCalls extends SnapshotCalls {
   /** stored -> missing: a HEAD said that the object is gone. Its bytes count until that is settled. */
-  markMissing(copyId: CopyId, reason: string): Promise<void>
+  markMissing(copyId: CopyId, reason: string, at?: Date): Promise<void>
+  /** missing -> stored: a HEAD showed it again, with our token and the exact size. */
+  markFound(copyId: CopyId): Promise<void>
+  /** missing -> deleted: it is gone for good, and its bytes are given back. */
+  settleMissing(copyId: CopyId, reason: string): Promise<void>
+  /** Of all hosts of this catalog; not those that failed or are deleted. */
+  copiesOn(identity: ServerIdentity): Promise<readonly CopyOnServer[]>
+  /** The row that names this upload, in whatever state; undefined: nobody's. */
+  copyOfUpload(
+    identity: ServerIdentity,
+    uploadId: string,
+  ): Promise<
+    { readonly state: CopyState; readonly token: string; readonly key: string } | undefined
+  >
+
+  /** Adds a copy that was found on a server, and its archive where that is not known. */
+  adoptCopy(archive: RebuiltArchive, copy: FoundCopy): Promise<Adoption>
+  /** Adds an archive that lies whole in the spool, or notes that it does. */
+  adoptLocal(archive: RebuiltArchive, localPath: string): Promise<Adoption>
+
+  rebuildState(): Promise<RebuildState>
+  /**
+   * Notes that a rebuild has begun; a second call changes nothing. With the name of the snapshot that
+   * this catalog was until now, it also forgets what was true on the lost machine only: files in the
+   * spool, uploads and deletions under way. Whatever of that still lies anywhere is found again.
+   */
+  beginRebuild(input: { readonly at: Date; readonly snapshot: string | undefined }): Promise<void>
+  endRebuild(at: Date): Promise<void>
 }

@@ -2,21 +2,191 @@
 
 import { sql } from 'kysely'
 import type { Kysely } from 'kysely'
-import { changeCopy, copyIn } from './copy-rows.ts'
-import type { RebuildCalls } from './rebuild-calls.ts'
+import { assert } from '../lib/assert.ts'
+import type { ServerIdentity } from '../domain/server.ts'
+import type { CopyId } from './catalog.ts'
+import { changeCopy, copyIn, moveBytes } from './copy-rows.ts'
+import { adoptCopy, adoptLocal } from './rebuild-adopt.ts'
+import { ONLY_IN_SPOOL } from './rebuild-calls.ts'
+import type { CopyOnServer, RebuildCalls, RebuildState } from './rebuild-calls.ts'
+import { ARCHIVE_STATES, date, safeInteger, timeText, word } from './rows.ts'
+import { serverIdOf } from './server-rows.ts'
+import { createSnapshotCalls } from './snapshot-rows.ts'
 import type { Tables } from './tables.ts'
 
-export function createRebuildCalls(db: Kysely<Tables>, _host: string): RebuildCalls {
+type Db = Kysely<Tables>
+
+export function createRebuildCalls(db: Db, host: string): RebuildCalls {
+  const atomic = <Result>(work: (trx: Db) => Promise<Result>) => db.transaction().execute(work)
   return {
-    markMissing: (copyId, reason) =>
-      db.transaction().execute(async (trx) => {
-        const copy = await copyIn(trx, copyId, ['stored'])
-        await changeCopy(trx, copy, { state: 'missing', reason })
-        await trx
-          .updateTable('archives')
-          .set({ stored_copies: sql`stored_copies - 1` })
-          .where('id', '=', copy.archiveId)
-          .execute()
+    ...createSnapshotCalls(db, host),
+    markMissing: (copyId, reason, at = new Date()) =>
+      atomic((trx) => markMissing(trx, copyId, reason, at)),
+    markFound: (copyId) => atomic((trx) => markFound(trx, copyId)),
+    settleMissing: (copyId, reason) => atomic((trx) => settleMissing(trx, copyId, reason)),
+    copiesOn: (identity) => copiesOn(db, identity),
+    copyOfUpload: async (identity, uploadId) =>
+      db
+        .selectFrom('s3_archives')
+        .select(['state', 'token', 'key'])
+        .where('server_id', '=', await serverIdOf(db, identity))
+        .where('upload_id', '=', uploadId)
+        .executeTakeFirst(),
+    adoptCopy: (archive, copy) => atomic((trx) => adoptCopy(trx, archive, copy)),
+    adoptLocal: (archive, localPath) => atomic((trx) => adoptLocal(trx, archive, localPath)),
+    rebuildState: () => rebuildState(db),
+    beginRebuild: ({ at, snapshot }) =>
+      atomic(async (trx) => {
+        if (snapshot !== undefined) await forgetLostMachine(trx)
+        if ((await rebuildState(trx)).isRebuilding && snapshot === undefined) return
+        // A snapshot made between a rebuild's begin and end brings an open one with it.
+        await endRebuilds(trx, at)
+        const row = { begun_at: timeText(at), snapshot: snapshot ?? null }
+        await trx.insertInto('rebuilds').values(row).execute()
       }),
+    endRebuild: (at) => atomic((trx) => endRebuilds(trx, at)),
   }
+}
+
+async function markMissing(trx: Db, copyId: CopyId, reason: string, at: Date): Promise<void> {
+  const copy = await copyIn(trx, copyId, ['stored'])
+  await changeCopy(trx, copy, { state: 'missing', reason })
+  await countStored(trx, copy.archiveId, -1)
+  const seen = { seen_at: timeText(at) }
+  await trx
+    .insertInto('missing_copies')
+    .values({ copy_id: copyId, ...seen })
+    .onConflict((conflict) => conflict.column('copy_id').doUpdateSet(seen))
+    .execute()
+}
+
+async function markFound(trx: Db, copyId: CopyId): Promise<void> {
+  const copy = await copyIn(trx, copyId, ['missing'])
+  await changeCopy(trx, copy, { state: 'stored', reason: null })
+  await countStored(trx, copy.archiveId, 1)
+  await trx.deleteFrom('missing_copies').where('copy_id', '=', copyId).execute()
+}
+
+async function settleMissing(trx: Db, copyId: CopyId, reason: string): Promise<void> {
+  const copy = await copyIn(trx, copyId, ['missing'])
+  await changeCopy(trx, copy, { state: 'deleted', reason })
+  const given = { reservedBytes: 0, usedBytes: -copy.sizeBytes, copies: -1 }
+  await moveBytes(trx, copy.serverId, given)
+  await trx.deleteFrom('missing_copies').where('copy_id', '=', copyId).execute()
+  // Where this was the last place, the row of the archive says what became of it.
+  await trx
+    .updateTable('archives')
+    .set({ reason })
+    .where('id', '=', copy.archiveId)
+    .where('state', '=', 'gone')
+    .where(
+      sql<boolean>`not exists (select 1 from s3_archives
+        where archive_id = ${copy.archiveId} and state in ('stored', 'missing', 'uncertain', 'uploading'))`,
+    )
+    .execute()
+}
+
+async function countStored(trx: Db, archiveId: string, by: 1 | -1): Promise<void> {
+  await trx
+    .updateTable('archives')
+    .set({ stored_copies: sql`stored_copies + ${by}` })
+    .where('id', '=', archiveId)
+    .execute()
+}
+
+async function copiesOn(db: Db, identity: ServerIdentity): Promise<CopyOnServer[]> {
+  const rows = await db
+    .selectFrom('s3_archives')
+    .innerJoin('archives', 'archives.id', 's3_archives.archive_id')
+    .leftJoin('missing_copies', 'missing_copies.copy_id', 's3_archives.id')
+    .select([
+      's3_archives.id',
+      's3_archives.archive_id',
+      's3_archives.state',
+      's3_archives.key',
+      's3_archives.token',
+      's3_archives.size_bytes',
+      'archives.file',
+      'archives.state as archive_state',
+      'archives.stored_copies',
+      'missing_copies.seen_at',
+    ])
+    .where('s3_archives.server_id', '=', await serverIdOf(db, identity))
+    // Spelled as the index copies_by_key spells it: only then is it used.
+    .where(sql<boolean>`s3_archives.state not in ('deleted', 'failed')`)
+    .orderBy('s3_archives.id')
+    .execute()
+  return rows.map((row) => ({
+    id: safeInteger(row.id, 's3_archives.id'),
+    archiveId: row.archive_id,
+    file: row.file,
+    archiveState: word(ARCHIVE_STATES, row.archive_state, 'archives.state'),
+    storedCopies: safeInteger(row.stored_copies, 'archives.stored_copies'),
+    state: row.state,
+    key: row.key,
+    token: row.token,
+    sizeBytes: safeInteger(row.size_bytes, 's3_archives.size_bytes'),
+    missingSince: row.seen_at === null ? undefined : date(row.seen_at, 'missing_copies.seen_at'),
+  }))
+}
+
+async function rebuildState(db: Db): Promise<RebuildState> {
+  const { archives } = await db
+    .selectFrom('archives')
+    .select((select) => select.fn.countAll<number>().as('archives'))
+    .executeTakeFirstOrThrow()
+  const open = await db
+    .selectFrom('rebuilds')
+    .select('id')
+    .where('ended_at', 'is', null)
+    .executeTakeFirst()
+  return { archives: safeInteger(archives, 'archives'), isRebuilding: open !== undefined }
+}
+
+async function endRebuilds(trx: Db, at: Date): Promise<void> {
+  await trx
+    .updateTable('rebuilds')
+    .set({ ended_at: timeText(at) })
+    .where('ended_at', 'is', null)
+    .execute()
+}
+
+/**
+ * A snapshot came from a server, which is not to be trusted with more than it holds. No path that it
+ * names is believed, since a later run would remove that file, and no deletion that it says is under way
+ * is carried on: what is really there is adopted again.
+ */
+async function forgetLostMachine(trx: Db): Promise<void> {
+  await sql`update s3_archives
+    set state = 'failed', reserved_bytes = 0, size_bytes = 0,
+      reason = 'it was under way when the catalog was copied'
+    where state in ('uploading', 'uncertain', 'deleting')`.execute(trx)
+  await sql`update archives
+    set local_path = null,
+      reason = case when state = 'ready' and stored_copies > 0 then reason
+        when state = 'failed' then reason
+        when state = 'ready' then ${ONLY_IN_SPOOL}
+        else 'it was being packed when the catalog was copied' end,
+      state = case when state = 'ready' and stored_copies > 0 then 'gone' else 'failed' end
+    where state in ('packing', 'ready')`.execute(trx)
+  await sql`update archives set local_path = null where local_path is not null`.execute(trx)
+  await sql`delete from catalog_snapshots where state <> 'stored'`.execute(trx)
+  const sum = (column: string, condition: string) =>
+    sql`(select coalesce(sum(${sql.raw(column)}), 0) from s3_archives
+      where server_id = s3_servers.id and ${sql.raw(condition)})`
+  const isUsed = `state in ('stored', 'deleting', 'missing')`
+  await sql`update s3_servers set
+    used_bytes = ${sum('size_bytes', isUsed)},
+    used_copies = ${sum('1', isUsed)},
+    reserved_bytes = ${sum('reserved_bytes', 'true')},
+    catalog_bytes = (select coalesce(sum(size_bytes), 0) from catalog_snapshots
+      where server_id = s3_servers.id),
+    other_bytes = 0,
+    listed_at = null`.execute(trx)
+  const left = await trx
+    .selectFrom('s3_archives')
+    .select('id')
+    .where('reserved_bytes', '>', 0)
+    .executeTakeFirst()
+  assert(left === undefined, 'a copy is under way although nothing is')
 }

@@ -2,7 +2,7 @@
 // that is on disk before a server is asked to delete anything.
 
 import type { ArchiveId } from '../domain/archive.ts'
-import type { CopyId } from './catalog.ts'
+import type { ArchiveWithCopies, CopyId } from './catalog.ts'
 
 export interface RetentionCalls {
   /**
@@ -10,6 +10,10 @@ export interface RetentionCalls {
    * bytes count as used until `markDeleted`.
    */
   markDeleting(copyId: CopyId, reason: string): Promise<void>
+  /** Archives of a source of this host that can be restored, by a stored copy or from the spool; newest first. */
+  restorableArchives(source: string): Promise<readonly ArchiveWithCopies[]>
+  /** How many archives of this host can be restored. */
+  countRestorable(): Promise<number>
   /** A pinned archive is never pruned. */
   setPinned(id: ArchiveId, isPinned: boolean): Promise<void>
 }

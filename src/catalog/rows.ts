@@ -42,7 +42,7 @@ function optionalInteger(value: StoredInteger | null, column: string): number | 
   return value === null ? undefined : safeInteger(value, column)
 }
 
-function date(value: string, column: string): Date {
+export function date(value: string, column: string): Date {
   const parsed = new Date(value)
   if (ISO.test(value) && !Number.isNaN(parsed.getTime())) return parsed
   throw impossible(column, value)
@@ -54,7 +54,7 @@ function optionalDate(value: string | null, column: string): Date | undefined {
   return value === null ? undefined : date(value, column)
 }
 
-function word<T extends string>(words: readonly T[], value: string, column: string): T {
+export function word<T extends string>(words: readonly T[], value: string, column: string): T {
   const found = words.find((candidate) => candidate === value)
   if (found !== undefined) return found
   throw impossible(column, value)

@@ -10,6 +10,7 @@ import type { AttemptOutcome } from '../domain/errors.ts'
 import type { Health } from './catalog.ts'
 import type { HistoryTables } from './history-tables.ts'
 import type { ProofTables } from './proof-tables.ts'
+import type { RebuildTables } from './rebuild-tables.ts'
 
 export type StoredInteger = number | string | bigint
 
@@ -103,7 +104,8 @@ type SchemaVersionsTable = {
 }
 
 export type Tables = HistoryTables &
-  ProofTables & {
+  ProofTables &
+  RebuildTables & {
     s3_servers: ServersTable
     server_health: ServerHealthTable
     archives: ArchivesTable

@@ -3,6 +3,7 @@
 import { formatBytes, formatSeconds } from '../domain/sizes.ts'
 import { painter, plural, printTable } from './output.ts'
 import { oneLine } from './text.ts'
+import { printRetention } from './retention-text.ts'
 import type { Io } from './command.ts'
 import type { ReportedArchive, ReportedAttempt, RunReport } from '../domain/run-report.ts'
 import type { RunPlan } from '../operations/plan-run.ts'
@@ -34,6 +35,7 @@ export function printReport(io: Screen, report: RunReport): void {
       paint('bad', `source ${oneLine(name)}: ${outcome} [${code}] ${oneLine(message ?? '')}`),
     )
   }
+  printRetention(io, report.retention, { isWhole: false })
   for (const warning of report.warnings) io.print(paint('warning', `! ${oneLine(warning)}`))
   const stored = report.archives.filter(({ state }) => state === 'stored').length
   const waiting = report.archives.filter(({ state }) => state === 'waiting').length

@@ -1,6 +1,7 @@
 // What commands may ask for, opened only when they do: a command that prints help opens nothing, and
 // `list` never loads the S3 client.
 
+import type { ArchiveUses } from '../catalog/archive-use.ts'
 import type { Catalog } from '../catalog/catalog.ts'
 import type { Config } from '../domain/config.ts'
 import type { OpenStorage } from '../operations/server-pool.ts'
@@ -15,6 +16,8 @@ export type Services = {
   readonly catalog: () => Promise<Catalog>
   /** undefined: nothing was ever archived here; nothing is created. */
   readonly catalogIfPresent: () => Promise<Catalog | undefined>
+  /** Who uses an archive right now; creates nothing until something is used. */
+  readonly archiveUses: () => Promise<ArchiveUses>
   readonly openStorage: () => Promise<OpenStorage>
   readonly packer: () => Promise<Packer>
   readonly unpacker: () => Promise<Unpacker>

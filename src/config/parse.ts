@@ -87,9 +87,11 @@ function assemble(
     sources,
     copies: values.COPIES,
     localKeep: values.LOCAL_KEEP,
+    pruneMaxPerRun: values.PRUNE_MAX_PER_RUN,
     uploadLimitBitsPerSecond: values.UPLOAD_LIMIT_MBIT,
     proxy: { httpsProxy: values.HTTPS_PROXY, noProxy: values.NO_PROXY },
     verifiesPacking: values.VERIFY_PACK,
+    verifyNightlyBytes: values.VERIFY_NIGHTLY_GB,
     zstdLevel: values.ZSTD_LEVEL,
     schedule: values.SCHEDULE,
   }

@@ -56,34 +56,35 @@ export type Values<S extends Settings> = {
 const KEEP_MAX = 100_000
 const keep = wholeNumber(0, KEEP_MAX)
 
-/** To be said wherever retention is set up: nobody may count on room that nothing makes. */
-export const KEEP_NOTE = 'this version keeps everything: KEEP_* is read and not applied yet'
+/** To be said wherever retention is set up: nobody may count on room that is never made. */
+export const KEEP_NOTE =
+  'the last good archive of a source, pinned archives and those that wait are never deleted'
 
 /** Stand alone as KEEP_*, and with SOURCE_N_ before them for one source. */
 export const KEEP_SETTINGS = {
-  KEEP_LAST: { help: 'keep the newest N archives (not applied yet)', parse: keep, example: '3' },
+  KEEP_LAST: { help: 'keep the newest N archives', parse: keep, example: '3' },
   KEEP_DAILY: {
-    help: 'keep the newest archive of each of N days (not applied yet)',
+    help: 'keep the newest archive of each of N days',
     parse: keep,
     example: '7',
   },
   KEEP_WEEKLY: {
-    help: 'keep the newest archive of each of N weeks (not applied yet)',
+    help: 'keep the newest archive of each of N weeks',
     parse: keep,
     example: '4',
   },
   KEEP_MONTHLY: {
-    help: 'keep the newest archive of each of N months (not applied yet)',
+    help: 'keep the newest archive of each of N months',
     parse: keep,
     example: '12',
   },
   KEEP_YEARLY: {
-    help: 'keep the newest archive of each of N years (not applied yet)',
+    help: 'keep the newest archive of each of N years',
     parse: keep,
     example: '5',
   },
   KEEP_WITHIN_DAYS: {
-    help: 'keep all archives of the last N days (not applied yet)',
+    help: 'keep all archives of the N days before the newest',
     parse: keep,
     example: '2',
   },
@@ -113,6 +114,12 @@ export const HOST_SETTINGS = {
     fallback: '0',
     example: '1',
     parse: keep,
+  },
+  PRUNE_MAX_PER_RUN: {
+    help: 'most archives that one run may delete',
+    otherwise: 'two per source or a tenth, whichever is more',
+    example: '10',
+    parse: wholeNumber(1, KEEP_MAX),
   },
 } as const satisfies Settings
 
@@ -173,6 +180,12 @@ export const TRAFFIC_SETTINGS = {
     fallback: 'true',
     example: 'true',
     parse: boolean,
+  },
+  VERIFY_NIGHTLY_GB: {
+    help: 'read back so much of the stored copies after each run, what was never read back first',
+    otherwise: 'nothing is read back',
+    example: '5',
+    parse: gigabytes,
   },
 } as const satisfies Settings
 

@@ -18,10 +18,14 @@ export type Config = {
   readonly sources: readonly Source[]
   readonly copies: number
   readonly localKeep: number
+  /** Most archives that one run may delete; undefined: see `deletesMax`. */
+  readonly pruneMaxPerRun: number | undefined
   /** Bits per second; undefined: no limit. */
   readonly uploadLimitBitsPerSecond: number | undefined
   readonly proxy: ProxySettings
   readonly verifiesPacking: boolean
+  /** Of the copies, read back at the end of each run; undefined: nothing. */
+  readonly verifyNightlyBytes: number | undefined
   readonly zstdLevel: number
   readonly schedule: string
 }

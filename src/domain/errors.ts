@@ -96,6 +96,16 @@ export const FAILURES = {
   UPLOAD_GONE: { exit: 24, repeat: 0, server: 'failed' },
   OBJECT_EXISTS: { exit: 24, repeat: 0, server: 'failed' },
   NO_SERVER_READY: { exit: 25, repeat: 0 },
+  NO_SERVER_FOR_COPY: {
+    exit: 26,
+    repeat: 0,
+    hint: 'add a server, raise a limit or prune, and run it again: what is done is not done twice',
+  },
+  COPIES_MISSING: {
+    exit: 3,
+    repeat: 0,
+    hint: 'one copy is stored; the archive waits in the spool for the others, and the next run goes on',
+  },
 
   ARCHIVE_MISSING: { exit: 30, repeat: 0, hint: 'see: spillway list' },
   ARCHIVE_CORRUPT: { exit: 31, repeat: 0 },
@@ -108,6 +118,12 @@ export const FAILURES = {
   SPOOL_FAILED: { exit: 34, repeat: 0 },
   ARCHIVE_LOST: { exit: 36, repeat: 0, hint: 'look for the file: no server ever had it' },
   RESTORE_FAILED: { exit: 35, repeat: 0 },
+  MEMBER_MISSING: { exit: 38, repeat: 0, hint: 'see: spillway find PATTERN' },
+  HISTORY_MISSING: {
+    exit: 37,
+    repeat: 0,
+    hint: 'the next run reads what it can: see spillway find',
+  },
 
   CATALOG_UNAVAILABLE: { exit: 40, repeat: 0 },
   CATALOG_NEWER: {
@@ -116,6 +132,9 @@ export const FAILURES = {
     hint: 'use the version of Spillway that wrote it, or a newer one',
   },
   CATALOG_CORRUPT: { exit: 42, repeat: 0 },
+  CATALOG_NOT_EMPTY: { exit: 43, repeat: 0 },
+  /** Archives are where they were; only a rebuild would have more to read. */
+  CATALOG_NOT_COPIED: { exit: 3, repeat: 0 },
 
   RUN_LOCKED: { exit: 75, repeat: 0 },
   INTERRUPTED: { exit: 130, repeat: 0 },

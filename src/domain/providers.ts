@@ -2,6 +2,8 @@
 // operator should know before the first archive. The wizard, .env.example and the remedies of
 // configuration problems read this table; nothing here changes how bytes are sent.
 
+import type { Server } from './server.ts'
+
 export type ProviderId =
   | ('idrive' | 'aws' | 'b2' | 'wasabi' | 'minio' | 'digitalocean' | 'r2' | 'ceph' | 'hetzner')
   | ('scaleway' | 'ovh' | 'linode' | 'storj' | 'gcs' | 'garage' | 'seaweedfs' | 'other' | 'file')
@@ -19,6 +21,8 @@ export type Provider = {
   /** Recognises a host name; what it captures, if anything, is the region. */
   readonly host: RegExp | undefined
   readonly note: string | undefined
+  /** What is stored is billed for so many days, also when it is deleted before. */
+  readonly billedDaysMin?: number
 }
 
 /** What `endpoint` holds for the operator to replace. */
@@ -64,6 +68,7 @@ export const PROVIDERS: readonly Provider[] = [
     regionHint: 'the region of the bucket, as in eu-central-1',
     host: /^s3(?:\.([a-z0-9-]+))?\.wasabisys\.com$/,
     note: 'what is deleted is billed for 90 days all the same (30 with reserved capacity)',
+    billedDaysMin: 90,
   },
   {
     id: 'minio',
@@ -223,4 +228,35 @@ export function regionOfHost(hostName: string): string | undefined {
   const captured = provider.host?.exec(hostName.toLowerCase())?.[1]
   if (captured !== undefined) return captured
   return provider.region ?? FIRST_REGION
+}
+
+/** What storing there costs besides the bytes; said before retention or a restore costs it. */
+export type StorageTerms = {
+  /** What is deleted earlier is billed until then all the same. 0: not so. */
+  readonly billedDaysMin: number
+  /** Before an object can be read it must be thawed, which takes hours and is billed. */
+  readonly isFrozen: boolean
+}
+
+// As AWS and Google publish them; others that have these classes use their names and days.
+const CLASS_TERMS: Readonly<Record<string, StorageTerms>> = {
+  STANDARD_IA: { billedDaysMin: 30, isFrozen: false },
+  ONEZONE_IA: { billedDaysMin: 30, isFrozen: false },
+  GLACIER_IR: { billedDaysMin: 90, isFrozen: false },
+  GLACIER: { billedDaysMin: 90, isFrozen: true },
+  DEEP_ARCHIVE: { billedDaysMin: 180, isFrozen: true },
+  NEARLINE: { billedDaysMin: 30, isFrozen: false },
+  COLDLINE: { billedDaysMin: 90, isFrozen: false },
+  ARCHIVE: { billedDaysMin: 365, isFrozen: false },
+}
+
+/** By the provider that the host name gives away, and by the storage class. */
+export function storageTermsOf(server: Server): StorageTerms {
+  if (server.kind === 'file') return { billedDaysMin: 0, isFrozen: false }
+  const ofProvider = providerOfHost(new URL(server.endpoint).hostname)?.billedDaysMin ?? 0
+  const ofClass = CLASS_TERMS[server.storageClass?.toUpperCase() ?? '']
+  return {
+    billedDaysMin: Math.max(ofProvider, ofClass?.billedDaysMin ?? 0),
+    isFrozen: ofClass?.isFrozen ?? false,
+  }
 }

@@ -48,6 +48,32 @@ export type ReportedSource = {
   readonly message: string | null
 }
 
+/** What retention did, and what it was kept from. */
+export type ReportedRetention = {
+  readonly deleted: readonly {
+    readonly id: ArchiveId
+    readonly source: string
+    readonly file: string
+    /** Of all its copies. */
+    readonly bytes: number
+  }[]
+  /** On all servers together, as they confirmed it. */
+  readonly freedBytes: number
+  /** Copies that are to go and still count as used: by server, with its first answer. */
+  readonly refused: readonly {
+    readonly server: number | null
+    readonly label: string
+    readonly copies: number
+    readonly bytes: number
+    readonly code: string
+    readonly message: string
+  }[]
+  /** Sources of which nothing may be deleted now. */
+  readonly held: readonly { readonly source: string; readonly reason: string }[]
+  /** Archives that are due, and more than one run may delete. */
+  readonly remaining: number
+}
+
 export type RunOutcome = 'ok' | 'warnings' | 'failed'
 
 export type RunReport = {
@@ -57,6 +83,9 @@ export type RunReport = {
   readonly seconds: number
   readonly sources: readonly ReportedSource[]
   readonly archives: readonly ReportedArchive[]
+  readonly retention: ReportedRetention
+  /** Worth knowing, and nothing wrong yet: a forecast. The exit code does not know of them. */
+  readonly notices: readonly string[]
   /** What is wrong besides the archives: a server that could not be asked, a spool file lost. */
   readonly warnings: readonly string[]
 }

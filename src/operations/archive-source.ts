@@ -8,6 +8,8 @@ import { dropFile, finishedPath, publishPartial, roomInSpool } from './spool.ts'
 import { expectedBytes } from '../domain/placement.ts'
 import { newArchiveId } from '../domain/archive.ts'
 import { messageOf } from '../domain/errors.ts'
+import type { SpillwayError } from '../domain/errors.ts'
+import { recordSpooled } from './record-history.ts'
 import { SpoolContent } from './spool-content.ts'
 import type { ArchiveRow } from '../catalog/catalog.ts'
 import type { Config } from '../domain/config.ts'
@@ -29,6 +31,8 @@ type Packed = {
 export type ArchivedSource = Packed & {
   readonly delivery: Delivery
   readonly result: DeliveryResult
+  /** Why its files are not known to `find` yet; the archive is whole. */
+  readonly historyProblems: readonly SpillwayError[]
 }
 
 /**
@@ -76,6 +80,11 @@ export async function archiveSource(
     },
   )
   const delivering = deliver(services, delivery, signal)
+  // While the last parts are on their way; without an archive there is nothing to record.
+  const recording = packing.then(
+    () => recordSpooled(services, source.name, both),
+    () => [],
+  )
   const [packed, delivered] = await Promise.allSettled([
     packing,
     // A delivery that cannot go on for a reason of ours (the catalog, the spool) ends the packing.
@@ -84,6 +93,7 @@ export async function archiveSource(
       throw error
     }),
   ])
+  const historyProblems = await recording
   await dropFile(partialPath)
   if (packed.status === 'rejected') {
     // Packing that was stopped because the delivery cannot go on failed for the delivery's reason.
@@ -94,7 +104,7 @@ export async function archiveSource(
     throw reason
   }
   if (delivered.status === 'rejected') throw delivered.reason
-  return { ...packed.value, delivery, result: delivered.value }
+  return { ...packed.value, delivery, result: delivered.value, historyProblems }
 }
 
 async function roomFor(

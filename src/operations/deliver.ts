@@ -9,6 +9,7 @@ import { formatBytes } from '../domain/sizes.ts'
 import { journalCode } from './server-pool.ts'
 import { FIRST_BYTES, uploadCopy } from './upload-copy.ts'
 import type { ArchiveRow, ServerRow } from '../catalog/catalog.ts'
+import type { MakeRoom } from './prune.ts'
 import type { ReportedAttempt } from '../domain/run-report.ts'
 import type { RunEvent } from '../domain/run-events.ts'
 import type { Server, ServerIdentity } from '../domain/server.ts'
@@ -18,6 +19,8 @@ import type { UploadServices } from './upload-copy.ts'
 
 export type DeliveryServices = UploadServices & {
   readonly pool: ServerPool
+  /** Deletes what retention would delete anyway, where that makes a full server take the archive. */
+  readonly makeRoom?: MakeRoom
   readonly emit: (event: RunEvent) => void
 }
 
@@ -28,6 +31,8 @@ export type Delivery = {
   readonly holders: ReadonlySet<ServerIdentity>
   /** Copies still to be stored. */
   readonly copiesMissing: number
+  /** Copies stored by earlier runs; undefined: none. */
+  readonly copiesStored?: number
   /** Filled as the attempts end, so that they are known also when the delivery rejects. */
   readonly attempts: ReportedAttempt[]
 }
@@ -57,7 +62,7 @@ export async function deliver(
   await delivery.content.until(FIRST_BYTES, signal)
   while (stored.length < delivery.copiesMissing) {
     const isExact = delivery.content.isWhole
-    const server = await nextServer(services, delivery, done, journal)
+    const server = await nextServer(services, delivery, done, journal, signal)
     if (server === undefined) {
       if (isExact) break
       // What is known too roughly may fit once it is known exactly.
@@ -65,8 +70,8 @@ export async function deliver(
       continue
     }
     const outcome = await attemptOn(services, delivery, server, journal, signal)
-    if (outcome !== 'again') done.add(server.identity)
-    else await delivery.content.untilWhole(signal)
+    if (outcome === 'again') await delivery.content.untilWhole(signal)
+    else if (outcome !== 'retry') done.add(server.identity)
     if (outcome === 'stored') stored.push(server)
   }
   // What comes in after the last copy must still come in: the archive is only good as a whole.
@@ -75,11 +80,14 @@ export async function deliver(
 }
 
 async function nextServer(
-  { catalog, pool }: DeliveryServices,
-  { content }: Delivery,
+  services: DeliveryServices,
+  delivery: Delivery,
   done: Set<ServerIdentity>,
   journal: Journal,
+  signal: AbortSignal,
 ): Promise<Server | undefined> {
+  const { catalog, pool } = services
+  const { content } = delivery
   const usage = new Map((await catalog.servers()).map((row) => [row.identity, row]))
   const neededBytes = content.isWhole ? content.bytes : (content.expectedBytes ?? FIRST_BYTES)
   const open = pool.servers.filter((server) => !done.has(server.identity))
@@ -90,6 +98,11 @@ async function nextServer(
   })
   const wellFrom = (server: Server) => pool.downBecause(server) === undefined
   const chosen = candidates.find(wellFrom)
+  for (const { server, spareBytes } of withoutRoom) {
+    if (!wellFrom(server) || (chosen !== undefined && server.number >= chosen.number)) continue
+    if (await journal.hasMadeRoom(server, neededBytes - spareBytes, signal))
+      return nextServer(services, delivery, done, journal, signal)
+  }
   for (const server of candidates) {
     if (chosen !== undefined && server.number >= chosen.number) break
     done.add(server.identity)
@@ -110,7 +123,7 @@ async function attemptOn(
   server: Server,
   journal: Journal,
   signal: AbortSignal,
-): Promise<'stored' | 'passed' | 'again'> {
+): Promise<'stored' | 'passed' | 'again' | 'retry'> {
   const { emit, pool } = services
   const begun = performance.now()
   const wasWhole = content.isWhole
@@ -141,6 +154,12 @@ async function attemptOn(
     if (outcome === undefined) throw error
     await journal.failed(server, error, sentBytes, seconds())
     await pool.settle(server, error)
+    // The server has less room than its limit says: how much less, only another try can tell.
+    if (
+      outcome === 'full' &&
+      (await journal.hasMadeRoom(server, totalBytes() ?? sentBytes, signal))
+    )
+      return wasWhole ? 'retry' : 'again'
     return isOutOfParts(error) && !wasWhole ? 'again' : 'passed'
   }
   await journal.stored(server, sentBytes, seconds())
@@ -161,6 +180,7 @@ class Journal {
   readonly #services: DeliveryServices
   readonly #delivery: Delivery
   readonly #passedFull = new Set<ServerIdentity>()
+  readonly #askedForRoom = new Set<ServerIdentity>()
 
   constructor(services: DeliveryServices, delivery: Delivery) {
     this.#services = services
@@ -189,6 +209,14 @@ class Journal {
       bytesSent: 0,
       seconds: 0,
     })
+  }
+
+  /** Once per server: what was deleted must have been enough. */
+  async hasMadeRoom(server: Server, missingBytes: number, signal: AbortSignal): Promise<boolean> {
+    const { makeRoom } = this.#services
+    if (makeRoom === undefined || this.#askedForRoom.has(server.identity)) return false
+    this.#askedForRoom.add(server.identity)
+    return makeRoom({ server, missingBytes, archiveId: this.#delivery.archive.id }, signal)
   }
 
   async passedFull(
@@ -245,9 +273,12 @@ function isOutOfParts(error: unknown): boolean {
   return journalCode(error) === 'OUT_OF_PARTS'
 }
 
-/** What a run says of an archive that too few servers took. */
+/**
+ * What a run says of an archive that too few servers took. One that is stored at all is off this machine,
+ * and its other copies may come later: a warning. One that no server has is the failure.
+ */
 export function noServerLeft(
-  { attempts, copiesMissing, holders }: Delivery,
+  { attempts, copiesMissing, copiesStored = 0, holders }: Delivery,
   storedCount: number,
   spoolPath: string,
 ): SpillwayError {
@@ -255,10 +286,13 @@ export function noServerLeft(
     .filter(({ outcome }) => outcome !== 'stored')
     .map(({ server, outcome, code }) => `${server}: ${outcome}${code === null ? '' : ` (${code})`}`)
   if (holders.size > 0) tried.push(`${holders.size} hold a copy, or may hold one`)
-  const who = storedCount === 0 ? 'no server' : `only ${storedCount} of ${copiesMissing} servers`
-  return new SpillwayError(
-    'NO_SERVER_LEFT',
-    `${who} took the archive (${tried.join(', ') || 'there is no other'}); it waits in ${spoolPath}`,
-    { facts: { attempts: attempts.length } },
-  )
+  const why = tried.join(', ') || 'there is no other'
+  const facts = { attempts: attempts.length }
+  const count = copiesStored + storedCount
+  if (count === 0) {
+    const what = `no server took the archive (${why}); it waits in ${spoolPath}`
+    return new SpillwayError('NO_SERVER_LEFT', what, { facts })
+  }
+  const what = `the archive is on ${count} of ${copiesStored + copiesMissing} servers (${why})`
+  return new SpillwayError('COPIES_MISSING', `${what}; it waits in ${spoolPath}`, { facts })
 }

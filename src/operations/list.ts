@@ -1,7 +1,8 @@
 // The archives of this host, newest first, in the shape of `list --json` (DESIGN.md section 10: fields
 // may be added, none changed).
 
-import type { ArchiveWithCopies, Catalog, CopyRow, ServerRow } from '../catalog/catalog.ts'
+import type { ArchiveWithCopies, Catalog, CopyId, CopyRow, ServerRow } from '../catalog/catalog.ts'
+import type { CopyProof } from '../catalog/proof-calls.ts'
 import { shownState } from '../domain/archive.ts'
 import type { ArchiveId, ArchiveState, CopyState, ShownState } from '../domain/archive.ts'
 import type { Config } from '../domain/config.ts'
@@ -30,7 +31,10 @@ export type ListedArchive = {
   readonly fileCount: number | null
   readonly sha256: string | null
   readonly createdAt: string
+  /** When a server last showed all its stored copies. */
   readonly verifiedAt: string | null
+  /** When every byte of all of them had been read back: the oldest date of a frame. */
+  readonly deepVerifiedAt: string | null
   readonly pinned: boolean
   readonly warningCount: number
   /** Why it failed. */
@@ -59,7 +63,12 @@ export async function listArchives(
   const rows = await catalog.servers()
   const servers = new Map(rows.map((row) => [row.identity, serverOf(row, config)]))
   const found = await readArchives({ config, catalog }, input)
-  return found.map((archive) => listed(archive, servers, config))
+  const ids = found.flatMap(({ copies }) => copies.map(({ id }) => id))
+  const proofs = await catalog.copyProofs(ids)
+  return found.map((archive) => ({
+    ...listed(archive, servers, config),
+    deepVerifiedAt: deepVerifiedAt(archive, proofs),
+  }))
 }
 
 /** With no catalog yet the list is empty, but a mistyped source is told all the same. */
@@ -121,7 +130,7 @@ function listed(
   archive: ArchiveWithCopies,
   servers: ReadonlyMap<ServerIdentity, KnownServer>,
   config: Config,
-): ListedArchive {
+): Omit<ListedArchive, 'deepVerifiedAt'> {
   const copies = archive.copies.filter(({ state }) => state !== 'failed')
   const stored = copies.filter(({ state }) => state === 'stored').toSorted(byTimeStored)
   const first = stored[0] === undefined ? undefined : servers.get(stored[0].identity)
@@ -151,6 +160,18 @@ function listed(
       state,
     })),
   }
+}
+
+/** null while a stored copy has a frame that was never read back. */
+function deepVerifiedAt(
+  { copies }: ArchiveWithCopies,
+  proofs: ReadonlyMap<CopyId, CopyProof>,
+): string | null {
+  const dates = copies
+    .filter(({ state }) => state === 'stored')
+    .map(({ id }) => proofs.get(id)?.deepVerifiedAt?.toISOString())
+  if (dates.length === 0 || dates.includes(undefined)) return null
+  return dates.toSorted()[0] ?? null
 }
 
 /** Where an archive can be restored from. */

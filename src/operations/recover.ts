@@ -5,7 +5,8 @@
 // as stored when the server proves it, or given up when the server confirms that nothing is left.
 
 import { DELIVERY_LIMITS } from './upload-copy.ts'
-import { removeDamaged, settleCopy } from './settle-copy.ts'
+import { finishDeletes } from './deletions.ts'
+import { settleCopy } from './settle-copy.ts'
 import {
   dropFile,
   fileSize,
@@ -18,6 +19,7 @@ import {
 import { failureOf, isFailure, messageOf, SpillwayError } from '../domain/errors.ts'
 import type { ArchiveWithCopies, Catalog, CopyRow } from '../catalog/catalog.ts'
 import type { Config } from '../domain/config.ts'
+import type { Deletions } from './deletions.ts'
 import type { Storage } from '../storage/storage.ts'
 import type { ServerPool } from './server-pool.ts'
 import type { RunEvent } from '../domain/run-events.ts'
@@ -29,9 +31,13 @@ export type RecoverServices = {
   readonly emit: (event: RunEvent) => void
 }
 
-/** Resolves with what is wrong and stays wrong: for the report, and for exit code 3. */
+/**
+ * Resolves with what is wrong and stays wrong: for the report, and for exit code 3. Deletes that are
+ * refused are told by `deletions`, once per server.
+ */
 export async function recover(
   services: RecoverServices,
+  deletions: Deletions,
   signal: AbortSignal,
 ): Promise<readonly SpillwayError[]> {
   const { catalog, emit } = services
@@ -41,7 +47,8 @@ export async function recover(
     emit({ kind: 'recovering', archives: interrupted.length, copies: unsettled.length })
   }
   const problems: SpillwayError[] = []
-  for (const copy of unsettled) {
+  await finishDeletes(services, deletions, unsettled, signal)
+  for (const copy of unsettled.filter(({ state }) => state !== 'deleting')) {
     const problem = await settle(services, copy, signal)
     if (problem) problems.push(problem)
   }
@@ -94,10 +101,6 @@ async function settleWith(
   signal: AbortSignal,
 ): Promise<'stored' | 'failed' | 'deleted' | 'open'> {
   const { headDelaysMs } = DELIVERY_LIMITS
-  if (copy.state === 'deleting') {
-    await removeDamaged({ catalog, storage }, copy.id, copy, signal)
-    return 'deleted'
-  }
   const archive = await catalog.findArchive(copy.archiveId)
   const ageMs = Date.now() - (archive.endedAt ?? archive.startedAt).getTime()
   const open = {

@@ -1,16 +1,27 @@
-// Restores one archive into a folder of its own.
+// Restores an archive, or a part of it, into a folder.
 //
-// The archive is unpacked while it arrives, so nothing needs room twice. What the catalog knows of it
-// (members, bytes, checksum) is compared as soon as it can be; until then the folder is closed to
-// others, and after a failure the message says that it is incomplete.
+// It is read by position: of a part only the frames that are needed, and a damaged frame costs nothing but
+// the members in it. An archive whose index is damaged is read from its first byte. What the catalog knows
+// of a whole archive (members, bytes, checksum) is compared in the end; after a failure the message says
+// that the folder is incomplete.
 
 import { mkdir, readdir, rmdir } from 'node:fs/promises'
 import { dirname, resolve } from 'node:path'
-import { messageOf, SpillwayError } from '../domain/errors.ts'
+import { isFailure, messageOf, SpillwayError } from '../domain/errors.ts'
+import { memberMissing, planRestore, planWhole } from './restore-plan.ts'
 import { openArchiveBytes } from './archive-bytes.ts'
+import { parsePathPattern, plainPath } from '../pack/extract-patterns.ts'
+import { specsOf } from '../pack/extract-select.ts'
+import { withArchiveInUse } from './archive-in-use.ts'
+import type { ArchiveBytes } from './archive-bytes.ts'
+import type { ArchiveTail } from '../pack/archive-tail.ts'
 import type { ArchiveWithCopies, Catalog } from '../catalog/catalog.ts'
 import type { Config } from '../domain/config.ts'
+import type { IndexedMember } from '../pack/member-record.ts'
 import type { OpenStorage } from './server-pool.ts'
+import type { OverwriteRule } from '../pack/extract-overwrite.ts'
+import type { PathSpec } from '../pack/extract-patterns.ts'
+import type { RestorePlan } from './restore-plan.ts'
 import type { Unpacker, UnpackResult } from '../pack/unpacker.ts'
 import type { Warning } from '../domain/archive.ts'
 
@@ -23,7 +34,7 @@ export type RestoreServices = {
 }
 
 export type RestoreProgress = {
-  /** Of the archive. */
+  /** Of the archive: read so far, and to be read in all. */
   readonly readBytes: number
   readonly totalBytes: number
   readonly sourceBytes: number
@@ -33,8 +44,13 @@ export type RestoreProgress = {
 export type RestoreInput = {
   /** An id, a unique prefix of one, a file name, or `latest:SOURCE`. */
   readonly archive: string
-  /** Created when it is missing; its parent is not. Must be empty. */
+  /** Exact or with wildcards, relative to the archived folder; none: everything. */
+  readonly paths?: readonly string[]
+  /** Created when it is missing; its parent is not. Must be empty unless `overwrite` is given. */
   readonly to: string
+  /** How many leading parts of every path are left out. */
+  readonly strip?: number
+  readonly overwrite?: OverwriteRule | undefined
   readonly onProgress?: (progress: RestoreProgress) => void
 }
 
@@ -44,16 +60,28 @@ export type Restored = {
   readonly to: string
   readonly memberCount: number
   readonly sourceBytes: number
+  /** Of the archive, as it came over the line. */
+  readonly readBytes: number
   readonly seconds: number
   /** `spool` or a server's label; several, in order, when one failed half way. */
   readonly from: readonly string[]
+  /** Left as they were in the folder. */
+  readonly keptCount: number
+  /** Could not be given back: their bytes are damaged in every copy. */
+  readonly lostCount: number
+  readonly lost: readonly string[]
   readonly warningCount: number
   readonly warnings: readonly Warning[]
 }
 
+export type PlannedRestore = RestorePlan & {
+  readonly archive: ArchiveWithCopies
+  readonly from: readonly string[]
+}
+
 /**
- * Rejects with ARCHIVE_MISSING, ARCHIVE_CORRUPT, ARCHIVE_REFUSED, RESTORE_FAILED, INTERRUPTED, or with
- * why no copy could be read. What was written until then stays.
+ * Rejects with ARCHIVE_MISSING, MEMBER_MISSING, ARCHIVE_CORRUPT, ARCHIVE_REFUSED, RESTORE_FAILED,
+ * INTERRUPTED, or with why no copy could be read. What was written until then stays.
  */
 export async function restoreArchive(
   services: RestoreServices,
@@ -61,43 +89,113 @@ export async function restoreArchive(
   signal: AbortSignal,
 ): Promise<Restored> {
   const startedMs = performance.now()
-  const archive = await services.catalog.findArchive(input.archive)
-  const source = await openArchiveBytes(services, archive, signal)
+  return withArchiveInUse(services, input.archive, async (archive) => {
+    const bytes = await openArchiveBytes(services, archive, signal)
+    try {
+      const done = await restoreFrom(services, { ...input, row: archive, bytes }, signal)
+      return { ...done, seconds: (performance.now() - startedMs) / 1_000 }
+    } finally {
+      bytes.close()
+    }
+  })
+}
+
+/** The same up to where something would be written. ARCHIVE_CORRUPT: its index cannot be read. */
+export async function planOfRestore(
+  services: Omit<RestoreServices, 'unpacker'>,
+  input: Pick<RestoreInput, 'archive' | 'paths'>,
+  signal: AbortSignal,
+  onMember: (member: IndexedMember) => void,
+): Promise<PlannedRestore> {
+  return withArchiveInUse(services, input.archive, async (archive) => {
+    const bytes = await openArchiveBytes(services, archive, signal)
+    try {
+      const tail = await bytes.openTail()
+      if (tail === undefined)
+        throw new SpillwayError(
+          'ARCHIVE_CORRUPT',
+          `the index of ${archive.file} is damaged: it can be restored, but not looked into first`,
+        )
+      const texts = input.paths ?? []
+      const specs = await specsOf((path) => tail.findMember(path), texts)
+      const plan = await planRestore(tail, { texts, specs }, onMember)
+      return { ...plan, archive, from: bytes.from() }
+    } finally {
+      bytes.close()
+    }
+  })
+}
+
+type Opened = RestoreInput & { readonly row: ArchiveWithCopies; readonly bytes: ArchiveBytes }
+
+async function restoreFrom(
+  { unpacker }: RestoreServices,
+  input: Opened,
+  signal: AbortSignal,
+): Promise<Omit<Restored, 'seconds'>> {
+  const { row, bytes, overwrite, strip = 0 } = input
+  const ready = await lookInto(input)
   const to = resolve(input.to)
   const before = await createFolder(to)
-
-  let readBytes = 0
-  async function* counted(): AsyncGenerator<Uint8Array> {
-    for await (const chunk of source.bytes) {
-      readBytes += chunk.length
-      yield chunk
-    }
-  }
   const onProgress = (progress: { sourceBytes: number; memberCount: number }) =>
-    input.onProgress?.({ ...progress, readBytes, totalBytes: source.sizeBytes })
+    input.onProgress?.({ ...progress, readBytes: bytes.readBytes(), totalBytes: ready.totalBytes })
+  const { memberCount: memberCountMax, sourceBytes: sourceBytesMax } = row
+  const limits = { memberCountMax, sourceBytesMax }
+  const tree = { directory: to, paths: ready.specs, strip, overwrite, onProgress, ...limits }
   let result: UnpackResult
   try {
-    const { memberCount: memberCountMax, sourceBytes: sourceBytesMax } = archive
-    const limits = { memberCountMax, sourceBytesMax }
-    result = await services.unpacker.unpack(
-      { archive: counted(), directory: to, onProgress, ...limits },
-      signal,
-    )
-    compare(archive, result)
+    const { tail } = ready
+    const [archive, reopen] = [bytes.stream(), () => bytes.stream()]
+    result =
+      tail === undefined
+        ? await unpacker.unpack({ ...tree, archive, reopen, isSalvage: true }, signal)
+        : await unpacker.unpackParts({ ...tree, tail }, signal)
+    if (ready.isWhole && result.lostCount === 0) compare(row, result)
+    if (!ready.isWhole && tail === undefined && isNothing(result))
+      throw memberMissing(input.paths ?? [])
   } catch (error) {
-    throw await explained(error, to, before)
+    throw await explained(error, to, before, overwrite !== undefined)
   }
-  const warnings = [...source.warnings(), ...result.warnings]
-  return {
-    archive,
-    to,
-    memberCount: result.memberCount,
-    sourceBytes: result.sourceBytes,
-    seconds: (performance.now() - startedMs) / 1_000,
-    from: source.from(),
-    warningCount: source.warnings().length + result.warningCount,
-    warnings,
+  const { memberCount, sourceBytes, keptCount, lostCount, lost } = result
+  const warnings = [...bytes.warnings(), ...result.warnings]
+  const warningCount = bytes.warnings().length + result.warningCount
+  const given = { memberCount, sourceBytes, keptCount, lostCount, lost, warningCount, warnings }
+  return { archive: row, to, ...given, readBytes: bytes.readBytes(), from: bytes.from() }
+}
+
+type Ready = {
+  /** undefined: to be read from its first byte. */
+  readonly tail: ArchiveTail | undefined
+  readonly specs: readonly PathSpec[]
+  readonly isWhole: boolean
+  readonly totalBytes: number
+}
+
+/** Before anything is written: what is meant, is there. */
+async function lookInto({ bytes, paths: texts = [] }: Opened): Promise<Ready> {
+  const isWhole = texts.every((text) => plainPath(text) === '')
+  const tail = await bytes.openTail()
+  try {
+    if (tail !== undefined && isWhole)
+      return { tail, specs: [], isWhole, totalBytes: (await planWhole(tail)).readBytes }
+    if (tail !== undefined) {
+      const specs = await specsOf((path) => tail.findMember(path), texts)
+      const { readBytes } = await planRestore(tail, { texts, specs })
+      return { tail, specs, isWhole, totalBytes: readBytes }
+    }
+  } catch (error) {
+    // Damaged where it is needed now. What the tar itself says is as good.
+    if (!isFailure(error, 'ARCHIVE_CORRUPT')) throw error
   }
+  const specs = texts.map((text): PathSpec => {
+    const { isGlob, base } = parsePathPattern(text)
+    return isGlob ? { kind: 'glob', text } : { kind: 'exact', path: base }
+  })
+  return { tail: undefined, specs, isWhole, totalBytes: bytes.sizeBytes }
+}
+
+function isNothing({ memberCount, keptCount, lostCount }: UnpackResult): boolean {
+  return memberCount + keptCount + lostCount === 0
 }
 
 /** How the folder was found. */
@@ -135,13 +233,16 @@ async function isEmpty(path: string): Promise<boolean> {
 
 /** An archive that unpacks well may still be another one, or miss its last members. */
 function compare(archive: ArchiveWithCopies, result: UnpackResult): void {
-  const facts = ['memberCount', 'sourceBytes', 'sha256'] as const
-  for (const fact of facts) {
-    const [expected, found] = [archive[fact], result[fact]]
-    if (expected !== undefined && expected !== found)
+  const found = {
+    memberCount: result.readMemberCount,
+    sourceBytes: result.readSourceBytes,
+    sha256: result.sha256,
+  }
+  for (const fact of ['memberCount', 'sourceBytes', 'sha256'] as const) {
+    if (archive[fact] !== undefined && archive[fact] !== found[fact])
       throw new SpillwayError(
         'ARCHIVE_CORRUPT',
-        `${archive.file} is not what was archived: its ${NAMES[fact]} is ${found}, the catalog says ${expected}`,
+        `${archive.file} is not what was archived: its ${NAMES[fact]} is ${found[fact]}, the catalog says ${archive[fact]}`,
       )
   }
 }
@@ -153,8 +254,13 @@ const NAMES = {
 } as const
 
 /** Says what became of the folder; one that we created in vain goes again. */
-async function explained(error: unknown, to: string, before: Before): Promise<unknown> {
-  if (before === 'in use') return error
+async function explained(
+  error: unknown,
+  to: string,
+  before: Before,
+  isOverwriting: boolean,
+): Promise<unknown> {
+  if (before === 'in use' && !isOverwriting) return error
   if (await isEmpty(to)) {
     // Best effort: an empty folder harms nobody.
     if (before === 'created') await rmdir(to).catch(() => undefined)
@@ -162,7 +268,8 @@ async function explained(error: unknown, to: string, before: Before): Promise<un
   }
   if (!(error instanceof SpillwayError)) return error
   const { code, facts, hint } = error
-  return new SpillwayError(code, `${error.message}; ${to} is incomplete`, {
+  const state = before === 'in use' ? 'may hold only a part of it' : 'is incomplete'
+  return new SpillwayError(code, `${error.message}; ${to} ${state}`, {
     cause: error,
     facts,
     ...(hint === undefined ? {} : { hint }),

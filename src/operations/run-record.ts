@@ -7,6 +7,7 @@ import { runExit, runOutcome } from '../domain/run-report.ts'
 import { shownState } from '../domain/archive.ts'
 import type { ArchiveWithCopies, Catalog } from '../catalog/catalog.ts'
 import type { Config } from '../domain/config.ts'
+import type { Deletions } from './deletions.ts'
 import type { PackResult } from '../pack/packer.ts'
 import type {
   ReportedArchive,
@@ -43,10 +44,12 @@ export class RunRecord {
   readonly #sources = new Map<string, ReportedSource>()
   readonly #failures: number[] = []
   readonly #warnings: string[] = []
+  readonly #deletions: Deletions
   #endedBy: string | undefined
 
-  constructor(services: RecordServices, planned: readonly Source[]) {
+  constructor(services: RecordServices, planned: readonly Source[], deletions: Deletions) {
     this.#services = services
+    this.#deletions = deletions
     this.#planned = planned
   }
 
@@ -62,13 +65,15 @@ export class RunRecord {
 
   /** Of a source, or of an archive of it that waits. */
   failed(name: string, error: unknown): void {
-    this.#failures.push(failureOf(error).exit)
-    this.#source(name, { outcome: 'failed', code: codeOf(error), message: tellingOf(error) })
+    const { exit } = failureOf(error)
+    this.#failures.push(exit)
+    const outcome = exit === 3 ? 'warnings' : 'failed'
+    this.#source(name, { outcome, code: codeOf(error), message: tellingOf(error) })
   }
 
   problem(error: SpillwayError): void {
     // A lost archive is a failure; a copy that cannot be settled yet is a warning.
-    if (isFailure(error, 'ARCHIVE_LOST')) this.#failures.push(error.failure.exit)
+    if (isFailure(error, 'ARCHIVE_LOST', 'ARCHIVE_CORRUPT')) this.#failures.push(error.failure.exit)
     this.hasWarnings = true
     this.#warnings.push(error.message)
     this.#services.emit({ kind: 'warning', about: undefined, message: error.message })
@@ -83,7 +88,7 @@ export class RunRecord {
     this.#failures.push(exit)
   }
 
-  async report(): Promise<RunReport> {
+  async report(notices: readonly string[] = []): Promise<RunReport> {
     for (const { name } of this.#planned) {
       if (this.#endedBy === undefined || this.#sources.has(name)) continue
       const message = 'the run ended before its turn'
@@ -94,7 +99,7 @@ export class RunRecord {
     const warnings = [...this.#warnings, ...this.#services.pool.warnings]
     const exit = runExit({
       failures: this.#failures,
-      hasWarnings: this.hasWarnings || warnings.length > 0,
+      hasWarnings: this.hasWarnings || this.#deletions.hasWarnings || warnings.length > 0,
     })
     return {
       outcome: runOutcome(exit),
@@ -103,6 +108,8 @@ export class RunRecord {
       seconds: (performance.now() - this.#begun) / 1_000,
       sources: [...this.#sources.values()],
       archives,
+      retention: this.#deletions.report(),
+      notices,
       warnings,
     }
   }
@@ -157,6 +164,7 @@ export class RunRecord {
     const before = this.#sources.get(name)
     // A source whose waiting archive failed again is not made good by tonight's archive.
     if (before?.outcome === 'failed' && outcome.outcome !== 'failed') return
+    if (before?.outcome === 'warnings' && outcome.outcome === 'ok') return
     this.#sources.set(name, { name, ...outcome })
   }
 }

@@ -4,47 +4,58 @@
 // A failing source never stops the others. Only a failing catalog or an interrupt ends a run early.
 
 import { archiveSource } from './archive-source.ts'
+import { copyCatalog } from './catalog-snapshot.ts'
 import { deliver, noServerLeft } from './deliver.ts'
 import { dirname } from 'node:path'
 import { failureOf, isFailure, messageOf, SpillwayError } from '../domain/errors.ts'
 import { fileSize, prepareSpool, trimSpool } from './spool.ts'
-import { keepsEverything } from '../domain/keep-policy.ts'
+import { createMakeRoom, prune } from './prune.ts'
+import { Deletions } from './deletions.ts'
+import { catchUpHistory } from './record-history.ts'
+import { noteForecast, verifyShare } from './nightly-share.ts'
 import { recover } from './recover.ts'
 import { requireServers } from '../config/parse.ts'
 import { RunRecord } from './run-record.ts'
 import { SpoolContent } from './spool-content.ts'
 import type { ArchiveServices } from './archive-source.ts'
+import type { PruneServices } from './prune.ts'
 import type { ReportedAttempt, RunReport } from '../domain/run-report.ts'
 import type { Source } from '../domain/source.ts'
 
-export type RunServices = ArchiveServices
+export type RunServices = ArchiveServices & PruneServices
 
 /**
  * Resolves with the report, whatever went wrong with sources, servers or archives; its `exit` is the
  * run's. Rejects when there is nothing to report about: no servers, an unknown source.
  */
 export async function run(
-  services: RunServices,
+  given: RunServices,
   input: { readonly sourceNames: readonly string[] },
   signal: AbortSignal,
 ): Promise<RunReport> {
-  const sources = chooseSources(services, input.sourceNames)
-  const { config } = services
+  const sources = chooseSources(given, input.sourceNames)
+  const { config } = given
   requireServers(config)
-  const record = new RunRecord(services, sources)
+  const deletions = new Deletions()
+  const services = { ...given, makeRoom: createMakeRoom(given, deletions) }
+  const record = new RunRecord(services, sources, deletions)
   try {
     // A ledger that is off by a byte could overrun a limit: nothing is sent on its word.
     await services.catalog.check()
     await services.catalog.registerServers(config.servers)
     await prepareSpool(config.spoolDir, await holdsArchives(services))
-    for (const problem of await recover(services, signal)) record.problem(problem)
+    for (const problem of await recover(services, deletions, signal)) record.problem(problem)
     await sendWaiting(services, record, signal)
     for (const source of sources) await runSource(services, source, record, signal)
-    noteRetention(services, sources)
+    for (const problem of await catchUpHistory(services, signal)) record.problem(problem)
+    await prune(services, { sources, deletions }, signal)
+    for (const problem of await verifyShare(services, signal)) record.problem(problem)
+    // Last: the copy holds what this run did.
+    for (const problem of await copyCatalog(services, signal)) record.problem(problem)
   } catch (error) {
     record.ended(error)
   }
-  const report = await record.report()
+  const report = await record.report(await noteForecast(services, new Date()))
   const { outcome, exit, seconds } = report
   const stored = report.archives.filter(({ state }) => state === 'stored')
   services.emit({
@@ -107,6 +118,7 @@ async function sendWaiting(
       content: SpoolContent.whole(localPath, sizeBytes),
       holders: new Set(holding.map(({ identity }) => identity)),
       copiesMissing: config.copies - storedCopies,
+      copiesStored: storedCopies,
       attempts,
     }
     try {
@@ -149,13 +161,14 @@ async function runSource(
 ): Promise<void> {
   const { config, emit } = services
   try {
-    const { row, packed, delivery, result, localPath } = await archiveSource(
+    const { row, packed, delivery, result, localPath, historyProblems } = await archiveSource(
       services,
       source,
       ({ row, packed, attempts }) => record.begin({ id: row.id, packed, attempts }),
       signal,
     )
     if (result.hasSickServer) record.hasWarnings = true
+    for (const problem of historyProblems) record.problem(problem)
     for (const { path, reason } of packed.notes)
       emit({ kind: 'note', about: path, message: reason })
     for (const { path, reason } of packed.warnings)
@@ -191,14 +204,4 @@ function codeOf(error: unknown): string {
 function endsRun(error: unknown): boolean {
   const { exit } = failureOf(error)
   return exit === 130 || (exit >= 40 && exit < 50)
-}
-
-function noteRetention({ emit }: RunServices, sources: readonly Source[]): void {
-  const kept = sources.filter((source) => !keepsEverything(source.keep)).map(({ name }) => name)
-  if (kept.length === 0) return
-  emit({
-    kind: 'note',
-    about: undefined,
-    message: `KEEP_* is set for ${kept.join(', ')}, but this version does not prune yet: nothing was deleted`,
-  })
 }

@@ -126,13 +126,21 @@ export async function roomInSpool(input: {
   return roomBytes
 }
 
-/** Removes the spool files of stored archives, but for the newest `localKeep` of their source. */
+/**
+ * Removes the spool files of stored archives, but for the newest `localKeep` of their source, and what
+ * a process that died had brought back from a server.
+ */
 export async function trimSpool(input: {
   readonly catalog: Catalog
   readonly host: string
   readonly copies: number
   readonly localKeep: number
 }): Promise<void> {
+  for (const { id, localPath } of await input.catalog.openFetches()) {
+    for (const path of localPath === undefined ? [] : [localPath, finishedPath(localPath)])
+      await dropFile(path)
+    await input.catalog.endFetch(id)
+  }
   const ready = await input.catalog.archives({ host: input.host, states: ['ready'] })
   const keptBySource = new Map<string, number>()
   for (const archive of ready.filter((each) => isStored(each, input.copies))) {

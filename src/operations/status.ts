@@ -4,12 +4,17 @@
 // No server is asked: this is what the last run found out, and it says when.
 
 import type { Catalog, Health, ServerRow } from '../catalog/catalog.ts'
+import { FORECAST_NIGHTS, forecastWarnings } from '../domain/forecast.ts'
+import type { Forecast } from '../domain/forecast.ts'
 import type { ArchiveId } from '../domain/archive.ts'
 import type { Config } from '../domain/config.ts'
 import { spareBytesOf } from '../domain/placement.ts'
 import { bucketOf } from '../domain/server.ts'
-import type { Server } from '../domain/server.ts'
+import type { Server, ServerIdentity } from '../domain/server.ts'
 import type { Source } from '../domain/source.ts'
+import { forecastOf } from './forecast.ts'
+import { NO_TRUST, problemsOf, trustOf } from './trust.ts'
+import type { ServerTrust, StatusProblem } from './trust.ts'
 
 export type ServerStatus = {
   /** null: not configured any more; its archives are still counted. */
@@ -29,6 +34,10 @@ export type ServerStatus = {
   readonly health: Health
   readonly healthReason: string | null
   readonly checkedAt: string | null
+  readonly trust: ServerTrust
+  /** As the forecast has it; null: not within its nights, or there is none. */
+  readonly fullInNights: number | null
+  readonly fullOn: string | null
 }
 
 export type SourceStatus = {
@@ -43,6 +52,8 @@ export type SourceStatus = {
   /** Set when the newest try of this source failed: when, and why. */
   readonly failedAt: string | null
   readonly failedReason: string | null
+  /** By which an archive is larger than that of the night before; null: too little history. */
+  readonly growthBytesPerNight: number | null
 }
 
 export type WaitingArchive = {
@@ -59,31 +70,65 @@ export type Status = {
   readonly sources: readonly SourceStatus[]
   /** Oldest first, as the next run will send them. */
   readonly waiting: readonly WaitingArchive[]
+  /** What verifying found and nobody has settled yet. */
+  readonly problems: readonly StatusProblem[]
+  readonly forecast: StatusForecast
+}
+
+export type StatusForecast = {
+  /** How far it looks. */
+  readonly nights: number
+  /** When no archive finds room any more, on all servers together; null: not within these nights. */
+  readonly fullInNights: number | null
+  /** The UTC day of that night. */
+  readonly fullOn: string | null
+  /** Why there is no forecast; null: there is one. */
+  readonly reason: string | null
+  /** What is less than fourteen nights away. */
+  readonly warnings: readonly string[]
 }
 
 /** `catalog` undefined: nothing was ever archived here. */
 export async function statusOf({
   config,
   catalog,
+  now = new Date(),
 }: {
   readonly config: Config
   readonly catalog: Catalog | undefined
+  readonly now?: Date
 }): Promise<Status> {
+  const found = catalog === undefined ? undefined : await forecastOf({ config, catalog }, now)
+  const trust = await trustOf(catalog)
+  const more = (identity: ServerIdentity) => ({
+    trust: trust.get(identity) ?? NO_TRUST,
+    fullInNights: found?.servers.get(identity)?.fullInNights ?? null,
+    fullOn: found?.servers.get(identity)?.fullOn ?? null,
+  })
   const rows = (await catalog?.servers()) ?? []
   const rowOf = new Map(rows.map((row) => [row.identity, row]))
-  const configured = config.servers.map((server) =>
-    configuredStatus(server, rowOf.get(server.identity)),
-  )
+  const configured = config.servers.map((server) => ({
+    ...configuredStatus(server, rowOf.get(server.identity)),
+    ...more(server.identity),
+  }))
   const identities = new Set(config.servers.map(({ identity }) => identity))
-  const left = rows.filter(({ identity }) => !identities.has(identity)).map(leftStatus)
+  const left = rows.filter(({ identity }) => !identities.has(identity))
+  const leftServers = left.map((row) => ({ ...leftStatus(row), ...more(row.identity) }))
   const sources: SourceStatus[] = []
-  for (const source of config.sources)
-    sources.push(await sourceStatus(source, catalog, config.serverId))
+  for (const source of config.sources) {
+    const trend = found?.sources.find(({ name }) => name === source.name)
+    const growthBytesPerNight = trend?.growthBytesPerNight ?? null
+    const status = await sourceStatus(source, catalog, config.serverId)
+    sources.push({ ...status, growthBytesPerNight })
+  }
   const waiting = (await catalog?.waitingArchives(config.copies)) ?? []
   return {
     serverId: config.serverId,
     // One that holds nothing and is not configured has no news for anybody.
-    servers: [...configured, ...left.filter(({ archives, usedBytes }) => archives + usedBytes > 0)],
+    servers: [
+      ...configured,
+      ...leftServers.filter(({ archives, usedBytes }) => archives + usedBytes > 0),
+    ],
     sources,
     waiting: waiting.map(({ id, source, file, sizeBytes, startedAt }) => ({
       id,
@@ -92,10 +137,21 @@ export async function statusOf({
       sizeBytes: sizeBytes ?? null,
       createdAt: startedAt.toISOString(),
     })),
+    problems: await problemsOf(catalog, config, rows),
+    forecast: forecastStatus(found, config),
   }
 }
 
-function configuredStatus(server: Server, row: ServerRow | undefined): ServerStatus {
+function forecastStatus(found: Forecast | undefined, { servers }: Config): StatusForecast {
+  const nothing = { nights: FORECAST_NIGHTS, fullInNights: null, fullOn: null, warnings: [] }
+  if (found === undefined) return { ...nothing, reason: 'nothing was archived yet' }
+  const { nights, fullInNights, fullOn, reason } = found
+  return { nights, fullInNights, fullOn, reason, warnings: forecastWarnings(found, servers) }
+}
+
+type Counted = Omit<ServerStatus, 'trust' | 'fullInNights' | 'fullOn'>
+
+function configuredStatus(server: Server, row: ServerRow | undefined): Counted {
   const { number, label, endpoint, limitBytes, isEnabled } = server
   return {
     number,
@@ -109,7 +165,7 @@ function configuredStatus(server: Server, row: ServerRow | undefined): ServerSta
   }
 }
 
-function leftStatus(row: ServerRow): ServerStatus {
+function leftStatus(row: ServerRow): Counted {
   const { label, endpoint, bucket } = row
   return {
     number: null,
@@ -140,7 +196,7 @@ async function sourceStatus(
   { name, path }: Source,
   catalog: Catalog | undefined,
   host: string,
-): Promise<SourceStatus> {
+): Promise<Omit<SourceStatus, 'growthBytesPerNight'>> {
   const last = await catalog?.lastGood(name)
   const [newest] = (await catalog?.archives({ source: name, host, limit: 1 })) ?? []
   const failed = newest?.state === 'failed' ? newest : undefined

@@ -5,15 +5,18 @@
 // manifest or its seek table has of it, and sizes are bounded before anything is decompressed.
 
 import { createHash } from 'node:crypto'
-import { SpillwayError } from '../domain/errors.ts'
-import { FRAME_BYTES_MAX, FRAME_COMPRESSED_MAX } from './frame-bounds.ts'
+import { FRAME_COMPRESSED_MAX } from './frame-bounds.ts'
 import { FrameTable } from './frame-table.ts'
 import type { FramePlace } from './frame-table.ts'
-import { decodeDirectory, FIRST_PATH_BYTES_MAX } from './index-directory.ts'
-import type { IndexDirectory, MemberBlock } from './index-directory.ts'
+import { asBuffer, blocksUnder, corrupt, firstBlockFor } from './index-blocks.ts'
+import { IndexBlocks, membersIn } from './index-blocks.ts'
+import type { ReadRange } from './index-blocks.ts'
+import { decodeDirectory } from './index-directory.ts'
+import type { IndexDirectory } from './index-directory.ts'
 import { MANIFEST_PAYLOAD_MAX, parseManifest } from './manifest.ts'
 import type { Manifest } from './manifest.ts'
-import { comparePaths, decodeMembers } from './member-record.ts'
+import { isBelow } from './extract-patterns.ts'
+import { comparePaths } from './member-record.ts'
 import type { IndexedMember } from './member-record.ts'
 import {
   checksumOf,
@@ -27,8 +30,7 @@ import { MANIFEST_MAGIC, SKIPPABLE_HEADER_BYTES, skippablePayload } from './skip
 import type { ByteString } from './tar-header.ts'
 import { decompressFrame } from './zstd.ts'
 
-/** Exactly `sizeBytes` bytes from there; rejects with a SpillwayError of its own when it cannot. */
-export type ReadRange = (offsetBytes: number, sizeBytes: number) => Promise<Uint8Array>
+export type { ReadRange } from './index-blocks.ts'
 
 // One read holds the manifest (64 KiB at most) and a seek table of 5 000 frames, so 20 GB of tar.
 const TAIL_BYTES = 128 * 1024
@@ -40,10 +42,17 @@ export async function openArchiveTail(
 ): Promise<ArchiveTail> {
   const at = Math.max(0, fileBytes - TAIL_BYTES)
   const tail = await readExactly(readRange, at, fileBytes - at)
-  const read: ReadRange = async (offsetBytes, sizeBytes) =>
-    offsetBytes >= at
-      ? tail.subarray(offsetBytes - at, offsetBytes - at + sizeBytes)
-      : readExactly(readRange, offsetBytes, sizeBytes)
+  const read: ReadRange = async (offsetBytes, sizeBytes, check) => {
+    if (offsetBytes < at) return readExactly(readRange, offsetBytes, sizeBytes, check)
+    const bytes = tail.subarray(offsetBytes - at, offsetBytes - at + sizeBytes)
+    try {
+      await check?.(bytes)
+    } catch {
+      // Another copy may have these bytes as they should be; whoever asked looks at them again.
+      return readExactly(readRange, offsetBytes, sizeBytes, check)
+    }
+    return bytes
+  }
   const seekAt = fileBytes - seekTableBytes(parseSeekFooter(tail))
   // The last frame before the seek table is the manifest, so the table's last entry is its size.
   const last = await read(fileBytes - SEEK_FOOTER_BYTES - SEEK_ENTRY_BYTES, SEEK_ENTRY_BYTES)
@@ -61,6 +70,7 @@ export class ArchiveTail {
   readonly manifest: Manifest
   readonly #read: ReadRange
   readonly #fileBytes: number
+  readonly #blocks: IndexBlocks
   #directory: Promise<IndexDirectory> | undefined
   #frames: Promise<FrameTable> | undefined
 
@@ -68,6 +78,7 @@ export class ArchiveTail {
     this.manifest = manifest
     this.#read = read
     this.#fileBytes = fileBytes
+    this.#blocks = new IndexBlocks(read, fileBytes)
   }
 
   /** By its path without a slash at its end; '' is the archived folder. undefined: not there. */
@@ -79,10 +90,12 @@ export class ArchiveTail {
 
   /** The member and, where it is a folder, everything below it, in the order of the archive. */
   async *membersUnder(path: ByteString): AsyncGenerator<IndexedMember> {
-    const prefix = path === '' ? '' : `${path}/`
-    for await (const member of this.membersFrom(path)) {
-      if (member.path !== path && !member.path.startsWith(prefix)) return
-      yield member
+    const blocks = blocksUnder((await this.directory()).members, path)
+    for await (const block of this.#blocks.loadAll(blocks)) {
+      for (const member of membersIn(block)) {
+        if (member.path === path || isBelow(member.path, path)) yield member
+        else if (comparePaths(member.path, path) > 0) return
+      }
     }
   }
 
@@ -90,8 +103,24 @@ export class ArchiveTail {
   async *membersFrom(path: ByteString): AsyncGenerator<IndexedMember> {
     const { members } = await this.directory()
     for (const block of members.slice(firstBlockFor(members, path))) {
-      for (const member of await this.#membersOf(block))
+      const bytes = await this.#blocks.load(block)
+      for (const member of membersIn({ block, bytes }))
         if (comparePaths(member.path, path) >= 0) yield member
+    }
+  }
+
+  /** Members with bytes in this stretch of the tar. */
+  async *membersBetween(fromBytes: number, toBytes: number): AsyncGenerator<IndexedMember> {
+    const { members } = await this.directory()
+    const after = members.findIndex(({ firstOffsetBytes }) => firstOffsetBytes > fromBytes)
+    const first = Math.max(0, (after === -1 ? members.length : after) - 1)
+    for (const block of members.slice(first)) {
+      if (block.firstOffsetBytes >= toBytes) return
+      const bytes = await this.#blocks.load(block)
+      for (const member of membersIn({ block, bytes })) {
+        if (member.offsetBytes >= toBytes) return
+        if (member.offsetBytes + member.spanBytes > fromBytes) yield member
+      }
     }
   }
 
@@ -108,19 +137,49 @@ export class ArchiveTail {
   /** The SHA-256 of tar frames, in order. */
   async *frameHashes(): AsyncGenerator<Buffer> {
     for (const block of (await this.directory()).hashes) {
-      const bytes = await this.#readBlock(block)
+      const bytes = await this.#blocks.load(block)
       if (bytes.length !== block.frameCount * 32) throw corrupt('its frame hashes are damaged')
       for (let at = 0; at < bytes.length; at += 32) yield bytes.subarray(at, at + 32)
     }
   }
 
-  /** The tar bytes of one frame, checked against its entry in the seek table. */
+  /** Stored bytes of frames, as they are: `decodeFrame` checks them. */
+  async readStored(offsetBytes: number, sizeBytes: number): Promise<Buffer> {
+    return asBuffer(await this.#read(offsetBytes, sizeBytes))
+  }
+
+  /** The tar bytes of one frame, checked. */
   async readFrame(place: FramePlace): Promise<Buffer> {
-    const { fileOffsetBytes, storedBytes, rawBytes, checksum, number } = place
+    return (await this.readWholeFrame(place)).bytes
+  }
+
+  /** One frame as it is stored and as tar, checked; from another copy where one has it damaged. */
+  async readWholeFrame(
+    place: FramePlace,
+  ): Promise<{ readonly stored: Buffer; readonly bytes: Buffer }> {
+    const { fileOffsetBytes, storedBytes, number } = place
     if (storedBytes > FRAME_COMPRESSED_MAX) throw corrupt(`frame ${number} is too large`)
-    const bytes = await decompressFrame(asBuffer(await this.#read(fileOffsetBytes, storedBytes)))
-    if (bytes.length !== rawBytes || checksumOf(bytes) !== checksum)
-      throw corrupt(`frame ${number} is damaged`)
+    let checked: Buffer | undefined
+    const read = await this.#read(fileOffsetBytes, storedBytes, async (bytes) => {
+      checked = undefined
+      checked = await this.decodeFrame(place, bytes)
+    })
+    const stored = asBuffer(read)
+    return { stored, bytes: checked ?? (await this.decodeFrame(place, stored)) }
+  }
+
+  /**
+   * The tar bytes of one frame, checked against its entry in the seek table. Where that entry itself may be
+   * damaged the index decides, which has a hash of every frame.
+   */
+  async decodeFrame(place: FramePlace, stored: Buffer): Promise<Buffer> {
+    const { storedBytes, rawBytes, checksum, number } = place
+    if (storedBytes > FRAME_COMPRESSED_MAX || stored.length !== storedBytes)
+      throw corrupt(`frame ${number} has another size`)
+    const bytes = await decompressFrame(stored)
+    if (bytes.length === rawBytes && checksumOf(bytes) === checksum) return bytes
+    const isWhole = bytes.length === rawBytes && (await this.#hasHash(number, stored))
+    if (!isWhole) throw corrupt(`frame ${number} is damaged`)
     return bytes
   }
 
@@ -149,69 +208,44 @@ export class ArchiveTail {
   async #readDirectory(): Promise<IndexDirectory> {
     const pieces: Buffer[] = []
     for (const { sha256, ...piece } of this.manifest.directory)
-      pieces.push(await this.#readBlock({ ...piece, sha256: Buffer.from(sha256, 'hex') }))
+      pieces.push(await this.#blocks.readBlock({ ...piece, sha256: Buffer.from(sha256, 'hex') }))
     return decodeDirectory(Buffer.concat(pieces))
   }
 
-  async #membersOf(block: MemberBlock): Promise<IndexedMember[]> {
-    const bytes = await this.#readBlock(block)
-    const members = [...decodeMembers({ bytes, firstOffsetBytes: block.firstOffsetBytes })]
-    if (members.length !== block.memberCount) throw corrupt('its index is damaged')
-    return members
-  }
-
-  async #readBlock(block: {
-    readonly fileOffsetBytes: number
-    readonly storedBytes: number
-    readonly rawBytes: number
-    readonly sha256: Buffer
-  }): Promise<Buffer> {
-    const { fileOffsetBytes, storedBytes, rawBytes, sha256 } = block
-    if (rawBytes > FRAME_BYTES_MAX || storedBytes > FRAME_COMPRESSED_MAX)
-      throw corrupt('a block of its index is too large')
-    if (fileOffsetBytes + storedBytes > this.#fileBytes)
-      throw corrupt('a block of its index lies outside of it')
-    const stored = asBuffer(await this.#read(fileOffsetBytes, storedBytes))
-    if (!createHash('sha256').update(stored).digest().equals(sha256))
-      throw corrupt('a block of its index is damaged')
-    const bytes = await decompressFrame(stored)
-    if (bytes.length !== rawBytes) throw corrupt('a block of its index has another size')
-    return bytes
+  async #hasHash(number: number, stored: Buffer): Promise<boolean> {
+    let first = 0
+    for (const block of (await this.directory()).hashes) {
+      if (number < first + block.frameCount) {
+        const at = 32 * (number - first)
+        const hashes = await this.#blocks.load(block)
+        return sha256Of(stored).equals(hashes.subarray(at, at + 32))
+      }
+      first += block.frameCount
+    }
+    return false
   }
 
   async #readFrameTable(): Promise<FrameTable> {
     const footer = await this.#read(this.#fileBytes - SEEK_FOOTER_BYTES, SEEK_FOOTER_BYTES)
     const sizeBytes = seekTableBytes(parseSeekFooter(asBuffer(footer)))
-    const table = asBuffer(await this.#read(this.#fileBytes - sizeBytes, sizeBytes))
-    return new FrameTable(table, this.#fileBytes, this.manifest)
+    const parse = (table: Buffer) => new FrameTable(table, this.#fileBytes, this.manifest)
+    const check = (table: Buffer): void => void parse(table)
+    return parse(asBuffer(await this.#read(this.#fileBytes - sizeBytes, sizeBytes, check)))
   }
 }
 
-/** The block in which a path lies if it is there, or the one before where first paths were cut. */
-function firstBlockFor(blocks: readonly MemberBlock[], path: ByteString): number {
-  let [low, high] = [0, blocks.length]
-  while (low < high) {
-    const middle = (low + high) >>> 1
-    if (comparePaths(blocks[middle]!.firstPath, path) <= 0) low = middle + 1
-    else high = middle
-  }
-  let number = Math.max(0, low - 1)
-  // A cut path compares lower than the whole one, so the real place may be further in front.
-  while (number > 0 && blocks[number]!.firstPath.length >= FIRST_PATH_BYTES_MAX) number -= 1
-  return number
-}
-
-async function readExactly(read: ReadRange, offset: number, size: number): Promise<Buffer> {
-  const bytes = asBuffer(await read(offset, size))
+async function readExactly(
+  read: ReadRange,
+  offset: number,
+  size: number,
+  check?: (bytes: Buffer) => void | Promise<void>,
+): Promise<Buffer> {
+  const bytes = asBuffer(await read(offset, size, check))
   if (bytes.length !== size)
     throw corrupt(`${size} bytes were asked for at ${offset}, and ${bytes.length} came`)
   return bytes
 }
 
-function asBuffer(bytes: Uint8Array): Buffer {
-  return Buffer.from(bytes.buffer, bytes.byteOffset, bytes.length)
-}
-
-function corrupt(what: string): SpillwayError {
-  return new SpillwayError('ARCHIVE_CORRUPT', `the archive cannot be read: ${what}`)
+function sha256Of(bytes: Buffer): Buffer {
+  return createHash('sha256').update(bytes).digest()
 }

@@ -6,26 +6,37 @@
 import { messageOf, SpillwayError } from '../domain/errors.ts'
 import { FRAME_BYTES_MAX } from './frame-bounds.ts'
 import type { FailureCode, FailureFacts } from '../domain/errors.ts'
-import type { TreeLimits, TreeResult } from './extract-tree.ts'
+import type { ExpectedMember, LinkTarget } from './extract-choice.ts'
+import type { LostMember, PendingLink, TreeInput, TreeResult } from './extract-input.ts'
 import type { UnpackProgress } from './unpacker.ts'
 
 /** One is written while the next is filled: 8 MiB. */
 export const PLACE_COUNT = 2
 
 export type UnpackWorkerData = {
-  readonly directory: string
-  readonly limits: TreeLimits
+  readonly tree: TreeInput
   readonly places: SharedArrayBuffer
 }
 
 export type UnpackOrder =
-  | { readonly kind: 'block'; readonly place: number; readonly sizeBytes: number }
+  | {
+      readonly kind: 'block'
+      readonly place: number
+      readonly sizeBytes: number
+      readonly expected: readonly ExpectedMember[] | undefined
+    }
+  | { readonly kind: 'lose'; readonly members: readonly LostMember[] }
+  | { readonly kind: 'take-links'; readonly countMax: number }
+  | { readonly kind: 'begin-targets'; readonly targets: readonly LinkTarget[] }
   | { readonly kind: 'finish' }
+  | { readonly kind: 'close' }
 
 export type UnpackReport =
   | { readonly kind: 'ready' }
   | { readonly kind: 'written'; readonly place: number; readonly progress: UnpackProgress }
+  | { readonly kind: 'links'; readonly links: readonly PendingLink[] }
   | { readonly kind: 'finished'; readonly result: TreeResult }
+  | { readonly kind: 'closed' }
   | { readonly kind: 'failed'; readonly failure: SentFailure }
 
 /** An error as a message can carry it: classes do not survive the way. */

@@ -31,15 +31,20 @@ export function checkedPath(path: ByteString, kind: TarKind): ByteString {
 
 /** For one line of a message: bytes that cannot be shown as they are become \xNN. */
 export function shownPath(path: ByteString): string {
+  const shown = wholePath(path)
+  return shown.length <= SHOWN_MAX ? shown : `${shown.slice(0, SHOWN_MAX)}...`
+}
+
+/** The same, however long it is: for lists of what must be found again. */
+export function wholePath(path: ByteString): string {
   if (path === '') return '.'
   const bytes = Buffer.from(path, 'latin1')
   const text = isUtf8(bytes) ? bytes.toString('utf8') : path
   const unsafe = isUtf8(bytes) ? /[\\\p{C}\u2028\u2029]/gu : /[^\x20-\x5b\x5d-\x7e]/g
-  const shown = text.replace(unsafe, (character) => {
+  return text.replace(unsafe, (character) => {
     const code = character.codePointAt(0)!
     return code < 0x100 ? `\\x${code.toString(16).padStart(2, '0')}` : `\\u{${code.toString(16)}}`
   })
-  return shown.length <= SHOWN_MAX ? shown : `${shown.slice(0, SHOWN_MAX)}...`
 }
 
 // Paths may have a megabyte; two lines of a terminal tell which one it is.

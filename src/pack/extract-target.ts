@@ -1,12 +1,16 @@
 // The folder that is restored into: empty, ours, and closed to everybody else until it is done. Nobody
-// can then plant a symlink in it, or read what the archive's modes would not let them read.
+// can then plant a symlink in it, or read what the archive's modes would not let them read. With a rule
+// for what is there already it need not be empty, and stays as open as it is: it may be in use.
 
 import * as fs from 'node:fs'
 import { FOLDER_FLAGS, inside, itself } from './extract-folders.ts'
 import { messageOf, SpillwayError } from '../domain/errors.ts'
 
+const { O_RDWR, O_CREAT, O_EXCL, O_NOFOLLOW } = fs.constants
+const NAMELESS_FLAGS = O_RDWR | O_CREAT | O_EXCL | O_NOFOLLOW
+
 /** A descriptor of the folder. Throws RESTORE_FAILED, and has changed nothing then. */
-export function openTarget(directory: string): number {
+export function openTarget(directory: string, mayHoldFiles = false): number {
   let fd: number
   try {
     // The operator's own path may lead through symlinks, and end in one.
@@ -15,7 +19,7 @@ export function openTarget(directory: string): number {
     throw failed(`cannot open the folder ${directory}: ${messageOf(cause)}`, { cause })
   }
   try {
-    claim(fd, directory)
+    claim(fd, directory, mayHoldFiles)
     return fd
   } catch (error) {
     fs.closeSync(fd)
@@ -24,16 +28,25 @@ export function openTarget(directory: string): number {
   }
 }
 
-function claim(fd: number, directory: string): void {
+/** A file in the folder that has no name any more, and so is gone with its descriptor. */
+export function openNameless(rootFd: number): number {
+  const name = inside(rootFd, `.spillway-${process.pid}-${process.hrtime.bigint()}`)
+  const fd = fs.openSync(name, NAMELESS_FLAGS, 0o600)
+  fs.unlinkSync(name)
+  return fd
+}
+
+function claim(fd: number, directory: string, mayHoldFiles: boolean): void {
   if (!fs.existsSync(itself(fd)))
     throw failed('cannot restore without /proc: it keeps every path inside the folder', {
       hint: 'mount /proc',
     })
-  checkEmpty(fd, directory)
+  if (!mayHoldFiles) checkEmpty(fd, directory)
   const { uid, mode } = fs.fstatSync(fd)
   const ownUid = process.geteuid?.()
   if (ownUid !== 0 && uid !== ownUid)
     throw failed(`the folder ${directory} belongs to somebody else`, { hint: HINT })
+  if (mayHoldFiles) return
   fs.fchmodSync(fd, 0o700)
   try {
     // Once more, now that nobody else can add anything.
@@ -54,7 +67,8 @@ function checkEmpty(fd: number, directory: string): void {
   }
 }
 
-const HINT = 'name a folder that does not exist yet, or an empty one of your own'
+const HINT =
+  'name a folder that does not exist yet, or an empty one of your own; or say what to do with files that are there: --overwrite'
 
 function failed(message: string, more: { cause?: unknown; hint?: string }): SpillwayError {
   return new SpillwayError('RESTORE_FAILED', message, more)

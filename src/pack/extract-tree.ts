@@ -2,9 +2,9 @@
 //
 // - Everything is created by name inside the descriptor of its folder, files with O_EXCL and
 //   O_NOFOLLOW; no path is ever resolved through anything that the archive brought.
-// - While members are written the tree holds no symlink at all: those come last, then the attributes
-//   of folders, deepest first. The folder was empty and is closed to others (0700) in the meantime.
-// - Hard links are made only to regular files, and so only to files that this restore wrote.
+// - While members are written the archive's symlinks are not there yet: those come last, then the
+//   attributes of folders, deepest first. A folder that was empty is closed to others (0700) meanwhile.
+// - Hard links are made only to regular files that this restore wrote.
 // - No member replaces another: Spillway never archives a name twice, so two are a reason to refuse.
 //
 // All calls are synchronous (ten times as fast as promises for small files): run it in a worker.
@@ -12,61 +12,66 @@
 import * as fs from 'node:fs'
 import { checkedPath, shownPath } from './extract-paths.ts'
 import { DeferredList } from './extract-deferred.ts'
-import { FolderWay, inside, nameOf, parentOf } from './extract-folders.ts'
-import { openTarget } from './extract-target.ts'
+import { parentOf } from './extract-folders.ts'
+import { LinkTargets } from './extract-link-targets.ts'
+import { openNameless, openTarget } from './extract-target.ts'
 import { AttributeWriter } from './extract-attributes.ts'
 import { makeSpecialFile } from './special-files.ts'
+import { MemberChoice } from './extract-choice.ts'
+import { Placer } from './extract-placer.ts'
 import { restoreFailure, twice } from './extract-failures.ts'
 import { ExtractWarnings } from './extract-warnings.ts'
+import { LostMembers } from './extract-lost.ts'
 import { SpillwayError } from '../domain/errors.ts'
+import type { Attributes, Deferred } from './extract-deferred.ts'
 import type { ByteString } from './tar-header.ts'
-import type { Deferred } from './extract-deferred.ts'
+import type { Chosen, ExpectedMember, LinkTarget } from './extract-choice.ts'
 import type { MemberHandler, ReadMember } from './tar-reader.ts'
-import type { ShownWarning } from './extract-warnings.ts'
-
-export type TreeLimits = {
-  /** More than the catalog knows of: another archive lies at the key, or a hostile one. */
-  readonly memberCountMax: number | undefined
-  readonly sourceBytesMax: number | undefined
-}
-
-export type TreeResult = {
-  readonly memberCount: number
-  readonly sourceBytes: number
-  readonly warningCount: number
-  readonly warnings: readonly ShownWarning[]
-}
+import type { LostMember, PendingLink, TreeInput, TreeResult } from './extract-input.ts'
+import type { Spot } from './extract-placer.ts'
 
 const { O_WRONLY, O_CREAT, O_EXCL, O_NOFOLLOW } = fs.constants
 const CREATE_FLAGS = O_WRONLY | O_CREAT | O_EXCL | O_NOFOLLOW
-const NO_FILE = -1
+
+/** A file that is being written. */
+type OpenFile = Chosen & { readonly fd: number; readonly spot: Spot }
 
 export class TreeWriter implements MemberHandler {
   readonly #rootFd: number
-  readonly #limits: TreeLimits
-  // Two ways, so that a hard link to a file far away does not close the folders at hand.
-  readonly #way: FolderWay
-  readonly #targetWay: FolderWay
+  readonly #limits: Pick<TreeInput, 'memberCountMax' | 'sourceBytesMax'>
+  readonly #choice: MemberChoice
+  readonly #placer: Placer
+  /** Nothing was there and no name is changed: what a member's path is, is its own. */
+  readonly #isPlain: boolean
+  readonly #linkTargets: LinkTargets
   readonly #symlinks: DeferredList
   readonly #folders: DeferredList
+  readonly #links: DeferredList
   readonly #attributes: AttributeWriter
   readonly #warnings = new ExtractWarnings()
+  readonly #lost = new LostMembers()
+  #pendingLinks: Generator<Deferred> | undefined
   #memberCount = 0
   #sourceBytes = 0
+  #read = { memberCount: 0, sourceBytes: 0 }
   #hasRoot = false
-  #member: ReadMember | undefined
-  #path: ByteString = ''
-  #fd = NO_FILE
+  #hasLosses = false
+  #file: OpenFile | undefined
 
-  /** Throws RESTORE_FAILED unless `directory` is ours and empty; closes it to everybody else. */
-  constructor(directory: string, limits: TreeLimits) {
-    this.#limits = limits
-    this.#rootFd = openTarget(directory)
-    this.#way = new FolderWay(this.#rootFd)
-    this.#targetWay = new FolderWay(this.#rootFd)
+  /** Throws RESTORE_FAILED unless `directory` is ours and, without a rule, empty. */
+  constructor(input: TreeInput) {
+    const { overwrite: rule, strip = 0, paths = [] } = input
+    this.#limits = input
+    this.#isPlain = rule === undefined && strip === 0
+    this.#rootFd = openTarget(input.directory, rule !== undefined)
+    this.#linkTargets = new LinkTargets(this.#rootFd)
+    this.#choice = new MemberChoice({ paths, strip, isOrdered: !this.#isPlain })
+    const warnings = this.#warnings
+    this.#placer = new Placer(this.#rootFd, { rule, mergesFolders: strip > 0, warnings })
     const openSpill = () => openNameless(this.#rootFd)
     this.#symlinks = new DeferredList(openSpill)
     this.#folders = new DeferredList(openSpill)
+    this.#links = new DeferredList(openSpill)
     this.#attributes = new AttributeWriter(this.#warnings)
   }
 
@@ -74,134 +79,238 @@ export class TreeWriter implements MemberHandler {
     return { memberCount: this.#memberCount, sourceBytes: this.#sourceBytes }
   }
 
+  /** From the first call on, every member must be the next one of these: what the index says. */
+  expect(members: readonly ExpectedMember[]): void {
+    this.#choice.expect(members)
+  }
+
   begin(member: ReadMember): void {
     const path = checkedPath(member.path, member.kind)
-    this.#member = member
-    this.#path = path
-    this.#count(member)
-    this.#at(path, 'create', () => this.#create(member, path))
+    this.#countRead(member)
+    for (const chosen of this.#choice.take(member, path)) this.#make(chosen)
   }
 
   content(bytes: Buffer): void {
-    this.#at(this.#path, 'write', () => {
-      for (let at = 0; at < bytes.length;)
-        at += fs.writeSync(this.#fd, bytes, at, bytes.length - at)
+    const file = this.#file
+    if (file === undefined) return
+    this.#at(file.path, 'write', () => {
+      for (let at = 0; at < bytes.length;) at += fs.writeSync(file.fd, bytes, at, bytes.length - at)
     })
   }
 
   end(): void {
-    const member = this.#member
-    if (member?.kind !== 'file') return
-    const path = this.#path
+    const file = this.#file
+    if (file === undefined) return
+    const { member, path, outs, spot } = file
     this.#at(path, 'finish', () => {
-      this.#attributes.applyTo(this.#fd, member, path, 'file')
+      this.#attributes.applyTo(file.fd, member, path, 'file')
       this.#closeFile()
+      const isThere = this.#placer.settle(spot)
+      if (isThere) this.#countMade(member)
+      for (const out of isThere ? outs.slice(1) : []) this.#linkTo(outs[0]!, out, member)
     })
+    this.#choice.markDone(path)
+  }
+
+  /**
+   * The tar goes on elsewhere: these members are damaged, the first of them perhaps written half. Folders
+   * among them are made from what the index knows.
+   */
+  lose(members: readonly LostMember[]): void {
+    this.#hasLosses = true
+    this.#dropFile()
+    this.#choice.forgetExpected()
+    if (this.#choice.isTargets) return
+    for (const lost of members) {
+      const path = lost.path === '' ? '' : checkedPath(lost.path, lost.kind)
+      if (lost.kind === 'directory') this.#makeFromIndex(lost, path)
+      else if (this.#choice.includes(path)) this.#lost.add(path)
+    }
+  }
+
+  /** The next hard links whose content must be fetched, and `beginTargets` be told of it; [] at the end. */
+  takeLinks(countMax: number): readonly PendingLink[] {
+    this.#choice.checkNoneMissing()
+    this.#endTargets()
+    this.#pendingLinks ??= this.#guarded(this.#links.forwards())
+    const taken: PendingLink[] = []
+    while (taken.length < countMax) {
+      const next = this.#pendingLinks.next()
+      if (next.done === true) break
+      taken.push({ out: next.value.path, target: next.value.target })
+    }
+    return taken
+  }
+
+  /** From here on the tar is gone through again, for nothing but these. */
+  beginTargets(targets: readonly LinkTarget[]): void {
+    this.#choice.beginTargets(targets)
+    this.#read = { memberCount: 0, sourceBytes: 0 }
   }
 
   /** After the last member. */
   finish(): TreeResult {
+    const read = this.#read
+    this.#endTargets()
     for (const link of this.#guarded(this.#symlinks.forwards())) this.#makeSymlink(link)
     for (const folder of this.#guarded(this.#folders.backwards())) {
       this.#at(folder.path, 'finish', () => {
-        const fd = this.#way.enter(folder.path)
+        const fd = this.#placer.enter(folder.path)
         this.#attributes.applyTo(fd, folder, folder.path, 'directory')
       })
     }
     this.#attributes.addOwnerWarning()
-    return { ...this.progress, warningCount: this.#warnings.count, warnings: this.#warnings.kept }
+    return {
+      ...this.progress,
+      readMemberCount: read.memberCount,
+      readSourceBytes: read.sourceBytes,
+      keptCount: this.#placer.keptCount,
+      lostCount: this.#lost.count,
+      lost: this.#lost.kept,
+      warningCount: this.#warnings.count,
+      warnings: this.#warnings.kept,
+    }
   }
 
-  /** Lets go of every descriptor; what was written stays. */
+  /** Lets go of every descriptor; what was written stays, but for what has a name of the moment. */
   close(): void {
+    if (this.#file?.spot.finalAt !== undefined) this.#dropFile()
     this.#closeFile()
-    this.#way.close()
-    this.#targetWay.close()
+    this.#placer.close()
+    this.#linkTargets.close()
     this.#symlinks.close()
     this.#folders.close()
+    this.#links.close()
     fs.closeSync(this.#rootFd)
   }
 
-  #count(member: ReadMember): void {
-    this.#memberCount += 1
-    this.#sourceBytes += member.sizeBytes
+  #countRead(member: ReadMember): void {
+    this.#read.memberCount += 1
+    this.#read.sourceBytes += member.sizeBytes
     const { memberCountMax = Infinity, sourceBytesMax = Infinity } = this.#limits
-    if (this.#memberCount > memberCountMax || this.#sourceBytes > sourceBytesMax)
+    if (this.#read.memberCount > memberCountMax || this.#read.sourceBytes > sourceBytesMax)
       throw new SpillwayError(
         'ARCHIVE_CORRUPT',
         `the archive holds more than the catalog knows of: ${memberCountMax} members, ${sourceBytesMax} bytes`,
       )
   }
 
-  #create(member: ReadMember, path: ByteString): void {
-    const { kind } = member
-    if (path === '') {
-      if (this.#hasRoot) throw twice(path)
-      this.#hasRoot = true
-      this.#defer(this.#folders, member, path)
-      return
-    }
-    const folderFd = this.#way.enter(parentOf(path))
-    const at = inside(folderFd, nameOf(path))
-    switch (kind) {
-      case 'file':
-        this.#fd = fs.openSync(at, CREATE_FLAGS, 0o600)
-        return
-      case 'directory':
-        fs.mkdirSync(at, 0o700)
-        return this.#defer(this.#folders, member, path)
-      case 'symlink':
-        if (member.linkTarget === '' || member.linkTarget.includes('\0'))
-          throw new SpillwayError('ARCHIVE_REFUSED', `"${shownPath(path)}" is a symlink to nothing`)
-        return this.#defer(this.#symlinks, member, path)
-      case 'hard-link':
-        return this.#makeHardLink(at, path, member.linkTarget)
-      case 'fifo':
-      case 'character-device':
-      case 'block-device':
-        return this.#makeSpecial({ ...member, kind }, path, folderFd, at)
-    }
+  #countMade({ sizeBytes }: { readonly sizeBytes: number }): void {
+    this.#memberCount += 1
+    this.#sourceBytes += sizeBytes
   }
 
-  #makeHardLink(at: Buffer, path: ByteString, linkTarget: ByteString): void {
-    const target = checkedPath(linkTarget, 'hard-link')
-    const from = inside(this.#targetWay.enter(parentOf(target)), nameOf(target))
-    const stats = fs.lstatSync(from, { throwIfNoEntry: false })
-    if (stats?.isFile() !== true)
+  #make(chosen: Chosen): void {
+    this.#at(chosen.path, 'create', () => this.#create(chosen))
+  }
+
+  #create(chosen: Chosen): void {
+    const { member, path } = chosen
+    const out = chosen.outs[0]!
+    const { kind, mtimeUs } = member
+    if (kind === 'directory') return this.#makeFolder(member, out)
+    if (kind === 'symlink') {
+      if (member.linkTarget === '' || member.linkTarget.includes('\0'))
+        throw new SpillwayError('ARCHIVE_REFUSED', `"${shownPath(path)}" is a symlink to nothing`)
+      // Its place must be there, and free, when it is read: only its making waits.
+      if (this.#isPlain) this.#placer.enter(parentOf(out))
+      return this.#defer(this.#symlinks, member, out)
+    }
+    if (kind === 'hard-link') return this.#makeHardLink(member, path, out)
+    const spot = this.#placer.spotFor(out, mtimeUs)
+    if (spot === undefined) {
+      // Kept as it is: its links are not to be reported as lost.
+      this.#choice.markDone(path)
+      return
+    }
+    if (kind !== 'file') return this.#makeSpecial({ ...member, kind }, path, spot)
+    this.#file = { ...chosen, spot, fd: fs.openSync(spot.at, CREATE_FLAGS, 0o600) }
+  }
+
+  #makeFolder(member: ReadMember, out: ByteString): void {
+    if (out === '') {
+      if (this.#hasRoot) throw twice(out)
+      this.#hasRoot = true
+      this.#countMade(member)
+      if (this.#placer.mayChangeRoot(this.#rootFd, member.mtimeUs))
+        this.#defer(this.#folders, member, out)
+      return
+    }
+    if (!this.#placer.makeFolder(out, member.mtimeUs)) return
+    this.#countMade(member)
+    this.#defer(this.#folders, member, out)
+  }
+
+  #makeFromIndex({ mode, mtimeUs }: LostMember, path: ByteString): void {
+    const [uid, gid] = [process.geteuid?.() ?? 0, process.getegid?.() ?? 0]
+    const device = { deviceMajor: 0, deviceMinor: 0 }
+    const given = { path, linkTarget: '', sizeBytes: 0, offsetBytes: 0, ...device }
+    const member: ReadMember = { ...given, kind: 'directory', mode, mtimeUs, uid, gid }
+    const before = this.#memberCount
+    for (const chosen of this.#choice.takeUnread(member, path)) this.#make(chosen)
+    if (this.#memberCount > before)
+      this.#warnings.add(path, 'its header is damaged: its owner is not known and became you')
+  }
+
+  #makeHardLink(member: ReadMember, path: ByteString, out: ByteString): void {
+    const target = checkedPath(member.linkTarget, 'hard-link')
+    const isWanted = this.#choice.includes(target)
+    const from = isWanted ? this.#choice.outOf(target) : undefined
+    const mtimeUs = this.#isPlain ? undefined : member.mtimeUs
+    if (from !== undefined && this.#linkTargets.isWritten(from, mtimeUs))
+      return this.#linkTo(from, out, member)
+    if (isWanted && this.#isPlain) {
+      if (this.#hasLosses) return this.#lost.add(path)
       throw new SpillwayError(
         'ARCHIVE_REFUSED',
         `"${shownPath(path)}" is a hard link to "${shownPath(target)}", which is no file that came before it`,
       )
-    // link(2) does not follow a symlink either.
-    fs.linkSync(from, at)
+    }
+    // Asked for only to see whether it may be written at all.
+    const spot = this.#placer.spotFor(out, member.mtimeUs)
+    if (spot === undefined) return
+    this.#links.add({ ...attributesOf(member), path: out, target })
+  }
+
+  #linkTo(from: ByteString, out: ByteString, member: Attributes): void {
+    const spot = this.#placer.spotFor(out, member.mtimeUs)
+    if (spot === undefined) return
+    this.#linkTargets.link(from, spot.at)
+    if (this.#placer.settle(spot)) this.#countMade({ sizeBytes: 0 })
   }
 
   #makeSpecial(
     member: ReadMember & { readonly kind: 'fifo' | 'character-device' | 'block-device' },
     path: ByteString,
-    folderFd: number,
-    at: Buffer,
+    spot: Spot,
   ): void {
+    this.#countMade(member)
     if (member.kind !== 'fifo' && process.getuid?.() !== 0) {
       this.#warnings.add(path, 'a device node, which only root can create: left out')
       return
     }
-    const obstacle = makeSpecialFile(folderFd, nameOf(path), member)
-    if (obstacle === undefined) this.#attributes.applyByName(at, member, path)
-    else this.#warnings.add(path, `could not be created: ${obstacle}`)
+    const obstacle = makeSpecialFile(spot.folderFd, spot.name, member)
+    if (obstacle !== undefined) return this.#warnings.add(path, `could not be created: ${obstacle}`)
+    this.#attributes.applyByName(spot.at, member, path)
+    this.#placer.settle(spot)
   }
 
   #makeSymlink(link: Deferred): void {
     this.#at(link.path, 'create', () => {
-      const at = inside(this.#way.enter(parentOf(link.path)), nameOf(link.path))
-      fs.symlinkSync(Buffer.from(link.target, 'latin1'), at)
-      this.#attributes.applyToSymlink(at, link)
+      const spot = this.#placer.spotFor(link.path, link.mtimeUs)
+      if (spot === undefined) return
+      fs.symlinkSync(Buffer.from(link.target, 'latin1'), spot.at)
+      this.#attributes.applyToSymlink(spot.at, link)
+      if (this.#placer.settle(spot)) this.#countMade({ sizeBytes: 0 })
     })
   }
 
-  #defer(list: DeferredList, member: ReadMember, path: ByteString): void {
-    const { mode, uid, gid, mtimeUs, linkTarget } = member
-    list.add({ mode, uid, gid, mtimeUs, path, target: linkTarget })
+  #endTargets(): void {
+    for (const out of this.#choice.endTargets()) this.#lost.add(out)
+  }
+
+  #defer(list: DeferredList, member: ReadMember, out: ByteString): void {
+    list.add({ ...attributesOf(member), path: out, target: member.linkTarget })
   }
 
   /** A list that lies on the disk can fail while it is read. */
@@ -221,17 +330,19 @@ export class TreeWriter implements MemberHandler {
     }
   }
 
+  #dropFile(): void {
+    const file = this.#file
+    this.#closeFile()
+    if (file !== undefined) this.#placer.drop(file.spot)
+  }
+
   #closeFile(): void {
-    const fd = this.#fd
-    this.#fd = NO_FILE
-    if (fd !== NO_FILE) fs.closeSync(fd)
+    const file = this.#file
+    this.#file = undefined
+    if (file !== undefined) fs.closeSync(file.fd)
   }
 }
 
-/** A file in the folder that has no name any more, and so is gone with its descriptor. */
-function openNameless(rootFd: number): number {
-  const name = inside(rootFd, `.spillway-${process.pid}-${process.hrtime.bigint()}`)
-  const fd = fs.openSync(name, fs.constants.O_RDWR | O_CREAT | O_EXCL | O_NOFOLLOW, 0o600)
-  fs.unlinkSync(name)
-  return fd
+function attributesOf({ mode, uid, gid, mtimeUs }: ReadMember): Attributes {
+  return { mode, uid, gid, mtimeUs }
 }

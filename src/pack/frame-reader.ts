@@ -16,7 +16,8 @@ import {
 import { ByteCursor } from './byte-cursor.ts'
 import { decompressFrame } from './zstd.ts'
 import { giveBack } from './give-back.ts'
-import { messageOf, SpillwayError } from '../domain/errors.ts'
+import { isFailure, messageOf, SpillwayError } from '../domain/errors.ts'
+import { mapAhead } from '../lib/map-ahead.ts'
 import type { FailureCode } from '../domain/errors.ts'
 
 export type Frame = {
@@ -35,8 +36,14 @@ export type TarBlock = {
 // nothing where a disk is written.
 const FRAMES_AHEAD = 2
 
-/** The tar frames of an archive, in order. Rejects with ARCHIVE_CORRUPT or ARCHIVE_REFUSED. */
-export async function* readFrames(archive: AsyncIterable<Uint8Array>): AsyncGenerator<Frame> {
+/**
+ * The tar frames of an archive, in order. Rejects with ARCHIVE_CORRUPT or ARCHIVE_REFUSED. `isTailDamaged`:
+ * what follows the tar is known to be damaged, and ends it in peace.
+ */
+export async function* readFrames(
+  archive: AsyncIterable<Uint8Array>,
+  { isTailDamaged = false } = {},
+): AsyncGenerator<Frame> {
   const cursor = new ByteCursor(archive)
   let isPastTar = false
   try {
@@ -45,8 +52,8 @@ export async function* readFrames(archive: AsyncIterable<Uint8Array>): AsyncGene
       const magic = await cursor.take(4)
       if (magic.length === 0) return
       if (magic.length === 4 && isSkippable(magic.readUInt32LE())) {
-        await skipFrame(cursor, offsetBytes)
         isPastTar = true
+        await skipFrame(cursor, offsetBytes)
         continue
       }
       if (magic.length < 4 || magic.readUInt32LE() !== ZSTD_MAGIC)
@@ -55,6 +62,8 @@ export async function* readFrames(archive: AsyncIterable<Uint8Array>): AsyncGene
         throw failure('ARCHIVE_REFUSED', `more content follows the index at byte ${offsetBytes}`)
       yield { offsetBytes, bytes: await readFrame(cursor, offsetBytes, magic) }
     }
+  } catch (error) {
+    if (!isTailDamaged || !isPastTar || !isFailure(error, 'ARCHIVE_CORRUPT')) throw error
   } finally {
     await cursor.close()
   }
@@ -64,12 +73,12 @@ export async function* readFrames(archive: AsyncIterable<Uint8Array>): AsyncGene
  * The tar of an archive, decompressed ahead of whoever takes it. `sha256` is the archive's own, as in
  * its manifest and in the catalog; complete when the last block was taken.
  */
-export function readTarBlocks(archive: AsyncIterable<Uint8Array>): {
-  readonly blocks: AsyncGenerator<TarBlock>
-  readonly sha256: () => string
-} {
+export function readTarBlocks(
+  archive: AsyncIterable<Uint8Array>,
+  options: { readonly isTailDamaged?: boolean } = {},
+): { readonly blocks: AsyncGenerator<TarBlock>; readonly sha256: () => string } {
   const hash = createHash('sha256')
-  const hashed = mapAhead(readFrames(archive), hashAndDecompress, FRAMES_AHEAD)
+  const hashed = mapAhead(readFrames(archive, options), hashAndDecompress, FRAMES_AHEAD)
   async function* blocks(): AsyncGenerator<TarBlock> {
     for await (const { frameSha256, ...block } of hashed) {
       hash.update(frameSha256)
@@ -136,27 +145,6 @@ async function take(cursor: ByteCursor, count: number, frameOffset: number): Pro
 /** Magic numbers of skippable frames: 0x184D2A50 to 0x184D2A5F. */
 function isSkippable(magic: number): boolean {
   return magic >>> 4 === 0x184d2a5
-}
-
-/** Works on up to `ahead` items at once and yields the results in order. */
-async function* mapAhead<In, Out>(
-  items: AsyncIterable<In>,
-  work: (item: In) => Promise<Out>,
-  ahead: number,
-): AsyncGenerator<Out> {
-  const begun: Promise<Out>[] = []
-  try {
-    for await (const item of items) {
-      const result = work(item)
-      // Its turn to be awaited comes later; until then a rejection is not unhandled.
-      result.catch(() => undefined)
-      begun.push(result)
-      if (begun.length >= ahead) yield await begun.shift()!
-    }
-    while (begun.length > 0) yield await begun.shift()!
-  } finally {
-    await Promise.allSettled(begun)
-  }
 }
 
 function cutOff(cursor: ByteCursor, frameOffset: number): SpillwayError {

@@ -236,6 +236,8 @@ export class FileStorage implements Storage {
 
   async #uploadsOf(step: Step, key: string): Promise<readonly string[]> {
     const names = await step(() => readdir(layout.uploadsFolder(this.#root)).catch(absent))
+    // The name of an upload has only a hash of its key: what lies below a folder cannot be told.
+    if (key.endsWith('/')) return names ?? []
     return (names ?? []).filter((uploadId) => layout.isUploadOf(uploadId, key))
   }
 

@@ -67,6 +67,11 @@ export class S3Caller {
     return this.#client
   }
 
+  /** Milliseconds that the server's clock is ahead, by the date of its answers; 0 before the first. */
+  get clockOffsetMs(): number {
+    return this.#client.config.systemClockOffset
+  }
+
   /** With the repeats that the failure's row allows. */
   async call<T>(input: CallInput<T>): Promise<T> {
     return repeated({

@@ -68,11 +68,16 @@ export async function* listUploadsOf(
   })
   try {
     for await (const { Key, UploadId: uploadId } of pages)
-      if (Key === key && uploadId !== undefined) yield { key, uploadId }
+      if (Key !== undefined && uploadId !== undefined && isAsked(Key, key))
+        yield { key: Key, uploadId }
   } catch (error) {
     // Such servers (rclone) have their own end for idle uploads; nothing can be asked of them here.
     if (!(error instanceof SpillwayError) || error.facts['status'] !== 501) throw error
   }
+}
+
+function isAsked(found: string, key: string): boolean {
+  return found === key || (key.endsWith('/') && found.startsWith(key))
 }
 
 async function* followPages<T>(

@@ -306,6 +306,10 @@ export class S3Storage implements Storage {
     )
   }
 
+  clockOffsetMs(): number {
+    return this.#caller.clockOffsetMs
+  }
+
   close(): void {
     this.#caller.close()
   }

@@ -117,7 +117,10 @@ export interface Storage {
   /** All objects whose key begins with `prefix`, in any order. */
   list(prefix: string, signal: AbortSignal): AsyncIterable<StoredObject>
 
-  /** Uploads begun and neither completed nor aborted, for exactly this key. */
+  /**
+   * Uploads begun and neither completed nor aborted, for exactly this key; below it, where it ends in "/",
+   * as far as the server can tell (MinIO lists for whole keys only, a directory does not know the keys).
+   */
   listUploads(key: string, signal: AbortSignal): AsyncIterable<ListedUpload>
 
   /**
@@ -130,6 +133,9 @@ export interface Storage {
     token: string,
     signal: AbortSignal,
   ): Promise<void>
+
+  /** The server's clock minus ours, to about a second, as its answers told; without: it has none. */
+  clockOffsetMs?(): number
 
   /** Ends connections. */
   close(): void

@@ -273,9 +273,10 @@ describe('sources, schedule, retention and the rest', () => {
     })
   })
 
-  it('retention says, before and after, that nothing applies it yet', async () => {
+  it('retention says, before and after, what no rule takes away', async () => {
     const { out } = await wizard([], 'Retention', '7 daily', 'Save and leave')
-    const note = 'this version keeps everything: KEEP_* is read and not applied yet.'
+    const note =
+      'the last good archive of a source, pinned archives and those that wait are never deleted.'
     expect(out).toContain(`Note: ${note}`)
     expect(out).toContain(`Now: keep 7 daily, 4 weekly, 12 monthly; but ${note}`)
     expect(out).not.toContain('removed by the next run')

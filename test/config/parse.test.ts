@@ -35,6 +35,7 @@ describe('an empty environment', () => {
       uploadLimitBitsPerSecond: undefined,
       proxy: { httpsProxy: undefined, noProxy: undefined },
       verifiesPacking: true,
+      verifyNightlyBytes: undefined,
       zstdLevel: 3,
       schedule: '30 2 * * *',
     })

@@ -1,5 +1,12 @@
 import { describe, expect, it } from 'vitest'
-import { PLACEHOLDER, PROVIDERS, providerOfHost, regionOfHost } from '../../src/domain/providers.ts'
+import {
+  PLACEHOLDER,
+  PROVIDERS,
+  providerOfHost,
+  regionOfHost,
+  storageTermsOf,
+} from '../../src/domain/providers.ts'
+import { fileServer, s3Server } from '../support/catalog-story.ts'
 
 describe('regionOfHost', () => {
   it.each([
@@ -51,4 +58,23 @@ it('a template with its placeholders filled in is recognised as that provider', 
     )
     expect(candidates.map((host) => providerOfHost(host)?.id)).toContain(id)
   }
+})
+
+describe('storageTermsOf', () => {
+  it.each([
+    ['https://s3.eu-central-1.wasabisys.com', undefined, 90, false],
+    ['https://s3.eu-central-1.amazonaws.com', undefined, 0, false],
+    ['https://s3.eu-central-1.amazonaws.com', 'standard_ia', 30, false],
+    ['https://s3.eu-central-1.amazonaws.com', 'GLACIER_IR', 90, false],
+    ['https://s3.eu-central-1.amazonaws.com', 'DEEP_ARCHIVE', 180, true],
+    ['https://minio.example.net', 'REDUCED', 0, false],
+  ])('%s with class %s: %d days', (endpoint, storageClass, billedDaysMin, isFrozen) => {
+    expect(storageTermsOf(s3Server(1, { endpoint, storageClass }))).toEqual({
+      ...{ billedDaysMin, isFrozen },
+    })
+  })
+
+  it('says nothing of a directory', () => {
+    expect(storageTermsOf(fileServer(1, '/mnt')).billedDaysMin).toBe(0)
+  })
 })

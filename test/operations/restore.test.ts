@@ -159,19 +159,18 @@ describe('restore', () => {
 })
 
 describe('an archive that is not what was stored', () => {
-  it('is found out by its checksum, where tar and zstd notice nothing', async () => {
+  it('is found out by the checksum of a frame, where tar and zstd notice nothing', async () => {
     const object = await archivedInDirectory(randomBytes(100_000))
     // In the middle of noise, which zstd keeps as it is.
     const bytes = readFileSync(object)
     bytes[50_000]! ^= 0x01
     writeFileSync(object, bytes)
 
-    const ran = await restore()
+    const ran = await restore({ json: true })
 
-    expect(ran.exit).toBe(31)
-    expect(ran.err[0]).toMatch(
-      /is not what was archived: its SHA-256 is .*, the catalog says .*; .*restored is incomplete/,
-    )
+    expect(ran.json()).toMatchObject({ outcome: 'failed', exit: 31, lostCount: 1, lost: ['a'] })
+    expect(ran.err).toEqual(['lost: a'])
+    expect(readdirSync(to)).toEqual([])
   })
 
   it('is found out when its frames are damaged', async () => {
@@ -183,17 +182,40 @@ describe('an archive that is not what was stored', () => {
     const ran = await restore()
 
     expect(ran.exit).toBe(31)
-    expect(ran.err[0]).toContain('no zstd frame begins at byte 0')
-    expect(existsHere(to)).toBe(false)
+    expect(ran.err[0]).toBe('lost: a')
+    expect(ran.out[0]).toMatch(/; 1 member lost: the archive is damaged there$/)
   })
 
-  it('is found out when it is shorter', async () => {
+  it('is read from its first byte when its end is missing, and nothing is lost', async () => {
     truncateSync(await archivedInDirectory('content'), 200)
 
     const ran = await restore()
 
+    expect(ran.exit).toBe(3)
+    expect(ran.err[0]).toMatch(
+      /^warning: 1: .*: its index is damaged .*: read from the first byte$/,
+    )
+    expect(describeTree(to)).toEqual(describeTree(world.source))
+  })
+
+  it('gives back what there is when it is cut off in the middle', async () => {
+    const object = await archivedInDirectory(randomBytes(9_000_000), {
+      '0': 'in front',
+      b: 'not there any more',
+    })
+    truncateSync(object, 8_500_000)
+    mkdirSync(to, { mode: 0o755 })
+
+    const ran = await restore()
+
     expect(ran.exit).toBe(31)
-    expect(ran.err[0]).toMatch(/no copy of .* could be read to its end: .* is shorter than/)
+    expect(ran.err[0]).toMatch(
+      /no copy of .* could be read to its end: .*; .*restored is incomplete/,
+    )
+    // What was written half is gone, and what came before has its attributes.
+    expect(describeTree(to)).toEqual(
+      describeTree(world.source).filter((line) => !/^[ab] /.test(line)),
+    )
   })
 
   it('is found out when another one lies at its key', async () => {
@@ -209,10 +231,14 @@ describe('an archive that is not what was stored', () => {
   })
 
   /** On a server that is a directory; the path of the object. */
-  async function archivedInDirectory(content: string | Uint8Array): Promise<string> {
+  async function archivedInDirectory(
+    content: string | Uint8Array,
+    more: Readonly<Record<string, string>> = {},
+  ): Promise<string> {
+    const others = Object.entries(more).map(([name, text]) => file(name, text))
     const report = await archived({
       isDirectory: true,
-      tree: [file('a', content), folder('.')],
+      tree: [file('a', content), ...others, folder('.')],
     })
     return join(world.folder, 'store', report.archives[0]!.key)
   }

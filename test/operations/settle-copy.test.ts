@@ -55,7 +55,7 @@ describe('an object that is known not to be what was sent', () => {
     expect(await states()).toEqual(['deleting'])
     expect(await usage()).toEqual({ usedBytes: bytes.length, reservedBytes: 0 })
     const denied = await world.run()
-    expect(denied.warnings.join()).toContain('it is not known whether')
+    expect(denied.retention.refused).toMatchObject([{ server: 1, copies: 1, code: 'AccessDenied' }])
     expect(await states()).toEqual(['deleting'])
 
     world.models[0]!.change({ denies: [] })

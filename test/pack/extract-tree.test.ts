@@ -15,7 +15,8 @@ import {
 import { join } from 'node:path'
 import { tmpdir } from 'node:os'
 import { afterEach, beforeEach, describe, expect, it } from 'vitest'
-import { createUnpackerWith, openTreeSink } from '../../src/pack/extract-archive.ts'
+import { createUnpackerWith } from '../../src/pack/extract-archive.ts'
+import { openTreeSink } from '../../src/pack/extract-sink.ts'
 import { createUnpacker } from '../../src/compose-unpacker.ts'
 import { archiveOf, gnuTarOf, inChunks } from '../support/make-archive.ts'
 import {

@@ -83,6 +83,8 @@ export function configOf(more: Partial<Config> = {}): Config {
     uploadLimitBitsPerSecond: undefined,
     proxy: { httpsProxy: undefined, noProxy: undefined },
     verifiesPacking: true,
+    verifyNightlyBytes: undefined,
+    pruneMaxPerRun: undefined,
     zstdLevel: 3,
     schedule: '30 2 * * *',
     ...more,

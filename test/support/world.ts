@@ -147,10 +147,27 @@ export class World {
           if (objects.get(key) !== size)
             wrong.push(`${where}: row ${key} has ${size} bytes, the server ${objects.get(key)}`)
         }
-        for (const key of objects.keys())
-          if (!rows.has(key)) wrong.push(`${where}: object ${key} has no row`)
-        const held = [...objects.values()].reduce((sum, size) => sum + size, 0)
+        const snapshots = new Map(
+          (await catalog.snapshots())
+            .filter(({ identity, state }) => identity === row.identity && state === 'stored')
+            .map(({ key, sizeBytes }) => [key, sizeBytes]),
+        )
+        for (const [key, size] of snapshots) {
+          if (objects.get(key) !== size)
+            wrong.push(
+              `${where}: copy ${key} of the catalog has ${size} bytes, not ${objects.get(key)}`,
+            )
+        }
+        let [held, heldCatalog] = [0, 0]
+        for (const [key, size] of objects) {
+          if (!rows.has(key) && !snapshots.has(key))
+            wrong.push(`${where}: object ${key} has no row`)
+          if (snapshots.has(key)) heldCatalog += size
+          else held += size
+        }
         if (row.usedBytes !== held) wrong.push(`${where}: used ${row.usedBytes}, held ${held}`)
+        if (row.catalogBytes !== heldCatalog)
+          wrong.push(`${where}: catalog ${row.catalogBytes}, held ${heldCatalog}`)
         if (row.reservedBytes !== 0)
           wrong.push(`${where}: ${row.reservedBytes} bytes still reserved`)
         for (const { key } of model.uploads())

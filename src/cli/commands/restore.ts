@@ -1,12 +1,18 @@
-// spillway restore: an archive becomes a folder again.
+// spillway restore: an archive, or a part of it, becomes a folder again.
 
-import { defineCommand, JSON_FLAG } from '../command.ts'
+import { defineCommand, DRY_RUN_FLAG, JSON_FLAG } from '../command.ts'
 import { bar, formatCount, plural } from '../output.ts'
 import { formatBytes, formatRate, formatSeconds } from '../../domain/sizes.ts'
 import { oneLine } from '../text.ts'
-import { restoreArchive } from '../../operations/restore.ts'
-import { SpillwayError } from '../../domain/errors.ts'
+import { FAILURES, SpillwayError } from '../../domain/errors.ts'
+import { isOverwriteRule, OVERWRITE_RULES } from '../../pack/extract-overwrite.ts'
+import { fateOf } from '../../operations/restore-destination.ts'
+import { parsePathPattern } from '../../pack/extract-patterns.ts'
+import { planOfRestore, restoreArchive } from '../../operations/restore.ts'
+import type { Catalog } from '../../catalog/catalog.ts'
+import type { FatedMember } from '../../operations/restore-destination.ts'
 import type { Io } from '../command.ts'
+import type { OverwriteRule } from '../../pack/extract-overwrite.ts'
 import type { Restored, RestoreProgress } from '../../operations/restore.ts'
 import type { Services } from '../services.ts'
 
@@ -24,51 +30,143 @@ const BAR_WIDTH = 24
 
 export const restoreCommand = defineCommand({
   name: 'restore',
-  summary: 'unpack an archive into a new folder',
+  summary: 'give back an archive, or some files of it, in a folder',
   details: [
     'ARCHIVE is an id, the beginning of one, a file name, or latest:SOURCE. The bytes come from the spool ' +
       'if they are still there, else from the servers in their order; when one fails half way the next ' +
       'one goes on from there.',
-    'DIR is created, or must be empty; nothing is ever written outside it. As root, members get the ' +
-      'owner of the archive by number; otherwise they become yours, and the restore ends with 3.',
+    'PATH is relative to the archived folder; one that names a folder means everything in it. * and ? do ' +
+      'not pass a slash, ** does, [a-z] is one character, \\ takes the next one as it is, and \\xNN is a byte ' +
+      'as listings show it. With PATHs only the parts of the archive are read that hold them.',
+    'DIR is created, or must be empty; with --overwrite it may hold files. Nothing is ever written outside ' +
+      'it, and no symlink in it is followed. As root, members get the owner of the archive by number; ' +
+      'otherwise they become yours, and the restore ends with 3.',
+    'Where the archive is damaged, and no other copy is whole there, the members in that part are named on ' +
+      'standard error, everything else is given back, and the restore ends with 31.',
   ],
-  operands: { usage: 'ARCHIVE', min: 1, max: 1 },
+  operands: { usage: 'ARCHIVE [PATH...]', min: 1, max: undefined },
   flags: {
     to: { type: 'string', placeholder: 'DIR', help: 'the folder to restore into' },
+    strip: { type: 'count', placeholder: 'N', help: 'leave out the first N folders of every path' },
+    overwrite: {
+      type: 'string',
+      placeholder: 'never|older|always',
+      help: 'DIR may hold files; what becomes of those that are in the archive',
+    },
+    'dry-run': DRY_RUN_FLAG,
     json: JSON_FLAG,
   },
   examples: [
     'spillway restore latest:wordpress --to=/srv/restored',
+    'spillway restore latest:etc nginx "ssl/*.pem" --to=restored',
+    'spillway restore latest:www "**/*.php" --to=/var/www --overwrite=older --dry-run',
     'spillway restore 0198c2 --to=restored --json',
   ],
 
-  async run(flags, [archive = ''], io: Io<RestoreCommandServices>) {
+  async run(flags, [archive = '', ...paths], io: Io<RestoreCommandServices>) {
     if (flags.to === undefined || flags.to === '')
       throw new SpillwayError('USAGE', 'restore: needs --to=DIR, the folder to restore into')
+    const overwrite = overwriteOf(flags.overwrite)
+    // What cannot be a path is told before anything is opened.
+    for (const path of paths) parsePathPattern(path)
     const { config, catalogIfPresent, openStorage, unpacker } = await io.services()
-    const catalog = await catalogIfPresent()
-    if (catalog === undefined)
-      throw new SpillwayError(
-        'ARCHIVE_MISSING',
-        `there is no catalog at ${config.catalogPath}: nothing was archived here yet`,
-      )
+    const catalog = await catalogOf({ config, catalogIfPresent })
+    const { to, strip = 0 } = flags
+    if (flags['dry-run']) {
+      const asked = { archive, paths, to, strip, overwrite, isJson: flags.json }
+      return planOnly(io, { config, catalog, openStorage }, asked)
+    }
     const live = openLive(io)
     try {
       const restored = await restoreArchive(
         { config, catalog, openStorage, unpacker: await unpacker() },
-        { archive, to: flags.to, onProgress: live.show },
+        { archive, paths, to, strip, overwrite, onProgress: live.show },
         io.signal,
       )
       live.close()
-      const exit = restored.warningCount > 0 ? EXIT_WITH_WARNINGS : 0
+      const exit = exitOf(restored)
       if (flags.json) io.printJson(documentOf(restored, exit))
-      else printSummary(io, restored)
+      printProblems(io, restored, flags.json)
+      if (!flags.json) printSummary(io, restored)
       return exit
     } finally {
       live.close()
     }
   },
 })
+
+/** Rejects with ARCHIVE_MISSING when nothing was ever archived here. */
+export async function catalogOf({
+  config,
+  catalogIfPresent,
+}: Pick<Services, 'config' | 'catalogIfPresent'>): Promise<Catalog> {
+  const catalog = await catalogIfPresent()
+  if (catalog !== undefined) return catalog
+  throw new SpillwayError(
+    'ARCHIVE_MISSING',
+    `there is no catalog at ${config.catalogPath}: nothing was archived here yet`,
+  )
+}
+
+function overwriteOf(text: string | undefined): OverwriteRule | undefined {
+  if (text === undefined || isOverwriteRule(text)) return text
+  const rules = OVERWRITE_RULES.join(', ')
+  throw new SpillwayError('USAGE', `restore: --overwrite is one of ${rules}, got "${text}"`)
+}
+
+function exitOf({ lostCount, warningCount }: Restored): number {
+  if (lostCount > 0) return FAILURES.ARCHIVE_CORRUPT.exit
+  return warningCount > 0 ? EXIT_WITH_WARNINGS : 0
+}
+
+type Asked = {
+  readonly archive: string
+  readonly paths: readonly string[]
+  readonly to: string
+  readonly strip: number
+  readonly overwrite: OverwriteRule | undefined
+  readonly isJson: boolean
+}
+
+async function planOnly(
+  io: Io<unknown>,
+  services: Pick<Services, 'config' | 'openStorage'> & { readonly catalog: Catalog },
+  { archive, isJson, ...asked }: Asked,
+): Promise<number> {
+  const members: FatedMember[] = []
+  const counts = { write: 0, replace: 0, keep: 0 }
+  const plan = await planOfRestore(
+    services,
+    { archive, paths: asked.paths },
+    io.signal,
+    (member) => {
+      const fated = fateOf(member, asked)
+      if (fated === undefined) return
+      counts[fated.fate] += 1
+      if (isJson) members.push(fated)
+      else io.print(planLine(fated))
+    },
+  )
+  const { reads, readBytes, sourceBytes, hardLinkCount } = plan
+  if (isJson) {
+    const { id, source, file, key } = plan.archive
+    const facts = { reads, readBytes, sourceBytes, fileCount: members.length, hardLinkCount }
+    io.printJson({ dryRun: true, archive: { id, source, file, key }, ...facts, members })
+    return 0
+  }
+  const kept = counts.keep > 0 ? `, ${formatCount(counts.keep)} would be kept as they are` : ''
+  const written = plural(counts.write + counts.replace, 'member')
+  io.printError(
+    `would write ${written}, ${formatBytes(sourceBytes)}${kept}; would read ` +
+      `${formatBytes(readBytes)} of ${plan.archive.file} in ${plural(reads, 'request')}`,
+  )
+  return 0
+}
+
+function planLine({ fate, out, sizeBytes, kind }: FatedMember): string {
+  const size = kind === 'file' ? formatBytes(sizeBytes) : kind
+  return `${fate.padEnd(7)}  ${size.padStart(9)}  ${oneLine(out)}`
+}
 
 /** The bar at the bottom of a terminal; nothing anywhere else. */
 function openLive(io: Io<unknown>): {
@@ -96,29 +194,37 @@ function liveLine(progress: RestoreProgress, seconds: number): string {
   return `restoring ${bar(share, BAR_WIDTH)} ${percent}  ${facts}`
 }
 
-function printSummary(io: Io<unknown>, restored: Restored): void {
-  const { archive, to, memberCount, sourceBytes, seconds, from, warnings, warningCount } = restored
+/** What is lost is named also beside the document: whoever reads the log of a script must see it. */
+function printProblems(io: Io<unknown>, restored: Restored, isJson: boolean): void {
+  const { lost, lostCount, warnings, warningCount } = restored
+  for (const path of lost) io.printError(`lost: ${oneLine(path)}`)
+  if (lostCount > lost.length)
+    io.printError(`... and ${formatCount(lostCount - lost.length)} more that are lost`)
+  if (isJson) return
   for (const { path, reason } of warnings.slice(0, WARNINGS_SHOWN))
     io.printError(`warning: ${oneLine(path)}: ${oneLine(reason)}`)
   if (warningCount > WARNINGS_SHOWN)
     io.printError(`... and ${plural(warningCount - WARNINGS_SHOWN, 'more warning')}`)
+}
+
+function printSummary(io: Io<unknown>, restored: Restored): void {
+  const { archive, to, memberCount, sourceBytes, seconds, from, keptCount, lostCount } = restored
   const content = `${plural(memberCount, 'member')}, ${formatBytes(sourceBytes)} in ${formatSeconds(seconds)}`
+  const kept = keptCount > 0 ? `; ${formatCount(keptCount)} kept as they were` : ''
+  const lost =
+    lostCount > 0 ? `; ${plural(lostCount, 'member')} lost: the archive is damaged there` : ''
   const places = from.map(oneLine).join(', then ')
-  io.print(`restored ${archive.file} to ${oneLine(to)}: ${content}, from ${places}`)
+  io.print(`restored ${archive.file} to ${oneLine(to)}: ${content}, from ${places}${kept}${lost}`)
 }
 
 function documentOf(restored: Restored, exit: number): unknown {
-  const { archive, to, memberCount, sourceBytes, seconds, from, warnings, warningCount } = restored
+  const { archive, memberCount, seconds, ...rest } = restored
   return {
-    outcome: exit === 0 ? 'ok' : 'warnings',
+    outcome: exit === 0 ? 'ok' : rest.lostCount > 0 ? 'failed' : 'warnings',
     exit,
     archive: { id: archive.id, source: archive.source, file: archive.file, key: archive.key },
-    to,
     fileCount: memberCount,
-    sourceBytes,
     seconds,
-    from,
-    warnings,
-    warningCount,
+    ...rest,
   }
 }

@@ -13,6 +13,7 @@ import type { Catalog, Health } from '../../catalog/catalog.ts'
 import type { Config } from '../../domain/config.ts'
 import { formatBytes } from '../../domain/sizes.ts'
 import { statusOf } from '../../operations/status.ts'
+import { printForecast, printProblems, printTrust } from '../status-trust-text.ts'
 import type { ServerStatus, SourceStatus, Status, WaitingArchive } from '../../operations/status.ts'
 
 /** Only what this command needs: the real services have more. */
@@ -35,7 +36,8 @@ export const statusCommand = defineCommand({
   details: [
     'Tells what the last run found out; no server is asked. To ask them: spillway self-test. ' +
       'OTHERS is what lies there besides the archives of this catalog: those of other hosts, and ' +
-      'copies of the catalog.',
+      'copies of the catalog. VERIFIED and READ BACK tell how far the copies there are proven: see ' +
+      'spillway verify. The forecast goes on from the last archives, with retention as it is set.',
   ],
   operands: NO_OPERANDS,
   flags: { json: JSON_FLAG },
@@ -43,7 +45,7 @@ export const statusCommand = defineCommand({
 
   async run(flags, _operands, io: Io<StatusServices>) {
     const { config, catalogIfPresent } = await io.services()
-    const status = await statusOf({ config, catalog: await catalogIfPresent() })
+    const status = await statusOf({ config, catalog: await catalogIfPresent(), now: io.now() })
     if (flags.json) io.printJson(status)
     else printStatus(io, status)
     return 0
@@ -56,12 +58,15 @@ function printStatus(io: Io<StatusServices>, status: Status): void {
   io.print('')
   if (status.servers.length === 0) io.print(paint('bad', 'No servers are configured.'))
   else printServers(io, status.servers)
+  printTrust(io, status)
   io.print('')
   if (status.sources.length === 0) io.print(paint('bad', 'No sources are configured.'))
   else printSources(io, status.sources)
   io.print('')
   if (status.waiting.length === 0) io.print('Nothing waits in the spool.')
   else printWaiting(io, status.waiting)
+  printForecast(io, status)
+  printProblems(io, status)
 }
 
 // Below this there is no room for a bar beside the figures.

@@ -1,0 +1,49 @@
+// spillway pin, spillway unpin: archives that retention must leave alone.
+
+import { defineCommand, JSON_FLAG } from '../command.ts'
+import { SpillwayError } from '../../domain/errors.ts'
+import { setPinned } from '../../operations/pin.ts'
+import type { Command, Io } from '../command.ts'
+import type { Services } from '../services.ts'
+
+export type PinServices = Pick<Services, 'config' | 'catalogIfPresent'>
+
+export const pinCommand = createPinCommand(true)
+
+export function createPinCommand(isPinned: boolean): Command<PinServices> {
+  const name = isPinned ? 'pin' : 'unpin'
+  return defineCommand({
+    name,
+    summary: isPinned
+      ? 'keep archives whatever the retention rules say'
+      : 'put pinned archives under the retention rules again',
+    details: [
+      'ARCHIVE is an id, the beginning of one, a file name, or latest:SOURCE. A pinned archive counts ' +
+        'for no KEEP_* rule: it stays besides those that the rules keep.',
+    ],
+    operands: { usage: 'ARCHIVE...', min: 1, max: undefined },
+    flags: { json: JSON_FLAG },
+    examples: [`spillway ${name} latest:wordpress`, `spillway ${name} 0198c2 0198c7`],
+
+    async run(flags, names, io: Io<PinServices>) {
+      const { config, catalogIfPresent } = await io.services()
+      const catalog = await catalogIfPresent()
+      if (catalog === undefined)
+        throw new SpillwayError(
+          'ARCHIVE_MISSING',
+          `there is no catalog at ${config.catalogPath}: nothing was archived here yet`,
+        )
+      // All names first: a mistyped one changes nothing.
+      for (const each of names) await catalog.findArchive(each)
+      const archives = []
+      for (const each of names) {
+        const { archive, isChanged } = await setPinned({ catalog }, each, isPinned)
+        const { id, source, file } = archive
+        archives.push({ id, source, file, pinned: isPinned, changed: isChanged })
+        if (!flags.json) io.print(`${file} ${isChanged ? 'is' : 'was already'} ${name}ned`)
+      }
+      if (flags.json) io.printJson({ archives })
+      return 0
+    },
+  })
+}

@@ -1,0 +1,92 @@
+// spillway prune: retention, with a reason for every archive before anything is deleted.
+
+import { defineCommand, DRY_RUN_FLAG, JSON_FLAG } from '../command.ts'
+import { chooseSources } from '../../operations/run.ts'
+import { Deletions, finishDeletes } from '../../operations/deletions.ts'
+import { openProgress } from '../progress.ts'
+import { planPrune, runDeletesMax } from '../../operations/plan-prune.ts'
+import { printPrunePlan, printRetention, pruneDocument } from '../retention-text.ts'
+import { prune } from '../../operations/prune.ts'
+import type { Io } from '../command.ts'
+import type { PrunePlan } from '../../operations/plan-prune.ts'
+import type { RunServices } from '../../operations/run.ts'
+import type { Services } from '../services.ts'
+import type { Source } from '../../domain/source.ts'
+
+const EXIT_WITH_WARNINGS = 3
+
+export const pruneCommand = defineCommand({
+  name: 'prune',
+  summary: 'delete the archives that no KEEP_* rule keeps',
+  details: [
+    'Prints a line with its reasons for every archive of the sources, or of those named, and then deletes ' +
+      'the ones marked so, oldest first; --dry-run only prints. Every run does the same at its end. Days, ' +
+      'weeks (from Monday) and months are those of UTC.',
+    'Never deleted: the last good archive of a source, a pinned one, one that waits for a server or is ' +
+      'being restored; nothing of a source whose newest run failed or whose newest archive shrank to less ' +
+      'than half; nothing while the clock is wrong; and no more than PRUNE_MAX_PER_RUN at once.',
+    'What a server refuses to delete (a policy, an object lock) stays counted as used, and is tried again ' +
+      'by the next run.',
+  ],
+  operands: { usage: '[SOURCE...]', min: 0, max: undefined },
+  flags: { json: JSON_FLAG, 'dry-run': DRY_RUN_FLAG },
+  examples: ['spillway prune --dry-run', 'spillway prune', 'spillway prune wordpress --json'],
+
+  async run(flags, operands, io: Io<Services>) {
+    const services = await io.services()
+    const sources = chooseSources(services, operands)
+    const print = (plan: PrunePlan): void => {
+      if (!flags.json) printPrunePlan(io, plan)
+    }
+    if (flags['dry-run']) {
+      const plan = await dryPlan(services, sources, io.now())
+      print(plan)
+      const exit = plan.held.some(({ isWarning }) => isWarning) ? EXIT_WITH_WARNINGS : 0
+      if (flags.json) io.printJson(pruneDocument(plan, undefined, exit))
+      else io.print('Nothing was deleted and no server was asked (--dry-run).')
+      return exit
+    }
+    const progress = openProgress(io)
+    try {
+      const deletions = new Deletions()
+      const plan = await services.withRun(progress.onEvent, (running) =>
+        apply(running, { sources, deletions, onPlan: print }, io.signal),
+      )
+      progress.close()
+      const exit = deletions.hasWarnings ? EXIT_WITH_WARNINGS : 0
+      if (flags.json) io.printJson(pruneDocument(plan, deletions.report(), exit))
+      else printRetention(io, deletions.report(), { isWhole: true })
+      return exit
+    } finally {
+      progress.close()
+    }
+  },
+})
+
+async function apply(
+  services: RunServices,
+  input: Parameters<typeof prune>[1],
+  signal: AbortSignal,
+): Promise<PrunePlan> {
+  const { catalog, config } = services
+  // Deletes go by the ledger's word: it must be sound.
+  await catalog.check()
+  await catalog.registerServers(config.servers)
+  const unsettled = await catalog.unsettledCopies()
+  await finishDeletes(services, input.deletions, unsettled, signal)
+  return prune(services, input, signal)
+}
+
+/** Without a catalog there is nothing to plan, and none is created. */
+async function dryPlan(
+  { config, catalogIfPresent, archiveUses }: Services,
+  sources: readonly Source[],
+  now: Date,
+): Promise<PrunePlan> {
+  const catalog = await catalogIfPresent()
+  if (catalog === undefined)
+    return { archives: [], lastGood: new Map(), held: [], remaining: 0, notes: [] }
+  const services = { config, catalog, archiveUses: await archiveUses() }
+  const deletesMax = await runDeletesMax(services)
+  return planPrune(services, { sources, deletesMax, now })
+}

@@ -1,0 +1,110 @@
+// spillway reconcile: the catalog against the servers, and an empty catalog filled again from them.
+
+import { defineCommand, DRY_RUN_FLAG, JSON_FLAG, NO_OPERANDS } from '../command.ts'
+import { openProgress } from '../progress.ts'
+import { planJson } from '../../operations/reconcile-plan.ts'
+import { printPlan, printProblems, printRebuilt, printSurvey } from '../reconcile-text.ts'
+import { rebuildJson, surveyJson } from '../../operations/rebuild-json.ts'
+import { reconcile } from '../../operations/reconcile.ts'
+import { SpillwayError } from '../../domain/errors.ts'
+import type { Io } from '../command.ts'
+import type { Services } from '../services.ts'
+
+export const reconcileCommand = defineCommand({
+  name: 'reconcile',
+  summary: 'compare the catalog with the servers, or fill an empty one from them',
+  details: [
+    'Each enabled server is listed, and asked for every object about which listing and catalog differ. ' +
+      'The plan is printed, then applied: copies that are gone are marked missing (their bytes count until ' +
+      'they are still gone a day later), archives of this host without a row get one, bytes of others are ' +
+      'counted. No object is ever deleted because of a listing.',
+    '--rebuild fills an empty catalog: from the newest copy of it that lies on a server, if there is one, ' +
+      'and from the ends of the archives themselves. When it is interrupted, run it again.',
+  ],
+  operands: NO_OPERANDS,
+  flags: {
+    rebuild: { type: 'boolean', help: 'fill an empty catalog again from the servers alone' },
+    'all-hosts': { type: 'boolean', help: 'with --rebuild: archives of other hosts as well' },
+    'dry-run': DRY_RUN_FLAG,
+    json: JSON_FLAG,
+  },
+  examples: ['spillway reconcile --dry-run', 'spillway reconcile', 'spillway reconcile --rebuild'],
+
+  async run(flags, _operands, io: Io<Services>) {
+    if (flags['all-hosts'] && !flags.rebuild)
+      throw new SpillwayError('USAGE', 'reconcile: --all-hosts needs --rebuild')
+    if (flags.rebuild) return runRebuild(flags, io)
+    const services = await io.services()
+    const progress = openProgress(io)
+    try {
+      const result = await services.withRun(progress.onEvent, (running) =>
+        reconcile(
+          running,
+          {
+            isDryRun: flags['dry-run'],
+            onPlan: (plan) => {
+              if (!flags.json) printPlan(io, plan, flags['dry-run'])
+            },
+          },
+          io.signal,
+        ),
+      )
+      progress.close()
+      const { exit, plan, isApplied, problems } = result
+      const told = problems.map(({ code, message }) => ({ code, message }))
+      if (flags.json) io.printJson({ exit, isApplied, ...planJson(plan), problems: told })
+      else printProblems(io, problems)
+      return exit
+    } finally {
+      progress.close()
+    }
+  },
+})
+
+async function runRebuild(
+  flags: { readonly 'all-hosts': boolean; readonly 'dry-run': boolean; readonly json: boolean },
+  io: Io<Services>,
+): Promise<number> {
+  const services = await io.services()
+  const isForAllHosts = flags['all-hosts']
+  if (flags['dry-run']) {
+    const { surveyRebuild } = await import('../../operations/rebuild-survey.ts')
+    const survey = await surveyRebuild(services, { isForAllHosts }, io.signal)
+    if (flags.json) io.printJson(surveyJson(survey))
+    else printSurvey(io, survey)
+    return survey.exit
+  }
+  const { startRebuild } = await import('../../operations/rebuild-snapshot.ts')
+  const { rebuild } = await import('../../operations/rebuild.ts')
+  const start = await startRebuild(services, { isDryRun: false }, io.signal)
+  const progress = openProgress(io)
+  try {
+    const rebuilt = await services.withRun(progress.onEvent, (running) =>
+      rebuild(
+        running,
+        {
+          start,
+          isForAllHosts,
+          onProgress: (servers) => showReading(io, servers),
+          onPlan: () => io.showLive([]),
+        },
+        io.signal,
+      ),
+    )
+    progress.close()
+    if (flags.json) io.printJson(rebuildJson(rebuilt))
+    else printRebuilt(io, rebuilt)
+    return rebuilt.exit
+  } finally {
+    io.showLive([])
+    progress.close()
+  }
+}
+
+type Counts = { readonly added: number; readonly joined: number; readonly refused: number }
+
+/** Every hundredth object is often enough for an eye, and costs nothing. */
+function showReading(io: Io<Services>, servers: readonly Counts[]): void {
+  const read = servers.reduce((sum, each) => sum + each.added + each.joined + each.refused, 0)
+  if (io.err.isTerminal && read % 100 === 0) io.showLive([`${read} archives read`])
+}

@@ -1,0 +1,61 @@
+// Files and archives as `find`, `history` and `diff` print them.
+
+import { nameOf, oneLine } from './text.ts'
+import { plural } from './output.ts'
+import { SpillwayError } from '../domain/errors.ts'
+import type { Catalog } from '../catalog/catalog.ts'
+import type { Io } from './command.ts'
+import type { Services } from './services.ts'
+import type { UnknownFiles } from '../operations/file-answers.ts'
+
+/** Only what these commands need: no server is ever asked. */
+export type FileServices = Pick<Services, 'config' | 'catalogIfPresent'>
+
+/** More rows than anybody reads, and little memory for millions of files; --limit raises it. */
+export const LIMIT_DEFAULT = 10_000
+
+export async function openCatalogFor(
+  io: Io<FileServices>,
+): Promise<{ readonly config: Services['config']; readonly catalog: Catalog }> {
+  const { config, catalogIfPresent } = await io.services()
+  const catalog = await catalogIfPresent()
+  if (catalog !== undefined) return { config, catalog }
+  throw new SpillwayError(
+    'ARCHIVE_MISSING',
+    `there is no catalog at ${config.catalogPath}: nothing was archived here yet`,
+  )
+}
+
+/** On one line, whatever bytes it has; folders end with a slash. */
+export function pathText(file: {
+  readonly path: string
+  readonly pathBytes?: string
+  readonly kind?: string
+}): string {
+  const { path, pathBytes, kind } = file
+  // Nearly every path is text, and nameOf() looks at each byte.
+  const name = pathBytes === undefined ? oneLine(path) : nameOf(Buffer.from(pathBytes, 'base64'))
+  return `${path === '' ? '.' : name}${kind === 'directory' ? '/' : ''}`
+}
+
+/** `2026-03-01 02:30:05`, of a time with nanoseconds. */
+export function timeText(time: string): string {
+  return time.startsWith('@') ? time : time.replace(/\.\d+Z$|Z$/, '').replace('T', ' ')
+}
+
+/** An answer must not look complete when it is not. */
+export function tellUnknown(
+  io: Pick<Io<unknown>, 'printError'>,
+  unknown: readonly UnknownFiles[],
+): void {
+  const unread = unknown.filter(({ reason }) => reason === null)
+  if (unread.length > 0) {
+    const first = unread[0]!.file
+    const which = unread.length === 1 ? first : `${first} and ${unread.length - 1} more`
+    io.printError(
+      `not searched: ${plural(unread.length, 'archive')} whose files are not known yet (${which}); the next run reads them`,
+    )
+  }
+  for (const { file, reason } of unknown)
+    if (reason !== null) io.printError(`not searched: ${file}: ${oneLine(reason)}`)
+}

@@ -1,0 +1,129 @@
+// After each run the catalog itself is copied to the servers: a consistent snapshot, compressed, the
+// newest seven on each, counted within the limit like everything else that is ours.
+//
+// Every enabled server that is up gets it, not only as many as COPIES says: it is small, whoever is left
+// after a fire must be enough to begin anew, and a server that no archive needed tonight is looked at.
+// A run is warned when fewer servers than COPIES took it; what else goes wrong here is a note.
+
+import { createReadStream } from 'node:fs'
+import { rm } from 'node:fs/promises'
+import { join } from 'node:path'
+import { failureOf, isFailure, messageOf, SpillwayError } from '../domain/errors.ts'
+import { packSnapshot } from './catalog-snapshot-file.ts'
+import { putSnapshot, trimSnapshots } from './catalog-snapshot-server.ts'
+import type { SnapshotFile } from './catalog-snapshot-server.ts'
+import type { Catalog } from '../catalog/catalog.ts'
+import type { Config } from '../domain/config.ts'
+import type { RunEvent } from '../domain/run-events.ts'
+import type { Server } from '../domain/server.ts'
+import type { ServerPool } from './server-pool.ts'
+
+export type SnapshotServices = {
+  readonly catalog: Catalog
+  readonly config: Config
+  readonly pool: ServerPool
+  readonly emit: (event: RunEvent) => void
+}
+
+// Fixed names: under the run lock there is one, and what a killed run left is overwritten.
+const COPY = '.catalog-snapshot.db'
+
+/**
+ * Resolves with what the run must be warned of. Rejects with INTERRUPTED, or when the catalog itself
+ * fails; nothing that happens here is a failure of an archive.
+ */
+export async function copyCatalog(
+  services: SnapshotServices,
+  signal: AbortSignal,
+): Promise<readonly SpillwayError[]> {
+  const { config, pool } = services
+  const targets = pool.servers.filter((server) => pool.downBecause(server) === undefined)
+  const reasons = pool.servers
+    .filter((server) => !targets.includes(server))
+    .map((server) => `${server.label}: ${messageOf(pool.downBecause(server))}`)
+  let stored = 0
+  if (targets.length > 0) {
+    const copyPath = join(config.spoolDir, COPY)
+    const packedPath = `${copyPath}.zst`
+    try {
+      const file = await makeSnapshot(services, copyPath, packedPath)
+      for (const result of await Promise.all(
+        targets.map((server) => putOn(services, server, file, signal)),
+      )) {
+        if (result === undefined) stored += 1
+        else reasons.push(result)
+      }
+    } catch (error) {
+      if (!(error instanceof SpillwayError) || !isFailure(error, 'CATALOG_NOT_COPIED')) throw error
+      reasons.push(error.message)
+    } finally {
+      for (const path of [copyPath, packedPath]) await rm(path, { force: true })
+    }
+  }
+  // Where none is up, the run has said so already, and more than once.
+  const wanted = targets.length === 0 ? 0 : Math.min(config.copies, pool.servers.length)
+  if (stored < wanted) return [notCopied(stored, wanted, reasons)]
+  for (const reason of reasons) {
+    const message = `the catalog was not copied to ${reason}`
+    services.emit({ kind: 'note', about: undefined, message })
+  }
+  return []
+}
+
+async function makeSnapshot(
+  { catalog }: SnapshotServices,
+  copyPath: string,
+  packedPath: string,
+): Promise<SnapshotFile> {
+  try {
+    await catalog.copyTo(copyPath)
+    const sizeBytes = await packSnapshot(copyPath, packedPath)
+    return {
+      sizeBytes,
+      madeAt: await nextTime(catalog),
+      open: () => createReadStream(packedPath) as AsyncIterable<Buffer>,
+    }
+  } catch (cause) {
+    throw new SpillwayError('CATALOG_NOT_COPIED', messageOf(cause), { cause })
+  }
+}
+
+/** A second later than the newest, whatever the clock says: names sort as they were made. */
+async function nextTime(catalog: Catalog): Promise<Date> {
+  const newestMs = (await catalog.snapshots()).at(-1)?.madeAt.getTime() ?? 0
+  const nowMs = Math.floor(Date.now() / 1_000) * 1_000
+  return new Date(Math.max(nowMs, newestMs + 1_000))
+}
+
+/** undefined: it is there. Else why it is not. */
+async function putOn(
+  services: SnapshotServices,
+  server: Server,
+  file: SnapshotFile,
+  signal: AbortSignal,
+): Promise<string | undefined> {
+  const { catalog, config, pool } = services
+  try {
+    const storage = await pool.ready(server, signal)
+    const place = { catalog, server, storage, host: config.serverId }
+    const outcome = await putSnapshot(place, file, signal)
+    if (outcome === 'full') return `${server.label}: Not enough space within its limit`
+    const kept = 'older copies of the catalog stay there: the server does not let them be deleted'
+    if (outcome === 'blocked') return `${server.label}: ${kept}`
+    if (await trimSnapshots(place, signal))
+      services.emit({ kind: 'note', about: server.label, message: kept })
+    return undefined
+  } catch (error) {
+    const { server: says } = failureOf(error)
+    if (says === undefined) throw error
+    // A key may be allowed to write archives and nothing else: that makes the server no worse.
+    if (says === 'dead') await pool.settle(server, error)
+    return `${server.label}: ${messageOf(error)}`
+  }
+}
+
+function notCopied(stored: number, wanted: number, reasons: readonly string[]): SpillwayError {
+  const few = `the catalog was copied to ${stored} of ${wanted} servers`
+  const why = reasons.length === 0 ? '' : `: ${reasons.join('; ')}`
+  return new SpillwayError('CATALOG_NOT_COPIED', few + why)
+}

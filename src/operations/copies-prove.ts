@@ -1,0 +1,73 @@
+// Asks the servers whether they still hold the copies that the catalog says they hold. Nothing is removed
+// on the word of a row: only a HEAD with our token and the exact size counts.
+
+import { failureOf, messageOf, SpillwayError } from '../domain/errors.ts'
+import { isProvenBy } from '../storage/storage.ts'
+import type { CopyRow } from '../catalog/catalog.ts'
+import type { CopySession } from './copies-session.ts'
+import type { Server } from '../domain/server.ts'
+
+/**
+ * `unknown`: the server did not answer; the copy may well be there. `gone`: the server says that there is
+ * none, and the row says so now. `differs`: what is there is not ours.
+ */
+export type Verdict = 'proven' | 'unknown' | 'gone' | 'differs'
+
+export type Proof = {
+  readonly copy: CopyRow
+  readonly server: Server
+  readonly verdict: Verdict
+  /** Set unless it is proven. */
+  readonly error: SpillwayError | undefined
+}
+
+/** Copies on servers that left the configuration have no proof, and are not among the results. */
+export async function proveCopies(
+  session: CopySession,
+  copies: readonly CopyRow[],
+  signal: AbortSignal,
+): Promise<readonly Proof[]> {
+  const proofs: Proof[] = []
+  for (const server of session.readers.servers) {
+    const copy = copies.find(({ identity }) => identity === server.identity)
+    if (copy !== undefined) proofs.push(await proveCopy(session, copy, server, signal))
+  }
+  return proofs
+}
+
+async function proveCopy(
+  { delivery, readers }: CopySession,
+  copy: CopyRow,
+  server: Server,
+  signal: AbortSignal,
+): Promise<Proof> {
+  const down = readers.downBecause(server)
+  if (down !== undefined)
+    return { copy, server, verdict: 'unknown', error: unprovable(server, down) }
+  try {
+    const storage = await readers.ready(server, signal)
+    const head = await storage.head(copy.key, signal)
+    if (isProvenBy(head, copy)) return { copy, server, verdict: 'proven', error: undefined }
+    if (head !== undefined) {
+      const what = `${server.label} holds something else than our copy at ${copy.key}`
+      return { copy, server, verdict: 'differs', error: new SpillwayError('ARCHIVE_CORRUPT', what) }
+    }
+    const what = `${server.label} does not hold ${copy.key} any more`
+    if (copy.state === 'stored') await delivery.catalog.markMissing(copy.id, what)
+    return { copy, server, verdict: 'gone', error: new SpillwayError('ARCHIVE_MISSING', what) }
+  } catch (error) {
+    if (failureOf(error).server === undefined) throw error
+    await readers.settle(server, error)
+    return { copy, server, verdict: 'unknown', error: unprovable(server, error) }
+  }
+}
+
+/** The failure as it was, so that its code tells what the server's trouble is. */
+function unprovable(server: Server, error: unknown): SpillwayError {
+  const what = `the copy on ${server.label} cannot be proven: ${messageOf(error)}`
+  const { code, hint } =
+    error instanceof SpillwayError
+      ? error
+      : { code: 'SERVER_UNREACHABLE' as const, hint: undefined }
+  return new SpillwayError(code, what, { cause: error, ...(hint === undefined ? {} : { hint }) })
+}

@@ -1,0 +1,183 @@
+// Gives one archive the copies that it lacks, from its spool file or from another copy, with the same
+// delivery as a run. Nothing here removes a copy.
+
+import { bringBytes, dropFetched } from './copies-fetch.ts'
+import { deliver } from './deliver.ts'
+import { formatBytes } from '../domain/sizes.ts'
+import { messageOf, SpillwayError } from '../domain/errors.ts'
+import { placeArchive } from '../domain/placement.ts'
+import { proveCopies } from './copies-prove.ts'
+import { shareHealth } from './copies-session.ts'
+import { SpoolContent } from './spool-content.ts'
+import type { ArchiveWithCopies } from '../catalog/catalog.ts'
+import type { Brought, FetchInput } from './copies-fetch.ts'
+import type { CopySession } from './copies-session.ts'
+import type { Proof } from './copies-prove.ts'
+import type { ReportedAttempt } from '../domain/run-report.ts'
+import type { Server, ServerIdentity } from '../domain/server.ts'
+
+export type Recopied = {
+  /** Servers that got a copy now. */
+  readonly stored: readonly Server[]
+  /** Copies proven now, those on `stored` included; none on the server that is left. */
+  readonly provenCount: number
+  /** Copies on servers that do not answer, and so may be there. */
+  readonly unknown: readonly Proof[]
+  /** A copy on the server that is left, and not known to be damaged. */
+  readonly hasLeaving: boolean
+  /** Copies that turned out damaged or gone: reported, and left where they are. */
+  readonly damaged: readonly SpillwayError[]
+  /** Why there are fewer copies than wanted; undefined: there are as many. */
+  readonly error: SpillwayError | undefined
+}
+
+export type RecopyInput = {
+  readonly archive: ArchiveWithCopies
+  readonly copiesWanted: number
+  readonly onRead: (readBytes: number) => void
+}
+
+/** Rejects with what ends the whole work: CATALOG_*, INTERRUPTED, a bug. */
+export async function recopy(
+  session: CopySession,
+  { archive, copiesWanted, onRead }: RecopyInput,
+  signal: AbortSignal,
+): Promise<Recopied> {
+  const stored = archive.copies.filter(({ state }) => state === 'stored')
+  const proofs = await proveCopies(session, stored, signal)
+  await shareHealth(session)
+  const damaged = new Map<ServerIdentity, SpillwayError>()
+  const unread = new Map<ServerIdentity, SpillwayError>()
+  for (const { server, verdict, error } of proofs) {
+    if (error !== undefined && (verdict === 'gone' || verdict === 'differs'))
+      damaged.set(server.identity, error)
+  }
+  const tally = () => tallyOf(session, proofs, { damaged, unread })
+  const ended = (servers: readonly Server[], error: SpillwayError | undefined): Recopied => ({
+    ...tally(),
+    provenCount: tally().proven.length + servers.length,
+    stored: servers,
+    damaged: [...damaged.values()],
+    error,
+  })
+  if (copiesMissing(copiesWanted, tally()) === 0) return ended([], undefined)
+  const attempts: ReportedAttempt[] = []
+  let brought: Brought | undefined
+  try {
+    const { sizeBytes } = archive
+    if (sizeBytes === undefined) throw unfinished(archive)
+    await requireDestination(session, archive, sizeBytes)
+    const sources = [...tally().proven, ...tally().leaving]
+    const input = { archive: { ...archive, sizeBytes }, sources, onRead, damaged, unread }
+    brought = await bringBytes(session, input, signal)
+    await shareHealth(session)
+    const missing = copiesMissing(copiesWanted, tally())
+    const delivery = {
+      archive,
+      content: SpoolContent.whole(brought.path, sizeBytes),
+      holders: holdersOf(archive),
+      copiesMissing: missing,
+      attempts,
+    }
+    const result = await deliver(session.delivery, delivery, signal)
+    await shareHealth(session)
+    const isEnough = result.stored.length >= missing
+    return ended(result.stored, isEnough ? undefined : tooFew(archive, missing, attempts))
+  } catch (error) {
+    if (endsWork(error)) throw error
+    return ended([], error as SpillwayError)
+  } finally {
+    if (brought?.isFetched === true) await dropFetched(session, archive, brought)
+  }
+}
+
+/** What concerns this archive or a server alone stops nothing else. */
+export function endsWork(error: unknown): boolean {
+  if (!(error instanceof SpillwayError)) return true
+  const { exit } = error.failure
+  return exit === 130 || (exit >= 40 && exit < 50)
+}
+
+/** Servers that hold a copy or may hold one: a key is never written twice. */
+function holdersOf({ copies }: ArchiveWithCopies): ReadonlySet<ServerIdentity> {
+  const held = copies.filter(({ state }) => state !== 'failed' && state !== 'deleted')
+  return new Set(held.map(({ identity }) => identity))
+}
+
+type Tally = Pick<Recopied, 'unknown' | 'hasLeaving'> & {
+  readonly proven: readonly Proof[]
+  readonly leaving: readonly Proof[]
+}
+
+function tallyOf(
+  session: CopySession,
+  proofs: readonly Proof[],
+  found: Pick<FetchInput, 'damaged' | 'unread'>,
+): Tally {
+  const sound = proofs
+    .filter(({ server }) => !found.damaged.has(server.identity))
+    .map((proof): Proof => {
+      const error = found.unread.get(proof.server.identity)
+      return error === undefined ? proof : { ...proof, verdict: 'unknown', error }
+    })
+  const staying = sound.filter(({ server }) => server.identity !== session.leaving)
+  const leaving = sound.filter(({ server }) => server.identity === session.leaving)
+  return {
+    proven: staying.filter(({ verdict }) => verdict === 'proven'),
+    unknown: staying.filter(({ verdict }) => verdict === 'unknown'),
+    leaving: leaving.filter(({ verdict }) => verdict === 'proven'),
+    hasLeaving: leaving.length > 0,
+  }
+}
+
+/** What does not answer tonight is not copied again: it would lie on too many servers tomorrow. */
+function copiesMissing(copiesWanted: number, { proven, unknown }: Tally): number {
+  return Math.max(0, copiesWanted - proven.length - unknown.length)
+}
+
+/** Before bytes are fetched that nobody would take. */
+async function requireDestination(
+  { delivery }: CopySession,
+  archive: ArchiveWithCopies,
+  neededBytes: number,
+): Promise<void> {
+  const { catalog, pool } = delivery
+  const holders = holdersOf(archive)
+  const usageByIdentity = new Map((await catalog.servers()).map((row) => [row.identity, row]))
+  const servers = pool.servers.filter(({ identity }) => !holders.has(identity))
+  const { candidates, withoutRoom } = placeArchive({ servers, usageByIdentity, neededBytes })
+  const down = candidates.flatMap((server) => {
+    const error = pool.downBecause(server)
+    return error === undefined ? [] : [`${server.label}: ${messageOf(error)}`]
+  })
+  if (down.length < candidates.length) return
+  const full = withoutRoom.map(
+    ({ server, spareBytes }) =>
+      `${server.label}: not enough space, ${formatBytes(spareBytes)} spare`,
+  )
+  const why = [...full, ...down].join('; ') || 'there is no other server that may take it'
+  throw new SpillwayError(
+    'NO_SERVER_FOR_COPY',
+    `no server can take a copy of ${archive.file} (${formatBytes(neededBytes)}): ${why}`,
+  )
+}
+
+function tooFew(
+  { file }: ArchiveWithCopies,
+  missing: number,
+  attempts: readonly ReportedAttempt[],
+): SpillwayError {
+  const stored = attempts.filter(({ outcome }) => outcome === 'stored').length
+  const tried = attempts
+    .filter(({ outcome }) => outcome !== 'stored')
+    .map(({ server, outcome, message }) => `${server}: ${outcome}, ${message ?? ''}`)
+  const who = stored === 0 ? 'no server' : `only ${stored} of ${missing} servers`
+  return new SpillwayError(
+    'NO_SERVER_FOR_COPY',
+    `${who} took a copy of ${file} (${tried.join('; ') || 'there is no other'})`,
+  )
+}
+
+function unfinished({ file }: ArchiveWithCopies): SpillwayError {
+  return new SpillwayError('ARCHIVE_MISSING', `${file} was never finished`)
+}

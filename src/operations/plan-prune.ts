@@ -1,0 +1,228 @@
+// What retention would delete now, and why it keeps the rest: one decision per archive. No server is asked.
+
+import { archiveFromTheFuture, deletesMax, hasShrunk, planRetention } from '../domain/retention.ts'
+import { formatBytes } from '../domain/sizes.ts'
+import { storageTermsOf } from '../domain/providers.ts'
+import type { ArchiveId } from '../domain/archive.ts'
+import type { ArchiveUses } from '../catalog/archive-use.ts'
+import type { ArchiveWithCopies, Catalog } from '../catalog/catalog.ts'
+import type { Config } from '../domain/config.ts'
+import type { Source } from '../domain/source.ts'
+
+export type PlanPruneServices = {
+  readonly catalog: Catalog
+  readonly config: Config
+  readonly archiveUses: Pick<ArchiveUses, 'isInUse'>
+}
+
+export type PrunedArchive = {
+  readonly archive: ArchiveWithCopies
+  readonly action: 'keep' | 'delete'
+  /** Of its stored and missing copies on all servers. */
+  readonly bytes: number
+  readonly reasons: readonly string[]
+}
+
+export type PrunePlan = {
+  /** Source by source in the order of the configuration, newest first. */
+  readonly archives: readonly PrunedArchive[]
+  /** Of each source with archives: the newest one that a server proved to hold. */
+  readonly lastGood: ReadonlyMap<string, ArchiveWithCopies>
+  /** Sources of which nothing may be deleted now. `isWarning`: somebody should look into it. */
+  readonly held: readonly {
+    readonly source: string
+    readonly reason: string
+    readonly isWarning: boolean
+  }[]
+  /** Due, and left to the next run: one deletes `deletesMax` at most. */
+  readonly remaining: number
+  /** What deleting costs besides: said before. */
+  readonly notes: readonly string[]
+}
+
+export type PlanPruneInput = {
+  readonly sources: readonly Source[]
+  /** Archives that this run may still delete; undefined: no cap, for who picks some of them. */
+  readonly deletesMax: number | undefined
+  /** The archive for which room is wanted: it is no reason to hold its source back, and is not judged. */
+  readonly except?: ArchiveId | undefined
+  readonly now: Date
+}
+
+export async function planPrune(
+  services: PlanPruneServices,
+  { sources, except, now, ...input }: PlanPruneInput,
+): Promise<PrunePlan> {
+  const wrongClock = await clockFault(services, now)
+  const archives: PrunedArchive[] = []
+  const lastGood = new Map<string, ArchiveWithCopies>()
+  const held: PrunePlan['held'][number][] = []
+  for (const source of sources) {
+    const found = await services.catalog.restorableArchives(source.name)
+    const rows = found.filter(({ id }) => id !== except)
+    const good = rows.filter((row) => isProven(row, services.config))
+    const hold = wrongClock ?? (await holdOf(services, source, good, except))
+    const decided = decide(services, source, rows, hold?.reason)
+    if (good[0] !== undefined) lastGood.set(source.name, good[0])
+    if (hold !== undefined && decided.some(({ isDue }) => isDue))
+      held.push({ source: source.name, ...hold })
+    archives.push(...decided)
+  }
+  const capped = cap(archives, input.deletesMax)
+  return { ...capped, lastGood, held, notes: billingNotes(capped.archives, services.config, now) }
+}
+
+/** How many archives one run may delete. */
+export async function runDeletesMax({
+  catalog,
+  config,
+}: Pick<PlanPruneServices, 'catalog' | 'config'>): Promise<number> {
+  const archives = await catalog.countRestorable()
+  return deletesMax({
+    configured: config.pruneMaxPerRun,
+    sources: config.sources.length,
+    archives,
+  })
+}
+
+type Hold = { readonly reason: string; readonly isWarning: boolean }
+
+/** A clock that jumped would make every rule about time a rule about nothing: no source is touched. */
+async function clockFault(
+  { catalog, config }: PlanPruneServices,
+  now: Date,
+): Promise<Hold | undefined> {
+  // More than these cannot have been pinned for a wrong date by hand.
+  const newest = await catalog.archives({ host: config.serverId, limit: 50 })
+  const found = archiveFromTheFuture(newest, now)
+  if (found === undefined) return undefined
+  const reason =
+    `the clock is wrong, or was: ${found.file} was begun after now ` +
+    `(if now is right, pin that archive: it then stays, and holds nothing up)`
+  return { reason, isWarning: true }
+}
+
+async function holdOf(
+  { catalog, config }: PlanPruneServices,
+  { name }: Source,
+  good: readonly ArchiveWithCopies[],
+  except: ArchiveId | undefined,
+): Promise<Hold | undefined> {
+  const rows = await catalog.archives({ host: config.serverId, source: name, limit: 2 })
+  const newest = rows.find(({ id }) => id !== except)
+  // The run tells these by itself, with an exit code of their own.
+  if (newest?.state === 'failed' || newest?.state === 'packing')
+    return { reason: 'its newest run failed', isWarning: false }
+  if (newest !== undefined && except === undefined && isWaiting(newest, config))
+    return { reason: 'its newest archive still waits for a server', isWarning: false }
+  const shrunk = hasShrunk(good.map(({ sourceBytes }) => sourceBytes ?? 0))
+  if (shrunk === undefined) return undefined
+  const { nowBytes, usualBytes } = shrunk
+  const reason =
+    `its newest archive holds ${formatBytes(nowBytes)} where ${formatBytes(usualBytes)} were usual: ` +
+    `the older ones stay until that is usual`
+  return { reason, isWarning: true }
+}
+
+type Decided = PrunedArchive & { readonly isDue: boolean }
+
+function decide(
+  { archiveUses, config }: PlanPruneServices,
+  source: Source,
+  rows: readonly ArchiveWithCopies[],
+  heldBecause: string | undefined,
+): Decided[] {
+  const byId = new Map(rows.map((row) => [row.id, row]))
+  const plan = (isUsed: (id: ArchiveId) => boolean) =>
+    planRetention({
+      archives: rows.map((row) => ({
+        ...row,
+        isProven: isProven(row, config),
+        protectedBecause: isWaiting(row, config)
+          ? 'it waits for a server'
+          : isUsed(row.id)
+            ? 'it is being restored'
+            : undefined,
+      })),
+      policy: source.keep,
+      heldBecause,
+    })
+  // Locks are looked at for what would go, not for each of ten thousand archives.
+  const used = new Set(
+    plan(() => false)
+      .filter(({ id, action }) => action === 'delete' && archiveUses.isInUse(id))
+      .map(({ id }) => id),
+  )
+  return plan((id) => used.has(id)).map(({ id, ...decision }) => {
+    const archive = byId.get(id)!
+    return {
+      archive,
+      bytes: removable(archive).reduce((sum, copy) => sum + copy.sizeBytes, 0),
+      ...decision,
+    }
+  })
+}
+
+/** Copies that deleting an archive deletes. */
+export function removable({ copies }: ArchiveWithCopies): ArchiveWithCopies['copies'] {
+  return copies.filter(({ state }) => state === 'stored' || state === 'missing')
+}
+
+/** A copy is stored only after HEAD has shown its token and size. */
+function isProven({ copies }: ArchiveWithCopies, { servers }: Config): boolean {
+  return copies.some(
+    ({ state, identity }) =>
+      state === 'stored' && servers.some((server) => server.identity === identity),
+  )
+}
+
+function isWaiting({ state, copies }: ArchiveWithCopies, config: Config): boolean {
+  const stored = copies.filter((copy) => copy.state === 'stored').length
+  return state === 'ready' && stored < config.copies
+}
+
+/** The oldest first: what is due for longest is missed least. */
+function cap(
+  archives: readonly PrunedArchive[],
+  deletesMax: number | undefined,
+): Pick<PrunePlan, 'archives' | 'remaining'> {
+  const due = archives.filter(({ action }) => action === 'delete').toSorted(oldestFirst)
+  const late = new Set(due.slice(deletesMax))
+  if (deletesMax === undefined || late.size === 0) return { archives, remaining: 0 }
+  const reason = `left to the next run: one deletes ${deletesMax} at most (PRUNE_MAX_PER_RUN)`
+  return {
+    archives: archives.map((each) =>
+      late.has(each) ? { ...each, action: 'keep', reasons: [...each.reasons, reason] } : each,
+    ),
+    remaining: late.size,
+  }
+}
+
+export function oldestFirst(a: PrunedArchive, b: PrunedArchive): number {
+  return a.archive.startedAt.getTime() - b.archive.startedAt.getTime()
+}
+
+const DAY_MS = 86_400_000
+
+function billingNotes(
+  archives: readonly PrunedArchive[],
+  { servers }: Config,
+  now: Date,
+): readonly string[] {
+  const going = archives.filter(({ action }) => action === 'delete')
+  const copies = going.flatMap(({ archive }) => removable(archive))
+  return servers.flatMap((server) => {
+    const { billedDaysMin } = storageTermsOf(server)
+    const since = now.getTime() - billedDaysMin * DAY_MS
+    const early = copies.filter(
+      ({ identity, storedAt }) =>
+        identity === server.identity && (storedAt?.getTime() ?? 0) > since,
+    )
+    if (billedDaysMin === 0 || early.length === 0) return []
+    const bytes = early.reduce((sum, copy) => sum + copy.sizeBytes, 0)
+    return [
+      `${server.label} bills what is stored for ${billedDaysMin} days: deleting ${early.length} younger ` +
+        `${early.length === 1 ? 'copy' : 'copies'} (${formatBytes(bytes)}) makes room, and saves nothing yet`,
+    ]
+  })
+}

@@ -1,0 +1,59 @@
+// `reconcile --rebuild --dry-run`: what a rebuild would begin with and how much it would read. Servers are
+// listed, and nothing else is done; no catalog is opened or made.
+
+import { archiveNameIn } from './rebuild-archive.ts'
+import { asServerFailure } from './reconcile-failure.ts'
+import { exitOf } from '../domain/exit-code.ts'
+import { failureOf } from '../domain/errors.ts'
+import { keyOnServer } from '../domain/archive.ts'
+import { startRebuild } from './rebuild-snapshot.ts'
+import type { RebuildStart, StartServices } from './rebuild-snapshot.ts'
+import type { Server } from '../domain/server.ts'
+import type { SpillwayError } from '../domain/errors.ts'
+
+export type SurveyedServer = {
+  readonly server: Server
+  readonly archives: number
+  readonly sizeBytes: number
+  readonly error: SpillwayError | undefined
+}
+
+export type RebuildSurvey = {
+  readonly exit: number
+  readonly start: RebuildStart
+  readonly servers: readonly SurveyedServer[]
+}
+
+export async function surveyRebuild(
+  services: StartServices,
+  { isForAllHosts }: { readonly isForAllHosts: boolean },
+  signal: AbortSignal,
+): Promise<RebuildSurvey> {
+  const { config, openStorage } = services
+  const start = await startRebuild(services, { isDryRun: true }, signal)
+  const open = await openStorage()
+  const servers = await Promise.all(
+    config.servers
+      .filter(({ isEnabled }) => isEnabled)
+      .map(async (server): Promise<SurveyedServer> => {
+        const storage = open(server, true)
+        let [archives, sizeBytes] = [0, 0]
+        try {
+          await storage.prepare(signal)
+          const folder = isForAllHosts ? '' : `${config.serverId}/`
+          for await (const object of storage.list(keyOnServer(server.prefix, folder), signal)) {
+            if (archiveNameIn(server, object.key) === undefined) continue
+            archives += 1
+            sizeBytes += object.sizeBytes
+          }
+          return { server, archives, sizeBytes, error: undefined }
+        } catch (error) {
+          return { server, archives, sizeBytes, error: asServerFailure(error) }
+        } finally {
+          storage.close()
+        }
+      }),
+  )
+  const exits = servers.map(({ error }) => (error === undefined ? 0 : failureOf(error).exit))
+  return { exit: exitOf(exits), start, servers }
+}

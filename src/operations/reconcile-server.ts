@@ -1,0 +1,230 @@
+// Compares the catalog with one server: a listing says where to look, and a HEAD what is true.
+//
+// That something is absent from a listing proves nothing (listings lag, break off, are cut short by
+// proxies), so a row changes only after the server was asked for that one object. A listing that failed
+// says nothing at all. Reading only: what is to be done about it is the plan's.
+
+import { isFailure, messageOf } from '../domain/errors.ts'
+import { keyOnServer } from '../domain/archive.ts'
+import { formatBytes } from '../domain/sizes.ts'
+import { isProvenBy } from '../storage/storage.ts'
+import { archiveNameIn, READ_AT_ONCE, readObject } from './rebuild-archive.ts'
+import { eachAtOnce } from './reconcile-at-once.ts'
+import { findSnapshotFindings } from './reconcile-snapshots.ts'
+import { findUploads } from './reconcile-uploads.ts'
+import { snapshotFolder } from './catalog-snapshot-key.ts'
+import type { Catalog } from '../catalog/catalog.ts'
+import type { CopyOnServer } from '../catalog/rebuild-calls.ts'
+import type { Finding, ServerPlan } from './reconcile-plan.ts'
+import type { Server } from '../domain/server.ts'
+import type { SnapshotRow } from '../catalog/snapshot-calls.ts'
+import type { Storage, StoredObject } from '../storage/storage.ts'
+
+export type Examined = {
+  readonly catalog: Catalog
+  readonly server: Server
+  readonly storage: Storage
+  readonly host: string
+  readonly now: Date
+  /** Objects that were read just now and are no archives of ours: not read again; by server and key. */
+  readonly refused: ReadonlyMap<string, string>
+}
+
+/** Of `refused`. */
+export function refusedName(server: Server, key: string): string {
+  return `${server.identity}\n${key}`
+}
+
+/**
+ * A copy counts as gone for good when two HEADs a day apart did not find it: a provider's bad day, a
+ * bucket that was renamed for an hour, a policy that hides objects all end sooner, and are noticed.
+ */
+export const SETTLED_AFTER_MS = 24 * 60 * 60 * 1_000
+
+// Most objects without a row that one plan takes: 30 MB of memory. What is left, the next one takes.
+const STRAYS_MAX = 10_000
+
+/** Rejects with the server's failure: then nothing is known, and nothing must be concluded. */
+export async function examineServer(input: Examined, signal: AbortSignal): Promise<ServerPlan> {
+  const { catalog, server } = input
+  const rows = await catalog.copiesOn(server.identity)
+  const snapshots = (await catalog.snapshots()).filter(
+    ({ identity }) => identity === server.identity,
+  )
+  const listing = await readListing(input, rows, snapshots, signal)
+  const findings: Finding[] = []
+  await eachAtOnce(listing?.unsure ?? rows.filter(isStored), READ_AT_ONCE, async (row) => {
+    const finding = await lookAt(input, row, signal)
+    if (finding !== undefined) findings.push(finding)
+  })
+  await eachAtOnce(listing?.strays ?? [], READ_AT_ONCE, async (object) => {
+    findings.push(await stray(input, object, signal))
+  })
+  findings.push(...rows.filter((row) => !isStored(row)).map(unsettled))
+  findings.push(...(await findSnapshotFindings(input, snapshots, listing?.snapshots, signal)))
+  findings.push(...(await findUploads(input, snapshots, signal)))
+  const row = (await catalog.servers()).find(({ identity }) => identity === server.identity)
+  return {
+    server,
+    listed: listing && { objects: listing.objects, sizeBytes: listing.sizeBytes },
+    otherBytes: listing?.otherBytes,
+    otherBytesBefore: row?.otherBytes ?? 0,
+    findings: findings.toSorted((a, b) => (a.key < b.key ? -1 : a.key > b.key ? 1 : 0)),
+    leftOver: listing?.leftOver ?? 0,
+    strangers: listing?.strangers ?? 0,
+  }
+}
+
+type Listing = {
+  readonly objects: number
+  readonly sizeBytes: number
+  /** Of objects that no row accounts for; adopting one takes it out. */
+  readonly otherBytes: number
+  /** Rows that the listing does not bear out, and missing ones. */
+  readonly unsure: readonly CopyOnServer[]
+  readonly strays: readonly StoredObject[]
+  readonly snapshots: readonly StoredObject[]
+  readonly leftOver: number
+  readonly strangers: number
+}
+
+async function readListing(
+  { server, storage, host }: Examined,
+  rows: readonly CopyOnServer[],
+  snapshotRows: readonly SnapshotRow[],
+  signal: AbortSignal,
+): Promise<Listing | undefined> {
+  const unseen = new Map(rows.map((row) => [row.key, row]))
+  const byKey = new Map(unseen)
+  const snapshotKeys = new Set(snapshotRows.map(({ key }) => key))
+  const [ours, catalogs] = [keyOnServer(server.prefix, `${host}/`), snapshotFolder(server, host)]
+  const [strays, snapshots]: StoredObject[][] = [[], []]
+  const counted = { objects: 0, sizeBytes: 0, otherBytes: 0, leftOver: 0, strangers: 0 }
+  try {
+    for await (const object of storage.list(keyOnServer(server.prefix, ''), signal)) {
+      const { key, sizeBytes } = object
+      counted.objects += 1
+      counted.sizeBytes += sizeBytes
+      const row = byKey.get(key)
+      if (row !== undefined) {
+        if (row.sizeBytes === sizeBytes && row.state === 'stored') unseen.delete(key)
+        // What is larger than its row says takes room that no row accounts for.
+        if (isStored(row)) counted.otherBytes += Math.max(0, sizeBytes - row.sizeBytes)
+        continue
+      }
+      if (key.startsWith(catalogs)) snapshots?.push(object)
+      if (snapshotKeys.has(key)) continue
+      counted.otherBytes += sizeBytes
+      if (!key.startsWith(ours)) continue
+      if (archiveNameIn(server, key)?.host !== host) counted.strangers += 1
+      else if ((strays?.length ?? 0) < STRAYS_MAX) strays?.push(object)
+      else counted.leftOver += 1
+    }
+  } catch (error) {
+    // A key may be forbidden to list: then every row is asked for, and others' bytes stay as they were.
+    if (isFailure(error, 'SERVER_DENIED')) return undefined
+    throw error
+  }
+  const unsure = [...unseen.values()].filter(isStored)
+  return { ...counted, unsure, strays: strays ?? [], snapshots: snapshots ?? [] }
+}
+
+function isStored({ state }: CopyOnServer): boolean {
+  return state === 'stored' || state === 'missing'
+}
+
+/** undefined: it is there, as it should be; the listing was late. */
+async function lookAt(
+  { server, storage, now }: Examined,
+  row: CopyOnServer,
+  signal: AbortSignal,
+): Promise<Finding | undefined> {
+  const { key, sizeBytes } = row
+  const common = { key, sizeBytes, detail: undefined, isWarning: true }
+  let head
+  try {
+    head = await storage.head(key, signal)
+  } catch (error) {
+    if (!isFailure(error, 'SERVER_DENIED', 'SERVER_REJECTED')) throw error
+    const step = { kind: 'nothing' } as const
+    return {
+      ...common,
+      what: 'cannot be looked at',
+      action: 'left as it is',
+      detail: messageOf(error),
+      step,
+    }
+  }
+  if (isProvenBy(head, row)) {
+    if (row.state === 'stored') return undefined
+    const step = { kind: 'mark-found', copyId: row.id } as const
+    return { ...common, what: 'is there again', action: 'stored again', isWarning: false, step }
+  }
+  const seen =
+    head === undefined
+      ? 'it is gone'
+      : head.sizeBytes === sizeBytes
+        ? 'something else lies there'
+        : `what lies there has ${formatBytes(head.sizeBytes)}`
+  if (row.state === 'stored') {
+    const reason = `${server.label} was asked on ${now.toISOString()}: ${seen}`
+    const step = { kind: 'mark-missing', copyId: row.id, reason } as const
+    const lostCopyOf = {
+      archiveId: row.archiveId,
+      file: row.file,
+      storedCopies: row.storedCopies,
+      isInSpool: row.archiveState === 'ready',
+    }
+    const action = 'marked missing; its bytes still count'
+    return { ...common, what: seen, action, step, lostCopyOf }
+  }
+  return { ...common, ...stillMissing(row, seen, server, now) }
+}
+
+function stillMissing(
+  { id, missingSince }: CopyOnServer,
+  seen: string,
+  { label }: Server,
+  now: Date,
+): Pick<Finding, 'what' | 'action' | 'detail' | 'step'> {
+  const since = missingSince?.toISOString() ?? 'an earlier look'
+  const isSettled =
+    missingSince === undefined || now.getTime() - missingSince.getTime() >= SETTLED_AFTER_MS
+  const what = `still missing: ${seen}`
+  const detail = `since ${since}`
+  if (!isSettled)
+    return { what, action: 'asked again after a day', detail, step: { kind: 'nothing' } }
+  const reason = `${label} was asked on ${since} and on ${now.toISOString()}: ${seen}`
+  const step = { kind: 'settle-missing', copyId: id, reason } as const
+  return { what, action: 'given up; its bytes are given back', detail, step }
+}
+
+async function stray(
+  input: Examined,
+  { key, sizeBytes }: StoredObject,
+  signal: AbortSignal,
+): Promise<Finding> {
+  const common = { what: 'no row', key, sizeBytes }
+  const known = input.refused.get(refusedName(input.server, key))
+  const read = known === undefined ? await readObject(input, key, signal) : { refused: known }
+  if ('refused' in read) {
+    const step = { kind: 'nothing' } as const
+    const action = "counts as others' bytes"
+    return { ...common, action, detail: read.refused, isWarning: true, step }
+  }
+  const detail = `archive ${read.archive.id} of ${read.archive.source}`
+  return {
+    ...common,
+    action: 'adopted',
+    detail,
+    isWarning: false,
+    step: { kind: 'adopt', ...read },
+  }
+}
+
+/** Uploading, uncertain, deleting: what a run that ended early left; the server is asked again. */
+function unsettled({ key, sizeBytes, state }: CopyOnServer): Finding {
+  const action = state === 'deleting' ? 'deleted, if it is ours' : 'the server is asked again'
+  const step = { kind: 'nothing' } as const
+  return { what: state, key, sizeBytes, action, detail: undefined, isWarning: false, step }
+}

@@ -1,0 +1,65 @@
+// Copies of the catalog on one server against their rows. After a rebuild there are some without a row:
+// the newest copy cannot know of itself.
+
+import { isFailure } from '../domain/errors.ts'
+import { isProvenBy } from '../storage/storage.ts'
+import { snapshotFolder, snapshotTime } from './catalog-snapshot-key.ts'
+import type { Examined } from './reconcile-server.ts'
+import type { Finding } from './reconcile-plan.ts'
+import type { SnapshotRow } from '../catalog/snapshot-calls.ts'
+import type { HeadResult, StoredObject } from '../storage/storage.ts'
+
+/** `listed` undefined: the server may not be listed, and every row is asked for. */
+export async function findSnapshotFindings(
+  input: Examined,
+  rows: readonly SnapshotRow[],
+  listed: readonly StoredObject[] | undefined,
+  signal: AbortSignal,
+): Promise<readonly Finding[]> {
+  const findings: Finding[] = []
+  const sizes = new Map(listed?.map(({ key, sizeBytes }) => [key, sizeBytes]))
+  for (const row of rows) {
+    // The next run settles the others.
+    if (row.state !== 'stored' || sizes.get(row.key) === row.sizeBytes) continue
+    const head = await headOf(input, row.key, signal)
+    if (head === 'hidden' || isProvenBy(head, row)) continue
+    const { id, key, sizeBytes } = row
+    const step = { kind: 'drop-snapshot', id } as const
+    const what = 'a copy of the catalog is gone'
+    const action = 'its bytes are given back'
+    findings.push({ what, key, sizeBytes, action, detail: undefined, isWarning: true, step })
+  }
+  const known = new Set(rows.map(({ key }) => key))
+  for (const { key } of listed ?? []) {
+    const madeAt = snapshotTime(key.slice(snapshotFolder(input.server, input.host).length))
+    if (known.has(key) || madeAt === undefined) continue
+    const head = await headOf(input, key, signal)
+    if (head === 'hidden' || head?.token === undefined) continue
+    const { sizeBytes, token } = head
+    const step = { kind: 'adopt-snapshot', key, token, sizeBytes, madeAt } as const
+    const what = 'a copy of the catalog without a row'
+    findings.push({
+      what,
+      key,
+      sizeBytes,
+      action: 'adopted',
+      detail: undefined,
+      isWarning: false,
+      step,
+    })
+  }
+  return findings
+}
+
+async function headOf(
+  { storage }: Examined,
+  key: string,
+  signal: AbortSignal,
+): Promise<HeadResult | undefined | 'hidden'> {
+  try {
+    return await storage.head(key, signal)
+  } catch (error) {
+    if (isFailure(error, 'SERVER_DENIED', 'SERVER_REJECTED')) return 'hidden'
+    throw error
+  }
+}

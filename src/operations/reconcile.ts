@@ -1,0 +1,163 @@
+// `reconcile`: the catalog against the servers. A plan is made by looking only; then it is printed; then
+// it is applied, to the catalog and to nothing else but uploads and deletions that a row says are ours.
+//
+// Servers are compared at the same time. One that fails half way says nothing: whatever was found there
+// so far is not believed, and the others are reconciled all the same.
+
+import { Deletions } from './deletions.ts'
+import { asServerFailure } from './reconcile-failure.ts'
+import { examineServer } from './reconcile-server.ts'
+import { lostArchives, planExit } from './reconcile-plan.ts'
+import { recover } from './recover.ts'
+import { requireServers } from '../config/parse.ts'
+import { SpillwayError } from '../domain/errors.ts'
+import type { Catalog } from '../catalog/catalog.ts'
+import type { Config } from '../domain/config.ts'
+import type { Finding, ReconcilePlan, ServerPlan } from './reconcile-plan.ts'
+import type { RunEvent } from '../domain/run-events.ts'
+import type { Server } from '../domain/server.ts'
+import type { ServerPool } from './server-pool.ts'
+
+export type ReconcileServices = {
+  readonly catalog: Catalog
+  readonly config: Config
+  readonly pool: ServerPool
+  readonly emit: (event: RunEvent) => void
+}
+
+export type Reconciled = {
+  readonly exit: number
+  readonly plan: ReconcilePlan
+  readonly isApplied: boolean
+  /** What is wrong and stays wrong, besides what the plan says. */
+  readonly problems: readonly SpillwayError[]
+}
+
+/** `onPlan` is called before anything is changed. Under the run lock. */
+export async function reconcile(
+  services: ReconcileServices,
+  input: { readonly isDryRun: boolean; readonly onPlan: (plan: ReconcilePlan) => void },
+  signal: AbortSignal,
+): Promise<Reconciled> {
+  const { catalog, config } = services
+  requireServers(config)
+  await catalog.check()
+  await catalog.registerServers(config.servers)
+  const plan = await planReconcile(services, signal)
+  input.onPlan(plan)
+  if (input.isDryRun) return { exit: planExit(plan, []), plan, isApplied: false, problems: [] }
+  const problems = await settleAll(services, plan, signal)
+  return { exit: planExit(plan, problems), plan, isApplied: true, problems }
+}
+
+/** The plan, and what an interrupted run left: its copies are asked for, its deletes are finished. */
+export async function settleAll(
+  services: ReconcileServices,
+  plan: ReconcilePlan,
+  signal: AbortSignal,
+): Promise<readonly SpillwayError[]> {
+  const deletions = new Deletions()
+  const applied = await applyPlan(services, plan, signal)
+  const recovered = await recover(services, deletions, signal)
+  return [...applied, ...recovered, ...deletions.problems()]
+}
+
+export async function planReconcile(
+  services: ReconcileServices,
+  signal: AbortSignal,
+  refused: ReadonlyMap<string, string> = new Map(),
+): Promise<ReconcilePlan> {
+  const { catalog, config, pool } = services
+  const servers: ServerPlan[] = []
+  const failed: { readonly server: Server; readonly error: SpillwayError }[] = []
+  const now = new Date()
+  await Promise.all(
+    pool.servers.map(async (server) => {
+      try {
+        const down = pool.downBecause(server)
+        if (down !== undefined) throw down
+        const storage = await pool.ready(server, signal)
+        const input = { catalog, server, storage, host: config.serverId, now, refused }
+        servers.push(await examineServer(input, signal))
+      } catch (error) {
+        const failure = asServerFailure(error)
+        await pool.settle(server, failure)
+        failed.push({ server, error: failure })
+      }
+    }),
+  )
+  return {
+    servers: servers.toSorted((a, b) => a.server.number - b.server.number),
+    failed: failed.toSorted((a, b) => a.server.number - b.server.number),
+    notAsked: await copiesElsewhere(services),
+    lost: lostArchives(servers),
+  }
+}
+
+async function copiesElsewhere({ catalog, pool }: ReconcileServices): Promise<number> {
+  const asked = new Set(pool.servers.map(({ identity }) => identity))
+  const rows = (await catalog.servers()).filter(({ identity }) => !asked.has(identity))
+  return rows.reduce((sum, { archives }) => sum + archives, 0)
+}
+
+/** Step by step: each is one transaction, and doing them again from a new plan is harmless. */
+export async function applyPlan(
+  { catalog, pool }: Pick<ReconcileServices, 'catalog' | 'pool'>,
+  plan: ReconcilePlan,
+  signal: AbortSignal,
+): Promise<readonly SpillwayError[]> {
+  const problems: SpillwayError[] = []
+  for (const { server, findings, otherBytes } of plan.servers) {
+    let accountedBytes = 0
+    for (const finding of findings) {
+      signal.throwIfAborted()
+      try {
+        accountedBytes += await applyStep({ catalog, pool, server }, finding, signal)
+      } catch (error) {
+        problems.push(asServerFailure(error))
+      }
+    }
+    // After the rows, so that for a moment bytes count twice rather than not at all.
+    if (otherBytes !== undefined) {
+      const left = Math.max(0, otherBytes - accountedBytes)
+      await catalog.setOtherBytes(server.identity, left, new Date())
+    }
+  }
+  return problems
+}
+
+/** Resolves with how many bytes of "others" have a row now. */
+async function applyStep(
+  { catalog, pool, server }: { catalog: Catalog; pool: ServerPool; server: Server },
+  { step, key }: Finding,
+  signal: AbortSignal,
+): Promise<number> {
+  switch (step.kind) {
+    case 'nothing':
+      return 0
+    case 'mark-missing':
+      await catalog.markMissing(step.copyId, step.reason)
+      return 0
+    case 'mark-found':
+      await catalog.markFound(step.copyId)
+      return 0
+    case 'settle-missing':
+      await catalog.settleMissing(step.copyId, step.reason)
+      return 0
+    case 'adopt': {
+      const adoption = await catalog.adoptCopy(step.archive, step.copy)
+      if (adoption.outcome === 'conflict')
+        throw new SpillwayError('ARCHIVE_REFUSED', `${key} is not adopted: ${adoption.why}`)
+      return step.copy.sizeBytes
+    }
+    case 'abort':
+      await (await pool.ready(server, signal)).abort(step.upload, signal)
+      return 0
+    case 'drop-snapshot':
+      await catalog.dropSnapshot(step.id)
+      return 0
+    case 'adopt-snapshot':
+      await catalog.adoptSnapshot({ identity: server.identity, ...step })
+      return step.sizeBytes
+  }
+}

@@ -1,0 +1,52 @@
+// Deletes one copy of an archive: the one way in which an object that was stored ever leaves a server.
+//
+// Order of events: a look that it is ours; row `deleting`, on disk; the delete, by version id where the
+// server has versions; a look that it is gone; row `deleted`. Only the last one frees the limit. A crash
+// anywhere in between leaves a row that the next run finishes by calling this again.
+
+import { SpillwayError } from '../domain/errors.ts'
+import type { Catalog, CopyRow } from '../catalog/catalog.ts'
+import type { HeadResult, Storage } from '../storage/storage.ts'
+
+export type RemoveServices = {
+  readonly catalog: Pick<Catalog, 'markDeleting' | 'markDeleted'>
+  readonly storage: Pick<Storage, 'head' | 'remove'>
+}
+
+// One object, and one more for each Complete that was repeated on a server with versions.
+const VERSIONS_MAX = 4
+
+/**
+ * For a copy that is stored, missing or deleting. Rejects with the server's failure; the copy then still
+ * counts as used, and is `deleting` if the delete may have been sent. SERVER_DENIED and SERVER_REJECTED
+ * say that the server refuses the delete (a policy, an object lock): `DeleteRefusals` keeps a run from
+ * asking on and on.
+ */
+export async function removeCopy(
+  { catalog, storage }: RemoveServices,
+  copy: CopyRow,
+  reason: string,
+  signal: AbortSignal,
+): Promise<void> {
+  const before = await storage.head(copy.key, signal)
+  if (before !== undefined && copy.versionId === undefined) requireOurs(before, copy)
+  if (copy.state !== 'deleting') await catalog.markDeleting(copy.id, reason)
+  // Also where HEAD shows nothing: somebody's delete may have hidden our version, and not removed it.
+  const version = copy.versionId ?? before?.versionId
+  if (before !== undefined || version !== undefined) await storage.remove(copy.key, version, signal)
+  for (let tries = 1; ; tries += 1) {
+    const after = await storage.head(copy.key, signal)
+    if (after === undefined || after.token !== copy.token) break
+    if (tries === VERSIONS_MAX || after.versionId === undefined || after.versionId === version)
+      throw new SpillwayError('SERVER_UNPROVEN', `${copy.key} is still there after it was deleted`)
+    await storage.remove(copy.key, after.versionId, signal)
+  }
+  await catalog.markDeleted(copy.id)
+}
+
+/** A key alone names whatever lies there now: nobody's bytes but ours are ever deleted. */
+function requireOurs(head: HeadResult, { key, token }: CopyRow): void {
+  if (head.token === token) return
+  const what = `what lies at ${key} does not carry the token of our copy; it is left alone`
+  throw new SpillwayError('SERVER_UNPROVEN', what, { hint: 'see: spillway reconcile' })
+}

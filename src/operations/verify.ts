@@ -1,0 +1,262 @@
+// Proves that the copies are what was stored: by HEAD all of them, and with `isDeep` by reading them back.
+//
+// Needs no lock: it changes nothing on servers, and in the catalog only what was proven. A run may go on
+// beside it.
+
+import type { ArchiveWithCopies, ServerRow } from '../catalog/catalog.ts'
+import type { CopyProof } from '../catalog/proof-calls.ts'
+import type { Config } from '../domain/config.ts'
+import { SpillwayError } from '../domain/errors.ts'
+import { exitOf } from '../domain/exit-code.ts'
+import type { Server } from '../domain/server.ts'
+import { verifyDeep } from './verify-deep.ts'
+import type { DeepResult, DeepServices } from './verify-deep.ts'
+import { headCopies } from './verify-heads.ts'
+import type { HeadFound } from './verify-heads.ts'
+import { planDeep } from './verify-plan.ts'
+import { printableMember } from './verify-report.ts'
+import type { CopyTask, VerifiedArchive, VerifyProblem, VerifyReport } from './verify-report.ts'
+
+export type VerifyServices = DeepServices & { readonly config: Config }
+
+export type VerifyInput = {
+  /** Ids, beginnings of ids, file names, `latest:SOURCE`; none: all of this host. */
+  readonly archives: readonly string[]
+  readonly source: string | undefined
+  readonly isDeep: boolean
+  /** undefined: everything is read back, whenever it was proven last. */
+  readonly budgetBytes: number | undefined
+}
+
+/** Rejects with INTERRUPTED, with CATALOG_*, or when an archive is not found. Progress is kept. */
+export async function verify(
+  services: VerifyServices,
+  input: VerifyInput,
+  signal: AbortSignal,
+): Promise<VerifyReport> {
+  const begun = performance.now()
+  const { catalog } = services
+  const archives = await chooseArchives(services, input)
+  const tasks = tasksOf(archives, services.config.servers, await catalog.servers())
+  const heads = await headCopies(services, tasks, signal)
+  const readable = tasks.filter((task) => {
+    const outcome = heads.get(task)?.outcome
+    return outcome === 'proven' || outcome === 'rewritten'
+  })
+  const deep = input.isDeep ? await deepOf(services, readable, input, signal) : NOT_READ
+  const adopted = await adoptRewritten(services, readable, heads)
+  await noteVerified(services, archives, tasks, heads, adopted)
+  return report({ services, input, archives, tasks, heads, deep, adopted, begun })
+}
+
+const NOT_READ: DeepResult = {
+  findings: [],
+  unread: new Map(),
+  readBytes: 0,
+  isBudgetSpent: false,
+}
+
+async function chooseArchives(
+  { catalog, config }: VerifyServices,
+  { archives: names, source }: VerifyInput,
+): Promise<readonly ArchiveWithCopies[]> {
+  const found = new Map<string, ArchiveWithCopies>()
+  for (const name of names) {
+    const archive = await catalog.findArchive(name)
+    if (source !== undefined && archive.source !== source)
+      throw new SpillwayError('USAGE', `${archive.file} is of source "${archive.source}"`)
+    found.set(archive.id, archive)
+  }
+  if (names.length > 0) return [...found.values()]
+  return catalog.archives({ host: config.serverId, states: ['ready', 'gone'], source })
+}
+
+/** Copies that are stored, or were found missing before: those are told until that is settled. */
+function tasksOf(
+  archives: readonly ArchiveWithCopies[],
+  servers: readonly Server[],
+  rows: readonly ServerRow[],
+): readonly CopyTask[] {
+  return archives.flatMap((archive) =>
+    archive.copies
+      .filter(({ state }) => state === 'stored' || state === 'missing')
+      .map((copy) => {
+        // Disabled ones too: that says only that nothing new goes there.
+        const server = servers.find(({ identity }) => identity === copy.identity)
+        const row = rows.find(({ identity }) => identity === copy.identity)
+        return { archive, copy, server, label: server?.label ?? row?.label ?? copy.identity }
+      }),
+  )
+}
+
+async function deepOf(
+  services: VerifyServices,
+  tasks: readonly CopyTask[],
+  { budgetBytes }: VerifyInput,
+  signal: AbortSignal,
+): Promise<DeepResult> {
+  const { catalog } = services
+  const proofs = await catalog.copyProofs(tasks.map(({ copy }) => copy.id))
+  const problems = await catalog.problems()
+  const planned = []
+  for (const task of tasks) {
+    const { id } = task.copy
+    planned.push({
+      task,
+      proof: proofs.get(id),
+      stretches: await catalog.provenStretches(id),
+      problems: problems.filter(({ copyId }) => copyId === id),
+    })
+  }
+  // Without a budget everything is read anyway: then each copy once, from its first byte to its last.
+  return verifyDeep(services, planDeep(planned, budgetBytes !== undefined), budgetBytes, signal)
+}
+
+/** Written again by somebody, and every frame of it proven since that was noticed: it is ours. */
+async function adoptRewritten(
+  { catalog }: VerifyServices,
+  tasks: readonly CopyTask[],
+  heads: ReadonlyMap<CopyTask, HeadFound>,
+): Promise<ReadonlySet<CopyTask>> {
+  const rewritten = tasks.filter((task) => heads.get(task)?.outcome === 'rewritten')
+  const adopted = new Set<CopyTask>()
+  if (rewritten.length === 0) return adopted
+  const proofs = await catalog.copyProofs(rewritten.map(({ copy }) => copy.id))
+  const problems = await catalog.problems()
+  for (const task of rewritten) {
+    const head = heads.get(task)?.head
+    const verifiedAt = proofs.get(task.copy.id)?.deepVerifiedAt
+    const own = problems.filter(({ copyId }) => copyId === task.copy.id)
+    const isProven = own.every(
+      ({ place, foundAt }) =>
+        place === 'object' && verifiedAt !== undefined && verifiedAt >= foundAt,
+    )
+    if (!isProven || head === undefined) continue
+    await catalog.adoptObject(task.copy.id, head)
+    await catalog.setCopyHeaded(task.copy.id, new Date())
+    adopted.add(task)
+  }
+  return adopted
+}
+
+/** An archive is verified when all its stored copies are, also those that nobody could ask. */
+async function noteVerified(
+  { catalog }: VerifyServices,
+  archives: readonly ArchiveWithCopies[],
+  tasks: readonly CopyTask[],
+  heads: ReadonlyMap<CopyTask, HeadFound>,
+  adopted: ReadonlySet<CopyTask>,
+): Promise<void> {
+  const at = new Date()
+  for (const { id } of archives) {
+    const own = tasks.filter(({ archive, copy }) => archive.id === id && copy.state === 'stored')
+    const isProven = (task: CopyTask) => heads.get(task)?.outcome === 'proven' || adopted.has(task)
+    if (own.length > 0 && own.every(isProven)) await catalog.setVerified(id, at)
+  }
+}
+
+type Ended = {
+  readonly services: VerifyServices
+  readonly input: VerifyInput
+  readonly archives: readonly ArchiveWithCopies[]
+  readonly tasks: readonly CopyTask[]
+  readonly heads: ReadonlyMap<CopyTask, HeadFound>
+  readonly deep: DeepResult
+  readonly adopted: ReadonlySet<CopyTask>
+  readonly begun: number
+}
+
+async function report(ended: Ended): Promise<VerifyReport> {
+  const { services, input, archives, tasks, deep, begun } = ended
+  const { catalog } = services
+  const proofs = await catalog.copyProofs(tasks.map(({ copy }) => copy.id))
+  const shown: VerifiedArchive[] = []
+  for (const { id } of archives) {
+    const own = tasks.filter(({ archive }) => archive.id === id)
+    if (own.length === 0) continue
+    const { source, file, verifiedAt } = await catalog.findArchive(id)
+    const copies = own.map((task) => copyOf(ended, task, proofs.get(task.copy.id)))
+    shown.push({ id, source, file, verifiedAt: verifiedAt?.toISOString() ?? null, copies })
+  }
+  const { warnings, exits } = consequences(ended)
+  const exit = exitOf(exits)
+  return {
+    outcome: exit === 0 ? 'ok' : exit === 3 ? 'warnings' : 'failed',
+    exit,
+    seconds: (performance.now() - begun) / 1_000,
+    deep: input.isDeep,
+    budgetBytes: input.budgetBytes ?? null,
+    readBytes: deep.readBytes,
+    isBudgetSpent: deep.isBudgetSpent,
+    archives: shown,
+    problems: problemsOf(ended),
+    warnings,
+  }
+}
+
+function copyOf({ heads, deep, adopted }: Ended, task: CopyTask, proof: CopyProof | undefined) {
+  const head = heads.get(task)
+  const isDamaged = deep.findings.some((found) => found.task === task)
+  const outcome = adopted.has(task) ? 'proven' : (head?.outcome ?? 'unasked')
+  const message = adopted.has(task) ? undefined : head?.message
+  return {
+    server: task.server?.number ?? null,
+    label: task.label,
+    outcome: isDamaged ? ('damaged' as const) : outcome,
+    message: message ?? deep.unread.get(task)?.message ?? null,
+    frames: proof?.frameCount ?? null,
+    provenFrames: proof?.provenFrames ?? 0,
+    deepVerifiedAt: proof?.deepVerifiedAt?.toISOString() ?? null,
+  }
+}
+
+function problemsOf({ tasks, heads, deep, adopted }: Ended): readonly VerifyProblem[] {
+  const objects = tasks.flatMap((task) => {
+    const { outcome = 'unasked', message = '' } = heads.get(task) ?? {}
+    if (outcome === 'proven' || outcome === 'unasked' || adopted.has(task)) return []
+    const range = { fromByte: 0, toByte: task.copy.sizeBytes }
+    const members = { memberCount: task.archive.memberCount ?? null, members: [] }
+    const finding = { place: 'object' as const, frame: null, ...range, what: message, ...members }
+    return [{ task, finding }]
+  })
+  const seen = new Set<string>()
+  return [...objects, ...deep.findings].flatMap(({ task, finding }) => {
+    // A damaged block of the index is met when it is needed, and again when its frame is read.
+    const key = `${task.copy.id} ${finding.fromByte} ${finding.toByte}`
+    if (seen.has(key)) return []
+    seen.add(key)
+    return [
+      {
+        archive: task.archive.id,
+        file: task.archive.file,
+        server: task.server?.number ?? null,
+        label: task.label,
+        ...finding,
+        members: finding.members.map(printableMember),
+      },
+    ]
+  })
+}
+
+/** What could not be asked or read, each server's reason once, and the exit codes of everything. */
+function consequences({ tasks, heads, deep, adopted }: Ended) {
+  const reasons = new Map<string, { label: string; message: string; copies: number }>()
+  const exits: number[] = []
+  for (const task of tasks) {
+    const head = heads.get(task)
+    const unread = deep.unread.get(task)
+    if (head !== undefined && !adopted.has(task)) exits.push(head.exit)
+    if (unread !== undefined) exits.push(unread.exit)
+    const message = head?.outcome === 'unasked' ? head.message : unread?.message
+    if (message === undefined) continue
+    const key = `${task.label}\n${message}`
+    const before = reasons.get(key)
+    reasons.set(key, { label: task.label, message, copies: (before?.copies ?? 0) + 1 })
+  }
+  if (deep.findings.length > 0) exits.push(new SpillwayError('ARCHIVE_CORRUPT', '').failure.exit)
+  const warnings = [...reasons.values()].map(
+    ({ label, message, copies }) =>
+      `${label}: ${copies} ${copies === 1 ? 'copy' : 'copies'} not verified: ${message}`,
+  )
+  return { warnings, exits }
+}

@@ -1,0 +1,118 @@
+// What `evacuate` and `copies` print, on a real installation with model servers.
+
+import { afterEach, expect, it } from 'vitest'
+import { copiesCommand } from '../../src/cli/commands/copies.ts'
+import { evacuateCommand } from '../../src/cli/commands/evacuate.ts'
+import { commandLine } from '../support/command-line.ts'
+import { openServices } from '../../src/compose.ts'
+import { QUICK, World } from '../support/world.ts'
+import type { CommandLineOptions, Ran } from '../support/command-line.ts'
+
+let world: World
+afterEach(() => world.close())
+
+async function start(nights: number): Promise<void> {
+  world = await World.make([{}, {}])
+  await world.noise('a', 50_000)
+  for (let night = 0; night < nights; night += 1) expect((await world.run()).exit).toBe(0)
+}
+
+async function spillway(line: string, options: CommandLineOptions = {}): Promise<Ran> {
+  const services = await openServices({ configFile: await world.writeEnv() }, QUICK)
+  const close = () => services.close()
+  return commandLine([copiesCommand, evacuateCommand], () => services, line.split(' '), {
+    ...options,
+    close,
+  })
+}
+
+const FILE = /docs-\d{8}-\d{6}(-\d)?\.tar\.zst/g
+const plain = (lines: readonly string[]) =>
+  lines.map((line) =>
+    line
+      .replace(FILE, 'FILE')
+      .replace(/127\.0\.0\.1:\d+/g, 'HOST')
+      .replace(/in \d.*\(exit/, 'in TIME (exit')
+      .replace(/ +/g, ' '),
+  )
+
+it('evacuate --dry-run shows what would go where, and does nothing', async () => {
+  await start(1)
+  const { exit, out, err } = await spillway('evacuate 1 --dry-run')
+  expect([exit, err]).toEqual([0, []])
+  expect(plain(out)).toEqual([
+    'ARCHIVE SIZE ACTION TO CODE',
+    expect.stringMatching(/^FILE 5\d\.\d kB move 2$/),
+    '! new archives still go to 1: HOST/backups: set S3_SERVER_1_ENABLED=false',
+    expect.stringMatching(/of copies of the catalog stay on 1: HOST\/backups$/),
+    expect.stringMatching(
+      /^1: HOST\/backups: 1 archive would be moved \(5\d\.\d kB\), 0 would be removed \(0 B\), 0 left \(0 B\) \(exit 0\)$/,
+    ),
+    'Nothing was moved and no server was asked (--dry-run).',
+  ])
+  expect(world.models[1]!.count('UploadPart')).toBe(0)
+})
+
+it('evacuate tells each archive in a line, with its level in a journal, and sums up', async () => {
+  await start(2)
+  world.env['S3_SERVER_1_ENABLED'] = 'false'
+  const { exit, out, err } = await spillway('evacuate 1', { isJournal: true })
+  expect(exit).toBe(0)
+  const moved = plain(err).filter((line) => line.includes('moved'))
+  expect(moved).toEqual(
+    Array(2).fill(
+      expect.stringMatching(/^<5>moved FILE \(5\d\.\d kB\) from server 1 to server 2$/),
+    ),
+  )
+  expect(plain(out).at(-1)).toMatch(
+    /^1: HOST\/backups: 2 archives moved \(10\d kB\), 0 removed \(0 B\), 0 left \(0 B\), in TIME \(exit 0\)$/,
+  )
+  expect(await world.audit()).toEqual([])
+})
+
+it('evacuate --json is one document, also when something stays', async () => {
+  await start(1)
+  world.env['S3_SERVER_1_ENABLED'] = 'false'
+  world.env['S3_SERVER_2_STORAGE_LIMIT_GB'] = '0.00001'
+  const ran = await spillway('evacuate 1 --json')
+  expect(ran.exit).toBe(26)
+  expect(ran.json()).toMatchObject({
+    outcome: 'failed',
+    exit: 26,
+    dryRun: false,
+    server: { number: 1, bucket: 'backups', enabled: false },
+    archives: [{ source: 'docs', action: 'leave', to: [], code: 'NO_SERVER_FOR_COPY' }],
+    moved: 0,
+    left: 1,
+  })
+  expect(plain(ran.err).at(-1)).toMatch(/^left FILE .* on server 1: no server can take a copy/)
+})
+
+it('copies says what it copied, and what is left for another time', async () => {
+  await start(2)
+  world.env['COPIES'] = '2'
+  const dry = await spillway('copies --dry-run')
+  expect(plain(dry.out)).toContainEqual(
+    expect.stringMatching(/^ok: 2 archives would be copied \(10\d kB\) \(exit 0\)$/),
+  )
+  const { exit, out, err } = await spillway('copies --budget=60kB')
+  expect(exit).toBe(0)
+  expect(plain(err)).toContainEqual(expect.stringMatching(/^copied FILE \(.*\) to server 2$/))
+  expect(plain(out).at(-1)).toMatch(
+    /^ok: 1 archive copied \(.* kB\), 1 for another time, by --budget \(.* kB\), in TIME \(exit 0\)$/,
+  )
+  expect(await world.audit()).toEqual([])
+})
+
+it.each([
+  ['evacuate', 'needs N'],
+  ['evacuate two', 'takes the number of a server, got "two"'],
+  ['evacuate 9', 'there is no S3_SERVER_9_*'],
+  ['copies --budget=5', '--budget must be a size such as 50GB, got "5"'],
+  ['copies --budget=0GB', '--budget must be a size such as 50GB, got "0GB"'],
+])('%s is wrong usage', async (line, message) => {
+  await start(0)
+  const { exit, err } = await spillway(line)
+  expect(exit).toBe(2)
+  expect(err.join('\n')).toContain(message)
+})

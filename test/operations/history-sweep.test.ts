@@ -1,0 +1,160 @@
+// The history stays small: what no archive holds any more is dropped, small segments become one, and a
+// quiet night costs next to nothing. With trees large enough to fill several blocks and segments.
+
+import { afterEach, beforeEach, expect, it } from 'vitest'
+import { findFiles } from '../../src/operations/find.ts'
+import { recordMembers } from '../../src/operations/history-recorder.ts'
+import { configOf, openStory, s3Server } from '../support/catalog-story.ts'
+import { deleteArchive, fileState, inBlocks, membersOf, night } from '../support/file-nights.ts'
+import type { Story } from '../support/catalog-story.ts'
+import type { FileState } from '../../src/domain/file-history.ts'
+
+const near = s3Server(1)
+let story: Story
+beforeEach(async () => {
+  story = await openStory([near])
+})
+afterEach(() => story.catalog.close())
+
+it('writes only the blocks in which something changed', async () => {
+  const tree = treeOf(20_000)
+  await night(story, near, dayOf(1), tree)
+  const before = await blocks()
+  expect(before.length).toBeGreaterThan(5)
+
+  await night(story, near, dayOf(2), tree)
+  expect(await blocks()).toEqual(before)
+
+  tree.set('d0100/f00', fileState({ sizeBytes: 1 }))
+  await night(story, near, dayOf(3), tree)
+  const after = await blocks()
+  const kept = before.filter(({ id }) => after.some((block) => block.id === id))
+  // One is written anew, and the version that ended is in a new one.
+  expect([before.length - kept.length, after.length - kept.length]).toEqual([1, 2])
+})
+
+it('merges small segments, so that a search looks into few of them', async () => {
+  const tree = treeOf(100)
+  for (let day = 1; day <= 40; day += 1) {
+    tree.set('d0000/f00', fileState({ sizeBytes: day }))
+    await night(story, near, dayOf(day), tree)
+  }
+
+  const segments = new Set((await blocks()).map(({ segment }) => segment))
+  expect(segments.size).toBeLessThan(10)
+  expect(await versionsOf('d0000/f00')).toBe(40)
+})
+
+it('drops versions that only deleted archives had, a segment each night', async () => {
+  const tree = treeOf(6_000)
+  const first = await night(story, near, dayOf(1), tree)
+  const second = await night(story, near, dayOf(2), touched(tree, 2))
+  await night(story, near, dayOf(3), touched(tree, 3))
+  const count = async () => (await blocks()).reduce((sum, block) => sum + block.versionCount, 0)
+  expect(await count()).toBe(18_000)
+
+  await deleteArchive(story, first)
+  await deleteArchive(story, second)
+  expect(await versionsOf('d0003/f07')).toBe(1)
+  for (const day of [4, 5]) await night(story, near, dayOf(day), touched(tree, 3))
+
+  expect(await count()).toBe(6_000)
+  expect(await versionsOf('d0003/f07')).toBe(1)
+})
+
+it('keeps one history per host and source', async () => {
+  await night(story, near, dayOf(1), treeOf(1), 'etc')
+  await night(story, near, dayOf(2), treeOf(2), 'www')
+  const histories = await story.catalog.histories()
+  expect(histories.map(({ host, source, archives }) => [host, source, archives.length])).toEqual([
+    ['web1', 'etc', 1],
+    ['web1', 'www', 1],
+  ])
+})
+
+it('holds two blocks of members at most, however many there are', async () => {
+  const archive = await story.store('etc', dayOf(1), [near])
+  let given = 0
+  async function* endless() {
+    for (let number = 0; number < 300; number += 1) {
+      const tree = treeOf(1_000, String(number).padStart(6, '0'))
+      given += tree.size
+      yield membersOf(tree)
+    }
+  }
+  globalThis.gc?.()
+  const before = process.memoryUsage().rss
+  await recordMembers(story.catalog, archive, endless(), new AbortController().signal)
+  expect(given).toBe(300_000)
+  // As objects alone they would have 60 MB; a catalog in memory keeps 3 MB of them.
+  expect((process.memoryUsage().rss - before) / 1e6).toBeLessThan(200)
+  expect(await versionsOf('000123/d0000/f07')).toBe(1)
+})
+
+it('refuses an index that is not in order, and records nothing of it', async () => {
+  const archive = await story.store('etc', dayOf(1), [near])
+  const [a, b] = membersOf(treeOf(2))
+  const members = inBlocks([b!, a!], 1)
+  const recording = recordMembers(story.catalog, archive, members, new AbortController().signal)
+  await expect(recording).rejects.toMatchObject({ code: 'ARCHIVE_CORRUPT' })
+  expect(await story.catalog.archivesWithoutHistory()).toHaveLength(1)
+})
+
+it('stops when it is interrupted, and the next one begins anew', async () => {
+  const archive = await story.store('etc', dayOf(1), [near])
+  const stop = new AbortController()
+  async function* members() {
+    yield membersOf(treeOf(100))
+    stop.abort()
+    yield membersOf(treeOf(100, 'later'))
+  }
+  await expect(recordMembers(story.catalog, archive, members(), stop.signal)).rejects.toMatchObject(
+    {
+      code: 'INTERRUPTED',
+    },
+  )
+  await recordMembers(
+    story.catalog,
+    archive,
+    inBlocks(membersOf(treeOf(5))),
+    new AbortController().signal,
+  )
+  expect(await blocks()).toMatchObject([{ versionCount: 5 }])
+})
+
+function dayOf(day: number): string {
+  return new Date(Date.UTC(2026, 0, day, 2, 30)).toISOString()
+}
+
+function treeOf(count: number, prefix = ''): Map<string, FileState> {
+  const tree = new Map<string, FileState>()
+  for (let number = 0; number < count; number += 1) {
+    const folder = `d${String(Math.floor(number / 50)).padStart(4, '0')}`
+    const path = `${prefix === '' ? '' : `${prefix}/`}${folder}/f${String(number % 50).padStart(2, '0')}`
+    tree.set(path, fileState({ mtimeNanos: (number * 7_919) % 1_000_000_000 }))
+  }
+  return tree
+}
+
+function touched(tree: ReadonlyMap<string, FileState>, sizeBytes: number): Map<string, FileState> {
+  return new Map([...tree].map(([path, state]) => [path, { ...state, sizeBytes }]))
+}
+
+async function blocks() {
+  const [history] = await story.catalog.histories({ source: 'etc' })
+  return (await story.catalog.historyBlocks(history!.id))!.blocks
+}
+
+async function versionsOf(path: string): Promise<number | undefined> {
+  const { files } = await findFiles(
+    { catalog: story.catalog, config: configOf() },
+    {
+      pattern: `/${path}`,
+      ignoresCase: false,
+      source: undefined,
+      includesDeleted: false,
+      limit: 10,
+    },
+  )
+  return files[0]?.versions
+}
