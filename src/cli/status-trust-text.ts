@@ -20,9 +20,9 @@ export function printTrust(io: Screen, { servers }: Status): void {
       { title: 'N', align: 'right' },
       { title: 'COPIES', align: 'right' },
       { title: 'VERIFIED', align: 'right' },
-      { title: 'OLDEST', align: 'right' },
+      { title: 'LEAST LATELY', align: 'right' },
       { title: 'READ BACK', align: 'right' },
-      { title: 'OLDEST', align: 'right' },
+      { title: 'LEAST LATELY', align: 'right' },
       { title: 'FULL IN' },
     ],
     rows: holding.map((server): Cell[] => [

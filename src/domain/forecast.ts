@@ -89,7 +89,7 @@ export function forecast(input: ForecastInput): Forecast {
   }))
   const none = { fullInNights: null, fullOn: null }
   if (trends.every(({ growthBytesPerNight }) => growthBytesPerNight === null)) {
-    const reason = `no source has archives of ${HISTORY_NIGHTS_MIN} nights yet, and ${HISTORY_ARCHIVES_MIN} of them`
+    const reason = `it takes ${HISTORY_NIGHTS_MIN} nights and ${HISTORY_ARCHIVES_MIN} archives of a source`
     return { ...none, nights: FORECAST_NIGHTS, reason, sources, servers: new Map() }
   }
   const played = play(input, trends)

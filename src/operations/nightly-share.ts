@@ -31,7 +31,7 @@ export async function verifyShare(
       storageOf: async (server, asking) => {
         // What failed in this run is not waited for once more.
         const down = pool.downBecause(server)
-        if (down !== undefined) throw down
+        if (down instanceof Error) throw down
         return pool.ready(server, asking)
       },
     },

@@ -2,7 +2,8 @@
 
 import { bucketOf } from '../domain/server.ts'
 import { exitOf } from '../domain/exit-code.ts'
-import { FAILURES, failureOf, messageOf, SpillwayError } from '../domain/errors.ts'
+import type { SpillwayError } from '../domain/errors.ts';
+import { FAILURES, failureOf, messageOf } from '../domain/errors.ts'
 import type { CopyId } from '../catalog/catalog.ts'
 import type { FoundCopy, RebuiltArchive } from '../catalog/rebuild-calls.ts'
 import type { OpenUpload } from '../storage/storage.ts'
@@ -11,10 +12,13 @@ import type { SnapshotId } from '../catalog/snapshot-calls.ts'
 
 export type Step =
   | { readonly kind: 'nothing' }
+  | { readonly kind: 'mark-missing'; readonly copyId: CopyId; readonly reason: string }
   | {
-      readonly kind: 'mark-missing' | 'settle-missing'
+      readonly kind: 'settle-missing'
       readonly copyId: CopyId
       readonly reason: string
+      /** What the row counted of an object that is somebody else's now. */
+      readonly othersBytes: number
     }
   | { readonly kind: 'mark-found'; readonly copyId: CopyId }
   | { readonly kind: 'adopt'; readonly archive: RebuiltArchive; readonly copy: FoundCopy }

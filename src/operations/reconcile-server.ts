@@ -135,10 +135,11 @@ function isStored({ state }: CopyOnServer): boolean {
 
 /** undefined: it is there, as it should be; the listing was late. */
 async function lookAt(
-  { server, storage, now }: Examined,
+  input: Examined,
   row: CopyOnServer,
   signal: AbortSignal,
 ): Promise<Finding | undefined> {
+  const { server, storage, now } = input
   const { key, sizeBytes } = row
   const common = { key, sizeBytes, detail: undefined, isWarning: true }
   let head
@@ -160,6 +161,7 @@ async function lookAt(
     const step = { kind: 'mark-found', copyId: row.id } as const
     return { ...common, what: 'is there again', action: 'stored again', isWarning: false, step }
   }
+  const othersBytes = Math.min(sizeBytes, head?.sizeBytes ?? 0)
   const seen =
     head === undefined
       ? 'it is gone'
@@ -178,14 +180,14 @@ async function lookAt(
     const action = 'marked missing; its bytes still count'
     return { ...common, what: seen, action, step, lostCopyOf }
   }
-  return { ...common, ...stillMissing(row, seen, server, now) }
+  return { ...common, ...stillMissing(row, seen, othersBytes, input) }
 }
 
 function stillMissing(
   { id, missingSince }: CopyOnServer,
   seen: string,
-  { label }: Server,
-  now: Date,
+  othersBytes: number,
+  { server, now }: Examined,
 ): Pick<Finding, 'what' | 'action' | 'detail' | 'step'> {
   const since = missingSince?.toISOString() ?? 'an earlier look'
   const isSettled =
@@ -194,8 +196,8 @@ function stillMissing(
   const detail = `since ${since}`
   if (!isSettled)
     return { what, action: 'asked again after a day', detail, step: { kind: 'nothing' } }
-  const reason = `${label} was asked on ${since} and on ${now.toISOString()}: ${seen}`
-  const step = { kind: 'settle-missing', copyId: id, reason } as const
+  const reason = `${server.label} was asked on ${since} and on ${now.toISOString()}: ${seen}`
+  const step = { kind: 'settle-missing', copyId: id, reason, othersBytes } as const
   return { what, action: 'given up; its bytes are given back', detail, step }
 }
 

@@ -7,7 +7,9 @@
 import { Deletions } from './deletions.ts'
 import { asServerFailure } from './reconcile-failure.ts'
 import { examineServer } from './reconcile-server.ts'
+import { dirname } from 'node:path'
 import { lostArchives, planExit } from './reconcile-plan.ts'
+import { prepareSpool } from './spool.ts'
 import { recover } from './recover.ts'
 import { requireServers } from '../config/parse.ts'
 import { SpillwayError } from '../domain/errors.ts'
@@ -58,8 +60,20 @@ export async function settleAll(
 ): Promise<readonly SpillwayError[]> {
   const deletions = new Deletions()
   const applied = await applyPlan(services, plan, signal)
+  try {
+    // As in a run: archives that wait on a disk that is not mounted must not be taken for lost.
+    await prepareSpool(services.config.spoolDir, await holdsArchives(services))
+  } catch (error) {
+    return [...applied, asServerFailure(error)]
+  }
   const recovered = await recover(services, deletions, signal)
   return [...applied, ...recovered, ...deletions.problems()]
+}
+
+async function holdsArchives({ catalog, config }: ReconcileServices): Promise<boolean> {
+  const { serverId: host, spoolDir } = config
+  const ready = await catalog.archives({ host, states: ['ready'] })
+  return ready.some(({ localPath }) => localPath !== undefined && dirname(localPath) === spoolDir)
 }
 
 export async function planReconcile(
@@ -75,7 +89,7 @@ export async function planReconcile(
     pool.servers.map(async (server) => {
       try {
         const down = pool.downBecause(server)
-        if (down !== undefined) throw down
+        if (down instanceof Error) throw down
         const storage = await pool.ready(server, signal)
         const input = { catalog, server, storage, host: config.serverId, now, refused }
         servers.push(await examineServer(input, signal))
@@ -126,7 +140,7 @@ export async function applyPlan(
   return problems
 }
 
-/** Resolves with how many bytes of "others" have a row now. */
+/** Resolves with how many bytes of "others" have a row now; negative: have none any more. */
 async function applyStep(
   { catalog, pool, server }: { catalog: Catalog; pool: ServerPool; server: Server },
   { step, key }: Finding,
@@ -143,7 +157,7 @@ async function applyStep(
       return 0
     case 'settle-missing':
       await catalog.settleMissing(step.copyId, step.reason)
-      return 0
+      return -step.othersBytes
     case 'adopt': {
       const adoption = await catalog.adoptCopy(step.archive, step.copy)
       if (adoption.outcome === 'conflict')

@@ -7,11 +7,11 @@
 
 import { open } from 'node:fs/promises'
 import { isFailure, messageOf, SpillwayError } from '../domain/errors.ts'
+import { memberBlocks } from './index-members.ts'
 import { openArchiveTail } from '../pack/archive-tail.ts'
 import { recordMembers } from './history-recorder.ts'
 import type { ArchiveRow, ArchiveWithCopies, Catalog } from '../catalog/catalog.ts'
 import type { Config } from '../domain/config.ts'
-import type { IndexedMember } from '../pack/member-record.ts'
 import type { ReadRange } from '../pack/archive-tail.ts'
 import type { RunEvent } from '../domain/run-events.ts'
 import type { Server, ServerIdentity } from '../domain/server.ts'
@@ -200,7 +200,7 @@ async function record(
 ): Promise<SpillwayError | undefined> {
   try {
     const tail = await openArchiveTail(readRange, archive.sizeBytes ?? 0)
-    await recordMembers(catalog, archive, inBlocks(tail.membersFrom('')), signal)
+    await recordMembers(catalog, archive, memberBlocks(tail), signal)
     return undefined
   } catch (error) {
     if (isFailure(error, 'ARCHIVE_CORRUPT', 'ARCHIVE_REFUSED')) {
@@ -213,22 +213,6 @@ async function record(
     }
     throw error
   }
-}
-
-// Enough that waiting for the next ones costs nothing.
-const MEMBERS_AT_ONCE = 4_000
-
-async function* inBlocks(
-  members: AsyncIterable<IndexedMember>,
-): AsyncGenerator<readonly IndexedMember[]> {
-  let block: IndexedMember[] = []
-  for await (const member of members) {
-    block.push(member)
-    if (block.length < MEMBERS_AT_ONCE) continue
-    yield block
-    block = []
-  }
-  yield block
 }
 
 /** Of what we keep in a healthy database: it can be made again from the archives. */

@@ -50,9 +50,11 @@ export function wholePath(path: ByteString): string {
 // Paths may have a megabyte; two lines of a terminal tell which one it is.
 const SHOWN_MAX = 200
 
-function depthOf(path: ByteString): number {
+/** How many parts it has; counted no further than `depthMax`. */
+export function depthOf(path: ByteString, depthMax = Infinity): number {
   let depth = 1
-  for (let at = path.indexOf('/'); at !== -1; at = path.indexOf('/', at + 1)) depth += 1
+  for (let at = path.indexOf('/'); at !== -1 && depth < depthMax; at = path.indexOf('/', at + 1))
+    depth += 1
   return depth
 }
 

@@ -6,6 +6,7 @@
 // bytes that are no text. Paths come from archives, so matching takes no more steps than the product of
 // both lengths: a regular expression could be made to take for ever.
 
+import { DEPTH_MAX, depthOf } from './extract-paths.ts'
 import { SpillwayError } from '../domain/errors.ts'
 import type { ByteString } from './tar-header.ts'
 
@@ -108,7 +109,9 @@ function isAll({ isGlob, base }: PathPattern): boolean {
 function matches(pattern: PathPattern, path: ByteString): boolean {
   const { isGlob, base, segments } = pattern
   if (path !== base && !isBelow(path, base)) return false
-  return !isGlob || matchesSegments(segments, path.split('/'))
+  if (!isGlob) return true
+  // Such a path cannot be restored, and only a hostile archive has it.
+  return depthOf(path, DEPTH_MAX + 1) <= DEPTH_MAX && matchesSegments(segments, path.split('/'))
 }
 
 /** Whether the path or a folder above it matches: all places in the pattern at once, part by part. */

@@ -29,9 +29,9 @@ export type LoadedBlock = { readonly block: MemberBlock; readonly bytes: Buffer 
 const BLOCKS_KEPT = 4
 // Read while the members of the one before are looked at.
 const BLOCKS_AHEAD = 3
-// All paths of a block together: twenty thousand of them with 4 096 bytes each have a twelfth. An index can
-// say that each of 100 000 members has half a megabyte of path in common with the one before it.
-const BLOCK_PATH_BYTES_MAX = 1024 * 1024 * 1024
+// All paths of a block together: of its 100 000 members at most, each may have 2 600 bytes. An index can say
+// that each of them has half a megabyte of path in common with the one before it.
+const BLOCK_PATH_BYTES_MAX = 256 * 1024 * 1024
 
 export class IndexBlocks {
   readonly #read: ReadRange

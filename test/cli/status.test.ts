@@ -34,6 +34,10 @@ it('tells servers, sources and what waits', async () => {
       "  1: s3-1.example.com/backups is full: 6 GB needed, 5 GB spare",
       "  2: s3-2.example.com/backups is dead: connect ECONNREFUSED\\n10.0.0.1:443",
       "",
+      "N  COPIES  VERIFIED  LEAST LATELY  READ BACK  LEAST LATELY  FULL IN",
+      "1       1         0             -        0 %             -  -",
+      "-       1         0             -        0 %             -  -",
+      "",
       "SOURCE  LAST GOOD (UTC)       AGE     SIZE  PATH",
       "etc     2026-03-02 02:30:00  10 h  80.0 GB  /srv/etc",
       "www     NEVER                   -        -  /srv/www",
@@ -42,6 +46,8 @@ it('tells servers, sources and what waits', async () => {
       "1 archive (6.00 GB) waits in the spool; the next run sends it first:",
       "CREATED (UTC)        SOURCE  FILE                            SIZE",
       "2026-03-02 02:40:00  www     www-20260302-024000.tar.zst  6.00 GB",
+      "",
+      "No forecast: it takes 7 nights and 4 archives of a source.",
     ]
   `)
 })
@@ -94,7 +100,8 @@ it('answers before anything was archived, and makes no catalog for that', async 
   expect(ran.exit).toBe(0)
   expect(ran.out).toContain('No servers are configured.')
   expect(ran.out).toContain('! No archive on a server yet: etc, www.')
-  expect(ran.out.at(-1)).toBe('Nothing waits in the spool.')
+  expect(ran.out).toContain('Nothing waits in the spool.')
+  expect(ran.out.at(-1)).toBe('No forecast: nothing was archived yet.')
 })
 
 it('marks a source whose last good archive is older than a night and a half', async () => {

@@ -67,16 +67,19 @@ const step: fc.Arbitrary<Step> = fc.oneof(
 
 it('answers exactly what the archives that are left hold', async () => {
   await fc.assert(
-    fc.asyncProperty(fc.array(step, { minLength: 1, maxLength: 60, size: 'max' }), async (steps) => {
-      const story = await openStory([near])
-      try {
-        const world = new Nights(story)
-        for (const each of steps) await world.take(each)
-        await world.compare()
-      } finally {
-        await story.catalog.close()
-      }
-    }),
+    fc.asyncProperty(
+      fc.array(step, { minLength: 1, maxLength: 60, size: 'max' }),
+      async (steps) => {
+        const story = await openStory([near])
+        try {
+          const world = new Nights(story)
+          for (const each of steps) await world.take(each)
+          await world.compare()
+        } finally {
+          await story.catalog.close()
+        }
+      },
+    ),
     { numRuns: 40 },
   )
 }, 60_000)

@@ -32,6 +32,7 @@ it('has the fields that other programs rely on', async () => {
       sha256: 'ab'.repeat(32),
       createdAt: '2026-03-01T02:30:00.000Z',
       verifiedAt: null,
+      deepVerifiedAt: null,
       pinned: false,
       warningCount: 0,
       reason: null,

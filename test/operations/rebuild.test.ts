@@ -5,6 +5,7 @@ import { mkdir, rename, writeFile } from 'node:fs/promises'
 import { join } from 'node:path'
 import { afterEach, beforeEach, describe, expect, it } from 'vitest'
 import { openServices } from '../../src/compose.ts'
+import { makeArchives } from './many-archives.ts'
 import { rebuild } from '../../src/operations/rebuild.ts'
 import { startFaultProxy } from '../support/fault-proxy.ts'
 import { startRebuild } from '../../src/operations/rebuild-snapshot.ts'
@@ -27,12 +28,9 @@ afterEach(async () => {
 
 it('brings back every row of a thousand archives, with one read of each tail', async () => {
   const count = 1_000
-  await manySources(count)
-  const { exit } = await world.run()
-  expect(exit).toBe(0)
+  await makeArchives(world, count)
   const saved = await rows()
   expect(saved).toHaveLength(count)
-  await removeSnapshots()
   loseCatalog()
   const from = world.models[0]!.log.length
 
@@ -394,16 +392,6 @@ function withoutTimeStored(archive: ArchiveWithCopies) {
 function secondsApart(a: ArchiveWithCopies, b: ArchiveWithCopies): number {
   const at = (archive: ArchiveWithCopies) => archive.copies[0]?.storedAt?.getTime() ?? Infinity
   return Math.abs(at(a) - at(b)) / 1_000
-}
-
-async function manySources(count: number): Promise<void> {
-  for (let number = 1; number <= count; number += 1) {
-    const path = join(world.source, `s${number}`)
-    await mkdir(path)
-    await writeFile(join(path, 'file'), `content of ${number}`)
-    world.env[`SOURCE_${number}_NAME`] = `source-${number}`
-    world.env[`SOURCE_${number}_PATH`] = path
-  }
 }
 
 /** Names are made of seconds; a night has more of them. */

@@ -90,7 +90,7 @@ it('counts an archive as good only when a server has it', async () => {
 
   const { sources, waiting } = await status(story)
 
-  const fine = { lastWarnings: 0, failedAt: null, failedReason: null }
+  const fine = { lastWarnings: 0, failedAt: null, failedReason: null, growthBytesPerNight: null }
   expect(sources).toEqual([
     {
       name: 'etc',
@@ -127,6 +127,73 @@ it('tells when the newest try of a source failed, and why, beside the last good 
     failedAt: '2026-03-02T02:30:00.000Z',
     failedReason: 'the disk is full',
   })
+})
+
+it('tells per server how far its copies are proven, and what is wrong until that is settled', async () => {
+  const story = await begin()
+  const first = await story.store('etc', '2026-03-01T02:30:00Z', [near], { sizeBytes: 30 * GB })
+  await story.store('etc', '2026-03-02T02:30:00Z', [near], { sizeBytes: 10 * GB })
+  const { catalog } = story
+  const [copy] = (await catalog.findArchive(first.id)).copies
+  const at = (day: number) => new Date(`2026-03-0${day}T04:00:00Z`)
+  await catalog.setCopyHeaded(copy!.id, at(4))
+  await catalog.addProven(copy!.id, { firstFrame: 0, endFrame: 5, provenAt: at(3), frameCount: 10 })
+  await catalog.addProven(copy!.id, {
+    firstFrame: 5,
+    endFrame: 10,
+    provenAt: at(5),
+    frameCount: 10,
+  })
+  const finding = {
+    place: 'frame' as const,
+    frame: 7,
+    fromByte: 100,
+    toByte: 200,
+    what: 'it is damaged',
+    memberCount: 1,
+    members: ['etc/pa\u00c3\u00a4swd'],
+  }
+
+  const sound = (await status(story)).servers[0]!
+  expect(sound.trust).toEqual({
+    copies: 2,
+    headedCopies: 1,
+    headedAt: at(4).toISOString(),
+    deepCopies: 1,
+    deepShare: 0.75,
+    deepOldestAt: at(3).toISOString(),
+  })
+  await catalog.addFrameProblems(copy!.id, [finding], at(6))
+  const damaged = await status(story)
+  expect(damaged.servers[0]?.trust).toMatchObject({ deepCopies: 0, deepShare: 0.675 })
+  expect(damaged.problems).toMatchObject([
+    {
+      file: first.file,
+      server: 1,
+      frame: 7,
+      members: ['etc/pa\u00e4swd'],
+      foundAt: at(6).toISOString(),
+    },
+  ])
+  await catalog.addProven(copy!.id, { firstFrame: 7, endFrame: 8, provenAt: at(7), frameCount: 10 })
+  expect((await status(story)).problems).toEqual([])
+})
+
+it('says when the servers will be full, from the archives that were stored', async () => {
+  const story = await begin()
+  for (let day = 1; day <= 8; day += 1)
+    await story.store('etc', `2026-03-0${day}T02:30:00Z`, [near], { sizeBytes: 10 * GB })
+
+  const now = new Date('2026-03-08T12:00:00Z')
+  const { catalog } = story
+  const config = configOf({ servers: [near, far] })
+  const { servers, sources, forecast } = await statusOf({ config, catalog, now })
+
+  // 20 of 100 are left on the first, 100 on the second: two nights, then ten.
+  expect(servers.map(({ fullInNights }) => fullInNights)).toEqual([3, 13])
+  expect(sources[0]?.growthBytesPerNight).toBe(0)
+  expect(forecast).toMatchObject({ fullInNights: 13, fullOn: '2026-03-21', reason: null })
+  expect(forecast.warnings).toHaveLength(1)
 })
 
 async function begin(): Promise<Story> {

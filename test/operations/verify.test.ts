@@ -50,9 +50,9 @@ describe('verify by HEAD', () => {
     const { key, sizeBytes } = objectOf(world)
     await removeObject(world, key)
 
-    for (const _ of ['first', 'second']) {
+    for (const time of ['first', 'second']) {
       const report = await verified(world)
-      expect(report).toMatchObject({ outcome: 'failed', exit: 30 })
+      expect(report, time).toMatchObject({ outcome: 'failed', exit: 30 })
       expect(report.problems).toMatchObject([{ place: 'object', server: 1 }])
       expect(report.problems[0]?.what).toContain(`${key} is gone`)
     }
@@ -143,7 +143,7 @@ describe('verify --deep', () => {
   it('finds one flipped byte wherever it is, and names frame and members', async () => {
     const seed = Number(process.env['SEED'] ?? Date.now() % 1_000_000)
     const random = randomFrom(seed)
-    const world = await oneArchive()
+    const world = await oneArchive({ noiseBytes: 5_000_000 })
     const layout = await layoutOf(world)
     const { key, sizeBytes } = objectOf(world)
     const { tarFrameCount, frameCount } = layout
@@ -297,6 +297,30 @@ describe('verify --deep --budget', () => {
     const keys = world.models[0]!.log.slice(before).filter(({ operation }) => operation === 'Get')
     expect(new Set(keys.map(({ key }) => key))).toEqual(new Set([second!.copies[0]!.key]))
   }, 60_000)
+})
+
+describe('VERIFY_NIGHTLY_GB', () => {
+  it('reads a share back after each run, and damage ends the run with 31', async () => {
+    const world = await oneArchive({ noiseBytes: 5_000_000 })
+    world.env['VERIFY_NIGHTLY_GB'] = '1'
+
+    expect(await world.run()).toMatchObject({ exit: 0, warnings: [], notices: [] })
+    const proofs = await world.withCatalog((catalog) => catalog.copyProofs())
+    expect([...proofs.values()].every(({ deepVerifiedAt }) => deepVerifiedAt !== undefined)).toBe(
+      true,
+    )
+
+    world.models[0]!.corrupt(objectOf(world).key, 2_000_000)
+    const report = await world.run()
+    expect(report.exit).toBe(31)
+    expect(report.warnings.join()).toContain('frame 0')
+    expect(await world.audit()).toEqual([])
+  }, 30_000)
+
+  it('is off without a setting: nothing is read', async () => {
+    const world = await oneArchive({ noiseBytes: 1_000_000 })
+    expect(rangesOf(world, 0)).toEqual([])
+  })
 })
 
 it('has bounded memory, whatever the size: it needs no more for four times as much', async () => {

@@ -40,11 +40,12 @@ const TREE: readonly TreeEntry[] = [
   file('first/name', randomBytes(20_000), { mode: 0o604, mtimeUs: aDay + 6 }),
   file('first/unrelated', randomBytes(30_000), { mtimeUs: aDay }),
   file('large', randomBytes(200_000), { mtimeUs: aDay }),
+  // In the archive it is a link to "later/own-1", which comes first.
+  file('zz', 'last', { mtimeUs: aDay }),
   folder('later', { mtimeUs: aDay }),
   hardlink('later/link-1', 'first/name'),
   hardlink('later/link-2', 'first/name'),
   hardlink('later/own-1', 'zz'),
-  file('zz', 'last', { mtimeUs: aDay }),
 ]
 
 let bench: Bench
@@ -71,7 +72,7 @@ describe.each(unpackers)('a part of an archive, %s', (_, unpacker) => {
 
     expect(result).toMatchObject({ memberCount: 3, lostCount: 0, warnings: [], sha256: undefined })
     expect(describeTree(to).slice(1)).toEqual(
-      linesOf(source, /^etc (?!.*=)|^etc\/nginx folder|^etc\/nginx dir|^etc\/nginx\/nginx\.conf /),
+      linesOf(source, /^etc |^etc\/nginx |^etc\/nginx\/nginx\.conf /),
     )
   })
 
@@ -83,11 +84,9 @@ describe.each(unpackers)('a part of an archive, %s', (_, unpacker) => {
 
   it('is whatever several patterns mean, once', async () => {
     const { bytes, source } = await bench.pack(TREE)
-    const paths = ['**/*.conf', 'etc/nginx', 'a.*', 'zz']
+    const paths = ['**/*.conf', 'etc/nginx', 'a.*', 'l?rge', 'large']
     const { to } = await bench.restore(bytes, { paths })
-    expect(describeTree(to).slice(1)).toEqual(
-      linesOf(source, /^etc |^etc\/nginx|^a\.txt|^zz/, true),
-    )
+    expect(describeTree(to).slice(1)).toEqual(linesOf(source, /^etc |^etc\/nginx|^a\.txt|^large /))
   })
 
   it('has hard links whose first name is elsewhere as files, linked to each other', async () => {
@@ -188,7 +187,7 @@ describe('one flipped byte', () => {
     const tarEnd = archive.bytes.length - (await tailSize(archive))
     let readable = 0
     // In index, manifest and seek table: nothing is lost, if the tail can be opened at all.
-    for (let at = tarEnd; at < archive.bytes.length; at += 3) {
+    for (let at = tarEnd; at < archive.bytes.length; at += 7) {
       const damaged = Buffer.from(archive.bytes)
       damaged[at]! ^= 0x04
       const tail = await tailOf(damaged).catch(() => undefined)
@@ -409,9 +408,8 @@ const SMALL: readonly TreeEntry[] = [
   file('z', randomBytes(2_000), { mtimeUs: aDay }),
 ]
 
-function linesOf(source: string, wanted: RegExp, withoutLinks = false): readonly string[] {
-  const lines = describeTree(source).filter((line) => wanted.test(line))
-  return withoutLinks ? lines.filter((line) => !/^etc\/passwd/.test(line)) : lines
+function linesOf(source: string, wanted: RegExp): readonly string[] {
+  return describeTree(source).filter((line) => wanted.test(line))
 }
 
 function nameOfLine(line: string): string {
