@@ -1,24 +1,7 @@
 #!/usr/bin/env node
 // The program: joins terminal, signals, commands and services, and gives the shell its exit code.
 
-import { copiesCommand } from './cli/commands/copies.ts'
-import { catCommand } from './cli/commands/cat.ts'
-import { createConfigureCommand } from './cli/commands/configure.ts'
-import { evacuateCommand } from './cli/commands/evacuate.ts'
-import { diffCommand } from './cli/commands/diff.ts'
-import { findCommand } from './cli/commands/find.ts'
-import { historyCommand } from './cli/commands/history.ts'
-import { listCommand } from './cli/commands/list.ts'
-import { pinCommand } from './cli/commands/pin.ts'
-import { pruneCommand } from './cli/commands/prune.ts'
-import { reconcileCommand } from './cli/commands/reconcile.ts'
-import { restoreCommand } from './cli/commands/restore.ts'
-import { runCommand } from './cli/commands/run.ts'
-import { selfTestCommand } from './cli/commands/self-test.ts'
-import { statusCommand } from './cli/commands/status.ts'
-import { systemdCommand } from './cli/commands/systemd.ts'
-import { unpinCommand } from './cli/commands/unpin.ts'
-import { verifyCommand } from './cli/commands/verify.ts'
+import { COMMAND_TITLES } from './cli/command-titles.ts'
 import { createRedactor } from './lib/redact.ts'
 import { endAtOnce, endHungProcess } from './end-process.ts'
 import { openTerminal } from './cli/terminal.ts'
@@ -26,29 +9,87 @@ import { runCli } from './cli/cli.ts'
 import { terminalSettings } from './config/load.ts'
 import { watchSignals } from './cli/interrupt.ts'
 import { readFileSync } from 'node:fs'
+import type { CommandEntry } from './cli/command.ts'
 import type { Services } from './cli/services.ts'
 
-const COMMANDS = [
-  runCommand,
-  listCommand,
-  statusCommand,
-  restoreCommand,
-  catCommand,
-  verifyCommand,
-  findCommand,
-  historyCommand,
-  diffCommand,
-  pruneCommand,
-  pinCommand,
-  unpinCommand,
-  copiesCommand,
-  evacuateCommand,
-  reconcileCommand,
-  selfTestCommand,
-  createConfigureCommand({
-    testServer: async (...asked) => (await import('./compose.ts')).testServerOf(...asked),
-  }),
-  systemdCommand,
+const COMMANDS: readonly CommandEntry<Services>[] = [
+  {
+    ...COMMAND_TITLES.run,
+    load: async () => (await import('./cli/commands/run.ts')).runCommand,
+  },
+  {
+    ...COMMAND_TITLES.list,
+    load: async () => (await import('./cli/commands/list.ts')).listCommand,
+  },
+  {
+    ...COMMAND_TITLES.status,
+    load: async () => (await import('./cli/commands/status.ts')).statusCommand,
+  },
+  {
+    ...COMMAND_TITLES.restore,
+    load: async () => (await import('./cli/commands/restore.ts')).restoreCommand,
+  },
+  {
+    ...COMMAND_TITLES.cat,
+    load: async () => (await import('./cli/commands/cat.ts')).catCommand,
+  },
+  {
+    ...COMMAND_TITLES.verify,
+    load: async () => (await import('./cli/commands/verify.ts')).verifyCommand,
+  },
+  {
+    ...COMMAND_TITLES.find,
+    load: async () => (await import('./cli/commands/find.ts')).findCommand,
+  },
+  {
+    ...COMMAND_TITLES.history,
+    load: async () => (await import('./cli/commands/history.ts')).historyCommand,
+  },
+  {
+    ...COMMAND_TITLES.diff,
+    load: async () => (await import('./cli/commands/diff.ts')).diffCommand,
+  },
+  {
+    ...COMMAND_TITLES.prune,
+    load: async () => (await import('./cli/commands/prune.ts')).pruneCommand,
+  },
+  {
+    ...COMMAND_TITLES.pin,
+    load: async () => (await import('./cli/commands/pin.ts')).pinCommand,
+  },
+  {
+    ...COMMAND_TITLES.unpin,
+    load: async () => (await import('./cli/commands/unpin.ts')).unpinCommand,
+  },
+  {
+    ...COMMAND_TITLES.copies,
+    load: async () => (await import('./cli/commands/copies.ts')).copiesCommand,
+  },
+  {
+    ...COMMAND_TITLES.evacuate,
+    load: async () => (await import('./cli/commands/evacuate.ts')).evacuateCommand,
+  },
+  {
+    ...COMMAND_TITLES.reconcile,
+    load: async () => (await import('./cli/commands/reconcile.ts')).reconcileCommand,
+  },
+  {
+    ...COMMAND_TITLES['self-test'],
+    load: async () => (await import('./cli/commands/self-test.ts')).selfTestCommand,
+  },
+  {
+    ...COMMAND_TITLES.configure,
+    load: async () => {
+      const { createConfigureCommand } = await import('./cli/commands/configure.ts')
+      return createConfigureCommand({
+        testServer: async (...asked) => (await import('./compose.ts')).testServerOf(...asked),
+      })
+    },
+  },
+  {
+    ...COMMAND_TITLES.systemd,
+    load: async () => (await import('./cli/commands/systemd.ts')).systemdCommand,
+  },
 ]
 
 process.exitCode = await main()

@@ -4,7 +4,7 @@
 // --json also as the one document on standard output. What no adapter has translated is a bug of
 // ours: it is shown with its stack.
 
-import type { Closable, CliIo, Command, Io } from './command.ts'
+import type { Closable, CliIo, Command, CommandEntry, CommandTitle, Io } from './command.ts'
 import { commandHelp, programHelp } from './help.ts'
 import { linesOf, oneLine } from './text.ts'
 import { FAILURES, failureOf, messageOf, SpillwayError } from '../domain/errors.ts'
@@ -13,7 +13,7 @@ import { nearestName } from '../lib/nearest.ts'
 /** Resolves to the exit code, whatever happens. Everything that was opened is closed by then. */
 export async function runCli<Services>(
   argv: readonly string[],
-  commands: readonly Command<Services>[],
+  commands: readonly CommandEntry<Services>[],
   io: CliIo<Services> & { readonly version: string },
 ): Promise<number> {
   const output = outputOf(io)
@@ -44,7 +44,7 @@ function outputOf(io: Pick<CliIo<unknown>, 'print' | 'printError' | 'isJournal'>
 
 async function dispatch<Services>(
   argv: readonly string[],
-  commands: readonly Command<Services>[],
+  commands: readonly CommandEntry<Services>[],
   io: CliIo<Services> & { readonly version: string },
   output: Output,
 ): Promise<number> {
@@ -57,9 +57,12 @@ async function dispatch<Services>(
     else return complain(io, commands)
     return 0
   }
-  if (name === 'help') return help(args, commands, io)
+  if (name === 'help') {
+    printAll(io.print, await help(args, commands))
+    return 0
+  }
 
-  const command = findCommand(name, commands)
+  const command = await findEntry(name, commands).load()
   const flags = args.includes('--') ? args.slice(0, args.indexOf('--')) : args
   if (flags.some(isHelp)) {
     printAll(io.print, commandHelp(command))
@@ -105,24 +108,19 @@ async function closeOpened(
   await services?.close()
 }
 
-function complain<Services>(
-  io: Pick<CliIo<Services>, 'printError'>,
-  commands: readonly Command<Services>[],
-): number {
+function complain(io: Pick<CliIo<never>, 'printError'>, commands: readonly CommandTitle[]): number {
   printAll(io.printError, programHelp(commands))
   return FAILURES.USAGE.exit
 }
 
-function help<Services>(
+async function help<Services>(
   args: readonly string[],
-  commands: readonly Command<Services>[],
-  io: Pick<CliIo<Services>, 'print'>,
-): number {
+  commands: readonly CommandEntry<Services>[],
+): Promise<readonly string[]> {
   const name = args.find((arg) => !isHelp(arg))
-  const lines =
-    name === undefined ? programHelp(commands) : commandHelp(findCommand(name, commands))
-  printAll(io.print, lines)
-  return 0
+  return name === undefined
+    ? programHelp(commands)
+    : commandHelp(await findEntry(name, commands).load())
 }
 
 /** `spillway --config FILE COMMAND ...` means the same as `spillway COMMAND --config FILE ...`. */
@@ -135,10 +133,10 @@ function splitArguments(argv: readonly string[]): {
   return { name: argv[at], args: [...argv.slice(0, at), ...argv.slice(at + 1)] }
 }
 
-function findCommand<Services>(
+function findEntry<Services>(
   name: string,
-  commands: readonly Command<Services>[],
-): Command<Services> {
+  commands: readonly CommandEntry<Services>[],
+): CommandEntry<Services> {
   const found = commands.find((command) => command.name === name)
   if (found !== undefined) return found
   const nearest = nearestName(

@@ -1,8 +1,9 @@
 // A command is a value: its name, the flags and operands it takes, and what it does.
 //
-// main.ts holds the one list of commands; nothing registers itself on import. A command imports
-// nothing heavy: SDK, SQLite and worker threads come with `services()`, which opens them on the first
-// call, so that `--help` is answered without them. runCli closes what was opened, also after a failure.
+// main.ts holds the one list of commands; nothing registers itself on import. Only the one that is asked
+// for is loaded, and it imports nothing heavy: SDK, SQLite and worker threads come with `services()`, which
+// opens them on the first call. So `--help` is there at once. runCli closes what was opened, also after a
+// failure.
 
 import { SpillwayError } from '../domain/errors.ts'
 import { nearestName } from '../lib/nearest.ts'
@@ -102,15 +103,17 @@ export type Operands = {
   readonly max: number | undefined
 }
 
-export const NO_OPERANDS: Operands = { usage: '', min: 0, max: 0 }
-
-type CommandFacts<F extends Flags> = {
+/** What is known of a command without loading it. */
+export type CommandTitle = {
   readonly name: string
   /** What `spillway --help` says about it; lower case, no full stop. */
   readonly summary: string
+  readonly operands: Operands
+}
+
+type CommandFacts<F extends Flags> = CommandTitle & {
   /** Paragraphs for the command's own help. */
   readonly details?: readonly string[]
-  readonly operands: Operands
   readonly flags: F
   readonly examples: readonly string[]
 }
@@ -127,6 +130,11 @@ type CommandSpec<F extends Flags, Services> = CommandFacts<F> & {
 /** A command whose flag types are sealed inside, so that commands of all kinds fit one list. */
 export type Command<Services> = CommandFacts<Flags> & {
   readonly run: (args: readonly string[], begin: BeginCommand<Services>) => Promise<number>
+}
+
+/** A line of the list of commands. */
+export type CommandEntry<Services> = CommandTitle & {
+  readonly load: () => Promise<Command<Services>>
 }
 
 /** Makes the command's view of the world, once its flags are known. */

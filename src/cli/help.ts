@@ -1,7 +1,7 @@
 // The text of --help: of the program, and of each command.
 
 import { GLOBAL_FLAGS } from './command.ts'
-import type { Command, Flag, Flags } from './command.ts'
+import type { Command, CommandTitle, Flag, Flags } from './command.ts'
 import { plural } from './output.ts'
 import { EXIT_MEANINGS } from '../domain/exit-code.ts'
 import { formatSeconds } from '../domain/sizes.ts'
@@ -9,16 +9,13 @@ import { NETWORK_LIMITS } from '../storage/limits.ts'
 import { COMPLETE_SILENCES_MAX } from '../storage/limits.ts'
 import type { NetworkLimits } from '../storage/limits.ts'
 
-type Described = Pick<
-  Command<never>,
-  'name' | 'summary' | 'details' | 'operands' | 'flags' | 'examples'
->
+type Described = Omit<Command<never>, 'run'>
 
 // Where the terminal does not say otherwise. Paragraphs are broken here and nowhere else, so that help
 // reads the same in a pipe, a bug report and a manual.
 const LINE_COLUMNS = 80
 
-export function programHelp(commands: readonly Described[]): readonly string[] {
+export function programHelp(commands: readonly CommandTitle[]): readonly string[] {
   return [
     'Spillway archives folders every night to the first server with room.',
     '',
@@ -85,7 +82,7 @@ export function deadlines(limits: NetworkLimits): readonly string[] {
   ]
 }
 
-function title({ name, operands }: Described): string {
+function title({ name, operands }: CommandTitle): string {
   return operands.usage === '' ? name : `${name} ${operands.usage}`
 }
 

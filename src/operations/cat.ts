@@ -1,6 +1,5 @@
 // The content of one file of an archive, with the few reads that it takes.
 
-import { copyContent, copyContentOfStream } from '../pack/extract-content.ts'
 import { isFailure } from '../domain/errors.ts'
 import { memberMissing } from './restore-plan.ts'
 import { openArchiveBytes } from './archive-bytes.ts'
@@ -41,6 +40,8 @@ export async function catMember(
 }
 
 async function copyFrom(bytes: ArchiveBytes, path: string, write: WriteContent): Promise<void> {
+  // Loads the tar reader, which `--help` does without.
+  const { copyContent, copyContentOfStream } = await import('../pack/extract-content.ts')
   const tail = await bytes.openTail()
   const found = tail === undefined ? DAMAGED : await find(tail, path)
   if (tail !== undefined && found !== DAMAGED) {

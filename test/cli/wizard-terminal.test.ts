@@ -137,7 +137,8 @@ async function changeLevel(wizard: ReturnType<typeof open>): Promise<void> {
   await wizard.until('What do you want to set up?')
   wizard.type(DOWN.repeat(4) + ENTER)
   await wizard.until('ZSTD_LEVEL')
-  wizard.type(DOWN.repeat(10) + ENTER)
+  // Letters go to the line that begins with them, wherever it stands.
+  wizard.type(`ZSTD${ENTER}`)
   await wizard.until('Zstd level from 1')
   wizard.type(`\x7f9${ENTER}`)
   await wizard.until('ZSTD_LEVEL          9')

@@ -60,6 +60,7 @@ export async function commandLine<Services extends object>(
     now: () => options.now ?? new Date('2026-03-02T12:00:00Z'),
     signal: options.signal ?? new AbortController().signal,
   }
-  const exit = await runCli(argv, commands, io)
+  const entries = commands.map((command) => ({ ...command, load: () => Promise.resolve(command) }))
+  const exit = await runCli(argv, entries, io)
   return { exit, out, err, opened, closed, json: () => JSON.parse(out.join('\n')) as unknown }
 }

@@ -1,5 +1,6 @@
 // spillway cat: the content of one archived file, and nothing else on standard output.
 
+import { COMMAND_TITLES } from '../command-titles.ts'
 import { catalogOf } from './restore.ts'
 import { catMember } from '../../operations/cat.ts'
 import { defineCommand } from '../command.ts'
@@ -13,13 +14,11 @@ export type CatCommandServices = Pick<Services, 'config' | 'catalogIfPresent' | 
 const EXIT_WITH_WARNINGS = 3
 
 export const catCommand = defineCommand({
-  name: 'cat',
-  summary: 'write one archived file to standard output',
+  ...COMMAND_TITLES.cat,
   details: [
     'ARCHIVE is an id, the beginning of one, a file name, or latest:SOURCE. PATH is relative to the ' +
       'archived folder. Only the few megabytes that hold the file are read.',
   ],
-  operands: { usage: 'ARCHIVE PATH', min: 2, max: 2 },
   flags: {},
   examples: [
     'spillway cat latest:wordpress wp-config.php',

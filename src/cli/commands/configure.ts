@@ -3,7 +3,8 @@
 // A secret is never taken from the command line, where every user of the machine can read it and
 // the shell keeps it: `--set KEY=-` reads it from standard input.
 
-import { defineCommand, NO_OPERANDS } from '../command.ts'
+import { COMMAND_TITLES } from '../command-titles.ts'
+import { defineCommand } from '../command.ts'
 import type { Command, Io } from '../command.ts'
 import { canAsk, createPrompts, inputLines } from '../prompts.ts'
 import type { Prompts } from '../prompts.ts'
@@ -30,8 +31,7 @@ export type ConfigureTools = {
 /** The command cannot take its tools from services(): those need a configuration that is right. */
 export function createConfigureCommand(tools: ConfigureTools): Command<unknown> {
   return defineCommand({
-    name: 'configure',
-    summary: 'set up servers, sources, schedule and retention: asks, or takes --set',
+    ...COMMAND_TITLES.configure,
     details: [
       'Without flags it asks, tests each server before it is kept, and writes nothing until you ' +
         'save. With --set, --unset or --print it asks nothing.',
@@ -39,7 +39,6 @@ export function createConfigureCommand(tools: ConfigureTools): Command<unknown> 
         'and whole.',
       'Secrets are read from standard input, one line for each --set KEY=-, in their order.',
     ],
-    operands: NO_OPERANDS,
     flags: {
       set: {
         type: 'list',

@@ -1,5 +1,6 @@
 // spillway copies: archives with fewer than COPIES copies get what they lack.
 
+import { COMMAND_TITLES } from '../command-titles.ts'
 import { defineCommand, DRY_RUN_FLAG, JSON_FLAG } from '../command.ts'
 import { fillCopies, planFill } from '../../operations/copies-fill.ts'
 import { formatBytes, formatSeconds } from '../../domain/sizes.ts'
@@ -19,8 +20,7 @@ const STYLES: Readonly<Record<CopiedArchive['action'], Style>> = {
 }
 
 export const copiesCommand = defineCommand({
-  name: 'copies',
-  summary: 'copy archives that lie on fewer than COPIES servers to further ones',
+  ...COMMAND_TITLES.copies,
   details: [
     'After COPIES was raised, after a server lost objects, or after one left the configuration. A copy on a ' +
       'server that is not configured does not count; one on a server that does not answer tonight does. ' +
@@ -30,7 +30,6 @@ export const copiesCommand = defineCommand({
       'with it the command can run every night after the run. It ends with 26 when no server has room, and ' +
       'with 31 when a copy is damaged.',
   ],
-  operands: { usage: '', min: 0, max: 0 },
   flags: {
     budget: { type: 'string', placeholder: 'SIZE', help: 'at most so much, as in 50GB' },
     json: JSON_FLAG,

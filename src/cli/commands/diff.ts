@@ -1,5 +1,6 @@
 // spillway diff: what one archive has and another has not, or has otherwise.
 
+import { COMMAND_TITLES } from '../command-titles.ts'
 import { defineCommand, JSON_FLAG } from '../command.ts'
 import { diffArchives } from '../../operations/diff.ts'
 import { formatBytes } from '../../domain/sizes.ts'
@@ -12,13 +13,11 @@ import type { Io } from '../command.ts'
 import type { ToldState } from '../../operations/file-answers.ts'
 
 export const diffCommand = defineCommand({
-  name: 'diff',
-  summary: 'what was added, removed and changed from one archive to another',
+  ...COMMAND_TITLES.diff,
   details: [
     'Answered from the catalog: no server is asked. Files are compared by type, size, time and mode; a ' +
       'folder in which only the time changed is not listed, since what changed in it is.',
   ],
-  operands: { usage: 'ARCHIVE ARCHIVE', min: 2, max: 2 },
   flags: {
     limit: {
       type: 'count',

@@ -1,5 +1,6 @@
 // spillway evacuate N: everything of this catalog leaves one server.
 
+import { COMMAND_TITLES } from '../command-titles.ts'
 import { defineCommand, DRY_RUN_FLAG, JSON_FLAG } from '../command.ts'
 import { evacuate } from '../../operations/evacuate.ts'
 import { formatBytes, formatSeconds } from '../../domain/sizes.ts'
@@ -20,8 +21,7 @@ const STYLES: Readonly<Record<EvacuatedArchive['action'], Style>> = {
 }
 
 export const evacuateCommand = defineCommand({
-  name: 'evacuate',
-  summary: 'move every archive off a server, each proven elsewhere before it leaves',
+  ...COMMAND_TITLES.evacuate,
   details: [
     'N is the number of S3_SERVER_N_*. Set S3_SERVER_N_ENABLED=false first, so that no new archive goes ' +
       'there: a disabled server is still read from and evacuated.',
@@ -32,7 +32,6 @@ export const evacuateCommand = defineCommand({
     'It may be interrupted or killed at any moment and run again. It ends with 0 when nothing is left, ' +
       'with 26 when other servers have no room, with 31 when a copy is damaged.',
   ],
-  operands: { usage: 'N', min: 1, max: 1 },
   flags: { json: JSON_FLAG, 'dry-run': DRY_RUN_FLAG },
   examples: ['spillway evacuate 2 --dry-run', 'spillway evacuate 2', 'spillway evacuate 2 --json'],
 

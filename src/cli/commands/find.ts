@@ -1,5 +1,6 @@
 // spillway find: files across all archives, by a part of the name or a glob.
 
+import { COMMAND_TITLES } from '../command-titles.ts'
 import { defineCommand, JSON_FLAG } from '../command.ts'
 import { findFiles } from '../../operations/find.ts'
 import { formatBytes } from '../../domain/sizes.ts'
@@ -11,8 +12,7 @@ import type { Found, FoundFile } from '../../operations/find.ts'
 import type { Io } from '../command.ts'
 
 export const findCommand = defineCommand({
-  name: 'find',
-  summary: 'find files across all archives, also while servers are away',
+  ...COMMAND_TITLES.find,
   details: [
     'PATTERN is a word that may stand anywhere in a name; with a slash in it, a part of the path, from the ' +
       'folder of the source on when it begins with a slash. A glob (*, ?, [a-z], and ** for any folders) ' +
@@ -21,7 +21,6 @@ export const findCommand = defineCommand({
     'Size and time are those of the newest version. ARCHIVE is the newest archive that has it: give it to ' +
       'restore. What only deleted archives had is shown with --all, as far as it is still known.',
   ],
-  operands: { usage: 'PATTERN', min: 1, max: 1 },
   flags: {
     source: { type: 'string', placeholder: 'NAME', help: 'only in archives of this source' },
     'ignore-case': { type: 'boolean', help: 'take capital and small letters for the same' },

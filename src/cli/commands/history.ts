@@ -1,5 +1,6 @@
 // spillway history: the versions of one path, and which archives have them.
 
+import { COMMAND_TITLES } from '../command-titles.ts'
 import { defineCommand, JSON_FLAG } from '../command.ts'
 import { formatBytes } from '../../domain/sizes.ts'
 import { openCatalogFor, pathText, tellUnknown, timeText } from '../file-text.ts'
@@ -12,14 +13,12 @@ import type { Io } from '../command.ts'
 import type { PathHistory, ToldVersion } from '../../operations/history.ts'
 
 export const historyCommand = defineCommand({
-  name: 'history',
-  summary: 'when a file appeared, changed and went, and which archives have it',
+  ...COMMAND_TITLES.history,
   details: [
     'PATH is relative to the folder of its source, or absolute and inside of it. Newest first; a version is ' +
       'new when type, size, time or mode is another. ARCHIVES counts those that have it and can be ' +
       'restored; NEWEST is the last of them. What is in between two archives nobody saw.',
   ],
-  operands: { usage: 'PATH', min: 1, max: 1 },
   flags: {
     source: { type: 'string', placeholder: 'NAME', help: 'only in archives of this source' },
     all: { type: 'boolean', help: 'also versions that only deleted archives had' },

@@ -1,6 +1,7 @@
 // spillway list: the archives of this host, newest first.
 
-import { defineCommand, JSON_FLAG, NO_OPERANDS } from '../command.ts'
+import { COMMAND_TITLES } from '../command-titles.ts'
+import { defineCommand, JSON_FLAG } from '../command.ts'
 import type { Io, Screen } from '../command.ts'
 import { formatUtc, plural, printTable } from '../output.ts'
 import type { Style } from '../output.ts'
@@ -27,13 +28,11 @@ const STYLES: Readonly<Record<ShownState, Style | undefined>> = {
 }
 
 export const listCommand = defineCommand({
-  name: 'list',
-  summary: 'the archives of this host, newest first',
+  ...COMMAND_TITLES.list,
   details: [
     'LOCATION says where an archive can be restored from: local (the spool), s3 (a server) or both. ' +
       'In a pipe nothing is cut; on a terminal long names give way to the width of the window.',
   ],
-  operands: NO_OPERANDS,
   flags: {
     source: { type: 'string', placeholder: 'NAME', help: 'only archives of this source' },
     limit: { type: 'count', placeholder: 'N', help: 'only the newest N' },

@@ -1,5 +1,6 @@
 // spillway pin, spillway unpin: archives that retention must leave alone.
 
+import { COMMAND_TITLES } from '../command-titles.ts'
 import { defineCommand, JSON_FLAG } from '../command.ts'
 import { SpillwayError } from '../../domain/errors.ts'
 import { setPinned } from '../../operations/pin.ts'
@@ -13,15 +14,11 @@ export const pinCommand = createPinCommand(true)
 export function createPinCommand(isPinned: boolean): Command<PinServices> {
   const name = isPinned ? 'pin' : 'unpin'
   return defineCommand({
-    name,
-    summary: isPinned
-      ? 'keep archives whatever the retention rules say'
-      : 'put pinned archives under the retention rules again',
+    ...COMMAND_TITLES[name],
     details: [
       'ARCHIVE is an id, the beginning of one, a file name, or latest:SOURCE. A pinned archive counts ' +
         'for no KEEP_* rule: it stays besides those that the rules keep.',
     ],
-    operands: { usage: 'ARCHIVE...', min: 1, max: undefined },
     flags: { json: JSON_FLAG },
     examples: [`spillway ${name} latest:wordpress`, `spillway ${name} 0198c2 0198c7`],
 

@@ -1,5 +1,6 @@
 // spillway prune: retention, with a reason for every archive before anything is deleted.
 
+import { COMMAND_TITLES } from '../command-titles.ts'
 import { defineCommand, DRY_RUN_FLAG, JSON_FLAG } from '../command.ts'
 import { chooseSources } from '../../operations/run.ts'
 import { Deletions, finishDeletes } from '../../operations/deletions.ts'
@@ -16,8 +17,7 @@ import type { Source } from '../../domain/source.ts'
 const EXIT_WITH_WARNINGS = 3
 
 export const pruneCommand = defineCommand({
-  name: 'prune',
-  summary: 'delete the archives that no KEEP_* rule keeps',
+  ...COMMAND_TITLES.prune,
   details: [
     'Prints a line with its reasons for every archive of the sources, or of those named, and then deletes ' +
       'the ones marked so, oldest first; --dry-run only prints. Every run does the same at its end. Days, ' +
@@ -28,7 +28,6 @@ export const pruneCommand = defineCommand({
     'What a server refuses to delete (a policy, an object lock) stays counted as used, and is tried again ' +
       'by the next run.',
   ],
-  operands: { usage: '[SOURCE...]', min: 0, max: undefined },
   flags: { json: JSON_FLAG, 'dry-run': DRY_RUN_FLAG },
   examples: ['spillway prune --dry-run', 'spillway prune', 'spillway prune wordpress --json'],
 

@@ -1,6 +1,7 @@
 // spillway reconcile: the catalog against the servers, and an empty catalog filled again from them.
 
-import { defineCommand, DRY_RUN_FLAG, JSON_FLAG, NO_OPERANDS } from '../command.ts'
+import { COMMAND_TITLES } from '../command-titles.ts'
+import { defineCommand, DRY_RUN_FLAG, JSON_FLAG } from '../command.ts'
 import { openProgress } from '../progress.ts'
 import { planJson } from '../../operations/reconcile-plan.ts'
 import { printPlan, printProblems, printRebuilt, printSurvey } from '../reconcile-text.ts'
@@ -11,8 +12,7 @@ import type { Io } from '../command.ts'
 import type { Services } from '../services.ts'
 
 export const reconcileCommand = defineCommand({
-  name: 'reconcile',
-  summary: 'compare the catalog with the servers, or fill an empty one from them',
+  ...COMMAND_TITLES.reconcile,
   details: [
     'Each enabled server is listed, and asked for every object about which listing and catalog differ. ' +
       'The plan is printed, then applied: copies that are gone are marked missing (their bytes count until ' +
@@ -21,7 +21,6 @@ export const reconcileCommand = defineCommand({
     '--rebuild fills an empty catalog: from the newest copy of it that lies on a server, if there is one, ' +
       'and from the ends of the archives themselves. When it is interrupted, run it again.',
   ],
-  operands: NO_OPERANDS,
   flags: {
     rebuild: { type: 'boolean', help: 'fill an empty catalog again from the servers alone' },
     'all-hosts': { type: 'boolean', help: 'with --rebuild: archives of other hosts as well' },

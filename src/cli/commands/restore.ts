@@ -1,5 +1,6 @@
 // spillway restore: an archive, or a part of it, becomes a folder again.
 
+import { COMMAND_TITLES } from '../command-titles.ts'
 import { defineCommand, DRY_RUN_FLAG, JSON_FLAG } from '../command.ts'
 import { bar, formatCount, plural } from '../output.ts'
 import { formatBytes, formatRate, formatSeconds } from '../../domain/sizes.ts'
@@ -29,8 +30,7 @@ const DRAW_EVERY_MS = 100
 const BAR_WIDTH = 24
 
 export const restoreCommand = defineCommand({
-  name: 'restore',
-  summary: 'give back an archive, or some files of it, in a folder',
+  ...COMMAND_TITLES.restore,
   details: [
     'ARCHIVE is an id, the beginning of one, a file name, or latest:SOURCE. The bytes come from the spool ' +
       'if they are still there, else from the servers in their order; when one fails half way the next ' +
@@ -44,7 +44,6 @@ export const restoreCommand = defineCommand({
     'Where the archive is damaged, and no other copy is whole there, the members in that part are named on ' +
       'standard error, everything else is given back, and the restore ends with 31.',
   ],
-  operands: { usage: 'ARCHIVE [PATH...]', min: 1, max: undefined },
   flags: {
     to: { type: 'string', placeholder: 'DIR', help: 'the folder to restore into' },
     strip: { type: 'count', placeholder: 'N', help: 'leave out the first N folders of every path' },

@@ -1,5 +1,6 @@
 // spillway run: the nightly job.
 
+import { COMMAND_TITLES } from '../command-titles.ts'
 import { defineCommand, DRY_RUN_FLAG, JSON_FLAG } from '../command.ts'
 import { openProgress } from '../progress.ts'
 import { planRun } from '../../operations/plan-run.ts'
@@ -9,14 +10,12 @@ import type { Io } from '../command.ts'
 import type { Services } from '../services.ts'
 
 export const runCommand = defineCommand({
-  name: 'run',
-  summary: 'the nightly job: archive every source to the first server with room',
+  ...COMMAND_TITLES.run,
   details: [
     'Archives that wait in the spool are sent first, then every source is archived, or those named. ' +
       'An archive goes to the first server that has room and is well, and on to the next one when that ' +
       'one is full or fails, even in the middle. When none takes it, it waits and the run ends with 23.',
   ],
-  operands: { usage: '[SOURCE...]', min: 0, max: undefined },
   flags: { json: JSON_FLAG, 'dry-run': DRY_RUN_FLAG },
   examples: [
     'spillway run',

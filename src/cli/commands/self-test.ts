@@ -1,5 +1,6 @@
 // spillway self-test: is every server reachable, and may it be used as the nightly job will use it?
 
+import { COMMAND_TITLES } from '../command-titles.ts'
 import { defineCommand, JSON_FLAG } from '../command.ts'
 import { measured, selfTest, usageLine } from '../../operations/self-test.ts'
 import { plural } from '../output.ts'
@@ -13,15 +14,13 @@ import type { SelfTestReport, TestedServer } from '../../operations/self-test.ts
 import type { Services } from '../services.ts'
 
 export const selfTestCommand = defineCommand({
-  name: 'self-test',
-  summary: 'check that every server is reachable and may be used',
+  ...COMMAND_TITLES['self-test'],
   details: [
     'Does on each server what the nightly job does: stores an object in two parts, looks at it, reads a ' +
       'piece of it back, lists it, gives up an upload, deletes. Every trace is removed, but for the marker ' +
       'that a directory gets.',
     "Exits with 0 when all servers would take tonight's archive, 3 when only some would, 25 when none would.",
   ],
-  operands: { usage: '[N...]', min: 0, max: undefined },
   flags: {
     json: JSON_FLAG,
     'config-only': { type: 'boolean', help: 'check the settings alone, ask no server' },

@@ -3,7 +3,8 @@
 // A question, not a check: it exits with 0 whatever the answer is. What must wake somebody up is the
 // exit code of `run`.
 
-import { defineCommand, JSON_FLAG, NO_OPERANDS } from '../command.ts'
+import { COMMAND_TITLES } from '../command-titles.ts'
+import { defineCommand, JSON_FLAG } from '../command.ts'
 import type { Io } from '../command.ts'
 import { bar, formatAge, formatUtc, painter, plural, printTable } from '../output.ts'
 import type { Style } from '../output.ts'
@@ -31,15 +32,13 @@ const STYLES: Readonly<Record<Health, Style>> = {
 }
 
 export const statusCommand = defineCommand({
-  name: 'status',
-  summary: 'servers with their room and health, last good archives, what waits',
+  ...COMMAND_TITLES.status,
   details: [
     'Tells what the last run found out; no server is asked. To ask them: spillway self-test. ' +
       'OTHERS is what lies there besides the archives of this catalog: those of other hosts, and ' +
       'copies of the catalog. VERIFIED and READ BACK tell how far the copies there are proven: see ' +
       'spillway verify. The forecast goes on from the last archives, with retention as it is set.',
   ],
-  operands: NO_OPERANDS,
   flags: { json: JSON_FLAG },
   examples: ['spillway status', 'spillway status --json'],
 

@@ -3,6 +3,7 @@
 // Reads the env file as the service will read it: without this shell's environment, which no service
 // has. It starts nothing and asks systemd nothing: the commands that do are printed.
 
+import { COMMAND_TITLES } from '../command-titles.ts'
 import {
   existsSync,
   mkdirSync,
@@ -15,7 +16,7 @@ import {
 import { homedir } from 'node:os'
 import { dirname, join, resolve } from 'node:path'
 import { fileURLToPath } from 'node:url'
-import { defineCommand, NO_OPERANDS } from '../command.ts'
+import { defineCommand } from '../command.ts'
 import type { Io } from '../command.ts'
 import { findEnvFile, loadConfig, parseEnvText, readEnvFile } from '../../config/load.ts'
 import type { Config } from '../../domain/config.ts'
@@ -26,8 +27,7 @@ import { ctl, SERVICE, systemdUnits, TIMER, userWords } from '../../operations/s
 import type { Unit, UnitsInput } from '../../operations/systemd-units.ts'
 
 export const systemdCommand = defineCommand({
-  name: 'systemd',
-  summary: 'print or install the service and the timer of the nightly run',
+  ...COMMAND_TITLES.systemd,
   details: [
     'The timer comes from SCHEDULE, all paths from the env file. The service runs as root, because ' +
       "sources are root's, but may do nothing more than read them; with --run-as as a user who may read " +
@@ -35,7 +35,6 @@ export const systemdCommand = defineCommand({
       'writes to the journal with priority "err".',
     'Without --install the units are printed to standard output and nothing is changed.',
   ],
-  operands: NO_OPERANDS,
   flags: {
     install: { type: 'boolean', help: 'write the units where systemd looks for them' },
     user: { type: 'boolean', help: 'for your own systemd: ~/.config/systemd/user' },

@@ -1,5 +1,6 @@
 // spillway verify: are the copies what was stored, and does every byte of them come back?
 
+import { COMMAND_TITLES } from '../command-titles.ts'
 import { defineCommand, JSON_FLAG } from '../command.ts'
 import type { Io } from '../command.ts'
 import { formatCount, painter, plural, printTable } from '../output.ts'
@@ -29,8 +30,7 @@ const MEMBERS_SHOWN = 10
 const BUDGET_BYTES_MIN = 16_000_000
 
 export const verifyCommand = defineCommand({
-  name: 'verify',
-  summary: 'prove that the copies are what was stored; --deep reads them back',
+  ...COMMAND_TITLES.verify,
   details: [
     'Asks the servers for every copy: is it there, with our write token and its size. With --deep every ' +
       'byte is read back: frames against their checksums, members against the index, everything ' +
@@ -39,7 +39,6 @@ export const verifyCommand = defineCommand({
     '--budget=5GB reads no more than that, beginning with what was never read back or is longest ago; ' +
       'the next time goes on from there. With VERIFY_NIGHTLY_GB every run does so by itself.',
   ],
-  operands: { usage: '[ARCHIVE...]', min: 0, max: undefined },
   flags: {
     deep: { type: 'boolean', help: 'read every byte back' },
     budget: {
