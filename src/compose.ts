@@ -13,6 +13,7 @@ import { NETWORK_LIMITS } from './storage/limits.ts'
 import { testServer } from './operations/configure-test-server.ts'
 import { ServerPool } from './operations/server-pool.ts'
 import type { Catalog } from './catalog/catalog.ts'
+import type { RunLock } from './catalog/run-lock.ts'
 import type { Closable } from './cli/command.ts'
 import type { Config } from './domain/config.ts'
 import type { DeliveryLimits } from './operations/upload-copy.ts'
@@ -50,8 +51,12 @@ export async function openServices(
     packer: async () => createPacker(),
     unpacker: async () => createUnpacker(),
     withRun: async (emit, work) => {
-      const { acquireRunLock } = await import('./catalog/run-lock.ts')
-      const lock = await acquireRunLock(config.dataDir)
+      // Its threads load beside the catalog.
+      const packer = createPacker({ startsNow: true })
+      const lock = await acquireLock(config.dataDir).catch((error: unknown) => {
+        packer.close()
+        throw error
+      })
       try {
         const partReader = createPartReader()
         const pool = new ServerPool({
@@ -64,7 +69,7 @@ export async function openServices(
             config,
             catalog: await openCatalog(),
             archiveUses: await archiveUses(),
-            packer: createPacker(),
+            packer,
             partReader,
             pool,
             limits: delivery,
@@ -75,6 +80,7 @@ export async function openServices(
           await partReader.close()
         }
       } finally {
+        packer.close()
         await lock.release()
       }
     },
@@ -84,6 +90,11 @@ export async function openServices(
       await opened?.close()
     },
   }
+}
+
+async function acquireLock(dataDir: string): Promise<RunLock> {
+  const { acquireRunLock } = await import('./catalog/run-lock.ts')
+  return acquireRunLock(dataDir)
 }
 
 async function openCatalogOf(config: Config): Promise<Catalog> {

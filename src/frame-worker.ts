@@ -1,22 +1,22 @@
 // The thread that compresses the blocks which pack-worker.ts fills, and writes the archive file.
 
-import { parentPort, workerData } from 'node:worker_threads'
-import type { MessagePort } from 'node:worker_threads'
+import { parentPort } from 'node:worker_threads'
 import { ArchiveWriter } from './pack/archive-writer.ts'
 import { RingReader } from './pack/block-ring.ts'
+import { receiveOrder } from './lib/worker.ts'
 import { keepFreedMemory } from './pack/give-back.ts'
 import { SpoolFile } from './pack/spool-file.ts'
 import { encodeFailure } from './pack-messages.ts'
-import type { FrameMessage, FrameOrder, ReadSoFar, WorkerMessage } from './pack-messages.ts'
+import type { FrameMessage, FrameStart, ReadSoFar, WorkerMessage } from './pack-messages.ts'
 import type { PackResult } from './pack/packer.ts'
 
 // The upload follows the file in parts of many MiB: more often than this nobody looks.
 const PROGRESS_EVERY_MS = 50
 
-const { order, walker } = workerData as { order: FrameOrder; walker: MessagePort }
+const { order, walker } = await receiveOrder<FrameStart>()
 const main = parentPort!
 
-// Both listeners are there before anything is awaited: earlier messages would be lost.
+// Both listeners are there before anything else is awaited: earlier messages would be lost.
 const queue: FrameMessage[] = []
 let wake = (): void => undefined
 let read: ReadSoFar = { sourceBytes: 0, memberCount: 0 }

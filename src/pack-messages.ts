@@ -10,6 +10,7 @@ import { messageOf, SpillwayError } from './domain/errors.ts'
 import type { Source } from './domain/source.ts'
 import type { ArchiveJob, WalkTotals } from './pack/archive-writer.ts'
 import type { RingMemory } from './pack/block-ring.ts'
+import type { WorkerPort } from './lib/worker.ts'
 import type { RawIndexBlock } from './pack/member-record.ts'
 import type { PackProgress, PackResult } from './pack/packer.ts'
 
@@ -26,6 +27,12 @@ export type FrameOrder = {
   readonly outputBytesMax: number | undefined
   readonly ring: RingMemory
 }
+
+/** The first message to each thread, with its end of the channel between the two. */
+export type FrameStart = { readonly order: FrameOrder; readonly walker: WorkerPort }
+
+/** Without `frames`: a survey. */
+export type WalkStart = { readonly order: WalkOrder; readonly frames: WorkerPort | undefined }
 
 export type FrameMessage =
   | { readonly kind: 'block'; readonly lengthBytes: number; readonly read: ReadSoFar }

@@ -1,22 +1,22 @@
 // The thread that walks a folder and writes its tar into the shared blocks (or only counts, for a
 // survey). Everything in it is synchronous.
 
-import { parentPort, workerData } from 'node:worker_threads'
+import { parentPort } from 'node:worker_threads'
 import type { MessagePort } from 'node:worker_threads'
 import { RingWriter } from './pack/block-ring.ts'
 import { IndexEncoder } from './pack/member-record.ts'
 import { WARNINGS_KEPT_MAX } from './pack/packer.ts'
 import { PATH_BYTES_MAX } from './pack/tar-header.ts'
 import { TarWriter } from './pack/tar-writer.ts'
+import { receiveOrder } from './lib/worker.ts'
 import { encodeFailure } from './pack-messages.ts'
-import type { FrameMessage, WalkOrder, WorkerMessage } from './pack-messages.ts'
+import type { FrameMessage, WalkStart, WorkerMessage } from './pack-messages.ts'
 import { Findings } from './sources/findings.ts'
 import { readOwnerNames } from './sources/owner-names.ts'
 import { watchedFiles } from './sources/source-files.ts'
 import { walkFolder } from './sources/walk.ts'
 
-/** `frames` is the other worker's port; undefined: a survey. */
-const { order, frames } = workerData as { order: WalkOrder; frames: MessagePort | undefined }
+const { order, frames } = await receiveOrder<WalkStart>()
 
 try {
   if (frames === undefined) survey()

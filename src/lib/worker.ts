@@ -1,8 +1,24 @@
 // Where the entry of a worker thread lies. Node 20 cannot run TypeScript, so a caller that runs from
 // the sources (vitest) starts the compiled entry of dist/, which the tests bring up to date first.
 
+import { parentPort } from 'node:worker_threads'
+import type { MessagePort } from 'node:worker_threads'
+
+export type WorkerPort = MessagePort
+
 /** The compiled entry `name`.js of src/: beside this folder, or in dist/ for a caller from the sources. */
 export function workerUrl(name: string): URL {
   const isSource = import.meta.url.endsWith('.ts')
   return new URL(isSource ? `../../dist/src/${name}.js` : `../${name}.js`, import.meta.url)
+}
+
+/**
+ * In a worker: the first message of the main thread, if it has an `order`; without one the thread ends.
+ * Nothing is lost that comes later: between messages Node runs what waits for a promise, so the caller's
+ * own listener is there before the second one.
+ */
+export async function receiveOrder<Start extends { readonly order: unknown }>(): Promise<Start> {
+  const first = await new Promise<object>((resolve) => parentPort?.once('message', resolve))
+  if ('order' in first) return first as Start
+  return process.exit()
 }

@@ -37,10 +37,11 @@ function hangingWalker(pipe: string, aliveMs: number): URL {
   const script = join(newFolder(), 'walker.mjs')
   writeFileSync(
     script,
-    `import { workerData } from 'node:worker_threads'
+    `import { receiveOrder } from ${JSON.stringify(distOf('lib/worker.js'))}
     import { openSync } from 'node:fs'
     import { RingWriter } from ${JSON.stringify(distOf('pack/block-ring.js'))}
-    const ring = new RingWriter(workerData.order.ring, () => undefined)
+    const { order } = await receiveOrder()
+    const ring = new RingWriter(order.ring, () => undefined)
     for (const end = Date.now() + ${aliveMs}; Date.now() < end; ) {
       ring.checkpoint('photos/2026/\\x01')
       Atomics.wait(new Int32Array(new SharedArrayBuffer(4)), 0, 0, 20)
