@@ -13,12 +13,13 @@ export function workerUrl(name: string): URL {
 }
 
 /**
- * In a worker: the first message of the main thread, if it has an `order`; without one the thread ends.
+ * In a worker: the first message of the main thread. Rejects, and so ends the thread, when that is no order
+ * but the wish that it end.
  * Nothing is lost that comes later: between messages Node runs what waits for a promise, so the caller's
  * own listener is there before the second one.
  */
 export async function receiveOrder<Start extends { readonly order: unknown }>(): Promise<Start> {
   const first = await new Promise<object>((resolve) => parentPort?.once('message', resolve))
   if ('order' in first) return first as Start
-  return process.exit()
+  throw new Error('this thread was stopped before it had an order')
 }
