@@ -29,7 +29,8 @@ afterEach(async () => {
   await vi.waitFor(() => expect(heldSteps()).toBe(0), { timeout: 5_000, interval: 5 })
 })
 
-const SILENCE_MS = 400
+// Longer than a busy machine needs to start a thread.
+const SILENCE_MS = 1_000
 const distOf = (path: string): URL => new URL(path, workerUrl('main'))
 
 /** The script of a thread that walks for `aliveMs` and then hangs in a call of the system. */
