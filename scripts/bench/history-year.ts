@@ -1,9 +1,12 @@
 // `node dist/scripts/bench/history-year.js`: what a year of nights costs the catalog, and how fast it answers.
 //
 // Every night the members of an archive are recorded as a run does it, in a catalog on disk; then the
-// program itself is started for find, history and diff. No server is there: none is needed.
+// program itself is started for find, history, diff and `prune --dry-run`. The server is only a row: none
+// of them asks it.
 //
-//   node dist/scripts/bench/history-year.js [--nights N] [--files N] [--share 0.01]
+//   node dist/scripts/bench/history-year.js [--nights N] [--files N] [--share 0.01] [--keep N]
+//
+// With --keep, archives go as pruning deletes them: how large does a catalog stay that keeps N of them?
 
 import { execFileSync } from 'node:child_process'
 import { mkdtempSync, rmSync, statSync, writeFileSync } from 'node:fs'
@@ -13,8 +16,10 @@ import { parseArgs } from 'node:util'
 import { newArchiveId } from '../../src/domain/archive.ts'
 import { openCatalog } from '../../src/catalog/open-sqlite.ts'
 import { recordMembers } from '../../src/operations/history-recorder.ts'
+import { identityOf } from '../../src/domain/server.ts'
 import { comparePaths } from '../../src/pack/member-record.ts'
-import type { ArchiveRow, Catalog } from '../../src/catalog/catalog.ts'
+import type { ArchiveRow, Catalog, CopyId } from '../../src/catalog/catalog.ts'
+import type { Server } from '../../src/domain/server.ts'
 import type { IndexedMember } from '../../src/pack/member-record.ts'
 
 const PROGRAM = join(import.meta.dirname, '../../src/main.js')
@@ -26,22 +31,42 @@ const { values } = parseArgs({
     nights: { type: 'string', default: '365' },
     files: { type: 'string', default: '50000' },
     share: { type: 'string', default: '0.01' },
+    keep: { type: 'string', default: 'Infinity' },
   },
 })
 const nights = Number(values.nights)
 const work = mkdtempSync(join(tmpdir(), 'spillway-year-'))
+const ENDPOINT = 'https://s3.example.com'
+const server = {
+  identity: identityOf(ENDPOINT, 'backups', ''),
+  label: '1: s3.example.com/backups',
+  endpoint: ENDPOINT,
+  bucket: 'backups',
+  prefix: '',
+  ...{ kind: 's3', number: 1, region: 'eu', accessKey: 'none', secretKey: 'none' },
+  ...{ caPem: undefined, isPathStyle: undefined, storageClass: undefined },
+  ...{ limitBytes: 100_000_000_000, isEnabled: true },
+} satisfies Server
+
 async function bench(): Promise<void> {
   const path = join(work, 'catalog.db')
   const catalog = await openCatalog({ path, host: 'bench' })
+  await catalog.registerServers([server])
+  const copies: CopyId[] = []
   const tree = new Tree(Number(values.files))
   const seconds: number[] = []
   for (let day = 0; day < nights; day += 1) {
     if (day > 0) tree.change(Number(values.share))
-    const archive = await archiveOf(catalog, new Date(Date.UTC(2025, 0, 1) + day * DAY_MS))
+    const { archive, copyId } = await storedArchive(catalog, startOf(day))
+    copies.push(copyId)
     const members = inBlocks(tree.members())
     const begun = performance.now()
     await recordMembers(catalog, archive, members, new AbortController().signal)
     seconds.push((performance.now() - begun) / 1_000)
+    for (const gone of copies.splice(0, copies.length - Number(values.keep))) {
+      await catalog.markDeleting(gone, 'not kept')
+      await catalog.markDeleted(gone)
+    }
   }
   await catalog.close()
   const [first = 0, ...later] = seconds
@@ -54,17 +79,25 @@ async function bench(): Promise<void> {
   console.log(`later, median      ${(sorted[sorted.length >> 1] ?? 0).toFixed(3)} s`)
   console.log(`later, slowest     ${(sorted.at(-1) ?? 0).toFixed(3)} s`)
   console.log(`memory, at most    ${(process.resourceUsage().maxRSS / 1024).toFixed(0)} MiB`)
+  const oldest = Math.max(0, nights - Number(values.keep))
   time('find one name', ['find', 'file-00123-300'])
   time('find a glob', ['find', 'share/**/*-99[0-9].txt'])
   time('find everything', ['find', '**', '--limit=100000'])
   time('history of a path', ['history', tree.anyPath])
   time('diff of neighbours', ['diff', fileOf(nights - 2), fileOf(nights - 1)])
-  time('diff over the year', ['diff', fileOf(0), fileOf(nights - 1)])
+  time('diff of the ends', ['diff', fileOf(oldest), fileOf(nights - 1), '--limit=100000'])
+  time('prune --dry-run', ['prune', '--dry-run'])
 }
 
 function time(what: string, args: readonly string[]): void {
   const env = join(work, '.env')
-  writeFileSync(env, `SERVER_ID=bench\nDATA_DIR=${work}\n`, { mode: 0o600 })
+  const lines = [
+    `SERVER_ID=bench\nDATA_DIR=${work}\nSOURCE_1_NAME=share\nSOURCE_1_PATH=${import.meta.dirname}`,
+    'KEEP_DAILY=14\nKEEP_WEEKLY=8\nKEEP_MONTHLY=12',
+    `S3_SERVER_1_ENDPOINT=${ENDPOINT}\nS3_SERVER_1_REGION=eu\nS3_SERVER_1_BUCKET=backups`,
+    'S3_SERVER_1_ACCESS_KEY=none\nS3_SERVER_1_SECRET_KEY=none\n',
+  ]
+  writeFileSync(env, lines.join('\n'), { mode: 0o600 })
   const begun = performance.now()
   const out = execFileSync(process.execPath, [PROGRAM, ...args, `--config=${env}`], {
     maxBuffer: 1024 ** 3,
@@ -74,12 +107,19 @@ function time(what: string, args: readonly string[]): void {
   console.log(`${what.padEnd(18)} ${seconds.toFixed(3)} s, ${out.split('\n').length - 1} lines`)
 }
 
+function startOf(day: number): Date {
+  return new Date(Date.UTC(2025, 0, 1) + day * DAY_MS)
+}
+
 function fileOf(day: number): string {
-  const stamp = new Date(Date.UTC(2025, 0, 1) + day * DAY_MS).toISOString().slice(0, 10)
+  const stamp = startOf(day).toISOString().slice(0, 10)
   return `share-${stamp.replaceAll('-', '')}-000000.tar.zst`
 }
 
-async function archiveOf(catalog: Catalog, startedAt: Date): Promise<ArchiveRow> {
+async function storedArchive(
+  catalog: Catalog,
+  startedAt: Date,
+): Promise<{ archive: ArchiveRow; copyId: CopyId }> {
   const id = newArchiveId(startedAt.getTime())
   const row = await catalog.beginArchive({
     id,
@@ -98,7 +138,23 @@ async function archiveOf(catalog: Catalog, startedAt: Date): Promise<ArchiveRow>
     warningCount: 0,
     warnings: [],
   })
-  return row
+  const copyId = await catalog.reserve({
+    archiveId: id,
+    identity: server.identity,
+    key: row.key,
+    token: id,
+    bytes: 1_000_000,
+    limitBytes: server.limitBytes,
+  })
+  if (copyId === undefined) throw new Error('no room')
+  await catalog.markStored(copyId, {
+    sizeBytes: 1_000_000,
+    etag: undefined,
+    versionId: undefined,
+    at: startedAt,
+  })
+  await catalog.markLocalGone(id)
+  return { archive: row, copyId }
 }
 
 async function* inBlocks(

@@ -48,7 +48,7 @@ const FOLDER = 'in-use'
 // A handle that nobody refers to is closed by the garbage collector, and its lock with it.
 const held = new Set<SqliteHandle>()
 
-export function useArchive(dataDir: string, id: ArchiveId): ArchiveUse | undefined {
+function useArchive(dataDir: string, id: ArchiveId): ArchiveUse | undefined {
   return lock(dataDir, id, (handle) => {
     handle.exec('begin')
     // A transaction has its lock from its first look at the file on.
@@ -60,7 +60,7 @@ function claimArchive(dataDir: string, id: ArchiveId): ArchiveUse | undefined {
   return lock(dataDir, id, (handle) => handle.exec('begin exclusive'))
 }
 
-export function isInUse(dataDir: string, id: ArchiveId): boolean {
+function isInUse(dataDir: string, id: ArchiveId): boolean {
   if (!existsSync(lockPath(dataDir, id))) return false
   const claim = claimArchive(dataDir, id)
   claim?.release()

@@ -15,7 +15,7 @@ export type FileHistory = {
   readonly generation: number
   /** The segment that was last looked through for what no archive holds any more. */
   readonly sweptSegment: number
-  /** Those whose files are known, by serial. */
+  /** Those whose files are known, by serial; gone ones as far as they are still known. */
   readonly archives: readonly RecordedArchive[]
 }
 
@@ -23,8 +23,10 @@ export type RecordedArchive = Pick<ArchiveRow, 'id' | 'file' | 'startedAt'> & {
   readonly serial: number
   /** Whole in the spool, or a copy of it is stored. */
   readonly isRestorable: boolean
-  /** Neither that, nor is there a copy that may still turn up: it will never be restorable again. */
+  /** Neither that, nor is there a copy that is expected to turn up again. */
   readonly isGone: boolean
+  /** An earlier recording found it gone: some of what only it had may be dropped. */
+  readonly isLetGo: boolean
 }
 
 /** What the last archive holds. */
@@ -77,6 +79,8 @@ export interface HistoryCalls {
       readonly archiveId: ArchiveId
       readonly blocks: readonly NewHistoryBlock[]
       readonly replaced: readonly number[]
+      /** Gone archives for which versions need not be kept from now on. */
+      readonly letGo: readonly ArchiveId[]
       readonly sweptSegment: number
     },
   ): Promise<void>

@@ -75,6 +75,7 @@ async function recordedArchives(db: Db, id: HistoryId): Promise<RecordedArchive[
       'archives.state',
       'archives.stored_copies',
       'history_archives.serial',
+      'history_archives.is_let_go',
     ])
     .select(
       sql<StoredInteger>`exists (
@@ -86,7 +87,7 @@ async function recordedArchives(db: Db, id: HistoryId): Promise<RecordedArchive[
     .where('serial', 'is not', null)
     .orderBy('serial')
     .execute()
-  return rows.map((row) => {
+  const archives = rows.map((row) => {
     const isRestorable =
       row.state === 'ready' || safeInteger(row.stored_copies, 'archives.stored_copies') > 0
     return {
@@ -96,8 +97,11 @@ async function recordedArchives(db: Db, id: HistoryId): Promise<RecordedArchive[
       serial: safeInteger(row.serial ?? 0, 'history_archives.serial'),
       isRestorable,
       isGone: !isRestorable && !Number(row.may_return),
+      isLetGo: Number(row.is_let_go) === 1,
     }
   })
+  // One that turned up again after it was let go is as unknown as one that never was recorded.
+  return archives.filter(({ isLetGo, isGone }) => !isLetGo || isGone)
 }
 
 async function listBlocks(db: Db, id: HistoryId): ReturnType<HistoryCalls['historyBlocks']> {
@@ -199,7 +203,7 @@ async function commitRecording(
   recording: HistoryRecording,
   change: Parameters<HistoryCalls['commitRecording']>[1],
 ): Promise<void> {
-  const { archiveId, blocks, replaced, sweptSegment } = change
+  const { archiveId, blocks, replaced, letGo, sweptSegment } = change
   const { historyId, generation } = recording
   await db.transaction().execute(async (trx) => {
     await requireCurrent(trx, recording)
@@ -210,9 +214,18 @@ async function commitRecording(
         .where('id', 'in', replaced.slice(at, at + IDS_AT_ONCE))
         .execute()
     }
+    for (let at = 0; at < letGo.length; at += IDS_AT_ONCE) {
+      await trx
+        .updateTable('history_archives')
+        .set({ is_let_go: 1 })
+        .where('archive_id', 'in', letGo.slice(at, at + IDS_AT_ONCE))
+        .execute()
+    }
+    const known = { history_id: historyId, serial: generation, reason: null, is_let_go: 0 }
     await trx
       .insertInto('history_archives')
-      .values({ archive_id: archiveId, history_id: historyId, serial: generation, reason: null })
+      .values({ archive_id: archiveId, ...known })
+      .onConflict((conflict) => conflict.column('archive_id').doUpdateSet(known))
       .execute()
     await trx
       .updateTable('file_histories')
@@ -224,10 +237,11 @@ async function commitRecording(
 
 async function setUnreadable(db: Db, archive: ArchiveRow, reason: string): Promise<void> {
   const { historyId } = await beginRecording(db, archive.host, archive.source)
+  const unreadable = { history_id: historyId, serial: null, reason, is_let_go: 0 }
   await db
     .insertInto('history_archives')
-    .values({ archive_id: archive.id, history_id: historyId, serial: null, reason })
-    .onConflict((conflict) => conflict.column('archive_id').doNothing())
+    .values({ archive_id: archive.id, ...unreadable })
+    .onConflict((conflict) => conflict.column('archive_id').doUpdateSet(unreadable))
     .execute()
 }
 
@@ -257,7 +271,7 @@ async function listUnknown(db: Db): Promise<UnknownArchive[]> {
       .select('history_archives.reason as unreadable')
       // Spelled as the index archives_restorable spells it.
       .where(sql<boolean>`(archives.state = 'ready' or archives.stored_copies > 0)`)
-      .where('history_archives.serial', 'is', null)
+      .where(sql<boolean>`(history_archives.serial is null or history_archives.is_let_go = 1)`)
       .orderBy('archives.started_at')
       .orderBy('archives.id')
       .execute()

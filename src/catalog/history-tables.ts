@@ -30,6 +30,7 @@ export type HistoryTables = {
     history_id: Integer
     serial: OptionalInteger
     reason: string | null
+    is_let_go: DefaultedInteger
   }
   history_blocks: {
     id: Generated<StoredInteger>
@@ -45,7 +46,8 @@ export type HistoryTables = {
 /**
  * `attempt` is the number that was given to the last recording that began, `generation` the one of the
  * last that came to its end; the `serial` of an archive is the number of its recording. A row of
- * `history_archives` without a serial is an archive whose index cannot be read, and says why.
+ * `history_archives` without a serial is an archive whose index cannot be read, and says why. What only
+ * archives that are let go had may have been dropped: one that turns up again is recorded again.
  */
 export async function createHistoryTables(db: Kysely<unknown>, t: ColumnTypes): Promise<void> {
   await sql`create table file_histories (
@@ -63,6 +65,7 @@ export async function createHistoryTables(db: Kysely<unknown>, t: ColumnTypes): 
     history_id ${t.integer} not null references file_histories (id),
     serial ${t.integer} check (serial > 0),
     reason ${t.text},
+    is_let_go ${t.integer} not null default 0 check (is_let_go in (0, 1)),
     unique (history_id, serial),
     check ((serial is null) = (reason is not null))
   ) ${t.tableEnd}`.execute(db)

@@ -53,7 +53,10 @@ export interface ProofCalls {
    */
   addProven(copyId: CopyId, proven: ProvenStretch & { readonly frameCount: number }): Promise<void>
 
-  /** What is wrong with the object or with its end, instead of what was said before. */
+  /**
+   * What is wrong with the object or with its end, instead of what was said before. News of the object
+   * as a whole: frames that were proven until then count no more.
+   */
   setProblems(
     copyId: CopyId,
     place: Exclude<ProblemPlace, 'frame'>,

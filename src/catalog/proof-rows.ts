@@ -49,15 +49,7 @@ export function createProofCalls(db: Db): ProofCalls {
     provenStretches: (copyId) => stretchesOf(db, copyId),
     addProven: (copyId, proven) => addProven(db, copyId, proven),
     setProblems: (copyId, place, findings, at) =>
-      db.transaction().execute(async (trx) => {
-        const before = await problemRows(trx, copyId, place)
-        await settle(trx, copyId, place)
-        await insertProblems(trx, copyId, findings, at, before)
-        // The manifest, which is the last frame, stands for the whole of the end.
-        const frameCount = (await copyProofs(trx, [copyId])).get(copyId)?.frameCount
-        if (place === 'tail' && findings.length > 0 && frameCount !== undefined)
-          await unprove(trx, copyId, frameCount, [frameCount - 1])
-      }),
+      db.transaction().execute((trx) => setProblems(trx, { copyId, place, findings, at })),
     addFrameProblems: (copyId, findings, at) =>
       db.transaction().execute((trx) => addFrameProblems(trx, copyId, findings, at)),
     problems: () => listProblems(db),
@@ -170,6 +162,28 @@ async function replaceStretches(
     .execute()
 }
 
+async function setProblems(
+  trx: Db,
+  input: {
+    readonly copyId: CopyId
+    readonly place: Exclude<ProblemPlace, 'frame'>
+    readonly findings: readonly Finding[]
+    readonly at: Date
+  },
+): Promise<void> {
+  const { copyId, place, findings, at } = input
+  const before = await problemRows(trx, copyId, place)
+  await settle(trx, copyId, place)
+  await insertProblems(trx, copyId, findings, at, before)
+  const frameCount = (await copyProofs(trx, [copyId])).get(copyId)?.frameCount
+  if (findings.length === 0 || frameCount === undefined) return
+  // The manifest, which is the last frame, stands for the whole of the end.
+  if (place === 'tail') await unprove(trx, copyId, frameCount, [frameCount - 1])
+  // What lies there now, if anything, is not the object of which frames were proven.
+  const isNews = findings.some((finding) => knownAs(finding, before) === undefined)
+  if (place === 'object' && isNews) await replaceStretches(trx, copyId, frameCount, [])
+}
+
 async function addFrameProblems(
   trx: Db,
   copyId: CopyId,
@@ -245,10 +259,7 @@ async function insertProblems(
   before: readonly ProblemRow[],
 ): Promise<void> {
   for (const finding of findings) {
-    const frame = finding.frame ?? -1
-    const known = before.find(
-      (row) => Number(row.frame) === frame && Number(row.from_byte) === finding.fromByte,
-    )
+    const known = knownAs(finding, before)
     const members = finding.members
       .slice(0, MEMBERS_KEPT)
       .map((path) => path.slice(0, PATH_CHARACTERS_KEPT))
@@ -257,7 +268,7 @@ async function insertProblems(
       .values({
         copy_id: copyId,
         place: finding.place,
-        frame,
+        frame: finding.frame ?? -1,
         from_byte: finding.fromByte,
         to_byte: finding.toByte,
         what: finding.what,
@@ -269,6 +280,19 @@ async function insertProblems(
       .onConflict((conflict) => conflict.doNothing())
       .execute()
   }
+}
+
+/** Of an object that is wrong in another way than before, this is news. */
+function knownAs(
+  { frame, fromByte, place, what }: Finding,
+  rows: readonly ProblemRow[],
+): ProblemRow | undefined {
+  return rows.find(
+    (row) =>
+      Number(row.frame) === (frame ?? -1) &&
+      Number(row.from_byte) === fromByte &&
+      (place !== 'object' || row.what === what),
+  )
 }
 
 function listProblems(db: Db): Promise<readonly CopyProblem[]> {

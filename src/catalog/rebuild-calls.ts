@@ -76,10 +76,13 @@ export interface RebuildCalls extends SnapshotCalls {
   settleMissing(copyId: CopyId, reason: string): Promise<void>
   /** Of all hosts of this catalog; not those that failed or are deleted. */
   copiesOn(identity: ServerIdentity): Promise<readonly CopyOnServer[]>
-  /** The row that names this upload, in whatever state; undefined: nobody's. */
+  /**
+   * The row that names this upload, in whatever state; else a failed one of this key that never learned
+   * its upload's id. undefined: nobody's.
+   */
   copyOfUpload(
     identity: ServerIdentity,
-    uploadId: string,
+    upload: { readonly key: string; readonly uploadId: string },
   ): Promise<
     { readonly state: CopyState; readonly token: string; readonly key: string } | undefined
   >

@@ -25,13 +25,20 @@ export function createRebuildCalls(db: Db, host: string): RebuildCalls {
     markFound: (copyId) => atomic((trx) => markFound(trx, copyId)),
     settleMissing: (copyId, reason) => atomic((trx) => settleMissing(trx, copyId, reason)),
     copiesOn: (identity) => copiesOn(db, identity),
-    copyOfUpload: async (identity, uploadId) =>
-      db
+    copyOfUpload: async (identity, { key, uploadId }) => {
+      const rows = db
         .selectFrom('s3_archives')
         .select(['state', 'token', 'key'])
         .where('server_id', '=', await serverIdOf(db, identity))
-        .where('upload_id', '=', uploadId)
-        .executeTakeFirst(),
+      const named = await rows.where('upload_id', '=', uploadId).executeTakeFirst()
+      if (named !== undefined) return named
+      // Create's answer was lost, and the key is nobody else's.
+      return rows
+        .where('key', '=', key)
+        .where('upload_id', 'is', null)
+        .where('state', '=', 'failed')
+        .executeTakeFirst()
+    },
     adoptCopy: (archive, copy) => atomic((trx) => adoptCopy(trx, archive, copy)),
     adoptLocal: (archive, localPath) => atomic((trx) => adoptLocal(trx, archive, localPath)),
     rebuildState: () => rebuildState(db),

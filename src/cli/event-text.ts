@@ -52,7 +52,7 @@ function lineOf(event: RunEvent): EventLine | undefined {
       }
     case 'waiting':
       return {
-        level: 3,
+        level: event.isStored ? 4 : 3,
         text: `waiting: ${event.file} (${formatBytes(event.sizeBytes)}) stays in the spool: ${event.reason}`,
       }
     case 'source-failed':
@@ -64,6 +64,8 @@ function lineOf(event: RunEvent): EventLine | undefined {
       }
     case 'warning':
       return { level: 4, text: `warning: ${about(event)}` }
+    case 'damage':
+      return { level: 3, text: `damage: ${event.message}` }
     case 'note':
       return info(`note: ${about(event)}`)
     case 'run-ended':

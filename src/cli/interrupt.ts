@@ -1,5 +1,6 @@
 // The first SIGINT or SIGTERM asks the work to stop in order; the second ends the process at once.
 
+import { setMaxListeners } from 'node:events'
 import { SpillwayError } from '../domain/errors.ts'
 
 /** What we use of `process`. */
@@ -20,6 +21,8 @@ export function watchSignals(
   },
 ): { readonly signal: AbortSignal; readonly stop: () => void } {
   const controller = new AbortController()
+  // Every request under way listens, eight on each server and more: no leak, as Node would warn from 11 on.
+  setMaxListeners(1_000, controller.signal)
   const onSignal = (name: NodeJS.Signals) => {
     if (controller.signal.aborted) {
       input.endNow(130)

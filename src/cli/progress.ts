@@ -130,6 +130,7 @@ function follow(phases: Map<string, Phase>, event: RunEvent, nowMs: number): Pha
     case 'source-started':
     case 'upload-started':
     case 'warning':
+    case 'damage':
     case 'note':
     case 'run-ended':
       return undefined

@@ -6,7 +6,8 @@ import { oneLine } from './text.ts'
 import { printRetention } from './retention-text.ts'
 import type { Io } from './command.ts'
 import type { ReportedArchive, ReportedAttempt, RunReport } from '../domain/run-report.ts'
-import type { RunPlan } from '../operations/plan-run.ts'
+import type { Cell } from './table.ts'
+import type { PlannedArchive, RunPlan } from '../operations/plan-run.ts'
 import type { Style } from './output.ts'
 
 type Screen = Pick<Io<unknown>, 'print' | 'out'>
@@ -36,6 +37,7 @@ export function printReport(io: Screen, report: RunReport): void {
     )
   }
   printRetention(io, report.retention, { isWhole: false })
+  for (const notice of report.notices) io.print(oneLine(notice))
   for (const warning of report.warnings) io.print(paint('warning', `! ${oneLine(warning)}`))
   const stored = report.archives.filter(({ state }) => state === 'stored').length
   const waiting = report.archives.filter(({ state }) => state === 'waiting').length
@@ -108,8 +110,9 @@ export function printPlan(io: Screen, plan: RunPlan): void {
       { title: 'KNOWN FROM' },
       { title: 'WOULD GO TO', widthMin: 12 },
     ],
-    rows: plan.archives.map(
-      ({ source, memberCount, sourceBytes, sizeBytes, sizeFrom, servers, code }) => [
+    rows: plan.archives.map((archive) => {
+      const { source, memberCount, sourceBytes, sizeBytes, sizeFrom } = archive
+      return [
         source,
         memberCount === null ? '' : String(memberCount),
         sourceBytes === null ? '' : formatBytes(sourceBytes),
@@ -117,16 +120,25 @@ export function printPlan(io: Screen, plan: RunPlan): void {
           ? ''
           : `${sizeFrom === 'source size' ? '<= ' : ''}${formatBytes(sizeBytes)}`,
         sizeFrom ?? '',
-        code === null ? servers.map(({ label }) => label).join(', ') : { text: code, style: 'bad' },
-      ],
-    ),
+        placesOf(archive),
+      ]
+    }),
   })
   for (const { source, file, reasons, code } of plan.archives) {
-    for (const reason of reasons) {
-      io.print(
-        paint(code === null ? 'faint' : 'bad', `  ${oneLine(file ?? source)}: ${oneLine(reason)}`),
-      )
-    }
+    const style = code === null ? 'faint' : styleOf(code)
+    for (const reason of reasons)
+      io.print(paint(style, `  ${oneLine(file ?? source)}: ${oneLine(reason)}`))
   }
   io.print('Nothing was archived and no server was asked (--dry-run).')
+}
+
+function placesOf({ servers, code }: PlannedArchive): Cell {
+  const labels = servers.map(({ label }) => label)
+  if (code === null) return labels.join(', ')
+  // Some servers would have it all the same.
+  return { text: [...labels, code].join(', '), style: styleOf(code) }
+}
+
+function styleOf(code: string): Style {
+  return code === 'COPIES_MISSING' ? 'warning' : 'bad'
 }

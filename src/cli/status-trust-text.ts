@@ -1,8 +1,10 @@
 // What `status` tells about trust and about the future: how far copies are proven, what is wrong with
 // any, when the servers will be full.
 
-import { FORECAST_NIGHTS, formatGrowth } from '../domain/forecast.ts'
-import type { ServerStatus, Status } from '../operations/status.ts'
+import { FORECAST_NIGHTS, formatGrowth, WARNING_NIGHTS } from '../domain/forecast.ts'
+import { formatBytes } from '../domain/sizes.ts'
+import type { ServerStatus, SourceStatus, Status } from '../operations/status.ts'
+import type { StatusProblem } from '../operations/trust.ts'
 import type { Io } from './command.ts'
 import { formatAge, formatUtc, painter, plural, printTable } from './output.ts'
 import type { Cell } from './table.ts'
@@ -11,7 +13,7 @@ import { oneLine } from './text.ts'
 type Screen = Pick<Io<unknown>, 'print' | 'out' | 'now'>
 
 /** Nothing while no server holds a copy. */
-export function printTrust(io: Screen, { servers }: Status): void {
+export function printTrust(io: Screen, { servers, lackingCopies, copies }: Status): void {
   const holding = servers.filter(({ trust }) => trust.copies > 0)
   if (holding.length === 0) return
   io.print('')
@@ -19,56 +21,76 @@ export function printTrust(io: Screen, { servers }: Status): void {
     columns: [
       { title: 'N', align: 'right' },
       { title: 'COPIES', align: 'right' },
-      { title: 'VERIFIED', align: 'right' },
-      { title: 'LEAST LATELY', align: 'right' },
-      { title: 'READ BACK', align: 'right' },
-      { title: 'LEAST LATELY', align: 'right' },
-      { title: 'FULL IN' },
+      { title: 'VERIFIED' },
+      { title: 'READ BACK' },
+      { title: 'FULL' },
     ],
     rows: holding.map((server): Cell[] => [
       server.number === null ? '-' : String(server.number),
       String(server.trust.copies),
-      String(server.trust.headedCopies),
-      age(io, server.trust.headedAt),
-      shareOf(server),
-      age(io, server.trust.deepOldestAt),
+      verifiedOf(io, server),
+      readBackOf(io, server),
       fullCell(server),
     ]),
   })
+  if (lackingCopies === 0) return
+  const what = `${plural(lackingCopies, 'archive')} on fewer than ${plural(copies, 'server')}`
+  io.print(painter(io.out)('warning', `! ${what}: see spillway copies --dry-run`))
 }
 
-function age(io: Screen, at: string | null): string {
-  return at === null ? '-' : `${formatAge(new Date(at), io.now())} ago`
+/** The oldest date of all: none is told that is too good. */
+function verifiedOf(io: Screen, { trust }: ServerStatus): string {
+  const { copies, headedCopies, headedAt } = trust
+  if (headedCopies === 0) return 'not since stored'
+  const many = headedCopies === copies ? 'all' : `${headedCopies} of ${copies}`
+  return `${many}, ${since(io, headedAt)}`
 }
 
-/** Never rounded up: 100 % is every byte. */
-function shareOf({ trust }: ServerStatus): string {
-  return trust.deepShare === null ? '-' : `${Math.floor(trust.deepShare * 100)} %`
+function readBackOf(io: Screen, { trust }: ServerStatus): string {
+  const { deepShare, deepOldestAt } = trust
+  // Never rounded up: 100 % is every byte.
+  const percent = Math.floor((deepShare ?? 0) * 100)
+  if (deepOldestAt === null) return 'never'
+  return `${percent === 0 ? '< 1' : percent} %, ${since(io, deepOldestAt)}`
 }
 
-function fullCell({ fullInNights }: ServerStatus): Cell {
-  if (fullInNights === null) return '-'
-  const text = plural(fullInNights, 'night')
-  return fullInNights <= 14 ? { text, style: 'warning' } : text
+function since(io: Screen, at: string | null): string {
+  return at === null ? '-' : `oldest ${formatAge(new Date(at), io.now())} ago`
 }
 
-export function printForecast(io: Screen, { forecast, sources }: Status): void {
+function fullCell({ fullInNights, fullOn, number, health }: ServerStatus): Cell {
+  if (number === null || fullInNights === null) return '-'
+  const soon = health === 'full' ? 'now' : 'in the coming night'
+  const text = fullInNights === 1 ? soon : `in ${plural(fullInNights, 'night')} (${fullOn})`
+  return fullInNights <= WARNING_NIGHTS ? { text, style: 'warning' } : text
+}
+
+export function printForecast(io: Screen, { forecast, sources, copies }: Status): void {
   io.print('')
   const paint = painter(io.out)
   if (forecast.reason !== null) {
-    io.print(paint('faint', `No forecast: ${forecast.reason}.`))
+    io.print(paint('faint', `When the servers will be full is not known yet: ${forecast.reason}.`))
     return
   }
-  const growing = sources.filter(({ growthBytesPerNight }) => growthBytesPerNight !== null)
-  for (const { name, growthBytesPerNight } of growing)
-    io.print(`${oneLine(name)}: ${formatGrowth(growthBytesPerNight)} from night to night`)
-  for (const warning of forecast.warnings) io.print(paint('warning', `! ${oneLine(warning)}`))
+  for (const source of sources) io.print(trendOf(source))
+  for (const text of [...forecast.warnings, ...forecast.notices])
+    io.print(paint('warning', `! ${oneLine(text)}`))
   const { fullInNights, fullOn } = forecast
   const when =
     fullInNights === null
       ? `not within ${FORECAST_NIGHTS} nights`
       : `in ${plural(fullInNights, 'night')} (${fullOn})`
-  io.print(`All servers together full: ${when}.`)
+  const what = copies > 1 ? `Fewer than ${copies} servers with room` : 'All servers together full'
+  io.print(`${what}: ${when}.`)
+}
+
+function trendOf({ name, nextBytes, growthBytesPerNight }: SourceStatus): string {
+  if (nextBytes === null) return `${oneLine(name)}: not known yet`
+  const growth =
+    growthBytesPerNight === null
+      ? 'growth not known yet'
+      : `${formatGrowth(growthBytesPerNight)} a night`
+  return `${oneLine(name)}: the next archive takes about ${formatBytes(Math.round(nextBytes))}, ${growth}`
 }
 
 // The first of them; `verify` and --json name more.
@@ -79,16 +101,27 @@ export function printProblems(io: Screen, { problems }: Status): void {
   const paint = painter(io.out)
   io.print('')
   io.print(paint('bad', `${plural(problems.length, 'problem')} with copies, not settled yet:`))
-  for (const { file, label, frame, what, memberCount, seenAt } of problems.slice(
-    0,
-    PROBLEMS_SHOWN,
-  )) {
-    const where = frame === null ? '' : `, frame ${frame}`
-    const lost = frame === null || memberCount === null ? '' : ` (${plural(memberCount, 'member')})`
-    const seen = formatUtc(new Date(seenAt)).slice(0, 10)
-    const text = `  ${oneLine(file)} on ${oneLine(label)}${where}${lost}: ${oneLine(what)} [${seen}]`
-    io.print(paint('bad', text))
-  }
+  for (const problem of problems.slice(0, PROBLEMS_SHOWN))
+    io.print(paint('bad', `  ${problemLine(problem)}`))
   if (problems.length > PROBLEMS_SHOWN)
     io.print(`  ... and ${problems.length - PROBLEMS_SHOWN} more`)
+  io.print(
+    'Restore takes what is damaged from another copy, if there is one, and names what it cannot give back; ' +
+      'retention does not count an archive without a sound copy. To look again: spillway verify ARCHIVE --deep',
+  )
+}
+
+const NAMED = 3
+
+function problemLine({ frame, members, memberCount, ...problem }: StatusProblem): string {
+  const where = frame === null ? '' : `, frame ${frame}`
+  const names = members.slice(0, NAMED).map(oneLine).join(', ')
+  const more = (memberCount ?? 0) > NAMED ? ', ...' : ''
+  const lost =
+    frame === null || names === ''
+      ? ''
+      : ` (${plural(memberCount ?? 0, 'member')}: ${names}${more})`
+  const seen = formatUtc(new Date(problem.seenAt)).slice(0, 10)
+  const { file, label, what } = problem
+  return `${oneLine(file)} on ${oneLine(label)}${where}: ${oneLine(what)}${lost} [seen ${seen}]`
 }

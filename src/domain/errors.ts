@@ -107,6 +107,8 @@ export const FAILURES = {
     hint: 'one copy is stored; the archive waits in the spool for the others, and the next run goes on',
   },
 
+  SERVERS_FULL_SOON: { exit: 3, repeat: 0, hint: 'see: spillway status' },
+
   ARCHIVE_MISSING: { exit: 30, repeat: 0, hint: 'see: spillway list' },
   ARCHIVE_CORRUPT: { exit: 31, repeat: 0 },
   ARCHIVE_REFUSED: { exit: 32, repeat: 0 },
@@ -119,6 +121,12 @@ export const FAILURES = {
   ARCHIVE_LOST: { exit: 36, repeat: 0, hint: 'look for the file: no server ever had it' },
   RESTORE_FAILED: { exit: 35, repeat: 0 },
   MEMBER_MISSING: { exit: 38, repeat: 0, hint: 'see: spillway find PATTERN' },
+  ARCHIVE_FROZEN: {
+    exit: 39,
+    repeat: 0,
+    server: 'failed',
+    hint: 'have the server thaw the object first (hours, and billed): aws s3api restore-object',
+  },
   HISTORY_MISSING: {
     exit: 37,
     repeat: 0,

@@ -176,7 +176,7 @@ export class VersionReader {
     const isWhole =
       bytes.length > CHECKSUM_BYTES &&
       crc32(bytes.subarray(CHECKSUM_BYTES)) === bytes.readUInt32LE(0)
-    if (!isWhole) throw damaged()
+    if (!isWhole) throw damagedHistory()
     this.#bytes = bytes
   }
 
@@ -187,7 +187,7 @@ export class VersionReader {
     const flags = bytes[this.#at]!
     this.#at += 1
     const kind = FILE_KINDS[flags & KIND_MASK]
-    if (kind === undefined) throw damaged()
+    if (kind === undefined) throw damagedHistory()
     this.kind = kind
     this.#readPath()
     this.sizeBytes = this.#number()
@@ -200,6 +200,11 @@ export class VersionReader {
     return true
   }
 
+  /** From the first one on, once more. */
+  again(): VersionReader {
+    return new VersionReader(this.#bytes)
+  }
+
   version(): FileVersion {
     const { path, kind, sizeBytes, mtimeSeconds, mtimeNanos, mode, firstSerial, lastSerial } = this
     return { path, kind, sizeBytes, mtimeSeconds, mtimeNanos, mode, firstSerial, lastSerial }
@@ -209,7 +214,7 @@ export class VersionReader {
     const shared = this.#number()
     const length = this.#number()
     const end = this.#at + length
-    if (shared > this.path.length || end > this.#bytes.length) throw damaged()
+    if (shared > this.path.length || end > this.#bytes.length) throw damagedHistory()
     this.isSamePath = length === 0 && shared === this.path.length && !this.#isFirst
     this.#isFirst = false
     if (length === 0 && shared === this.path.length) return
@@ -220,7 +225,7 @@ export class VersionReader {
   #number(): number {
     const bytes = this.#bytes
     const first = bytes[this.#at]
-    if (first === undefined) throw damaged()
+    if (first === undefined) throw damagedHistory()
     this.#at += 1
     if (first < 0x80) return first
     let value = first & 0x7f
@@ -231,7 +236,7 @@ export class VersionReader {
       value += (byte & 0x7f) * factor
       if (byte < 0x80) return value
     }
-    throw damaged()
+    throw damagedHistory()
   }
 }
 
@@ -259,6 +264,15 @@ function sharedLength(a: string, b: string): number {
   return at
 }
 
-function damaged(): SpillwayError {
-  return new SpillwayError('CATALOG_CORRUPT', 'a block of the history of files is damaged')
+/** Of what we keep in a healthy database: it can be made again from the archives. */
+export function damagedHistory(cause?: unknown): SpillwayError {
+  return new SpillwayError('CATALOG_CORRUPT', 'the history of files in the catalog is damaged', {
+    cause,
+    facts: { isHistory: true },
+    hint: 'the next run fills it again from the indexes of the archives, which are not touched',
+  })
+}
+
+export function isDamagedHistory(error: unknown): boolean {
+  return error instanceof SpillwayError && error.facts['isHistory'] === true
 }

@@ -1,26 +1,25 @@
 // When the servers will be full, if things go on as they went: the coming nights are played through, one
 // after the other, with what placement and retention would do.
 //
-// - A source goes on in the rhythm of its archives (the median of the gaps between them), and they grow as
-//   they grew: Theil and Sen's slope, the median of the slopes between all pairs of the last 90. One night
-//   with a film in it moves neither. A source that shrinks is taken to stay as it is: nobody plans on that.
-// - Archives go to the first servers with room; a server is full on the first night on which one does not
-//   fit. After each night retention deletes what its rules would; the cap per run, holds after failed
-//   nights and minimum storage days are left out. What other hosts put there is taken to stay as it is.
+// - How sources go on: forecast-trend.ts. What waits in the spool is sent first. Archives go to the first
+//   servers with room; a server is full on the first night on which one does not fit.
+// - Retention deletes what its rules would; the cap per run, holds after failed nights and minimum storage
+//   days are left out. What other hosts put there is taken to stay as it is.
 
+import { HISTORY_DAYS_MIN, HISTORY_NIGHTS_MIN, trendOf } from './forecast-trend.ts'
+import type { PastArchive, SourceForecast, Trend } from './forecast-trend.ts'
 import { keepsEverything } from './keep-policy.ts'
 import type { KeepPolicy } from './keep-policy.ts'
 import { planRetention } from './retention.ts'
 import type { ServerIdentity } from './server.ts'
 import { formatBytes } from './sizes.ts'
 
-export type ForecastArchive = {
+export type ForecastArchive = PastArchive & {
   readonly id: string
-  readonly source: string
-  readonly startedAt: Date
-  readonly sizeBytes: number
   /** With a stored copy; none: deleted, and still part of the history. */
   readonly servers: readonly ServerIdentity[]
+  /** It waits in the spool for so many servers more. */
+  readonly waitsFor: number
   readonly isPinned: boolean
 }
 
@@ -40,14 +39,6 @@ export type ForecastInput = {
   readonly copies: number
 }
 
-export type SourceForecast = {
-  readonly name: string
-  /** By which an archive is larger than that of the night before; null: too little history. */
-  readonly growthBytesPerNight: number | null
-  /** What the next archive is expected to take; null: there never was one. */
-  readonly nextBytes: number | null
-}
-
 export type FullForecast = {
   /** 1: the coming night. null: not within `nights`, or no forecast. */
   readonly fullInNights: number | null
@@ -60,6 +51,8 @@ export type Forecast = FullForecast & {
   readonly nights: number
   /** Why there is none; null: there is one. */
   readonly reason: string | null
+  /** On how many servers each archive needs room. */
+  readonly needs: number
   readonly sources: readonly SourceForecast[]
   readonly servers: ReadonlyMap<ServerIdentity, FullForecast>
 }
@@ -72,16 +65,8 @@ export const FORECAST_NIGHTS = 365
 /** Time to order a disk, or to talk to whoever pays. */
 export const WARNING_NIGHTS = 14
 
-// A week has a rhythm of its own: within less, the difference between a Friday and a Sunday would pass
-// for growth. And of a weekly source fewer than four archives are no trend but an accident.
-const HISTORY_NIGHTS_MIN = 7
-const HISTORY_ARCHIVES_MIN = 4
-
-// A season: what grew last year says little about next week. It also bounds the pairs, to some 4 000.
-const HISTORY_ARCHIVES_MAX = 90
-
 export function forecast(input: ForecastInput): Forecast {
-  const trends = input.sources.map(({ name, keep }) => trendOf(name, keep, input))
+  const trends = input.sources.map((source) => trendOf(source, input.archives, input.now))
   const sources = trends.map(({ name, growthBytesPerNight, nextBytes }) => ({
     name,
     growthBytesPerNight,
@@ -89,8 +74,9 @@ export function forecast(input: ForecastInput): Forecast {
   }))
   const none = { fullInNights: null, fullOn: null }
   if (trends.every(({ growthBytesPerNight }) => growthBytesPerNight === null)) {
-    const reason = `it takes ${HISTORY_NIGHTS_MIN} nights and ${HISTORY_ARCHIVES_MIN} archives of a source`
-    return { ...none, nights: FORECAST_NIGHTS, reason, sources, servers: new Map() }
+    const reason = `it takes ${HISTORY_NIGHTS_MIN} nights, with archives on ${HISTORY_DAYS_MIN} of them`
+    const { copies: needs } = input
+    return { ...none, nights: FORECAST_NIGHTS, reason, needs, sources, servers: new Map() }
   }
   const played = play(input, trends)
   const named = (night: number | undefined): FullForecast =>
@@ -99,6 +85,7 @@ export function forecast(input: ForecastInput): Forecast {
     ...named(played.all),
     nights: FORECAST_NIGHTS,
     reason: null,
+    needs: input.copies,
     sources,
     servers: new Map(
       input.servers.map(({ identity }) => [identity, named(played.servers.get(identity))]),
@@ -106,23 +93,35 @@ export function forecast(input: ForecastInput): Forecast {
   }
 }
 
-/** What an operator should hear now: []: nothing within the next 14 nights. */
-export function forecastWarnings(
+export type ForecastNews = {
+  /** Somebody must do something within 14 nights. */
+  readonly warnings: readonly string[]
+  /** Worth knowing: a server fills up, and there are others. */
+  readonly notices: readonly string[]
+}
+
+/** What an operator should hear now; nothing of what is more than 14 nights away. */
+export function forecastNews(
   found: Forecast,
   servers: readonly { readonly identity: ServerIdentity; readonly label: string }[],
-): readonly string[] {
+): ForecastNews {
   const isNear = ({ fullInNights }: FullForecast) =>
     fullInNights !== null && fullInNights <= WARNING_NIGHTS
-  if (isNear(found))
-    return [
-      `all servers together will be full ${whenOf(found)}: add one, raise a limit, or keep less`,
-    ]
-  return servers.flatMap(({ identity, label }) => {
+  if (isNear(found)) {
+    const what = found.needs > 1 ? `fewer than ${found.needs} servers will have room` : ALL_FULL
+    const warning = `${what} ${whenOf(found)}: add one, raise a limit, or keep less`
+    return { warnings: [warning], notices: [] }
+  }
+  const notices = servers.flatMap(({ identity, label }) => {
     const server = found.servers.get(identity)
-    if (server === undefined || !isNear(server)) return []
+    // One that is passed by already was told of for two weeks, and is full for years.
+    if (server === undefined || !isNear(server) || server.fullInNights === 1) return []
     return [`${label} will be full ${whenOf(server)}; archives will go to the servers behind it`]
   })
+  return { warnings: [], notices }
 }
+
+const ALL_FULL = 'all servers together will be full'
 
 /** `+1.2 MB a night`. */
 export function formatGrowth(bytes: number | null): string {
@@ -133,140 +132,108 @@ function whenOf({ fullInNights, fullOn }: FullForecast): string {
   return fullInNights === 1 ? 'in the coming night' : `in ${fullInNights} nights (${fullOn})`
 }
 
-type Trend = SourceForecast & {
-  readonly keep: KeepPolicy
-  readonly gapMs: number
-  /** When the next archive comes; undefined: nothing is known of this source. */
-  readonly nextMs: number | undefined
-  readonly sizeAt: (ms: number) => number
-}
-
-function trendOf(name: string, keep: KeepPolicy, { archives, now }: ForecastInput): Trend {
-  const history = archives
-    .filter((archive) => archive.source === name && archive.startedAt <= now)
-    .toSorted((a, b) => a.startedAt.getTime() - b.startedAt.getTime())
-    .slice(-HISTORY_ARCHIVES_MAX)
-    .map(({ startedAt, sizeBytes }) => ({ ms: startedAt.getTime(), sizeBytes }))
-  const [first, last] = [history[0], history.at(-1)]
-  if (first === undefined || last === undefined) {
-    const unknown = { growthBytesPerNight: null, nextBytes: null, nextMs: undefined }
-    return { name, keep, ...unknown, gapMs: DAY_MS, sizeAt: () => 0 }
-  }
-  const gaps = history.slice(1).map(({ ms }, index) => ms - history[index]!.ms)
-  const gapMs = Math.max(MINUTE_MS, median(gaps) ?? DAY_MS)
-  const turns = Math.floor((now.getTime() - last.ms) / gapMs) + 1
-  const nextMs = last.ms + turns * gapMs
-  // The first of seven nights was six days before the last; clocks and long runs take some hours.
-  const isEnough =
-    last.ms - first.ms >= (HISTORY_NIGHTS_MIN - 1.5) * DAY_MS &&
-    history.length >= HISTORY_ARCHIVES_MIN
-  if (!isEnough) {
-    const nextBytes = last.sizeBytes
-    const sizeAt = () => nextBytes
-    return { name, keep, growthBytesPerNight: null, nextBytes, gapMs, nextMs, sizeAt }
-  }
-  const perMs = slopeOf(history)
-  const rising = Math.max(0, perMs)
-  const level = median(history.map(({ ms, sizeBytes }) => sizeBytes - rising * (ms - last.ms))) ?? 0
-  const sizeAt = (ms: number) => Math.max(0, level + rising * (ms - last.ms))
-  return {
-    name,
-    keep,
-    growthBytesPerNight: perMs * DAY_MS,
-    nextBytes: sizeAt(nextMs),
-    gapMs,
-    nextMs,
-    sizeAt,
-  }
-}
-
-// Archives of one minute would be a loop of a script, and hours of playing.
-const MINUTE_MS = 60_000
-
-function slopeOf(points: readonly { readonly ms: number; readonly sizeBytes: number }[]): number {
-  const slopes: number[] = []
-  for (const [index, a] of points.entries()) {
-    for (const b of points.slice(index + 1))
-      if (b.ms > a.ms) slopes.push((b.sizeBytes - a.sizeBytes) / (b.ms - a.ms))
-  }
-  return median(slopes) ?? 0
-}
-
-function median(values: readonly number[]): number | undefined {
-  const sorted = values.toSorted((a, b) => a - b)
-  const middle = sorted.length / 2
-  if (sorted.length === 0) return undefined
-  if (sorted.length % 2 === 1) return sorted[Math.floor(middle)]
-  return (sorted[middle - 1]! + sorted[middle]!) / 2
-}
-
-type Held = {
-  readonly id: string
-  readonly startedAt: Date
-  readonly sizeBytes: number
-  readonly servers: readonly ServerIdentity[]
-  readonly isPinned: boolean
-}
-
 type Played = { readonly all: number | undefined; readonly servers: Map<ServerIdentity, number> }
 
 function play(input: ForecastInput, trends: readonly Trend[]): Played {
-  const spare = new Map(input.servers.map(({ identity, spareBytes }) => [identity, spareBytes]))
-  const enabled = input.servers
-    .filter(({ isEnabled }) => isEnabled)
-    .toSorted((a, b) => a.number - b.number)
-    .map(({ identity }) => identity)
-  const held = new Map(trends.map(({ name }) => [name, heldOf(input.archives, name)]))
+  const stage = new Stage(input, trends)
   const next = new Map(trends.map(({ name, nextMs }) => [name, nextMs ?? Infinity]))
-  const full = new Map<ServerIdentity, number>()
-  let all: number | undefined
-  for (let night = 1; night <= FORECAST_NIGHTS && all === undefined; night += 1) {
+  for (const archive of input.archives) if (archive.waitsFor > 0) stage.send(archive)
+  for (let night = 1; night <= FORECAST_NIGHTS && stage.all === undefined; night += 1) {
+    stage.begin(night)
     const untilMs = input.now.getTime() + night * DAY_MS
-    for (const { name, gapMs, sizeAt } of trends) {
-      let ms = next.get(name)!
+    for (const { name: source, gapMs, sizeAt } of trends) {
+      let ms = next.get(source)!
       for (; ms <= untilMs; ms += gapMs) {
-        const sizeBytes = sizeAt(ms)
-        const fitting = enabled.filter((identity) => spare.get(identity)! >= sizeBytes)
-        for (const identity of enabled)
-          if (!fitting.includes(identity) && !full.has(identity)) full.set(identity, night)
-        if (fitting.length < input.copies) all ??= night
-        const servers = fitting.slice(0, input.copies)
-        move(spare, servers, -sizeBytes)
-        const id = `${name} ${ms}`
-        held.get(name)!.push({ id, startedAt: new Date(ms), sizeBytes, servers, isPinned: false })
+        const archive = { id: `${source} ${ms}`, source, startedAt: new Date(ms), isPinned: false }
+        stage.send({ ...archive, sizeBytes: sizeAt(ms), servers: [], waitsFor: input.copies })
       }
-      next.set(name, ms)
+      next.set(source, ms)
     }
-    for (const { name, keep } of trends) held.set(name, prune(held.get(name)!, keep, spare))
   }
-  return { all, servers: full }
+  return { all: stage.all, servers: stage.full }
 }
 
-function heldOf(archives: readonly ForecastArchive[], source: string): Held[] {
-  return archives.filter((archive) => archive.source === source && archive.servers.length > 0)
-}
+/** The servers as they fill up, night by night. */
+class Stage {
+  /** The first night on which an archive did not fit, by server. */
+  readonly full = new Map<ServerIdentity, number>()
+  /** The first night on which too few servers had room. */
+  all: number | undefined
+  readonly #spare: Map<ServerIdentity, number>
+  readonly #enabled: readonly ServerIdentity[]
+  readonly #trends: readonly Trend[]
+  readonly #held: Map<string, ForecastArchive[]>
+  readonly #nowMs: number
+  #night = 1
+  #isPruned = false
 
-/** What the rules keep; the rest gives its room back. */
-function prune(held: Held[], policy: KeepPolicy, spare: Map<ServerIdentity, number>): Held[] {
-  if (keepsEverything(policy)) return held
-  const archives = held.map((archive) => ({ ...archive, isProven: true, warningCount: 0 }))
-  const decisions = planRetention({ archives, policy })
-  const going = new Set(decisions.filter(({ action }) => action === 'delete').map(({ id }) => id))
-  return held.filter(({ id, servers, sizeBytes }) => {
-    if (going.has(id)) move(spare, servers, sizeBytes)
-    return !going.has(id)
-  })
-}
-
-function move(
-  spare: Map<ServerIdentity, number>,
-  servers: readonly ServerIdentity[],
-  bytes: number,
-): void {
-  for (const identity of servers) {
-    const before = spare.get(identity)
-    if (before !== undefined) spare.set(identity, before + bytes)
+  constructor({ servers, archives, now }: ForecastInput, trends: readonly Trend[]) {
+    this.#spare = new Map(servers.map(({ identity, spareBytes }) => [identity, spareBytes]))
+    this.#enabled = servers
+      .filter(({ isEnabled }) => isEnabled)
+      .toSorted((a, b) => a.number - b.number)
+      .map(({ identity }) => identity)
+    this.#trends = trends
+    this.#held = new Map(trends.map(({ name }) => [name, heldOf(archives, name)]))
+    this.#nowMs = now.getTime()
   }
+
+  begin(night: number): void {
+    this.#night = night
+    this.#isPruned = false
+  }
+
+  send(archive: ForecastArchive): void {
+    const { sizeBytes, servers, waitsFor } = archive
+    const open = this.#enabled.filter((identity) => !servers.includes(identity))
+    const fits = (identity: ServerIdentity) => this.#spare.get(identity)! >= sizeBytes
+    const isNews = (identity: ServerIdentity) => !fits(identity) && !this.full.has(identity)
+    // What retention would have deleted until then is deleted when that matters: playing it every
+    // night would take seconds, and come to the same.
+    if (open.some(isNews) || open.filter(fits).length < waitsFor) this.#prune()
+    for (const identity of open) if (isNews(identity)) this.full.set(identity, this.#night)
+    const fitting = open.filter(fits)
+    if (fitting.length < waitsFor) this.all ??= this.#night
+    const chosen = fitting.slice(0, waitsFor)
+    this.#move(chosen, -sizeBytes)
+    this.#held.get(archive.source)?.push({ ...archive, servers: [...servers, ...chosen] })
+  }
+
+  /** As the last night left it: what this one brings pushes nothing out yet. */
+  #prune(): void {
+    if (this.#isPruned) return
+    this.#isPruned = true
+    const tonightMs = this.#nowMs + (this.#night - 1) * DAY_MS
+    for (const { name, keep } of this.#trends) {
+      if (keepsEverything(keep)) continue
+      const held = this.#held.get(name)!
+      const archives = held
+        .filter(({ startedAt }) => startedAt.getTime() <= tonightMs)
+        .map((archive) => ({ ...archive, isProven: true, warningCount: 0 }))
+      const plan = planRetention({ archives, policy: keep })
+      const going = new Set(plan.filter(({ action }) => action === 'delete').map(({ id }) => id))
+      for (const { id, servers, sizeBytes } of held)
+        if (going.has(id)) this.#move(servers, sizeBytes)
+      this.#held.set(
+        name,
+        held.filter(({ id }) => !going.has(id)),
+      )
+    }
+  }
+
+  #move(servers: readonly ServerIdentity[], bytes: number): void {
+    for (const identity of servers) {
+      const before = this.#spare.get(identity)
+      if (before !== undefined) this.#spare.set(identity, before + bytes)
+    }
+  }
+}
+
+/** Those that lie on servers; what waits is sent first, and is held then. */
+function heldOf(archives: readonly ForecastArchive[], source: string): ForecastArchive[] {
+  return archives.filter(
+    (archive) => archive.source === source && archive.servers.length > 0 && archive.waitsFor === 0,
+  )
 }
 
 function dayOf(now: Date, nights: number): string {

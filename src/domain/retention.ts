@@ -4,7 +4,8 @@
 // Rules are united: an archive that one of them keeps is kept. Each rule walks from the newest archive
 // back and keeps the newest of each day, ISO week, month or year (UTC) until it has N. So whether an
 // archive is kept depends on newer archives only, and applying a plan twice is applying it once.
-// Only archives that a server proved to hold count: a failed night pushes nothing out.
+// Only archives that a server proved to hold count: a failed night pushes nothing out. What is known to be
+// damaged pushes nothing out either, and goes when its turn comes as if it were whole: most of it may be.
 
 import { keepsEverything } from './keep-policy.ts'
 import type { ArchiveId } from './archive.ts'
@@ -15,6 +16,8 @@ export type RetentionArchive = {
   readonly startedAt: Date
   /** A configured server has shown token and size of a copy, and nothing has said otherwise since. */
   readonly isProven: boolean
+  /** Proven so far, and since then every copy was found to be damaged. */
+  readonly isDamaged?: boolean | undefined
   readonly warningCount: number
   readonly isPinned: boolean
   /** Why it may not go, whatever the rules say: it is being restored, it waits for a server. */
@@ -52,9 +55,15 @@ export function planRetention({
     if (archive !== undefined) reasonsOf.get(archive.id)?.push(reason)
   }
   // A pinned archive is kept for a reason of its own, and takes no place of another one.
-  const counted = sorted.filter(({ isProven, isPinned }) => isProven && !isPinned)
+  const inTurn = sorted.filter(
+    ({ isProven, isDamaged, isPinned }) => (isProven || isDamaged === true) && !isPinned,
+  )
+  const counted = inTurn.filter(({ isDamaged }) => isDamaged !== true)
   for (const { archive, reason } of keptByRules(counted, policy)) keep(archive, reason)
-  const isDue = new Set(counted.map(({ id }) => id))
+  const hasDamaged = counted.length < inTurn.length
+  for (const { archive, reason } of hasDamaged ? keptByRules(inTurn, policy) : [])
+    if (archive.isDamaged === true) keep(archive, `${reason}, though damaged`)
+  const isDue = new Set(inTurn.map(({ id }) => id))
   for (const [id, reasons] of reasonsOf) if (reasons.length > 0) isDue.delete(id)
   if (keepsEverything(policy)) isDue.clear()
 
@@ -64,7 +73,8 @@ export function planRetention({
   if (clean !== counted[0]) keep(clean, 'the last one without warnings')
   for (const archive of sorted) {
     if (archive.isPinned) keep(archive, 'pinned')
-    if (!archive.isProven) keep(archive, 'no server has proved yet to hold it')
+    if (!archive.isProven && archive.isDamaged !== true)
+      keep(archive, 'no server has proved yet to hold it')
     if (archive.protectedBecause !== undefined) keep(archive, archive.protectedBecause)
   }
   return sorted.map(({ id }) => {

@@ -64,9 +64,11 @@ export type RunEvent =
       readonly sizeBytes: number
       readonly seconds: number
     }
-  /** No server took it; the next run sends it first. */
+  /** No server took it, or too few; the next run sends it first. */
   | {
       readonly kind: 'waiting'
+      /** A server has it: only other copies are missing. */
+      readonly isStored: boolean
       readonly file: string
       readonly sizeBytes: number
       readonly reason: string
@@ -85,6 +87,8 @@ export type RunEvent =
       readonly about: string | undefined
       readonly message: string
     }
+  /** Damage to what was stored: the run will end with 30-39. */
+  | { readonly kind: 'damage'; readonly message: string }
   /** Worth a line, and no reason to worry: sockets left out, a full server passed by. */
   | { readonly kind: 'note'; readonly about: string | undefined; readonly message: string }
   | {

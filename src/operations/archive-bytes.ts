@@ -106,7 +106,8 @@ async function openTail(
 /** Of what is stored there nothing is known then. */
 function isOfTheServer(error: SpillwayError): boolean {
   const { server } = error.failure as { readonly server?: string }
-  return server === 'dead' || server === 'misconfigured' || error.code === 'ARCHIVE_MISSING'
+  const isDown = server === 'dead' || server === 'misconfigured'
+  return isDown || isFailure(error, 'ARCHIVE_MISSING', 'ARCHIVE_FROZEN')
 }
 
 function checkSame(archive: ArchiveWithCopies, { manifest }: ArchiveTail, label: string): void {

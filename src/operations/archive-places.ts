@@ -3,10 +3,12 @@
 import { createReadStream } from 'node:fs'
 import { stat } from 'node:fs/promises'
 import { isFailure, messageOf, SpillwayError } from '../domain/errors.ts'
+import { storageTermsOf } from '../domain/providers.ts'
 import type { ArchiveWithCopies, Catalog } from '../catalog/catalog.ts'
 import type { Config } from '../domain/config.ts'
 import type { OpenStorage } from './server-pool.ts'
 import type { ReadRange } from '../pack/archive-tail.ts'
+import type { Server } from '../domain/server.ts'
 import type { Storage } from '../storage/storage.ts'
 import type { Warning } from '../domain/archive.ts'
 
@@ -134,14 +136,16 @@ export class ArchivePlaces {
   noneReadable(): SpillwayError {
     const failures = [...this.#down]
     const reasons = failures.map(([{ label }, error]) => `${label}: ${messageOf(error)}`).join('; ')
-    const last = failures.at(-1)?.[1]
+    const errors = failures.map(([, error]) => error)
+    // What can be done about it counts for more than which came last.
+    const told = errors.find((error) => isFailure(error, 'ARCHIVE_FROZEN')) ?? errors.at(-1)
     const { code, hint } =
-      last instanceof SpillwayError ? last : { code: 'ARCHIVE_MISSING' as const, hint: undefined }
+      told instanceof SpillwayError ? told : { code: 'ARCHIVE_MISSING' as const, hint: undefined }
     return new SpillwayError(
       code,
       `no copy of ${this.#file} could be read to its end: ${reasons}`,
       {
-        cause: new AggregateError(failures.map(([, error]) => error)),
+        cause: new AggregateError(errors),
         ...(hint === undefined ? {} : { hint }),
       },
     )
@@ -223,8 +227,11 @@ async function serverPlaces(
     return copy === undefined ? [] : [{ server, copy }]
   })
   if (held.length === 0) return []
+  // Whole ones in cold storage must be thawed first, for hours and for money: every other one comes before.
+  const isFrozen = ({ server }: (typeof held)[number]) => storageTermsOf(server).isFrozen
+  const inOrder = [...held.filter((each) => !isFrozen(each)), ...held.filter(isFrozen)]
   const openServer = await openStorage()
-  return held.map(({ server, copy }) => {
+  return inOrder.map(({ server, copy }) => {
     let storage: Storage | undefined
     let prepared: Promise<void> | undefined
     return {
@@ -236,11 +243,34 @@ async function serverPlaces(
         await prepared
         // Asked for as a whole, an object that is too short gives at least what it has.
         const isWhole = range.offsetBytes === 0 && range.sizeBytes === wholeBytes
-        yield* storage.read(copy.key, isWhole ? undefined : range, signal)
+        try {
+          yield* storage.read(copy.key, isWhole ? undefined : range, signal)
+        } catch (error) {
+          throw isFailure(error, 'ARCHIVE_FROZEN') ? withThawing(error, server, copy.key) : error
+        }
       },
       close: () => storage?.close(),
     }
   })
+}
+
+/** The very command that helps: nobody knows it by heart on the day of a restore. */
+function withThawing(cause: unknown, server: Server, key: string): unknown {
+  if (server.kind === 'file') return cause
+  const { endpoint, bucket } = server
+  const object = `--bucket ${shellWord(bucket)} --key ${shellWord(key)}`
+  const aws = `aws --endpoint-url ${shellWord(endpoint)} s3api`
+  return new SpillwayError('ARCHIVE_FROZEN', messageOf(cause), {
+    cause,
+    hint:
+      `${aws} restore-object ${object} --restore-request Days=7 ` +
+      `(hours, and billed); then again, once head-object says ongoing-request="false"`,
+  })
+}
+
+/** Keys and buckets of ours need no quotes; prefixes may. */
+function shellWord(text: string): string {
+  return /^[\w./:@+-]+$/.test(text) ? text : `'${text.replaceAll("'", String.raw`'\''`)}'`
 }
 
 /** No place was left to try: why each one was none. */

@@ -6,6 +6,7 @@ import { openArchiveBytes } from './archive-bytes.ts'
 import { parsePathPattern, plainPath } from '../pack/extract-patterns.ts'
 import { withArchiveInUse } from './archive-in-use.ts'
 import type { ArchiveBytes, ArchiveBytesServices } from './archive-bytes.ts'
+import type { ArchiveInUseServices } from './archive-in-use.ts'
 import type { ArchiveTail } from '../pack/archive-tail.ts'
 import type { ByteString } from '../pack/tar-header.ts'
 import type { IndexedMember } from '../pack/member-record.ts'
@@ -24,7 +25,7 @@ export type CatInput = {
  * whole in front of the damage is written), or as a restore does.
  */
 export async function catMember(
-  services: ArchiveBytesServices,
+  services: ArchiveBytesServices & ArchiveInUseServices,
   { archive: name, path, write }: CatInput,
   signal: AbortSignal,
 ): Promise<{ readonly warnings: readonly Warning[] }> {

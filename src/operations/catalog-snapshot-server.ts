@@ -112,7 +112,7 @@ async function abortUploads(
 }
 
 /** false: the server does not allow it (a policy, an object lock); the row stays `deleting`. */
-async function removeSnapshot(
+export async function removeSnapshot(
   { catalog, storage }: Place,
   row: SnapshotRow,
   signal: AbortSignal,

@@ -9,6 +9,7 @@ import { CopiesRecord } from './copies-record.ts'
 import { endsWork, recopy } from './copies-recopy.ts'
 import { SpillwayError } from '../domain/errors.ts'
 import { requireServers } from '../config/parse.ts'
+import { usageForArchives } from './catalog-snapshot-room.ts'
 import { finishCopies, withCopySession } from './copies-session.ts'
 import type { ArchiveWithCopies, Catalog } from '../catalog/catalog.ts'
 import type { Config } from '../domain/config.ts'
@@ -62,9 +63,7 @@ export async function planFill(
 ): Promise<CopiesReport> {
   requireServers(config)
   const record = new CopiesRecord([])
-  const usage = new Map<string, ServerUsage>(
-    (await catalog.servers()).map((row) => [row.identity, row]),
-  )
+  const usage = new Map<string, ServerUsage>(await usageForArchives(catalog))
   const { now, later } = withinBudget(await archivesLackingCopies({ config, catalog }), budgetBytes)
   for (const archive of later) record.later(archive)
   for (const archive of now) {

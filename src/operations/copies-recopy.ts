@@ -9,6 +9,7 @@ import { placeArchive } from '../domain/placement.ts'
 import { proveCopies } from './copies-prove.ts'
 import { shareHealth } from './copies-session.ts'
 import { SpoolContent } from './spool-content.ts'
+import { usageForArchives } from './catalog-snapshot-room.ts'
 import type { ArchiveWithCopies } from '../catalog/catalog.ts'
 import type { Brought, FetchInput } from './copies-fetch.ts'
 import type { CopySession } from './copies-session.ts'
@@ -143,7 +144,7 @@ async function requireDestination(
 ): Promise<void> {
   const { catalog, pool } = delivery
   const holders = holdersOf(archive)
-  const usageByIdentity = new Map((await catalog.servers()).map((row) => [row.identity, row]))
+  const usageByIdentity = await usageForArchives(catalog)
   const servers = pool.servers.filter(({ identity }) => !holders.has(identity))
   const { candidates, withoutRoom } = placeArchive({ servers, usageByIdentity, neededBytes })
   const down = candidates.flatMap((server) => {

@@ -1,29 +1,14 @@
 // What was copied, archive by archive, in the shape of `copies --json`.
 
-import { exitOf } from '../domain/exit-code.ts'
-import { failureOf, isFailure, messageOf, SpillwayError } from '../domain/errors.ts'
-import { runOutcome } from '../domain/run-report.ts'
-import type { ArchiveId } from '../domain/archive.ts'
+import { HandledArchives } from './copies-outcome.ts'
 import type { ArchiveWithCopies } from '../catalog/catalog.ts'
-import type { RunOutcome } from '../domain/run-report.ts'
+import type { CopiesOutcome, HandledArchive } from './copies-outcome.ts'
+import type { SpillwayError } from '../domain/errors.ts'
 
-export type CopiedArchive = {
-  readonly id: ArchiveId
-  readonly source: string
-  readonly file: string
-  readonly sizeBytes: number
-  /** `later`: the budget is spent. `leave`: it has too few copies still. */
-  readonly action: 'copy' | 'leave' | 'later'
-  /** Servers that got a copy, or would get one. */
-  readonly to: readonly number[]
-  /** Why it has too few. */
-  readonly code: string | null
-  readonly message: string | null
-}
+/** `later`: the budget is spent. `leave`: it has too few copies still. */
+export type CopiedArchive = HandledArchive<'copy' | 'leave' | 'later'>
 
-export type CopiesReport = {
-  readonly outcome: RunOutcome
-  readonly exit: number
+export type CopiesReport = CopiesOutcome & {
   readonly dryRun: boolean
   /** Those that lacked copies. */
   readonly archives: readonly CopiedArchive[]
@@ -33,20 +18,13 @@ export type CopiesReport = {
   readonly copiedBytes: number
   readonly leftBytes: number
   readonly laterBytes: number
-  readonly warnings: readonly string[]
-  readonly hints: readonly string[]
-  readonly seconds: number
 }
 
 export class CopiesRecord {
-  readonly #begun = performance.now()
-  readonly #archives: CopiedArchive[] = []
-  readonly #warnings: string[] = []
-  readonly #hints = new Set<string>()
-  readonly #exits: number[] = []
+  readonly #handled: HandledArchives<CopiedArchive['action']>
 
   constructor(problems: readonly SpillwayError[]) {
-    for (const problem of problems) this.problem(problem)
+    this.#handled = new HandledArchives(problems)
   }
 
   add(
@@ -54,66 +32,38 @@ export class CopiesRecord {
     to: readonly number[],
     error: SpillwayError | undefined,
   ): CopiedArchive {
-    if (error !== undefined) this.#exits.push(error.failure.exit)
-    if (error?.hint !== undefined) this.#hints.add(error.hint)
-    const [code, message] = [error?.code ?? null, error?.message ?? null]
-    return this.#push(archive, error === undefined ? 'copy' : 'leave', { to, code, message })
+    return this.#handled.add(archive, error === undefined ? 'copy' : 'leave', to, error)
   }
 
   later(archive: ArchiveWithCopies): void {
     const message = 'it is larger than what is left of the budget'
-    this.#push(archive, 'later', { to: [], code: null, message })
+    this.#handled.push(archive, 'later', { to: [], code: null, message })
   }
 
-  /** Damage is a failure, wherever it is found; the rest are warnings. */
   problem(error: SpillwayError): void {
-    this.#warnings.push(error.message)
-    const isLoss = isFailure(error, 'ARCHIVE_CORRUPT', 'ARCHIVE_REFUSED', 'ARCHIVE_LOST')
-    this.#exits.push(isLoss ? error.failure.exit : 3)
+    this.#handled.problem(error)
   }
 
-  /** It cannot go on: what was not reached stays as it is. */
   ended(error: unknown, remaining: readonly ArchiveWithCopies[]): void {
-    this.#exits.push(failureOf(error).exit)
-    const code = error instanceof SpillwayError ? error.code : 'BUG'
-    // A bug is told with its stack: without it nobody could mend it.
-    const isBug = code === 'BUG' && error instanceof Error
-    this.#warnings.push(isBug ? (error.stack ?? error.message) : messageOf(error))
-    for (const archive of remaining)
-      this.#push(archive, 'leave', { to: [], code, message: 'it ended before its turn' })
+    this.#handled.ended(error, remaining, 'leave')
   }
 
   report(dryRun = false): CopiesReport {
-    const exit = exitOf(this.#exits)
-    const of = (action: CopiedArchive['action']) => {
-      const found = this.#archives.filter((archive) => archive.action === action)
-      return { count: found.length, bytes: found.reduce((sum, each) => sum + each.sizeBytes, 0) }
-    }
-    const [copied, left, later] = [of('copy'), of('leave'), of('later')]
+    const { outcome, exit, ...rest } = this.#handled.outcome()
+    const [copied, left] = [this.#handled.sum('copy'), this.#handled.sum('leave')]
+    const later = this.#handled.sum('later')
     return {
-      outcome: runOutcome(exit),
+      outcome,
       exit,
       dryRun,
-      archives: this.#archives,
+      archives: this.#handled.archives,
       copied: copied.count,
       left: left.count,
       later: later.count,
       copiedBytes: copied.bytes,
       leftBytes: left.bytes,
       laterBytes: later.bytes,
-      warnings: this.#warnings,
-      hints: [...this.#hints],
-      seconds: (performance.now() - this.#begun) / 1_000,
+      ...rest,
     }
-  }
-
-  #push(
-    { id, source, file, sizeBytes = 0 }: ArchiveWithCopies,
-    action: CopiedArchive['action'],
-    how: Pick<CopiedArchive, 'to' | 'code' | 'message'>,
-  ): CopiedArchive {
-    const entry = { id, source, file, sizeBytes, action, ...how }
-    this.#archives.push(entry)
-    return entry
   }
 }

@@ -12,6 +12,7 @@ import { prepareSpool, trimSpool } from './spool.ts'
 import { recover } from './recover.ts'
 import { requireServers } from '../config/parse.ts'
 import { ServerPool } from './server-pool.ts'
+import { snapshotsGiveWay } from './catalog-snapshot-room.ts'
 import type { Config } from '../domain/config.ts'
 import type { DeliveryServices } from './deliver.ts'
 import type { OpenStorage } from './server-pool.ts'
@@ -64,7 +65,7 @@ export async function withCopySession<Result>(
     const problems = await recover(recovering, deletions, signal)
     const session = {
       config,
-      delivery: { ...services, pool },
+      delivery: { ...services, pool, makeRoom: snapshotsGiveWay({ ...services, pool }) },
       readers,
       leaving: leaving?.identity,
     }
@@ -107,7 +108,9 @@ export async function finishCopies(
     if (!isFailure(error, 'SPOOL_FAILED')) throw error
     onProblem(error as SpillwayError)
   }
-  if (!hasChanged) return
+  // One that died while it copied the catalog had changed something.
+  const hasBegun = (await catalog.snapshots()).some(({ state }) => state === 'uploading')
+  if (!hasChanged && !hasBegun) return
   for (const problem of await copyCatalog({ ...delivery, config }, signal)) onProblem(problem)
 }
 

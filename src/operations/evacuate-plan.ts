@@ -5,6 +5,7 @@
 import { copyOn, leavingServer, obstacleOf } from './evacuate-server.ts'
 import { EvacuationRecord } from './evacuate-record.ts'
 import { planCopies, storedOn } from './copies-plan.ts'
+import { usageForArchives } from './catalog-snapshot-room.ts'
 import type { ArchiveWithCopies, Catalog } from '../catalog/catalog.ts'
 import type { Config } from '../domain/config.ts'
 import type { EvacuatedArchive, Evacuation } from './evacuate-record.ts'
@@ -19,7 +20,7 @@ export async function planEvacuation(
   const server = leavingServer(config, number)
   const record = new EvacuationRecord(server, [])
   const rows = await catalog.servers()
-  const usage = new Map<string, ServerUsage>(rows.map((row) => [row.identity, row]))
+  const usage = new Map<string, ServerUsage>(await usageForArchives(catalog))
   for (const archive of await catalog.archives()) {
     const copy = copyOn(archive, server)
     if (copy === undefined) continue

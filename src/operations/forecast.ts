@@ -2,8 +2,8 @@
 
 import type { Catalog } from '../catalog/catalog.ts'
 import type { Config } from '../domain/config.ts'
-import { forecast, forecastWarnings } from '../domain/forecast.ts'
-import type { Forecast } from '../domain/forecast.ts'
+import { forecast, forecastNews } from '../domain/forecast.ts'
+import type { Forecast, ForecastNews } from '../domain/forecast.ts'
 import { spareBytesOf } from '../domain/placement.ts'
 
 export async function forecastOf(
@@ -15,11 +15,13 @@ export async function forecastOf(
   return forecast({
     now,
     sources: config.sources,
-    archives: archives.flatMap(({ id, source, startedAt, sizeBytes, isPinned, copies }) => {
+    archives: archives.flatMap(({ id, source, startedAt, sizeBytes, isPinned, ...archive }) => {
       if (sizeBytes === undefined) return []
-      const stored = copies.filter(({ state }) => state === 'stored')
+      const stored = archive.copies.filter(({ state }) => state === 'stored')
       const servers = stored.map(({ identity }) => identity)
-      return [{ id, source, startedAt, sizeBytes, isPinned, servers }]
+      const isInSpool = archive.state === 'ready'
+      const waitsFor = isInSpool ? Math.max(0, config.copies - servers.length) : 0
+      return [{ id, source, startedAt, sizeBytes, isPinned, servers, waitsFor }]
     }),
     servers: config.servers.map(({ identity, number, isEnabled, limitBytes }) => ({
       identity,
@@ -31,10 +33,10 @@ export async function forecastOf(
   })
 }
 
-/** For the report of a run: nothing is wrong yet, and fourteen nights are left to see to it. */
-export async function forecastNotices(
+/** For the report of a run. */
+export async function forecastNewsOf(
   services: { readonly config: Config; readonly catalog: Catalog },
   now: Date,
-): Promise<readonly string[]> {
-  return forecastWarnings(await forecastOf(services, now), services.config.servers)
+): Promise<ForecastNews> {
+  return forecastNews(await forecastOf(services, now), services.config.servers)
 }

@@ -4,8 +4,7 @@
 // merged, with one block of each in memory. Blocks never change, but a recording replaces them: when
 // one is gone, the reading goes on behind the last path that it gave, with the blocks of now.
 
-import { SpillwayError } from '../domain/errors.ts'
-import { VersionReader } from '../domain/file-history.ts'
+import { damagedHistory, VersionReader } from '../domain/file-history.ts'
 import { decompressFrame } from '../pack/zstd.ts'
 import { comparePaths } from '../pack/member-record.ts'
 import { CURRENT_SEGMENT } from '../catalog/history-calls.ts'
@@ -101,7 +100,9 @@ export async function* merged(cursors: readonly SegmentCursor[]): AsyncGenerator
   }
 }
 
-export class BlockGone extends Error {}
+export class BlockGone extends Error {
+  override readonly message = 'another run recorded at the same time'
+}
 
 /** Stands on one version of a segment after the other. */
 export class SegmentCursor {
@@ -165,14 +166,6 @@ export async function readBlock(catalog: HistoryReads, id: number): Promise<Vers
   } catch (cause) {
     throw damagedHistory(cause)
   }
-}
-
-export function damagedHistory(cause: unknown): SpillwayError {
-  return new SpillwayError('CATALOG_CORRUPT', 'the history of files in the catalog is damaged', {
-    cause,
-    facts: { isHistory: true },
-    hint: 'the next run fills it again from the indexes of the archives, which are not touched',
-  })
 }
 
 /** The last block that begins before this path: what is wanted may begin in its middle. */

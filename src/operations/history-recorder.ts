@@ -6,7 +6,7 @@
 
 import { comparePaths } from '../pack/member-record.ts'
 import { CURRENT_SEGMENT } from '../catalog/history-calls.ts'
-import { damagedHistory, readBlock, segmentsOf } from './history-cursor.ts'
+import { readBlock, segmentsOf } from './history-cursor.ts'
 import { HistoryOutbox } from './history-outbox.ts'
 import { isSameState, VERSION_BLOCK_BYTES } from '../domain/file-history.ts'
 import { SpillwayError } from '../domain/errors.ts'
@@ -70,6 +70,9 @@ export async function recordMembers(
     archiveId: archive.id,
     blocks: await outbox.rest(),
     replaced: [...replaced, ...swept.replaced],
+    letGo: (before?.archives ?? [])
+      .filter(({ isGone, isLetGo }) => isGone && !isLetGo)
+      .map(({ id }) => id),
     sweptSegment: swept.sweptSegment,
   })
 }
@@ -81,8 +84,8 @@ class Merge {
   readonly #serials: { readonly now: number; readonly before: number }
   readonly #current: VersionEncoder
   readonly #ended: VersionEncoder
-  /** Versions of a block in which nothing changed so far. */
-  #unchanged: FileVersion[] | undefined
+  /** How much of a block in which nothing changed so far; undefined: it is being written anew. */
+  #unchanged: { readonly block: VersionReader; count: number } | undefined
 
   constructor(input: {
     readonly catalog: Catalog
@@ -108,7 +111,7 @@ class Merge {
     for (const [place, block] of blocks.entries()) {
       const reader = await readBlock(this.#catalog, block.id)
       // What a small rest is waiting for must be written with it.
-      this.#unchanged = this.#current.pendingBytes === 0 ? [] : undefined
+      this.#unchanged = this.#current.pendingBytes === 0 ? { block: reader, count: 0 } : undefined
       await this.#mergeBlock(reader, blocks[place + 1]?.firstPath)
       if (this.#unchanged !== undefined) continue
       replaced.push(block.id)
@@ -123,7 +126,7 @@ class Merge {
   /** One block, and the members that belong before the next one. */
   async #mergeBlock(old: VersionReader | undefined, before: string | undefined): Promise<void> {
     const incoming = this.#incoming
-    let hasOld = nextOf(old)
+    let hasOld = old?.next() ?? false
     for (;;) {
       if (incoming.isUsedUp) {
         await incoming.fill()
@@ -138,9 +141,9 @@ class Merge {
       const order = orderOf(hasOld ? old : undefined, member)
       if (order <= 0) {
         const isSame = order === 0 && isSameState(old!, member!)
-        if (isSame) this.#keep(old!.version())
-        else this.#end(old!.version())
-        hasOld = nextOf(old)
+        if (isSame) this.#keep(old!)
+        else this.#end(old!)
+        hasOld = old!.next()
         if (isSame) {
           incoming.advance()
           continue
@@ -155,35 +158,36 @@ class Merge {
 
   #keep(version: FileVersion): void {
     if (this.#unchanged === undefined) this.#current.add(version)
-    else this.#unchanged.push(version)
+    else this.#unchanged.count += 1
   }
 
-  #end(version: FileVersion): void {
+  #end(old: VersionReader): void {
     this.#change()
-    this.#ended.add({ ...version, lastSerial: this.#serials.before })
+    this.#ended.add({ ...old.version(), lastSerial: this.#serials.before })
   }
 
   #add({ path, kind, sizeBytes, mtimeSeconds, mtimeNanos, mode }: IndexedMember): void {
     this.#change()
-    const state = { kind, sizeBytes, mtimeSeconds, mtimeNanos, mode }
-    const firstSerial = this.#serials.now
-    this.#current.add({ path, ...state, firstSerial, lastSerial: undefined })
+    this.#current.add({
+      path,
+      kind,
+      sizeBytes,
+      mtimeSeconds,
+      mtimeNanos,
+      mode,
+      firstSerial: this.#serials.now,
+      lastSerial: undefined,
+    })
   }
 
   /** From here on the block is written anew. */
   #change(): void {
-    const versions = this.#unchanged
-    if (versions === undefined) return
+    const unchanged = this.#unchanged
+    if (unchanged === undefined) return
     this.#unchanged = undefined
-    for (const version of versions) this.#current.add(version)
-  }
-}
-
-function nextOf(reader: VersionReader | undefined): boolean {
-  try {
-    return reader?.next() ?? false
-  } catch (cause) {
-    throw damagedHistory(cause)
+    const versions = unchanged.block.again()
+    for (let left = unchanged.count; left > 0 && versions.next(); left -= 1)
+      this.#current.add(versions)
   }
 }
 

@@ -41,7 +41,7 @@ export async function sweep(input: SweepInput): Promise<Swept> {
   }
   // What was never deleted is all held.
   if (!history.archives.some(({ isGone }) => isGone)) return { replaced: [], sweptSegment }
-  const next = nextAfter(segments, sweptSegment)
+  const next = nextInTurn(segments, sweptSegment)
   if (next === undefined) return { replaced: [], sweptSegment }
   const swept = next[0]!.segment
   if ((await uselessCount(input, next, isHeld)) < versionCount(next) * USELESS_SHARE)
@@ -103,13 +103,13 @@ async function rewrite(
 // Some 64 KiB of versions.
 const GROUPS_PER_LOOK = 2_000
 
-/** In turn: the segment with the next number, or the first one again. */
-function nextAfter(
+/** From young to old, and again: upwards, the one that each night adds would always be the next one. */
+function nextInTurn(
   segments: readonly (readonly HistoryBlock[])[],
   sweptSegment: number,
 ): readonly HistoryBlock[] | undefined {
-  const inTurn = segments.toSorted((a, b) => a[0]!.segment - b[0]!.segment)
-  return inTurn.find(([block]) => block!.segment > sweptSegment) ?? inTurn[0]
+  const inTurn = segments.toSorted((a, b) => b[0]!.segment - a[0]!.segment)
+  return inTurn.find(([block]) => block!.segment < sweptSegment) ?? inTurn[0]
 }
 
 function versionCount(blocks: readonly HistoryBlock[]): number {

@@ -1,8 +1,9 @@
 // Which archives hold a version: serials, which count recordings, become times.
 //
 // Deleted archives do not count: what only they had is dropped from the history sooner or later, and
-// a file must not seem to be gone where nobody knows. Usually archives are recorded in the order in which they were made. After a crash or a rebuild one
-// may come late; its serial is then higher than those of archives that are younger.
+// a file must not seem to be gone where nobody knows. Usually archives are recorded in the order in
+// which they were made. After a crash or a rebuild one may come late; its serial is then higher than
+// those of archives that are younger.
 
 import { isSameState } from '../domain/file-history.ts'
 import type { FileHistory, RecordedArchive } from '../catalog/history-calls.ts'

@@ -2,6 +2,7 @@
 
 import { join, relative } from 'node:path/posix'
 import { SpillwayError } from '../domain/errors.ts'
+import { bytesOfPrinted } from '../domain/file-history-pattern.ts'
 import { isSameState } from '../domain/file-history.ts'
 import { timelines, told, toldPath, toldState, unknownFiles } from './file-answers.ts'
 import { versionsByPath } from './history-cursor.ts'
@@ -79,7 +80,10 @@ function pathsMeant({ config }: AnswerServices, timeline: Timeline, given: strin
     const inside = relative(folder, normal)
     if (inside !== '..' && !inside.startsWith('../')) meant.unshift(inside)
   }
-  return new Set(meant.map((path) => Buffer.from(path).toString('latin1')))
+  // As it is, and as find prints it.
+  return new Set(
+    meant.flatMap((path) => [Buffer.from(path).toString('latin1'), bytesOfPrinted(path)]),
+  )
 }
 
 function toldVersions(timeline: Timeline, versions: readonly FileVersion[]): ToldVersion[] {

@@ -35,6 +35,8 @@ export type ListedArchive = {
   readonly verifiedAt: string | null
   /** When every byte of all of them had been read back: the oldest date of a frame. */
   readonly deepVerifiedAt: string | null
+  /** What verifying found on its copies, and nobody has settled yet. */
+  readonly problems: number
   readonly pinned: boolean
   readonly warningCount: number
   /** Why it failed. */
@@ -65,9 +67,11 @@ export async function listArchives(
   const found = await readArchives({ config, catalog }, input)
   const ids = found.flatMap(({ copies }) => copies.map(({ id }) => id))
   const proofs = await catalog.copyProofs(ids)
+  const problems = await catalog.problems()
   return found.map((archive) => ({
     ...listed(archive, servers, config),
     deepVerifiedAt: deepVerifiedAt(archive, proofs),
+    problems: problems.filter(({ archiveId }) => archiveId === archive.id).length,
   }))
 }
 
@@ -130,7 +134,7 @@ function listed(
   archive: ArchiveWithCopies,
   servers: ReadonlyMap<ServerIdentity, KnownServer>,
   config: Config,
-): Omit<ListedArchive, 'deepVerifiedAt'> {
+): Omit<ListedArchive, 'deepVerifiedAt' | 'problems'> {
   const copies = archive.copies.filter(({ state }) => state !== 'failed')
   const stored = copies.filter(({ state }) => state === 'stored').toSorted(byTimeStored)
   const first = stored[0] === undefined ? undefined : servers.get(stored[0].identity)

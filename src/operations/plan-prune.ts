@@ -5,7 +5,7 @@ import { formatBytes } from '../domain/sizes.ts'
 import { storageTermsOf } from '../domain/providers.ts'
 import type { ArchiveId } from '../domain/archive.ts'
 import type { ArchiveUses } from '../catalog/archive-use.ts'
-import type { ArchiveWithCopies, Catalog } from '../catalog/catalog.ts'
+import type { ArchiveWithCopies, Catalog, CopyId } from '../catalog/catalog.ts'
 import type { Config } from '../domain/config.ts'
 import type { Source } from '../domain/source.ts'
 
@@ -26,7 +26,7 @@ export type PrunedArchive = {
 export type PrunePlan = {
   /** Source by source in the order of the configuration, newest first. */
   readonly archives: readonly PrunedArchive[]
-  /** Of each source with archives: the newest one that a server proved to hold. */
+  /** Of each source with archives: the newest one that a server proved to hold, with its sound copies. */
   readonly lastGood: ReadonlyMap<string, ArchiveWithCopies>
   /** Sources of which nothing may be deleted now. `isWarning`: somebody should look into it. */
   readonly held: readonly {
@@ -54,16 +54,19 @@ export async function planPrune(
   { sources, except, now, ...input }: PlanPruneInput,
 ): Promise<PrunePlan> {
   const wrongClock = await clockFault(services, now)
+  const problems = await services.catalog.problems()
+  const trust = new Trust(services.config, new Set(problems.map(({ copyId }) => copyId)))
   const archives: PrunedArchive[] = []
   const lastGood = new Map<string, ArchiveWithCopies>()
   const held: PrunePlan['held'][number][] = []
   for (const source of sources) {
     const found = await services.catalog.restorableArchives(source.name)
     const rows = found.filter(({ id }) => id !== except)
-    const good = rows.filter((row) => isProven(row, services.config))
+    const good = rows.filter((row) => trust.isProven(row))
     const hold = wrongClock ?? (await holdOf(services, source, good, except))
-    const decided = decide(services, source, rows, hold?.reason)
-    if (good[0] !== undefined) lastGood.set(source.name, good[0])
+    const decided = decide(services, { source, rows, trust, heldBecause: hold?.reason })
+    if (good[0] !== undefined)
+      lastGood.set(source.name, { ...good[0], copies: trust.soundCopies(good[0]) })
     if (hold !== undefined && decided.some(({ isDue }) => isDue))
       held.push({ source: source.name, ...hold })
     archives.push(...decided)
@@ -128,16 +131,21 @@ type Decided = PrunedArchive & { readonly isDue: boolean }
 
 function decide(
   { archiveUses, config }: PlanPruneServices,
-  source: Source,
-  rows: readonly ArchiveWithCopies[],
-  heldBecause: string | undefined,
+  input: {
+    readonly source: Source
+    readonly rows: readonly ArchiveWithCopies[]
+    readonly trust: Trust
+    readonly heldBecause: string | undefined
+  },
 ): Decided[] {
+  const { source, rows, trust, heldBecause } = input
   const byId = new Map(rows.map((row) => [row.id, row]))
   const plan = (isUsed: (id: ArchiveId) => boolean) =>
     planRetention({
       archives: rows.map((row) => ({
         ...row,
-        isProven: isProven(row, config),
+        isProven: trust.isProven(row),
+        isDamaged: trust.isDamaged(row),
         protectedBecause: isWaiting(row, config)
           ? 'it waits for a server'
           : isUsed(row.id)
@@ -168,12 +176,36 @@ export function removable({ copies }: ArchiveWithCopies): ArchiveWithCopies['cop
   return copies.filter(({ state }) => state === 'stored' || state === 'missing')
 }
 
-/** A copy is stored only after HEAD has shown its token and size. */
-function isProven({ copies }: ArchiveWithCopies, { servers }: Config): boolean {
-  return copies.some(
-    ({ state, identity }) =>
-      state === 'stored' && servers.some((server) => server.identity === identity),
-  )
+/** Which copies prove anything. One is stored only after HEAD has shown its token and size. */
+class Trust {
+  readonly #config: Config
+  /** With something wrong that verifying found and nobody has settled. */
+  readonly #damaged: ReadonlySet<CopyId>
+
+  constructor(config: Config, damaged: ReadonlySet<CopyId>) {
+    this.#config = config
+    this.#damaged = damaged
+  }
+
+  soundCopies(archive: ArchiveWithCopies): ArchiveWithCopies['copies'] {
+    return this.#stored(archive).filter(({ id }) => !this.#damaged.has(id))
+  }
+
+  isProven(archive: ArchiveWithCopies): boolean {
+    return this.soundCopies(archive).length > 0
+  }
+
+  /** All copies that are there. */
+  isDamaged(archive: ArchiveWithCopies): boolean {
+    return !this.isProven(archive) && this.#stored(archive).length > 0
+  }
+
+  #stored({ copies }: ArchiveWithCopies): ArchiveWithCopies['copies'] {
+    return copies.filter(
+      ({ state, identity }) =>
+        state === 'stored' && this.#config.servers.some((server) => server.identity === identity),
+    )
+  }
 }
 
 function isWaiting({ state, copies }: ArchiveWithCopies, config: Config): boolean {

@@ -11,7 +11,7 @@ import { FAILURES, failureOf, isFailure, messageOf, SpillwayError } from '../dom
 import { formatBytes } from '../domain/sizes.ts'
 import { ownPathsOf } from './archive-source.ts'
 import { roomInSpool } from './spool.ts'
-import type { Catalog } from '../catalog/catalog.ts'
+import type { Catalog, CopyRow } from '../catalog/catalog.ts'
 import type { Config } from '../domain/config.ts'
 import type { Packer } from '../pack/packer.ts'
 import type { ServerUsage } from '../domain/placement.ts'
@@ -56,7 +56,7 @@ export async function planRun(
 
   for (const waiting of await catalog.waitingArchives(config.copies)) {
     const sizeBytes = waiting.sizeBytes ?? 0
-    const place = placeFor(config, usage, sizeBytes)
+    const place = placeFor(config, usage, sizeBytes, waiting.copies)
     archives.push({
       source: waiting.source,
       file: waiting.file,
@@ -67,7 +67,7 @@ export async function planRun(
       ...place,
       reasons: ['waits in the spool: it is sent first', ...place.reasons],
     })
-    if (place.code !== null) exits.push(23)
+    if (place.code !== null) exits.push(FAILURES[place.code].exit)
   }
   const waitingBytes = archives.reduce((sum, { sizeBytes }) => sum + (sizeBytes ?? 0), 0)
   for (const source of sources) {
@@ -125,14 +125,23 @@ function placeFor(
   config: Config,
   usage: Map<string, ServerUsage>,
   sizeBytes: number,
-): Pick<PlannedArchive, 'servers' | 'reasons'> & { readonly code: 'NO_SERVER_LEFT' | null } {
+  copies: readonly CopyRow[] = [],
+): Pick<PlannedArchive, 'servers' | 'reasons'> & {
+  readonly code: 'NO_SERVER_LEFT' | 'COPIES_MISSING' | null
+} {
+  const held = copies.filter(({ state }) => state !== 'failed' && state !== 'deleted')
+  const storedCopies = held.filter(({ state }) => state === 'stored').length
+  const wanted = config.copies - storedCopies
   const { candidates, withoutRoom } = placeArchive({
-    servers: config.servers,
+    servers: config.servers.filter(
+      ({ identity }) => !held.some((copy) => copy.identity === identity),
+    ),
     usageByIdentity: usage,
     neededBytes: sizeBytes,
   })
-  const chosen = candidates.slice(0, config.copies)
-  const last = chosen.at(-1)?.number ?? Infinity
+  const chosen = candidates.slice(0, wanted)
+  // Of servers behind those that are taken nobody asks why they are not.
+  const last = chosen.length < wanted ? Infinity : (chosen.at(-1)?.number ?? 0)
   const reasons = withoutRoom
     .filter(({ server }) => server.number < last)
     .map(
@@ -158,11 +167,20 @@ function placeFor(
     })
   }
   const servers = chosen.map(({ number, label }) => ({ number, label }))
-  if (chosen.length === config.copies) return { servers, reasons, code: null }
+  if (chosen.length === wanted) return { servers, reasons, code: null }
+  const count = storedCopies + chosen.length
+  if (count === 0)
+    return {
+      servers,
+      reasons: [...reasons, 'Not enough space: it would wait in the spool'],
+      code: 'NO_SERVER_LEFT',
+    }
+  // As the run has it: an archive that is off this machine is safe, and its other copies may come later.
+  const only = `Not enough space: ${count} of ${config.copies} servers would have it, and it would wait`
   return {
     servers,
-    reasons: [...reasons, 'Not enough space: it would wait in the spool'],
-    code: 'NO_SERVER_LEFT',
+    reasons: [...reasons, `${only} in the spool for the others`],
+    code: 'COPIES_MISSING',
   }
 }
 

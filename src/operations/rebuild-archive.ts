@@ -63,7 +63,7 @@ export async function readObject(
     // One that is thawed first, or may not be read, says nothing about the others.
     const isItsOwn = isFailure(
       error,
-      ...(['ARCHIVE_CORRUPT', 'ARCHIVE_REFUSED', 'ARCHIVE_MISSING'] as const),
+      ...(['ARCHIVE_CORRUPT', 'ARCHIVE_REFUSED', 'ARCHIVE_MISSING', 'ARCHIVE_FROZEN'] as const),
       ...(['SERVER_DENIED', 'SERVER_REJECTED', 'SERVER_DAMAGED_DATA'] as const),
     )
     if (!isItsOwn) throw error

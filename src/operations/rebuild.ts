@@ -69,16 +69,14 @@ export async function rebuild(
   const servers = pool.servers.map((server) => ({ server, ...NOTHING_YET }))
   const refused = new Map<string, string>()
   const conflicts: SpillwayError[] = []
-  await Promise.all(
-    servers.map(async (counts) => {
-      try {
-        const onRead = () => input.onProgress(servers)
-        await rebuildServer(services, { ...input, counts, refused, conflicts, onRead }, signal)
-      } catch (error) {
-        await pool.settle(counts.server, asServerFailure(error))
-      }
-    }),
-  )
+  await eachAtOnce(servers, servers.length, async (counts) => {
+    try {
+      const onRead = () => input.onProgress(servers)
+      await rebuildServer(services, { ...input, counts, refused, conflicts, onRead }, signal)
+    } catch (error) {
+      await pool.settle(counts.server, asServerFailure(error))
+    }
+  })
   const plan = await planReconcile(services, signal, refused)
   input.onPlan(plan)
   const settled = await settleAll(services, plan, signal)

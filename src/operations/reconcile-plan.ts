@@ -2,7 +2,7 @@
 
 import { bucketOf } from '../domain/server.ts'
 import { exitOf } from '../domain/exit-code.ts'
-import type { SpillwayError } from '../domain/errors.ts';
+import type { SpillwayError } from '../domain/errors.ts'
 import { FAILURES, failureOf, messageOf } from '../domain/errors.ts'
 import type { CopyId } from '../catalog/catalog.ts'
 import type { FoundCopy, RebuiltArchive } from '../catalog/rebuild-calls.ts'

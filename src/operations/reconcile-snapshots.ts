@@ -3,7 +3,7 @@
 
 import { isFailure } from '../domain/errors.ts'
 import { isProvenBy } from '../storage/storage.ts'
-import { snapshotFolder, snapshotTime } from './catalog-snapshot-key.ts'
+import { snapshotFolder, SNAPSHOTS_KEPT, snapshotTime } from './catalog-snapshot-key.ts'
 import type { Examined } from './reconcile-server.ts'
 import type { Finding } from './reconcile-plan.ts'
 import type { SnapshotRow } from '../catalog/snapshot-calls.ts'
@@ -18,6 +18,12 @@ export async function findSnapshotFindings(
 ): Promise<readonly Finding[]> {
   const findings: Finding[] = []
   const sizes = new Map(listed?.map(({ key, sizeBytes }) => [key, sizeBytes]))
+  const newest = new Set(
+    [...rows, ...(listed ?? [])]
+      .map(({ key }) => key)
+      .toSorted()
+      .slice(-SNAPSHOTS_KEPT),
+  )
   for (const row of rows) {
     // The next run settles the others.
     if (row.state !== 'stored' || sizes.get(row.key) === row.sizeBytes) continue
@@ -27,7 +33,9 @@ export async function findSnapshotFindings(
     const step = { kind: 'drop-snapshot', id } as const
     const what = 'a copy of the catalog is gone'
     const action = 'its bytes are given back'
-    findings.push({ what, key, sizeBytes, action, detail: undefined, isWarning: true, step })
+    // After a rebuild: it was one too many when the copy from which it began had been made.
+    const isWarning = newest.has(key)
+    findings.push({ what, key, sizeBytes, action, detail: undefined, isWarning, step })
   }
   const known = new Set(rows.map(({ key }) => key))
   for (const { key } of listed ?? []) {

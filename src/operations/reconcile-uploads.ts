@@ -1,7 +1,8 @@
 // Multipart uploads that are still open in this host's folders: they take room that no listing shows.
 //
-// Only one that a row names by its id is ever aborted, and only when that row says that nothing was left
-// of it. Whose the others are nobody knows: another machine of the same name may be in the middle of one.
+// Only one that a row names, by its id or (where the id never arrived) by its key, is ever aborted, and
+// only when that row says that nothing was left of it. Whose the others are nobody knows: another machine
+// of the same name may be in the middle of one.
 
 import { isFailure } from '../domain/errors.ts'
 import { keyOnServer } from '../domain/archive.ts'
@@ -40,7 +41,7 @@ async function examineUpload(
   { key, uploadId }: ListedUpload,
 ): Promise<Finding | undefined> {
   const isOfSnapshot = snapshots.some((row) => row.state === 'uploading' && row.key === key)
-  const row = await catalog.copyOfUpload(server.identity, uploadId)
+  const row = await catalog.copyOfUpload(server.identity, { key, uploadId })
   // Settled with its row.
   if (isOfSnapshot || row?.state === 'uploading' || row?.state === 'uncertain') return undefined
   const common = { what: 'open upload', key: row?.key ?? key, sizeBytes: 0 }

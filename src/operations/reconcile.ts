@@ -6,6 +6,7 @@
 
 import { Deletions } from './deletions.ts'
 import { asServerFailure } from './reconcile-failure.ts'
+import { eachAtOnce } from './reconcile-at-once.ts'
 import { examineServer } from './reconcile-server.ts'
 import { dirname } from 'node:path'
 import { lostArchives, planExit } from './reconcile-plan.ts'
@@ -85,21 +86,19 @@ export async function planReconcile(
   const servers: ServerPlan[] = []
   const failed: { readonly server: Server; readonly error: SpillwayError }[] = []
   const now = new Date()
-  await Promise.all(
-    pool.servers.map(async (server) => {
-      try {
-        const down = pool.downBecause(server)
-        if (down instanceof Error) throw down
-        const storage = await pool.ready(server, signal)
-        const input = { catalog, server, storage, host: config.serverId, now, refused }
-        servers.push(await examineServer(input, signal))
-      } catch (error) {
-        const failure = asServerFailure(error)
-        await pool.settle(server, failure)
-        failed.push({ server, error: failure })
-      }
-    }),
-  )
+  await eachAtOnce(pool.servers, pool.servers.length, async (server) => {
+    try {
+      const down = pool.downBecause(server)
+      if (down instanceof Error) throw down
+      const storage = await pool.ready(server, signal)
+      const input = { catalog, server, storage, host: config.serverId, now, refused }
+      servers.push(await examineServer(input, signal))
+    } catch (error) {
+      const failure = asServerFailure(error)
+      await pool.settle(server, failure)
+      failed.push({ server, error: failure })
+    }
+  })
   return {
     servers: servers.toSorted((a, b) => a.server.number - b.server.number),
     failed: failed.toSorted((a, b) => a.server.number - b.server.number),

@@ -6,6 +6,7 @@
 // ranged reads from a server. Not being able to is worth a warning, and never fails an archive.
 
 import { open } from 'node:fs/promises'
+import { isDamagedHistory } from '../domain/file-history.ts'
 import { isFailure, messageOf, SpillwayError } from '../domain/errors.ts'
 import { memberBlocks } from './index-members.ts'
 import { openArchiveTail } from '../pack/archive-tail.ts'
@@ -32,9 +33,16 @@ export async function recordSpooled(
   const problems: SpillwayError[] = []
   try {
     for (const archive of await toRecord(catalog, config.serverId)) {
-      if (archive.source !== source || archive.state !== 'ready') continue
-      const problem = await recordFromFile(catalog, archive, signal)
-      if (problem !== undefined) problems.push(problem)
+      const isMeant = archive.host === config.serverId && archive.source === source
+      if (!isMeant || archive.state !== 'ready') continue
+      try {
+        await recordFromFile(catalog, archive, signal)
+      } catch (error) {
+        // At its end the run asks for copies that are not damaged, and tells if there is none.
+        if (isDamagedArchive(error)) continue
+        if (isFailure(error, 'INTERRUPTED')) throw error
+        problems.push(asProblem(archive.file, error))
+      }
     }
   } catch (error) {
     if (!isFailure(error, 'INTERRUPTED')) problems.push(asProblem(source, error))
@@ -79,7 +87,7 @@ async function catchUp(
   deadline: number,
 ): Promise<void> {
   const { catalog, config, emit } = services
-  await dropEmpty(catalog, config.serverId)
+  await dropEmpty(catalog)
   const silent = new Set<ServerIdentity>()
   let left = 0
   for (const archive of await toRecord(catalog, config.serverId)) {
@@ -87,12 +95,14 @@ async function catchUp(
       left += 1
       continue
     }
-    const problem =
-      archive.state === 'ready'
-        ? await recordFromFile(catalog, archive, signal)
-        : await recordFromServers(services, archive, silent, signal)
-    if (problem === 'out of reach') left += 1
-    else if (problem !== undefined) problems.push(problem)
+    try {
+      const problem = await recordFromAnywhere(services, archive, silent, signal)
+      if (problem === 'out of reach') left += 1
+      else if (problem !== undefined) problems.push(problem)
+    } catch (error) {
+      if (isFailure(error, 'INTERRUPTED')) throw error
+      problems.push(asProblem(archive.file, error))
+    }
   }
   if (left > 0) {
     const what = left === 1 ? 'one archive are' : `${left} archives are`
@@ -102,37 +112,71 @@ async function catchUp(
 }
 
 /** Of a source whose archives are all deleted nothing can be found any more. */
-async function dropEmpty(catalog: Catalog, host: string): Promise<void> {
-  for (const { id, archives } of await catalog.histories({ host }))
+async function dropEmpty(catalog: Catalog): Promise<void> {
+  for (const { id, archives } of await catalog.histories())
     if (archives.length > 0 && archives.every(({ isGone }) => isGone)) await catalog.dropHistory(id)
 }
 
-/** Oldest first. */
+/** Oldest first, and ours before those of other hosts, which a rebuild may have brought. */
 async function toRecord(catalog: Catalog, host: string): Promise<readonly ArchiveWithCopies[]> {
   const unknown = await catalog.archivesWithoutHistory()
-  return unknown.filter(
-    (archive) => archive.host === host && archive.unreadableBecause === undefined,
-  )
+  const readable = unknown.filter(({ unreadableBecause }) => unreadableBecause === undefined)
+  const isOurs = (archive: ArchiveRow): boolean => archive.host === host
+  return [...readable.filter(isOurs), ...readable.filter((archive) => !isOurs(archive))]
 }
 
+/** From the first place that has its index whole; where none has, that is told, and not tried again. */
+async function recordFromAnywhere(
+  services: CatchUpServices,
+  archive: ArchiveWithCopies,
+  silent: Set<ServerIdentity>,
+  signal: AbortSignal,
+): Promise<SpillwayError | 'out of reach' | undefined> {
+  const { catalog, config } = services
+  const isHere = archive.host === config.serverId && archive.state === 'ready'
+  const stored = archive.copies.filter(({ state }) => state === 'stored')
+  const places = isHere ? [() => recordFromFile(catalog, archive, signal)] : []
+  for (const server of config.servers) {
+    const key = stored.find(({ identity }) => identity === server.identity)?.key
+    if (key === undefined) continue
+    places.push(() => recordFromServer(services, { archive, server, key, silent }, signal))
+  }
+  const damages: unknown[] = []
+  for (const recordFromPlace of places) {
+    try {
+      if (await recordFromPlace()) return undefined
+    } catch (error) {
+      if (!isDamagedArchive(error)) throw error
+      damages.push(error)
+    }
+  }
+  // Also copies on servers that are not configured now may be asked one day.
+  if (damages.length === 0 || damages.length < stored.length + (isHere ? 1 : 0))
+    return 'out of reach'
+  await catalog.setHistoryUnreadable(archive, messageOf(damages[0]))
+  return asProblem(archive.file, damages[0])
+}
+
+/** False: the file is not there. */
 async function recordFromFile(
   catalog: Catalog,
   archive: ArchiveRow,
   signal: AbortSignal,
-): Promise<SpillwayError | undefined> {
+): Promise<boolean> {
   const path = archive.localPath ?? archive.file
+  let file: FileHandle
   try {
-    const file = await open(path)
-    try {
-      return await record(catalog, archive, fileReader(file, path), signal)
-    } finally {
-      await file.close()
-    }
-  } catch (error) {
+    file = await open(path)
+  } catch (cause) {
     // Sent and gone from the spool in the meantime, or lost, which `recover` tells.
-    if (isErrno(error, 'ENOENT')) return undefined
-    if (isFailure(error, 'INTERRUPTED')) throw error
-    return asProblem(archive.file, error)
+    if (isErrno(cause, 'ENOENT')) return false
+    throw new SpillwayError('SPOOL_FAILED', `cannot open ${path}: ${messageOf(cause)}`, { cause })
+  }
+  try {
+    await record(catalog, archive, fileReader(file, path), signal)
+    return true
+  } finally {
+    await file.close()
   }
 }
 
@@ -156,30 +200,30 @@ function fileReader(file: FileHandle, path: string): ReadRange {
   }
 }
 
-async function recordFromServers(
-  { catalog, config, pool }: CatchUpServices,
-  archive: ArchiveWithCopies,
-  silent: Set<ServerIdentity>,
+/** False: the server cannot be asked now, or has nothing there. */
+async function recordFromServer(
+  { catalog, pool }: CatchUpServices,
+  from: {
+    readonly archive: ArchiveRow
+    readonly server: Server
+    readonly key: string
+    readonly silent: Set<ServerIdentity>
+  },
   signal: AbortSignal,
-): Promise<SpillwayError | 'out of reach' | undefined> {
-  for (const server of config.servers) {
-    const copy = archive.copies.find(
-      ({ identity, state }) => identity === server.identity && state === 'stored',
-    )
-    const isAsked = !silent.has(server.identity) && pool.downBecause(server) === undefined
-    if (copy === undefined || !isAsked) continue
-    try {
-      const storage = await pool.ready(server, signal)
-      return await record(catalog, archive, objectReader(storage, copy.key, signal), signal)
-    } catch (error) {
-      if (isFailure(error, 'INTERRUPTED')) throw error
-      const isServers = error instanceof SpillwayError && error.failure.server !== undefined
-      // One that fails is not asked for every other archive, too.
-      if (isServers) silent.add(server.identity)
-      else if (!isFailure(error, 'ARCHIVE_MISSING')) return asProblem(archive.file, error)
-    }
+): Promise<boolean> {
+  const { archive, server, key, silent } = from
+  if (silent.has(server.identity) || pool.downBecause(server) !== undefined) return false
+  try {
+    const storage = await pool.ready(server, signal)
+    await record(catalog, archive, objectReader(storage, key, signal), signal)
+    return true
+  } catch (error) {
+    if (isFailure(error, 'ARCHIVE_MISSING')) return false
+    if (!(error instanceof SpillwayError) || error.failure.server === undefined) throw error
+    // One that fails is not asked for every other archive, too.
+    silent.add(server.identity)
+    return false
   }
-  return 'out of reach'
 }
 
 function objectReader(storage: Storage, key: string, signal: AbortSignal): ReadRange {
@@ -191,22 +235,18 @@ function objectReader(storage: Storage, key: string, signal: AbortSignal): ReadR
   }
 }
 
-/** Resolves with a problem that is not worth a second try, or that was mended; rejects with others. */
+/** A damaged history is dropped on the way, so that it can be filled again. */
 async function record(
   catalog: Catalog,
   archive: ArchiveRow,
   readRange: ReadRange,
   signal: AbortSignal,
-): Promise<SpillwayError | undefined> {
+): Promise<void> {
+  const sizeBytes = archive.sizeBytes ?? 0
+  const tail = await openArchiveTail(readRange, sizeBytes)
   try {
-    const tail = await openArchiveTail(readRange, archive.sizeBytes ?? 0)
-    await recordMembers(catalog, archive, memberBlocks(tail), signal)
-    return undefined
+    await recordMembers(catalog, archive, memberBlocks(tail, sizeBytes), signal)
   } catch (error) {
-    if (isFailure(error, 'ARCHIVE_CORRUPT', 'ARCHIVE_REFUSED')) {
-      await catalog.setHistoryUnreadable(archive, messageOf(error))
-      return asProblem(archive.file, error)
-    }
     if (isDamagedHistory(error)) {
       const damaged = await catalog.histories({ host: archive.host, source: archive.source })
       for (const { id } of damaged) await catalog.dropHistory(id)
@@ -215,9 +255,8 @@ async function record(
   }
 }
 
-/** Of what we keep in a healthy database: it can be made again from the archives. */
-function isDamagedHistory(error: unknown): boolean {
-  return error instanceof SpillwayError && error.facts['isHistory'] === true
+function isDamagedArchive(error: unknown): boolean {
+  return isFailure(error, 'ARCHIVE_CORRUPT', 'ARCHIVE_REFUSED')
 }
 
 /** For the report: a warning, whatever it was, since the archive itself is as it was. */

@@ -30,14 +30,13 @@ export async function planRestore(
   const counts = { memberCount: 0, sourceBytes: 0, hardLinkCount: 0 }
   async function* counted(): AsyncGenerator<IndexedMember> {
     for await (const { member, isParent } of selectedMembers(tail, selection)) {
-      if (!isParent) {
-        counts.memberCount += 1
-        counts.sourceBytes += member.sizeBytes
-        if (member.kind === 'hard-link') counts.hardLinkCount += 1
-        if (matched.size < specs.length)
-          for (const at of selection.matchedBy(member.path)) matched.add(at)
-        onMember(member)
-      }
+      counts.memberCount += 1
+      counts.sourceBytes += member.sizeBytes
+      if (member.kind === 'hard-link') counts.hardLinkCount += 1
+      // The folders above are given back too, but it is not them that are meant.
+      if (!isParent && matched.size < specs.length)
+        for (const at of selection.matchedBy(member.path)) matched.add(at)
+      onMember(member)
       yield member
     }
   }

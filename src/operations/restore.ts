@@ -13,25 +13,21 @@ import { openArchiveBytes } from './archive-bytes.ts'
 import { parsePathPattern, plainPath } from '../pack/extract-patterns.ts'
 import { specsOf } from '../pack/extract-select.ts'
 import { withArchiveInUse } from './archive-in-use.ts'
-import type { ArchiveBytes } from './archive-bytes.ts'
+import type { ArchiveBytes, ArchiveBytesServices } from './archive-bytes.ts'
+import type { ArchiveInUseServices } from './archive-in-use.ts'
 import type { ArchiveTail } from '../pack/archive-tail.ts'
-import type { ArchiveWithCopies, Catalog } from '../catalog/catalog.ts'
-import type { Config } from '../domain/config.ts'
+import type { ArchiveWithCopies } from '../catalog/catalog.ts'
 import type { IndexedMember } from '../pack/member-record.ts'
-import type { OpenStorage } from './server-pool.ts'
 import type { OverwriteRule } from '../pack/extract-overwrite.ts'
 import type { PathSpec } from '../pack/extract-patterns.ts'
 import type { RestorePlan } from './restore-plan.ts'
 import type { Unpacker, UnpackResult } from '../pack/unpacker.ts'
 import type { Warning } from '../domain/archive.ts'
 
-export type RestoreServices = {
-  readonly config: Config
-  readonly catalog: Catalog
-  /** Called only when the spool cannot serve the archive. */
-  readonly openStorage: () => Promise<OpenStorage>
-  readonly unpacker: Unpacker
-}
+/** To look into an archive, for what is only planned. */
+export type LookServices = ArchiveBytesServices & ArchiveInUseServices
+
+export type RestoreServices = LookServices & { readonly unpacker: Unpacker }
 
 export type RestoreProgress = {
   /** Of the archive: read so far, and to be read in all. */
@@ -102,7 +98,7 @@ export async function restoreArchive(
 
 /** The same up to where something would be written. ARCHIVE_CORRUPT: its index cannot be read. */
 export async function planOfRestore(
-  services: Omit<RestoreServices, 'unpacker'>,
+  services: LookServices,
   input: Pick<RestoreInput, 'archive' | 'paths'>,
   signal: AbortSignal,
   onMember: (member: IndexedMember) => void,
@@ -129,7 +125,7 @@ export async function planOfRestore(
 type Opened = RestoreInput & { readonly row: ArchiveWithCopies; readonly bytes: ArchiveBytes }
 
 async function restoreFrom(
-  { unpacker }: RestoreServices,
+  { unpacker }: Pick<RestoreServices, 'unpacker'>,
   input: Opened,
   signal: AbortSignal,
 ): Promise<Omit<Restored, 'seconds'>> {

@@ -72,11 +72,14 @@ export class RunRecord {
   }
 
   problem(error: SpillwayError): void {
-    // A lost archive is a failure; a copy that cannot be settled yet is a warning.
-    if (isFailure(error, 'ARCHIVE_LOST', 'ARCHIVE_CORRUPT')) this.#failures.push(error.failure.exit)
+    // A lost archive or copy is a failure; a copy that cannot be settled yet is a warning.
+    const isLoss = isFailure(error, 'ARCHIVE_LOST', 'ARCHIVE_CORRUPT', 'ARCHIVE_MISSING')
+    const { message } = error
+    if (isLoss) this.#failures.push(error.failure.exit)
     this.hasWarnings = true
-    this.#warnings.push(error.message)
-    this.#services.emit({ kind: 'warning', about: undefined, message: error.message })
+    this.#warnings.push(message)
+    const { emit } = this.#services
+    emit(isLoss ? { kind: 'damage', message } : { kind: 'warning', about: undefined, message })
   }
 
   /** The run cannot go on. */

@@ -12,10 +12,11 @@ import { fileSize, prepareSpool, trimSpool } from './spool.ts'
 import { createMakeRoom, prune } from './prune.ts'
 import { Deletions } from './deletions.ts'
 import { catchUpHistory } from './record-history.ts'
-import { noteForecast, verifyShare } from './nightly-share.ts'
+import { forecastInRun, verifyShare } from './nightly-share.ts'
 import { recover } from './recover.ts'
 import { requireServers } from '../config/parse.ts'
 import { RunRecord } from './run-record.ts'
+import { snapshotsGiveWay } from './catalog-snapshot-room.ts'
 import { SpoolContent } from './spool-content.ts'
 import type { ArchiveServices } from './archive-source.ts'
 import type { PruneServices } from './prune.ts'
@@ -37,7 +38,7 @@ export async function run(
   const { config } = given
   requireServers(config)
   const deletions = new Deletions()
-  const services = { ...given, makeRoom: createMakeRoom(given, deletions) }
+  const services = { ...given, makeRoom: snapshotsGiveWay(given, createMakeRoom(given, deletions)) }
   const record = new RunRecord(services, sources, deletions)
   try {
     // A ledger that is off by a byte could overrun a limit: nothing is sent on its word.
@@ -55,7 +56,10 @@ export async function run(
   } catch (error) {
     record.ended(error)
   }
-  const report = await record.report(await noteForecast(services, new Date()))
+  const { warnings, notices } = await forecastInRun(services, new Date())
+  for (const warning of warnings) record.problem(new SpillwayError('SERVERS_FULL_SOON', warning))
+  for (const message of notices) services.emit({ kind: 'note', about: undefined, message })
+  const report = await record.report(notices)
   const { outcome, exit, seconds } = report
   const stored = report.archives.filter(({ state }) => state === 'stored')
   services.emit({
@@ -144,7 +148,8 @@ function waits(
   error: SpillwayError,
 ): void {
   record.failed(source, error)
-  emit({ kind: 'waiting', file, sizeBytes: sizeBytes ?? 0, reason: error.message })
+  const isStored = isFailure(error, 'COPIES_MISSING')
+  emit({ kind: 'waiting', isStored, file, sizeBytes: sizeBytes ?? 0, reason: error.message })
 }
 
 function fails({ emit }: RunServices, record: RunRecord, source: string, error: unknown): void {

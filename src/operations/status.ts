@@ -4,7 +4,7 @@
 // No server is asked: this is what the last run found out, and it says when.
 
 import type { Catalog, Health, ServerRow } from '../catalog/catalog.ts'
-import { FORECAST_NIGHTS, forecastWarnings } from '../domain/forecast.ts'
+import { FORECAST_NIGHTS, forecastNews } from '../domain/forecast.ts'
 import type { Forecast } from '../domain/forecast.ts'
 import type { ArchiveId } from '../domain/archive.ts'
 import type { Config } from '../domain/config.ts'
@@ -12,6 +12,7 @@ import { spareBytesOf } from '../domain/placement.ts'
 import { bucketOf } from '../domain/server.ts'
 import type { Server, ServerIdentity } from '../domain/server.ts'
 import type { Source } from '../domain/source.ts'
+import { archivesLackingCopies } from './copies-plan.ts'
 import { forecastOf } from './forecast.ts'
 import { NO_TRUST, problemsOf, trustOf } from './trust.ts'
 import type { ServerTrust, StatusProblem } from './trust.ts'
@@ -54,6 +55,8 @@ export type SourceStatus = {
   readonly failedReason: string | null
   /** By which an archive is larger than that of the night before; null: too little history. */
   readonly growthBytesPerNight: number | null
+  /** What the next archive will take, about; null: there never was one. */
+  readonly nextBytes: number | null
 }
 
 export type WaitingArchive = {
@@ -66,10 +69,14 @@ export type WaitingArchive = {
 
 export type Status = {
   readonly serverId: string
+  /** How many servers each archive must reach. */
+  readonly copies: number
   readonly servers: readonly ServerStatus[]
   readonly sources: readonly SourceStatus[]
   /** Oldest first, as the next run will send them. */
   readonly waiting: readonly WaitingArchive[]
+  /** Archives that left the spool and lie on fewer servers than COPIES: no run mends that. */
+  readonly lackingCopies: number
   /** What verifying found and nobody has settled yet. */
   readonly problems: readonly StatusProblem[]
   readonly forecast: StatusForecast
@@ -84,8 +91,10 @@ export type StatusForecast = {
   readonly fullOn: string | null
   /** Why there is no forecast; null: there is one. */
   readonly reason: string | null
-  /** What is less than fourteen nights away. */
+  /** What somebody must see to within fourteen nights. */
   readonly warnings: readonly string[]
+  /** Servers that will be full by then, while others have room. */
+  readonly notices: readonly string[]
 }
 
 /** `catalog` undefined: nothing was ever archived here. */
@@ -117,13 +126,15 @@ export async function statusOf({
   const sources: SourceStatus[] = []
   for (const source of config.sources) {
     const trend = found?.sources.find(({ name }) => name === source.name)
-    const growthBytesPerNight = trend?.growthBytesPerNight ?? null
+    const { growthBytesPerNight = null, nextBytes = null } = trend ?? {}
     const status = await sourceStatus(source, catalog, config.serverId)
-    sources.push({ ...status, growthBytesPerNight })
+    sources.push({ ...status, growthBytesPerNight, nextBytes })
   }
+  const lacking = catalog === undefined ? [] : await archivesLackingCopies({ config, catalog })
   const waiting = (await catalog?.waitingArchives(config.copies)) ?? []
   return {
     serverId: config.serverId,
+    copies: config.copies,
     // One that holds nothing and is not configured has no news for anybody.
     servers: [
       ...configured,
@@ -137,16 +148,18 @@ export async function statusOf({
       sizeBytes: sizeBytes ?? null,
       createdAt: startedAt.toISOString(),
     })),
+    lackingCopies: lacking.filter(({ state }) => state === 'gone').length,
     problems: await problemsOf(catalog, config, rows),
     forecast: forecastStatus(found, config),
   }
 }
 
 function forecastStatus(found: Forecast | undefined, { servers }: Config): StatusForecast {
-  const nothing = { nights: FORECAST_NIGHTS, fullInNights: null, fullOn: null, warnings: [] }
-  if (found === undefined) return { ...nothing, reason: 'nothing was archived yet' }
+  const unknown = { nights: FORECAST_NIGHTS, fullInNights: null, fullOn: null }
+  if (found === undefined)
+    return { ...unknown, reason: 'nothing was archived yet', warnings: [], notices: [] }
   const { nights, fullInNights, fullOn, reason } = found
-  return { nights, fullInNights, fullOn, reason, warnings: forecastWarnings(found, servers) }
+  return { nights, fullInNights, fullOn, reason, ...forecastNews(found, servers) }
 }
 
 type Counted = Omit<ServerStatus, 'trust' | 'fullInNights' | 'fullOn'>
@@ -196,7 +209,7 @@ async function sourceStatus(
   { name, path }: Source,
   catalog: Catalog | undefined,
   host: string,
-): Promise<Omit<SourceStatus, 'growthBytesPerNight'>> {
+): Promise<Omit<SourceStatus, 'growthBytesPerNight' | 'nextBytes'>> {
   const last = await catalog?.lastGood(name)
   const [newest] = (await catalog?.archives({ source: name, host, limit: 1 })) ?? []
   const failed = newest?.state === 'failed' ? newest : undefined

@@ -61,13 +61,15 @@ export async function trustOf(
 ): Promise<ReadonlyMap<ServerIdentity, ServerTrust>> {
   if (catalog === undefined) return new Map()
   const proofs = await catalog.copyProofs()
+  const problems = await catalog.problems()
+  const wrong = new Set(problems.filter(({ place }) => place === 'object').map((p) => p.copyId))
   const sums = new Map<ServerIdentity, Sum>()
   for (const { copies } of await catalog.archives({ states: ['ready', 'gone'] })) {
     for (const { id, identity, state, sizeBytes } of copies) {
       if (state !== 'stored') continue
       const sum = sums.get(identity) ?? emptySum()
       sums.set(identity, sum)
-      add(sum, sizeBytes, proofs.get(id))
+      add(sum, sizeBytes, proofs.get(id), wrong.has(id))
     }
   }
   return new Map([...sums].map(([identity, sum]) => [identity, trustFrom(sum)]))
@@ -77,10 +79,11 @@ function emptySum(): Sum {
   return { copies: 0, bytes: 0, provenBytes: 0, deepCopies: 0, headed: [], oldest: [] }
 }
 
-function add(sum: Sum, sizeBytes: number, proof: CopyProof | undefined): void {
+/** `isWrong`: the server was asked again since, and showed something else. */
+function add(sum: Sum, sizeBytes: number, proof: CopyProof | undefined, isWrong: boolean): void {
   sum.copies += 1
   sum.bytes += sizeBytes
-  if (proof?.headedAt !== undefined) sum.headed.push(proof.headedAt)
+  if (proof?.headedAt !== undefined && !isWrong) sum.headed.push(proof.headedAt)
   if (proof?.oldestAt !== undefined) sum.oldest.push(proof.oldestAt)
   if (proof?.deepVerifiedAt !== undefined) sum.deepCopies += 1
   // Frames of a copy have nearly one size, all but the last.

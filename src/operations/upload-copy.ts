@@ -252,8 +252,10 @@ async function leaveOpen(
   await catalog.markUncertain(copy.id, why)
 }
 
-// The server was never reached, or refused in so many words: nothing was begun there.
+// The server was never reached, or refused in so many words: nothing was begun there, unless a refusal
+// came after a try whose answer was lost.
 function neverBegan(error: unknown): boolean {
+  if (error instanceof SpillwayError && error.facts['mayBeDone'] === true) return false
   return wasRefused(error) || isFailure(error, 'SERVER_UNREACHABLE')
 }
 

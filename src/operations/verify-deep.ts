@@ -3,7 +3,7 @@
 // Progress is noted in the catalog while it goes on, so that a process that is killed loses some
 // seconds of it. A server that fails is asked no more; the others' copies are read all the same.
 
-import { failureOf, messageOf } from '../domain/errors.ts'
+import { FAILURES, failureOf, isFailure, messageOf } from '../domain/errors.ts'
 import type { Catalog } from '../catalog/catalog.ts'
 import type { Finding, FrameStretch } from '../domain/proof.ts'
 import type { ServerIdentity } from '../domain/server.ts'
@@ -14,6 +14,7 @@ import type { ArchiveLayout, ExpectedArchive } from '../pack/verify-layout.ts'
 import { BudgetSpent, isDamage } from '../pack/verify-source.ts'
 import type { VerifySource } from '../pack/verify-source.ts'
 import { verifyStretch } from '../pack/verify-stretch.ts'
+import { DELETED_MEANWHILE, isStored } from './verify-heads.ts'
 import type { HeadServices } from './verify-heads.ts'
 import type { DueWork } from './verify-plan.ts'
 import type { CopyTask } from './verify-report.ts'
@@ -61,34 +62,49 @@ export async function verifyDeep(
       break
     } catch (error) {
       const { server, exit } = failureOf(error)
-      // An object that went away between HEAD and here is the next HEAD's to tell.
-      if (server === undefined && exit !== MISSING_EXIT) throw error
+      if (isFailure(error, 'ARCHIVE_MISSING')) {
+        unread.set(task, await wentAway(services, task))
+        continue
+      }
+      if (server === undefined) throw error
       const reason = { message: messageOf(error), exit }
-      if (server !== undefined && server !== 'failed') down.set(identity, reason)
+      if (server !== 'failed') down.set(identity, reason)
       unread.set(task, reason)
     }
   }
   return { findings, unread, readBytes: budget.readBytes, isBudgetSpent }
 }
 
-const MISSING_EXIT = 30
+/** It was there some moments ago: retention took it, or the next HEAD tells that it is gone. */
+async function wentAway(
+  { catalog }: DeepServices,
+  task: CopyTask,
+): Promise<{ message: string; exit: number }> {
+  if (!(await isStored(catalog, task))) return { message: DELETED_MEANWHILE, exit: 0 }
+  const message = `${task.copy.key} went away while it was read`
+  return { message, exit: FAILURES.ARCHIVE_MISSING.exit }
+}
 
 class ReadBudget {
+  /** What has arrived; what was asked for counts in `leftBytes` at once. */
   readBytes = 0
-  readonly #totalBytes: number
+  leftBytes: number
 
   constructor(totalBytes: number | undefined) {
-    this.#totalBytes = totalBytes ?? Infinity
-  }
-
-  get leftBytes(): number {
-    return this.#totalBytes - this.readBytes
+    this.leftBytes = totalBytes ?? Infinity
   }
 
   /** Throws BudgetSpent; then nothing may be read. */
   take(bytes: number): void {
     if (bytes > this.leftBytes) throw new BudgetSpent(`${bytes} more bytes are too much`)
-    this.readBytes += bytes
+    this.leftBytes -= bytes
+  }
+
+  async *count(chunks: AsyncIterable<Uint8Array>): AsyncGenerator<Uint8Array> {
+    for await (const chunk of chunks) {
+      this.readBytes += chunk.length
+      yield chunk
+    }
   }
 }
 
@@ -249,13 +265,14 @@ function sourceOf(
       if (offsetBytes >= endAt)
         return end.subarray(offsetBytes - endAt, offsetBytes - endAt + sizeBytes)
       budget.take(sizeBytes)
-      const bytes = await collect(storage.read(copy.key, { offsetBytes, sizeBytes }, signal))
+      const range = { offsetBytes, sizeBytes }
+      const bytes = await collect(budget.count(storage.read(copy.key, range, signal)))
       if (offsetBytes + sizeBytes === fileBytes) end = bytes
       return bytes
     },
     read: (offsetBytes, sizeBytes) => {
       budget.take(sizeBytes)
-      return storage.read(copy.key, { offsetBytes, sizeBytes }, signal)
+      return budget.count(storage.read(copy.key, { offsetBytes, sizeBytes }, signal))
     },
   }
 }

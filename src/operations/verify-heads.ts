@@ -1,10 +1,10 @@
 // The cheap proof: does the server still show each copy, with our token and its size.
 //
-// What is gone becomes `missing`. What is there and not ours is said and left alone. A server that does
-// not answer is asked no more, and nothing is concluded about what it holds.
+// What is gone becomes `missing`, and what is there again `stored`. What is there and not ours is said and
+// left alone. A server that does not answer is asked no more, and nothing is concluded about what it holds.
 
 import { setTimeout as sleep } from 'node:timers/promises'
-import { failureOf, messageOf, SpillwayError } from '../domain/errors.ts'
+import { FAILURES, failureOf, messageOf, SpillwayError } from '../domain/errors.ts'
 import type { Catalog } from '../catalog/catalog.ts'
 import type { HeadResult, Storage } from '../storage/storage.ts'
 import type { Server, ServerIdentity } from '../domain/server.ts'
@@ -41,12 +41,7 @@ export async function headCopies(
   const found = new Map<CopyTask, HeadFound>()
   const byServer = new Map<ServerIdentity, CopyTask[]>()
   for (const task of tasks) {
-    const { identity, state, key, reason } = task.copy
-    if (state === 'missing') {
-      const message = reason ?? `${key} is gone`
-      found.set(task, { outcome: 'missing', message, head: undefined, exit: MISSING_EXIT })
-      continue
-    }
+    const { identity } = task.copy
     byServer.set(identity, [...(byServer.get(identity) ?? []), task])
   }
   const ended = await Promise.allSettled(
@@ -114,24 +109,27 @@ async function headCopy(
   const { catalog } = services
   const { copy } = task
   let head = await storage.head(copy.key, signal)
-  if (head === undefined) {
+  if (head === undefined && copy.state === 'stored') {
     await pause(services.headDelayMs ?? HEAD_DELAY_MS, signal)
     head = await storage.head(copy.key, signal)
   }
   const at = new Date()
   if (head === undefined) return noteMissing(catalog, task, at)
   const wrong = differenceOf(task, head)
+  if (copy.state === 'missing' && wrong?.outcome !== 'replaced') await noteFound(catalog, task)
   if (wrong === undefined) {
     await catalog.setCopyHeaded(copy.id, at)
     return { outcome: 'proven', message: undefined, head, exit: 0 }
   }
   const { outcome, message } = wrong
   await catalog.setProblems(copy.id, 'object', [wholeObject(task, message)], at)
-  return { outcome, message, head, exit: outcome === 'rewritten' ? 3 : CORRUPT_EXIT }
+  return {
+    outcome,
+    message,
+    head,
+    exit: outcome === 'rewritten' ? 3 : FAILURES.ARCHIVE_CORRUPT.exit,
+  }
 }
-
-const CORRUPT_EXIT = new SpillwayError('ARCHIVE_CORRUPT', '').failure.exit
-const MISSING_EXIT = new SpillwayError('ARCHIVE_MISSING', '').failure.exit
 
 /** undefined: it is what was stored, as far as a HEAD can say. */
 function differenceOf(
@@ -139,8 +137,13 @@ function differenceOf(
   head: HeadResult,
 ): { readonly outcome: 'replaced' | 'rewritten'; readonly message: string } | undefined {
   if (head.token !== copy.token) {
-    const whose = head.token === undefined ? 'was not written by Spillway' : 'is of another upload'
-    return { outcome: 'replaced', message: `what lies at ${copy.key} ${whose}` }
+    const whose =
+      head.token === undefined ? 'has no write token of Spillway' : 'is of another upload'
+    const size =
+      head.sizeBytes === copy.sizeBytes
+        ? ''
+        : `, and ${head.sizeBytes} bytes where ${copy.sizeBytes} were stored`
+    return { outcome: 'replaced', message: `what lies at ${copy.key} ${whose}${size}` }
   }
   if (head.sizeBytes !== copy.sizeBytes) {
     const message = `${copy.key} has ${head.sizeBytes} bytes, and ${copy.sizeBytes} were stored`
@@ -148,26 +151,44 @@ function differenceOf(
   }
   if (copy.etag === undefined || head.etag === undefined || head.etag === copy.etag)
     return undefined
-  const message = `${copy.key} was written again since it was stored (its ETag is another): only verify --deep can prove it`
+  const message =
+    `${copy.key} was written again since it was stored (its ETag is ${head.etag} now): ` +
+    'only verify --deep can prove it'
   return { outcome: 'rewritten', message }
 }
 
 /** Retention or another process may have taken the copy away meanwhile: then nothing is missing. */
 async function noteMissing(catalog: Catalog, task: CopyTask, at: Date): Promise<HeadFound> {
   const message = `${task.copy.key} is gone: the server says that there is no such object`
-  const missing = { outcome: 'missing', message, head: undefined, exit: MISSING_EXIT } as const
-  try {
-    if (!(await isStill(catalog, task))) return unasked('it was deleted meanwhile', 0)
-    await catalog.markMissing(task.copy.id, message)
-  } catch (error) {
-    if (await isStill(catalog, task)) throw error
-    return unasked('it was deleted meanwhile', 0)
+  const { exit } = FAILURES.ARCHIVE_MISSING
+  const missing = { outcome: 'missing', message, head: undefined, exit } as const
+  const { id, state } = task.copy
+  if (state === 'stored') {
+    try {
+      if (!(await isStored(catalog, task))) return unasked(DELETED_MEANWHILE, 0)
+      await catalog.markMissing(id, message)
+    } catch (error) {
+      if (await isStored(catalog, task)) throw error
+      return unasked(DELETED_MEANWHILE, 0)
+    }
   }
-  await catalog.setProblems(task.copy.id, 'object', [wholeObject(task, message)], at)
+  await catalog.setProblems(id, 'object', [wholeObject(task, message)], at)
   return missing
 }
 
-async function isStill(catalog: Catalog, { archive, copy }: CopyTask): Promise<boolean> {
+export const DELETED_MEANWHILE = 'it was deleted meanwhile'
+
+/** A disk that was not mounted, a version brought back by somebody. Reconcile may have seen it first. */
+async function noteFound(catalog: Catalog, task: CopyTask): Promise<void> {
+  try {
+    await catalog.markFound(task.copy.id)
+  } catch (error) {
+    if (!(await isStored(catalog, task))) throw error
+  }
+}
+
+/** As the catalog has it now. */
+export async function isStored(catalog: Catalog, { archive, copy }: CopyTask): Promise<boolean> {
   const { copies } = await catalog.findArchive(archive.id)
   return copies.some(({ id, state }) => id === copy.id && state === 'stored')
 }

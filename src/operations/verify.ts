@@ -6,10 +6,9 @@
 import type { ArchiveWithCopies, ServerRow } from '../catalog/catalog.ts'
 import type { CopyProof } from '../catalog/proof-calls.ts'
 import type { Config } from '../domain/config.ts'
-import { SpillwayError } from '../domain/errors.ts'
+import { FAILURES, SpillwayError } from '../domain/errors.ts'
 import { exitOf } from '../domain/exit-code.ts'
 import type { Server } from '../domain/server.ts'
-import { verifyDeep } from './verify-deep.ts'
 import type { DeepResult, DeepServices } from './verify-deep.ts'
 import { headCopies } from './verify-heads.ts'
 import type { HeadFound } from './verify-heads.ts'
@@ -71,7 +70,7 @@ async function chooseArchives(
   return catalog.archives({ host: config.serverId, states: ['ready', 'gone'], source })
 }
 
-/** Copies that are stored, or were found missing before: those are told until that is settled. */
+/** Copies that are stored, or were found missing before: those may be there again. */
 function tasksOf(
   archives: readonly ArchiveWithCopies[],
   servers: readonly Server[],
@@ -108,6 +107,8 @@ async function deepOf(
       problems: problems.filter(({ copyId }) => copyId === id),
     })
   }
+  // Loads the tar reader, which `--help` and a verify by HEAD do without.
+  const { verifyDeep } = await import('./verify-deep.ts')
   // Without a budget everything is read anyway: then each copy once, from its first byte to its last.
   return verifyDeep(services, planDeep(planned, budgetBytes !== undefined), budgetBytes, signal)
 }
@@ -253,7 +254,7 @@ function consequences({ tasks, heads, deep, adopted }: Ended) {
     const before = reasons.get(key)
     reasons.set(key, { label: task.label, message, copies: (before?.copies ?? 0) + 1 })
   }
-  if (deep.findings.length > 0) exits.push(new SpillwayError('ARCHIVE_CORRUPT', '').failure.exit)
+  if (deep.findings.length > 0) exits.push(FAILURES.ARCHIVE_CORRUPT.exit)
   const warnings = [...reasons.values()].map(
     ({ label, message, copies }) =>
       `${label}: ${copies} ${copies === 1 ? 'copy' : 'copies'} not verified: ${message}`,

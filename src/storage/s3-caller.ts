@@ -30,6 +30,8 @@ export type CallInput<T> = {
   readonly optional?: OptionalHeader
   /** Of the operation that this is a part of; ends this request, too, when it is over. */
   readonly patience?: Patience
+  /** Of every try that failed, also of those that are repeated. */
+  readonly onFailure?: (failure: unknown) => void
   /** Sends one command; called again after a repair. */
   readonly run: (client: S3Client, options: CallOptions, lacks: Lacks) => Promise<T>
 }
@@ -94,6 +96,7 @@ export class S3Caller {
         return output
       } catch (error) {
         if (input.signal.aborted) throw interrupted()
+        input.onFailure?.(this.#failure(error, input.action))
         const isOld = mayBeOld && isOldConnection(error)
         if (isOld) mayBeOld = false
         // Another request may have repaired it meanwhile: then this one has simply used the old client.

@@ -88,6 +88,8 @@ const CODES: Partial<Record<FailureCode, readonly string[]>> = {
   SERVER_CLOCK: ['RequestTimeTooSkewed', 'RequestExpired', 'ExpiredRequest'],
   UPLOAD_GONE: ['NoSuchUpload'],
   ARCHIVE_MISSING: ['NoSuchKey', 'NoSuchVersion'],
+  // The object lies in a class such as GLACIER, and no thawed copy of it is there at the moment.
+  ARCHIVE_FROZEN: ['InvalidObjectState'],
   OBJECT_EXISTS: ['PreconditionFailed'],
   SERVER_REJECTED: [
     'AuthorizationHeaderMalformed',

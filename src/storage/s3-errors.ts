@@ -194,6 +194,8 @@ function answerText(
       return `${action}: the server denies it to the key ...${keyTail} (${words})`
     case 'SERVER_CLOCK':
       return `the clocks of this machine and of the server differ too much (${words})`
+    case 'ARCHIVE_FROZEN':
+      return `${action}: it lies in a cold storage class and must be thawed first (${words})`
     case 'SERVER_NOT_S3':
       return `${action}: not the answer of an S3 server (${words})`
     default:

@@ -14,6 +14,7 @@ import { failureOf, isFailure, SpillwayError } from '../domain/errors.ts'
 import type { S3Server } from '../domain/server.ts'
 import { bareEtag } from './composite-etag.ts'
 import type { NetworkLimits } from './limits.ts'
+import { LostAnswer } from './lost-answer.ts'
 import { interrupted, Patience } from './retry.ts'
 import { S3Caller } from './s3-caller.ts'
 import type { HandlerInput } from './s3-client.ts'
@@ -70,10 +71,12 @@ export class S3Storage implements Storage {
     const patience = Patience.ofOperation(this.#limits)
     await this.#checkFree(target.key, patience, signal)
     let tries = 0
-    const created = await this.#caller.call({
+    const answer = new LostAnswer()
+    const creating = this.#caller.call({
       action: `beginning ${target.key}`,
       signal,
       patience,
+      onFailure: answer.note,
       exchange: { root: 'InitiateMultipartUploadResult' },
       optional: 'storage-class',
       run: (client, options, lacks) => {
@@ -91,6 +94,7 @@ export class S3Storage implements Storage {
         )
       },
     })
+    const created = await creating.catch(answer.rethrow)
     if (!created.UploadId) throw this.#notS3(`beginning ${target.key}: no upload id in the answer`)
     const upload = { ...target, uploadId: created.UploadId }
     if (tries > 1) await this.#abortOthers(upload, signal)

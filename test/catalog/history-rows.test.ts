@@ -14,7 +14,7 @@ const block = (segment: number, firstPath: string) => ({
   versionCount: 3,
   bytes: Buffer.from(`bytes of ${firstPath}`),
 })
-const nothing = { blocks: [], replaced: [], sweptSegment: 0 }
+const nothing = { blocks: [], replaced: [], letGo: [], sweptSegment: 0 }
 
 it('shows the blocks of a recording once it is committed, and not before', async () => {
   const catalog = await open()

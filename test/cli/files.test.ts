@@ -121,6 +121,16 @@ it('history tells when a file appeared, changed and went', async () => {
   ])
 })
 
+it.each([
+  ['x\\xff.conf', 'x\ufffd.conf'],
+  ['old\\nname', 'old\nname'],
+])('history and find take %s as they print it', async (printed, path) => {
+  const ran = await spillway(['history', printed, '--json'])
+  expect(ran.json()).toMatchObject({ histories: [{ path }] })
+  const found = await spillway(['find', printed, '--json'])
+  expect(found.json()).toMatchObject({ files: [{ path }] })
+})
+
 it('history of a path that nobody has is an error, for scripts', async () => {
   const ran = await spillway(['history', 'nginx.cnf'])
   expect([ran.exit, ran.out]).toEqual([30, []])

@@ -34,9 +34,9 @@ it('tells servers, sources and what waits', async () => {
       "  1: s3-1.example.com/backups is full: 6 GB needed, 5 GB spare",
       "  2: s3-2.example.com/backups is dead: connect ECONNREFUSED\\n10.0.0.1:443",
       "",
-      "N  COPIES  VERIFIED  LEAST LATELY  READ BACK  LEAST LATELY  FULL IN",
-      "1       1         0             -        0 %             -  -",
-      "-       1         0             -        0 %             -  -",
+      "N  COPIES  VERIFIED          READ BACK  FULL",
+      "1       1  not since stored  never      -",
+      "-       1  not since stored  never      -",
       "",
       "SOURCE  LAST GOOD (UTC)       AGE     SIZE  PATH",
       "etc     2026-03-02 02:30:00  10 h  80.0 GB  /srv/etc",
@@ -47,7 +47,7 @@ it('tells servers, sources and what waits', async () => {
       "CREATED (UTC)        SOURCE  FILE                            SIZE",
       "2026-03-02 02:40:00  www     www-20260302-024000.tar.zst  6.00 GB",
       "",
-      "No forecast: it takes 7 nights and 4 archives of a source.",
+      "When the servers will be full is not known yet: it takes 7 nights, with archives on 4 of them.",
     ]
   `)
 })
@@ -101,7 +101,9 @@ it('answers before anything was archived, and makes no catalog for that', async 
   expect(ran.out).toContain('No servers are configured.')
   expect(ran.out).toContain('! No archive on a server yet: etc, www.')
   expect(ran.out).toContain('Nothing waits in the spool.')
-  expect(ran.out.at(-1)).toBe('No forecast: nothing was archived yet.')
+  expect(ran.out.at(-1)).toBe(
+    'When the servers will be full is not known yet: nothing was archived yet.',
+  )
 })
 
 it('marks a source whose last good archive is older than a night and a half', async () => {

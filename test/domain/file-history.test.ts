@@ -49,7 +49,9 @@ it('notices every changed bit', () => {
   for (let bit = 0; bit < block!.bytes.length * 8; bit += 1) {
     const damaged = Buffer.from(block!.bytes)
     damaged[bit >> 3]! ^= 1 << (bit & 7)
-    expect(() => new VersionReader(damaged)).toThrow('a block of the history of files is damaged')
+    expect(() => new VersionReader(damaged)).toThrow(
+      'the history of files in the catalog is damaged',
+    )
   }
   expect(() => new VersionReader(Buffer.alloc(0))).toThrow('is damaged')
 })

@@ -1,7 +1,7 @@
 // Forecasts that a person can check with a pencil.
 
 import { describe, expect, it } from 'vitest'
-import { forecast, forecastWarnings } from '../../src/domain/forecast.ts'
+import { forecast, forecastNews } from '../../src/domain/forecast.ts'
 import type { ForecastArchive, ForecastInput } from '../../src/domain/forecast.ts'
 import type { KeepPolicy } from '../../src/domain/keep-policy.ts'
 
@@ -98,6 +98,33 @@ describe('the rhythm', () => {
   })
 })
 
+describe('an unsteady rhythm', () => {
+  it('of every hour is known after a week, like any other', () => {
+    const archives = nights(24 * 8, () => 10, 1 / 24)
+    // 24 a night, and 2.5 nights of them fit.
+    expect(forecast(input({ archives, spare: [600] })).fullInNights).toBe(3)
+  })
+
+  it('is not made by an afternoon of trying things out', () => {
+    const tries = nights(30, (night) => night, 0.001).map((archive) => ({
+      ...archive,
+      startedAt: new Date(archive.startedAt.getTime() - 9 * 86_400_000),
+    }))
+    const archives = [...tries, ...nights(9, () => 10)]
+    const found = forecast(input({ archives, spare: [45] }))
+    expect(found.sources[0]).toMatchObject({ growthBytesPerNight: 0, nextBytes: 10 })
+    expect(found.fullInNights).toBe(5)
+  })
+
+  it('of a source that is tried out today counts once a night, beside another that is known', () => {
+    const given = input({ archives: nights(10, () => 10), spare: [60] })
+    const fresh = nights(30, () => 20, 0.001).map((each) => ({ ...each, source: 'new' }))
+    const sources = [...given.sources, { name: 'new', keep: KEEP_ALL }]
+    const found = forecast({ ...given, archives: [...given.archives, ...fresh], sources })
+    expect(found.fullInNights).toBe(3)
+  })
+})
+
 describe('no forecast', () => {
   it('from fewer than seven nights', () => {
     const six = forecast(input({ archives: nights(6, (night) => 10 + night), spare: [20] }))
@@ -143,16 +170,42 @@ it('warns fourteen nights before, not fifteen; of all servers first', () => {
     { identity: 's2', label: 'second' },
   ]
   const warned = (spare: number[]) =>
-    forecastWarnings(forecast(input({ archives: nights(10, () => 10), spare })), names)
+    forecastNews(forecast(input({ archives: nights(10, () => 10), spare })), names)
 
-  expect(warned([139])).toEqual([
-    'all servers together will be full in 14 nights (2026-03-24): add one, raise a limit, or keep less',
+  expect(warned([139])).toEqual({
+    warnings: [
+      'all servers together will be full in 14 nights (2026-03-24): add one, raise a limit, or keep less',
+    ],
+    notices: [],
+  })
+  const nothing = { warnings: [], notices: [] }
+  expect(warned([140])).toEqual(nothing)
+  expect(warned([0]).warnings[0]).toContain('in the coming night')
+  expect(warned([20, 10_000])).toEqual({
+    warnings: [],
+    notices: [
+      'first will be full in 3 nights (2026-03-13); archives will go to the servers behind it',
+    ],
+  })
+  // It has been full for a year.
+  expect(warned([0, 10_000])).toEqual(nothing)
+})
+
+it('says of two copies that fewer than two servers will have room', () => {
+  const given = input({ archives: nights(10, () => 10), spare: [25, 10_000], copies: 2 })
+  expect(forecastNews(forecast(given), []).warnings).toEqual([
+    'fewer than 2 servers will have room in 3 nights (2026-03-13): add one, raise a limit, or keep less',
   ])
-  expect(warned([140])).toEqual([])
-  expect(warned([0])[0]).toContain('in the coming night')
-  expect(warned([20, 10_000])).toEqual([
-    'first will be full in 3 nights (2026-03-13); archives will go to the servers behind it',
-  ])
+})
+
+it('lets go first what waits in the spool, to servers that do not have it', () => {
+  const past = nights(10, () => 10)
+  const waiting = past.slice(-3).map((each) => ({ ...each, servers: ['s2'], waitsFor: 1 }))
+  const archives = [...past.slice(0, -3), ...waiting]
+  const found = forecast(input({ archives, spare: [45, 500], copies: 2 }))
+  // Three take 30 on the first server: one night's archive is left for.
+  expect(found.servers.get('s1')?.fullInNights).toBe(2)
+  expect(found.fullInNights).toBe(2)
 })
 
 /** Every `step` nights, the last one in the night before NOW. */
@@ -165,6 +218,7 @@ function nights(count: number, sizeOf: (night: number) => number, step = 1): For
     sizeBytes: sizeOf(night),
     servers: ['s1'],
     isPinned: false,
+    waitsFor: 0,
   }))
 }
 

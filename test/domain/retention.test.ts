@@ -120,6 +120,28 @@ describe('what no rule may take away', () => {
     })
   })
 
+  it('a damaged archive takes no place from a good one, and goes when its own turn comes', () => {
+    const archives = nights('2026-03-01', 8).map((each) => ({
+      ...each,
+      isDamaged: ['2026-03-08', '2026-03-03'].includes(each.id.slice(0, 10)),
+    }))
+    const plan = planRetention({ archives, policy: { ...NOTHING, last: 3 } })
+
+    expect(kept(plan)).toEqual({
+      // Damaged, and one of the last three: most of it may come back.
+      '2026-03-08': 'last 1 of 3, though damaged',
+      '2026-03-07': 'last 1 of 3, the last good archive',
+      '2026-03-06': 'last 2 of 3',
+      '2026-03-05': 'last 3 of 3',
+    })
+  })
+
+  it('where all are damaged they go in their turn, as if they were whole', () => {
+    const archives = nights('2026-03-01', 4).map((each) => ({ ...each, isDamaged: true }))
+    const plan = planRetention({ archives, policy: { ...NOTHING, last: 2 } })
+    expect(Object.keys(kept(plan))).toEqual(['2026-03-04', '2026-03-03'])
+  })
+
   it('a pinned archive stays, and takes no place from another one', () => {
     const archives = nights('2026-01-01', 3).map((each, at) => ({ ...each, isPinned: at === 2 }))
     expect(kept(planRetention({ archives, policy }))).toEqual({

@@ -122,6 +122,46 @@ describe('within the limit', () => {
   }, 30_000)
 })
 
+describe('copies of the catalog give way to archives', () => {
+  it('an archive takes the room of all of them, on the server that comes first', async () => {
+    for (let night = 0; night < 3; night += 1) await world.run()
+    const [row] = await world.withCatalog((catalog) => catalog.servers())
+    const archiveBytes = row!.usedBytes / 3
+    // Room for what lies there, and for an archive of 20 kB only without copies of the catalog.
+    const limitBytes = row!.usedBytes + row!.catalogBytes + 20_000 - 16_000
+    expect(row!.catalogBytes).toBeGreaterThan(16_000)
+    await limitTo(1, limitBytes)
+    await world.noise('two', 20_000 - archiveBytes)
+    const notes: string[] = []
+    const { archives, exit } = await world.run({
+      onEvent: (event) => notes.push(...noteOf(event)),
+    })
+
+    expect([exit, archives[0]?.server?.number]).toEqual([0, 1])
+    expect(archives[0]?.attempts.map(({ server, outcome }) => [server, outcome])).toEqual([
+      [1, 'stored'],
+    ])
+    expect(notes.join()).toMatch(/copies of the catalog are deleted there: an archive needs/)
+    expect(world.models[0]!.highWaterBytes).toBeLessThanOrEqual(limitBytes)
+    expect(await world.audit()).toEqual([])
+  }, 30_000)
+
+  it('but not to one that would not fit even so', async () => {
+    for (let night = 0; night < 3; night += 1) await world.run()
+    const [row] = await world.withCatalog((catalog) => catalog.servers())
+    await limitTo(1, row!.usedBytes + row!.catalogBytes + 1_000)
+    const before = snapshotsOn(0).map(({ key }) => key)
+    await world.noise('two', 60_000)
+
+    const { archives } = await world.run()
+
+    expect(archives[0]?.server?.number).toBe(2)
+    // Tonight's took the place of the oldest.
+    expect(snapshotsOn(0).map(({ key }) => key)).toEqual(expect.arrayContaining(before.slice(-2)))
+    expect(await world.audit()).toEqual([])
+  }, 30_000)
+})
+
 describe('when a server fails', () => {
   it('one that is down costs a note; its row is gone or settled by the next run', async () => {
     const proxy = await startFaultProxy({ target: world.models[1]!.endpoint })

@@ -146,7 +146,39 @@ it('an archive whose Complete succeeded and whose answer was lost is one object,
 
   proxy.assertFired()
   expect(attemptsOf(report)).toMatchObject([{ server: 1, outcome: 'stored' }])
-  expect(world.models.map((model) => model.objects().length)).toEqual([1, 0])
+  const archives = world.models.map((model) =>
+    model.objects().filter(({ key }) => key.startsWith('host/')),
+  )
+  expect(archives.map(({ length }) => length)).toEqual([1, 0])
+  expect(await world.audit()).toEqual([])
+})
+
+it('a Create whose answer was lost, and which was refused when it was repeated, leaves nothing open', async () => {
+  proxy.add({ operation: 'Create', times: 1, fault: { kind: 'drop-answer' } })
+  proxy.add({ operation: 'Create', fault: { kind: 'answer', status: 403, code: 'AccessDenied' } })
+
+  const report = await world.run()
+
+  proxy.assertFired()
+  expect(attemptsOf(report)).toMatchObject([
+    { server: 1, outcome: 'misconfigured' },
+    { server: 2, outcome: 'stored' },
+  ])
+  expect(world.models[0]!.uploads()).toEqual([])
+  expect(await world.audit()).toEqual([])
+})
+
+it('what such a Create left is swept by the next run, where the server did not answer then', async () => {
+  proxy.add({ operation: 'Create', times: 1, fault: { kind: 'drop-answer' } })
+  proxy.add({ operation: 'Create', fault: { kind: 'answer', status: 403, code: 'AccessDenied' } })
+  proxy.add({ operation: 'ListUploads', times: 99, fault: { kind: 'answer', status: 503 } })
+  await world.run()
+  proxy.assertFired()
+  expect(world.models[0]!.uploads()).toHaveLength(1)
+
+  proxy.clear()
+  expect((await world.run()).exit).toBe(0)
+  expect(world.models[0]!.uploads()).toEqual([])
   expect(await world.audit()).toEqual([])
 })
 

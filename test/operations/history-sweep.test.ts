@@ -11,7 +11,15 @@ import { afterEach, beforeEach, expect, it, onTestFinished } from 'vitest'
 import { findFiles } from '../../src/operations/find.ts'
 import { recordMembers } from '../../src/operations/history-recorder.ts'
 import { configOf, openStory, s3Server } from '../support/catalog-story.ts'
-import { deleteArchive, fileState, inBlocks, membersOf, night } from '../support/file-nights.ts'
+import {
+  deleteArchive,
+  fileState,
+  inBlocks,
+  membersOf,
+  night,
+  recordTree,
+} from '../support/file-nights.ts'
+import type { ArchiveRow } from '../../src/catalog/catalog.ts'
 import type { Story } from '../support/catalog-story.ts'
 import type { FileState } from '../../src/domain/file-history.ts'
 
@@ -67,6 +75,39 @@ it('drops versions that only deleted archives had, a segment each night', async 
 
   expect(await count()).toBe(6_000)
   expect(await versionsOf('d0003/f07')).toBe(1)
+})
+
+it('stays small while archives come and go', async () => {
+  const tree = treeOf(4_000)
+  const paths = [...tree.keys()]
+  const kept: ArchiveRow[] = []
+  for (let day = 1; day <= 60; day += 1) {
+    for (let file = 0; file < 1_000; file += 1)
+      tree.set(paths[(day * 1_000 + file) % 4_000]!, fileState({ sizeBytes: day }))
+    kept.push(await night(story, near, dayOf(day), tree))
+    if (kept.length > 10) await deleteArchive(story, kept.shift()!)
+  }
+
+  // What is current, what ten archives had besides (9 000), some of no use; and not 60 times 1 000.
+  const count = (await blocks()).reduce((sum, block) => sum + block.versionCount, 0)
+  expect(count).toBeLessThan(22_000)
+})
+
+it('does not answer for an archive that turns up again after it was let go, but records it anew', async () => {
+  const tree = treeOf(6_000)
+  const lost = await night(story, near, dayOf(1), touched(tree, 1))
+  await deleteArchive(story, lost)
+  for (const day of [2, 3, 4]) await night(story, near, dayOf(day), touched(tree, day))
+  expect(await versionsOf('d0003/f07')).toBe(3)
+
+  // Deleted on the word of a server that lied: a rebuild finds the object, and adopts it.
+  await adopt(lost)
+
+  expect(await story.catalog.archivesWithoutHistory()).toMatchObject([{ id: lost.id }])
+  expect(await versionsOf('d0003/f07')).toBe(3)
+  await recordTree(story, lost, touched(tree, 1))
+  expect(await story.catalog.archivesWithoutHistory()).toEqual([])
+  expect(await versionsOf('d0003/f07')).toBe(4)
 })
 
 it('keeps one history per host and source', async () => {
@@ -139,6 +180,19 @@ it('stops when it is interrupted, and the next one begins anew', async () => {
   )
   expect(await blocks()).toMatchObject([{ versionCount: 5 }])
 })
+
+async function adopt({ id }: ArchiveRow): Promise<void> {
+  const { copies, ...row } = await story.catalog.findArchive(id)
+  const { key, token, sizeBytes } = copies[0]!
+  const { memberCount = 0, sourceBytes = 0, sha256 = '', endedAt = new Date() } = row
+  await story.catalog.adoptCopy(
+    { ...row, sizeBytes: row.sizeBytes ?? 0, memberCount, sourceBytes, sha256, endedAt },
+    {
+      ...{ identity: near.identity, key, token, sizeBytes },
+      ...{ etag: undefined, versionId: undefined, storedAt: new Date() },
+    },
+  )
+}
 
 function dayOf(day: number): string {
   return new Date(Date.UTC(2026, 0, day, 2, 30)).toISOString()

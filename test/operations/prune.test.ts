@@ -45,6 +45,16 @@ async function pruned(): Promise<ReportedRetention & { hasWarnings: boolean; pla
   }
 }
 
+const DAMAGED_FRAME = {
+  place: 'frame',
+  frame: 0,
+  fromByte: 0,
+  toByte: 100,
+  what: 'its bytes do not have the SHA-256 that the index says',
+  memberCount: 1,
+  members: ['file'],
+} as const
+
 async function states(): Promise<string[]> {
   const archives = await world.withCatalog((catalog) => catalog.archives({ source: 'docs' }))
   return archives.flatMap(({ copies }) => copies.map(({ state }) => state)).sort()
@@ -258,6 +268,26 @@ describe('what is never deleted', () => {
     expect([held.deleted, held.hasWarnings]).toEqual([[], true])
     expect(held.held[0]!.reason).toContain('could not be proved today')
     expect(archivesOn(0)).toHaveLength(3)
+  })
+
+  it('the newest sound archive, when the ones after it are known to be damaged', async () => {
+    await make([{}, {}], { KEEP_LAST: '1' })
+    const ids = await addNights(world, lastNights(4, { servers: [1, 2] }))
+    const damage = (id: string, copies: number) =>
+      world.withCatalog(async (catalog) => {
+        const archive = await catalog.findArchive(id)
+        for (const copy of archive.copies.slice(0, copies))
+          await catalog.addFrameProblems(copy.id, [DAMAGED_FRAME], new Date())
+      })
+    await damage(ids[3]!, 2)
+    // One sound copy is enough.
+    await damage(ids[2]!, 1)
+
+    const { deleted, plan } = await pruned()
+
+    expect(deleted.map(({ id }) => id)).toEqual([ids[0], ids[1]])
+    expect(plan.lastGood.get('docs')).toMatchObject({ id: ids[2], copies: [{ state: 'stored' }] })
+    expect(plan.archives[0]?.reasons).toEqual(['last 1 of 1, though damaged'])
   })
 
   it('anything while the newest archive holds less than half of what was usual', async () => {

@@ -5,7 +5,7 @@ import { spawn } from 'node:child_process'
 import { existsSync, rmSync } from 'node:fs'
 import { join } from 'node:path'
 import { afterEach, beforeEach, expect, it } from 'vitest'
-import { makeArchives } from './many-archives.ts'
+import { makeArchives } from '../support/many-archives.ts'
 import { startFaultProxy } from '../support/fault-proxy.ts'
 import { World } from '../support/world.ts'
 

@@ -5,7 +5,7 @@ import { mkdir, rename, writeFile } from 'node:fs/promises'
 import { join } from 'node:path'
 import { afterEach, beforeEach, describe, expect, it } from 'vitest'
 import { openServices } from '../../src/compose.ts'
-import { makeArchives } from './many-archives.ts'
+import { makeArchives } from '../support/many-archives.ts'
 import { rebuild } from '../../src/operations/rebuild.ts'
 import { startFaultProxy } from '../support/fault-proxy.ts'
 import { startRebuild } from '../../src/operations/rebuild-snapshot.ts'
@@ -81,6 +81,19 @@ describe('from a copy of the catalog', () => {
     expect(await world.audit()).toEqual([])
     expect(await world.run()).toMatchObject({ exit: 0 })
   })
+
+  it('after more nights than copies are kept: what was trimmed since is no cause for alarm', async () => {
+    for (let night = 0; night < 9; night += 1) await world.run()
+    expect(snapshots()).toHaveLength(7)
+    const all = await rows()
+    loseCatalog()
+
+    const rebuilt = await rebuilding()
+
+    expect([rebuilt.exit, rebuilt.problems]).toEqual([0, []])
+    expect(await rows()).toEqual(all)
+    expect(await world.audit()).toEqual([])
+  }, 60_000)
 
   it('only what is newer is read', async () => {
     await world.run()

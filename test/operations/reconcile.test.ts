@@ -250,6 +250,24 @@ describe('open uploads', () => {
     expect(world.models[0]!.uploads()).toHaveLength(2)
   })
 
+  it('that a failed row names by its key alone are aborted: Create was begun, and its answer lost', async () => {
+    const key = await storedKey()
+    const storage = await openStorage()
+    const open = await storage.begin({ key: `${key}-lost`, token: 'lost' }, never)
+    storage.close()
+    await runSql(
+      catalogPath(),
+      `insert into s3_archives (archive_id, server_id, state, key, token)
+       select archive_id, server_id, 'failed', '${open.key}', 'lost' from s3_archives limit 1`,
+    )
+
+    const { exit, plan } = await reconciled()
+
+    expect([exit, findingsOf(plan)]).toMatchObject([0, [{ what: 'open upload', step: 'abort' }]])
+    expect(world.models[0]!.uploads()).toEqual([])
+    expect(findingsOf((await reconciled()).plan)).toEqual([])
+  })
+
   it('that a failed row names are aborted', async () => {
     const key = await storedKey()
     const storage = await openStorage()

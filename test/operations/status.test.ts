@@ -90,7 +90,13 @@ it('counts an archive as good only when a server has it', async () => {
 
   const { sources, waiting } = await status(story)
 
-  const fine = { lastWarnings: 0, failedAt: null, failedReason: null, growthBytesPerNight: null }
+  const fine = {
+    lastWarnings: 0,
+    failedAt: null,
+    failedReason: null,
+    growthBytesPerNight: null,
+    nextBytes: GB,
+  }
   expect(sources).toEqual([
     {
       name: 'etc',
@@ -190,10 +196,22 @@ it('says when the servers will be full, from the archives that were stored', asy
   const { servers, sources, forecast } = await statusOf({ config, catalog, now })
 
   // 20 of 100 are left on the first, 100 on the second: two nights, then ten.
+  expect(sources[0]?.nextBytes).toBe(10 * GB)
   expect(servers.map(({ fullInNights }) => fullInNights)).toEqual([3, 13])
   expect(sources[0]?.growthBytesPerNight).toBe(0)
   expect(forecast).toMatchObject({ fullInNights: 13, fullOn: '2026-03-21', reason: null })
   expect(forecast.warnings).toHaveLength(1)
+})
+
+it('counts archives that lack copies, unless the next run sends them anyway', async () => {
+  const story = await begin()
+  await story.store('etc', '2026-03-01T02:30:00Z', [near, far])
+  await story.store('etc', '2026-03-02T02:30:00Z', [near])
+  await story.store('www', '2026-03-02T02:40:00Z', [near], { isKept: true })
+
+  const { copies, lackingCopies, waiting } = await status(story, { copies: 2 })
+  expect([copies, lackingCopies, waiting.length]).toEqual([2, 1, 1])
+  expect((await status(story)).lackingCopies).toBe(0)
 })
 
 async function begin(): Promise<Story> {

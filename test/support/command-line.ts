@@ -22,6 +22,8 @@ export type CommandLineOptions = {
   readonly now?: Date
   readonly signal?: AbortSignal
   readonly close?: () => Promise<void>
+  /** Where the bytes of `cat` go, instead of into `out`. */
+  readonly write?: (bytes: Uint8Array) => Promise<void>
 }
 
 export async function commandLine<Services extends object>(
@@ -52,7 +54,7 @@ export async function commandLine<Services extends object>(
     },
     print: (line) => void out.push(...line.split('\n')),
     printError: (line) => void err.push(...line.split('\n')),
-    write: async (bytes) => void out.push(Buffer.from(bytes).toString()),
+    write: options.write ?? (async (bytes) => void out.push(Buffer.from(bytes).toString())),
     showLive: () => {},
     out: screen,
     err: screen,

@@ -38,6 +38,12 @@ export type Fault =
   | { readonly kind: 'drop-answer'; readonly how?: 'reset' | 'close' | 'hang' }
   /** The answer's body breaks off. */
   | { readonly kind: 'cut-answer'; readonly afterBytes: number }
+  /** The answer's body comes to a halt; shorter answers pass. `reached` is told when it did. */
+  | {
+      readonly kind: 'hang-answer'
+      readonly afterBytes: number
+      readonly reached: () => void
+    }
   /** One byte of the request's, or of the answer's, body arrives changed. */
   | { readonly kind: 'flip' | 'flip-answer'; readonly position?: number }
   /** Nothing is passed on before this resolves; also a delay. */
@@ -189,6 +195,8 @@ async function apply(exchange: Exchange, fault: Fault | undefined): Promise<void
       return forward(exchange, { onAnswer: () => drop(request.socket, fault.how ?? 'reset') })
     case 'cut-answer':
       return forward(exchange, { cutAnswerAfter: fault.afterBytes })
+    case 'hang-answer':
+      return forward(exchange, { hang: fault })
     case 'flip':
       return forward(exchange, { flipAt: fault.position ?? 0 })
     case 'flip-answer':
@@ -247,6 +255,7 @@ type Changes = {
   readonly flipAnswerAt?: number
   readonly onAnswer?: () => void
   readonly cutAnswerAfter?: number
+  readonly hang?: { readonly afterBytes: number; readonly reached: () => void }
 }
 
 function forward({ request, response, target, agent }: Exchange, changes: Changes): void {
@@ -261,10 +270,17 @@ function forward({ request, response, target, agent }: Exchange, changes: Change
     }
     response.writeHead(from.statusCode ?? 502, from.headers)
     let bytes = 0
+    let isHalted = false
     from.on('data', (chunk: Buffer) => {
       flip(chunk, (changes.flipAnswerAt ?? -1) - bytes)
       bytes += chunk.length
-      const { cutAnswerAfter = Infinity } = changes
+      const { cutAnswerAfter = Infinity, hang } = changes
+      if (hang !== undefined && bytes > hang.afterBytes) {
+        from.pause()
+        isHalted = true
+        hang.reached()
+        return
+      }
       if (bytes <= cutAnswerAfter) {
         if (!response.write(chunk)) from.pause()
         return
@@ -273,7 +289,9 @@ function forward({ request, response, target, agent }: Exchange, changes: Change
         request.socket.destroy(),
       )
     })
-    response.on('drain', () => from.resume())
+    response.on('drain', () => {
+      if (!isHalted) from.resume()
+    })
     from.on('end', () => response.end()).on('error', () => response.destroy())
     response.once('close', () => from.destroy())
   })

@@ -4,12 +4,18 @@ import { COMMAND_TITLES } from '../command-titles.ts'
 import { catalogOf } from './restore.ts'
 import { catMember } from '../../operations/cat.ts'
 import { defineCommand } from '../command.ts'
+import { FAILURES, isFailure } from '../../domain/errors.ts'
 import { oneLine } from '../text.ts'
 import type { Io } from '../command.ts'
 import type { Services } from '../services.ts'
+import type { SpillwayError } from '../../domain/errors.ts'
+import type { Warning } from '../../domain/archive.ts'
 
 /** Only what this command needs: the real services have more. */
-export type CatCommandServices = Pick<Services, 'config' | 'catalogIfPresent' | 'openStorage'>
+export type CatCommandServices = Pick<
+  Services,
+  'config' | 'catalogIfPresent' | 'openStorage' | 'archiveUses'
+>
 
 const EXIT_WITH_WARNINGS = 3
 
@@ -26,15 +32,25 @@ export const catCommand = defineCommand({
   ],
 
   async run(_flags, [archive = '', path = ''], io: Io<CatCommandServices>) {
-    const { config, catalogIfPresent, openStorage } = await io.services()
-    const catalog = await catalogOf({ config, catalogIfPresent })
-    const { warnings } = await catMember(
-      { config, catalog, openStorage },
-      { archive, path, write: (bytes) => io.write(bytes) },
-      io.signal,
-    )
+    const { catalogIfPresent, ...services } = await io.services()
+    const catalog = await catalogOf({ config: services.config, catalogIfPresent })
+    let warnings: readonly Warning[]
+    try {
+      const input = { archive, path, write: (bytes: Buffer) => io.write(bytes) }
+      ;({ warnings } = await catMember({ ...services, catalog }, input, io.signal))
+    } catch (error) {
+      // The reader has seen enough (`| head`): like every other program, without a word.
+      if (isBrokenPipe(error)) return FAILURES.INTERRUPTED.exit
+      throw error
+    }
     for (const warning of warnings)
       io.printError(`warning: ${oneLine(warning.path)}: ${oneLine(warning.reason)}`)
     return warnings.length > 0 ? EXIT_WITH_WARNINGS : 0
   },
 })
+
+function isBrokenPipe(error: unknown): boolean {
+  if (!isFailure(error, 'INTERRUPTED')) return false
+  const { cause } = error as SpillwayError
+  return cause instanceof Error && 'code' in cause && cause.code === 'EPIPE'
+}

@@ -84,7 +84,7 @@ function printFiles(io: Io<FileServices>, files: readonly FoundFile[]): void {
       ...(hasHosts ? [file.host] : []),
       ...(isWide ? [file.source] : []),
       timeText(file.modifiedAt),
-      formatBytes(file.sizeBytes),
+      file.kind === 'file' ? formatBytes(file.sizeBytes) : file.kind,
       ...(isWide ? [String(file.versions)] : []),
       archiveCell(file),
       pathText(file),

@@ -96,9 +96,13 @@ function tableOf(archives: readonly ListedArchive[], layout: Layout): Table {
 
 function rowOf(archive: ListedArchive, layout: Layout): readonly Cell[] {
   const style = STYLES[archive.state]
-  const { pinned, warningCount } = archive
+  const { pinned, warningCount, problems } = archive
   // A good archive that lacks something must not look like one that lacks nothing.
-  const marks = [pinned ? 'pinned' : '', warningCount > 0 ? plural(warningCount, 'warning') : '']
+  const marks = [
+    pinned ? 'pinned' : '',
+    warningCount > 0 ? plural(warningCount, 'warning') : '',
+    problems > 0 ? `${plural(problems, 'problem')} (see status)` : '',
+  ]
   const state = [archive.state, ...marks.filter((mark) => mark !== '')].join(', ')
   const fileCount = archive.fileCount === null ? '-' : String(archive.fileCount)
   return [

@@ -14,13 +14,13 @@ import type { Catalog } from '../../catalog/catalog.ts'
 import type { FatedMember } from '../../operations/restore-destination.ts'
 import type { Io } from '../command.ts'
 import type { OverwriteRule } from '../../pack/extract-overwrite.ts'
-import type { Restored, RestoreProgress } from '../../operations/restore.ts'
+import type { LookServices, Restored, RestoreProgress } from '../../operations/restore.ts'
 import type { Services } from '../services.ts'
 
 /** Only what this command needs: the real services have more. */
 export type RestoreCommandServices = Pick<
   Services,
-  'config' | 'catalogIfPresent' | 'openStorage' | 'unpacker'
+  'config' | 'catalogIfPresent' | 'openStorage' | 'archiveUses' | 'unpacker'
 >
 
 const EXIT_WITH_WARNINGS = 3
@@ -68,17 +68,17 @@ export const restoreCommand = defineCommand({
     const overwrite = overwriteOf(flags.overwrite)
     // What cannot be a path is told before anything is opened.
     for (const path of paths) parsePathPattern(path)
-    const { config, catalogIfPresent, openStorage, unpacker } = await io.services()
-    const catalog = await catalogOf({ config, catalogIfPresent })
+    const { catalogIfPresent, unpacker, ...services } = await io.services()
+    const catalog = await catalogOf({ config: services.config, catalogIfPresent })
     const { to, strip = 0 } = flags
     if (flags['dry-run']) {
       const asked = { archive, paths, to, strip, overwrite, isJson: flags.json }
-      return planOnly(io, { config, catalog, openStorage }, asked)
+      return planOnly(io, { ...services, catalog }, asked)
     }
     const live = openLive(io)
     try {
       const restored = await restoreArchive(
-        { config, catalog, openStorage, unpacker: await unpacker() },
+        { ...services, catalog, unpacker: await unpacker() },
         { archive, paths, to, strip, overwrite, onProgress: live.show },
         io.signal,
       )
@@ -129,7 +129,7 @@ type Asked = {
 
 async function planOnly(
   io: Io<unknown>,
-  services: Pick<Services, 'config' | 'openStorage'> & { readonly catalog: Catalog },
+  services: LookServices,
   { archive, isJson, ...asked }: Asked,
 ): Promise<number> {
   const members: FatedMember[] = []

@@ -10,9 +10,9 @@ import { eachAtOnce } from '../../src/operations/reconcile-at-once.ts'
 import { SpoolContent } from '../../src/operations/spool-content.ts'
 import { uploadCopy } from '../../src/operations/upload-copy.ts'
 import { walkToTar, writeArchive } from '../pack/in-process.ts'
-import { QUICK } from '../support/world.ts'
+import { QUICK } from './world.ts'
 import type { Walked } from '../pack/in-process.ts'
-import type { World } from '../support/world.ts'
+import type { World } from './world.ts'
 import type { RunServices } from '../../src/operations/run.ts'
 
 const never = new AbortController().signal

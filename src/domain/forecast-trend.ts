@@ -1,0 +1,135 @@
+// How a source goes on, as far as its archives tell: how often, how large, and how it grows.
+//
+// What counts is the day (UTC): the median of its archives' sizes, and how many they were. A source goes on
+// with the median of both and of the gaps between such days, and grows as it grew: Theil and Sen's slope,
+// the median of the slopes between all pairs of the last 90 days. One night with a film in it, or an
+// afternoon of trying things out, moves nothing. A source that shrinks is taken to stay as it is: nobody
+// plans on that.
+
+import type { KeepPolicy } from './keep-policy.ts'
+
+export type PastArchive = {
+  readonly source: string
+  readonly startedAt: Date
+  readonly sizeBytes: number
+}
+
+export type SourceForecast = {
+  readonly name: string
+  /** By which an archive is larger than that of the night before; null: too little history. */
+  readonly growthBytesPerNight: number | null
+  /** What the next archive is expected to take; null: there never was one. */
+  readonly nextBytes: number | null
+}
+
+export type Trend = SourceForecast & {
+  readonly keep: KeepPolicy
+  readonly gapMs: number
+  /** When the next archive comes; undefined: nothing is known of this source. */
+  readonly nextMs: number | undefined
+  readonly sizeAt: (ms: number) => number
+}
+
+const DAY_MS = 86_400_000
+
+// A week has a rhythm of its own: within less, the difference between a Friday and a Sunday would pass
+// for growth. And of a weekly source fewer than four archives are no trend but an accident.
+export const HISTORY_NIGHTS_MIN = 7
+export const HISTORY_DAYS_MIN = 4
+
+// A season: what grew last year says little about next week. It also bounds the pairs, to some 4 000.
+const HISTORY_DAYS_MAX = 90
+
+/** A day with archives of one source. */
+type Day = {
+  /** Since 1970. */
+  readonly number: number
+  /** When the last of them was begun. */
+  readonly ms: number
+  /** The middle one of them. */
+  readonly sizeBytes: number
+  readonly archives: number
+}
+
+function daysOf(archives: readonly PastArchive[]): readonly Day[] {
+  const byDay = new Map<number, PastArchive[]>()
+  for (const archive of archives) {
+    const number = Math.floor(archive.startedAt.getTime() / DAY_MS)
+    const others = byDay.get(number)
+    if (others === undefined) byDay.set(number, [archive])
+    else others.push(archive)
+  }
+  return [...byDay]
+    .toSorted(([a], [b]) => a - b)
+    .slice(-HISTORY_DAYS_MAX)
+    .map(([number, those]) => ({
+      number,
+      ms: those.reduce((last, { startedAt }) => Math.max(last, startedAt.getTime()), 0),
+      sizeBytes: median(those.map(({ sizeBytes }) => sizeBytes)) ?? 0,
+      archives: those.length,
+    }))
+}
+
+export function trendOf(
+  { name, keep }: { readonly name: string; readonly keep: KeepPolicy },
+  archives: readonly PastArchive[],
+  now: Date,
+): Trend {
+  const days = daysOf(
+    archives.filter(({ source, startedAt }) => source === name && startedAt <= now),
+  )
+  const [first, last] = [days[0], days.at(-1)]
+  if (first === undefined || last === undefined) {
+    const unknown = { growthBytesPerNight: null, nextBytes: null, nextMs: undefined }
+    return { name, keep, ...unknown, gapMs: DAY_MS, sizeAt: () => 0 }
+  }
+  const isEnough =
+    last.number - first.number >= HISTORY_NIGHTS_MIN - 1 && days.length >= HISTORY_DAYS_MIN
+  const gapMs = isEnough ? rhythmOf(days) : DAY_MS
+  const nextMs = last.ms + (Math.floor((now.getTime() - last.ms) / gapMs) + 1) * gapMs
+  if (!isEnough) {
+    const nextBytes = last.sizeBytes
+    const sizeAt = () => nextBytes
+    return { name, keep, growthBytesPerNight: null, nextBytes, gapMs, nextMs, sizeAt }
+  }
+  const perMs = slopeOf(days)
+  const rising = Math.max(0, perMs)
+  const level = median(days.map(({ ms, sizeBytes }) => sizeBytes - rising * (ms - last.ms))) ?? 0
+  const sizeAt = (ms: number) => Math.max(0, level + rising * (ms - last.ms))
+  return {
+    name,
+    keep,
+    growthBytesPerNight: perMs * DAY_MS,
+    nextBytes: sizeAt(nextMs),
+    gapMs,
+    nextMs,
+    sizeAt,
+  }
+}
+
+/** From one archive to the next. */
+function rhythmOf(days: readonly Day[]): number {
+  const gaps = days.slice(1).map(({ number }, index) => number - days[index]!.number)
+  const perDay = median(days.map(({ archives }) => archives)) ?? 1
+  return Math.max(MINUTE_MS, ((median(gaps) ?? 1) * DAY_MS) / perDay)
+}
+
+// Archives of one minute would be a loop of a script, and hours of playing.
+const MINUTE_MS = 60_000
+
+function slopeOf(points: readonly { readonly ms: number; readonly sizeBytes: number }[]): number {
+  const slopes: number[] = []
+  for (const [index, a] of points.entries()) {
+    for (const b of points.slice(index + 1))
+      if (b.ms > a.ms) slopes.push((b.sizeBytes - a.sizeBytes) / (b.ms - a.ms))
+  }
+  return median(slopes) ?? 0
+}
+
+function median(values: readonly number[]): number | undefined {
+  const sorted = values.toSorted((a, b) => a - b)
+  const middle = sorted.length / 2
+  if (sorted.length === 0) return undefined
+  if (sorted.length % 2 === 1) return sorted[Math.floor(middle)]
+  return (sorted[middle - 1]! + sorted[middle]!) / 2
+}

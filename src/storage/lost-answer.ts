@@ -1,0 +1,28 @@
+// Remembers, over the tries of one request, that an answer may have been lost: then the server may have
+// done what it refused when it was asked again, and the failure says so to whoever cleans up.
+
+import { isFailure, SpillwayError } from '../domain/errors.ts'
+
+export class LostAnswer {
+  #mayBeDone = false
+
+  /** Each try that failed. */
+  readonly note = (failure: unknown): void => {
+    // Busy, too: a gateway in front gives up on a server that goes on.
+    this.#mayBeDone ||= isFailure(
+      failure,
+      ...(['SERVER_CLOSED', 'SERVER_SILENT', 'SERVER_BUSY', 'SERVER_DAMAGED_DATA'] as const),
+    )
+  }
+
+  /** Throws the last failure on, with the fact `mayBeDone` where it is not the whole truth. */
+  readonly rethrow = (error: unknown): never => {
+    if (!this.#mayBeDone || !(error instanceof SpillwayError)) throw error
+    const { code, facts, hint, message } = error
+    throw new SpillwayError(code, message, {
+      cause: error,
+      facts: { ...facts, mayBeDone: true },
+      ...(hint === undefined ? {} : { hint }),
+    })
+  }
+}

@@ -1,0 +1,62 @@
+// What `run --dry-run` foretells about copies is what the run then does.
+
+import { afterEach, expect, it } from 'vitest'
+import { openServices } from '../../src/compose.ts'
+import { planRun } from '../../src/operations/plan-run.ts'
+import type { RunPlan } from '../../src/operations/plan-run.ts'
+import { addNights, lastNights } from '../support/past-nights.ts'
+import { QUICK, World } from '../support/world.ts'
+
+const worlds: World[] = []
+afterEach(async () => {
+  for (const world of worlds.splice(0)) await world.close()
+})
+
+it('says that copies will be missing when only some servers have room, as the run does', async () => {
+  const world = await twoCopies([1, 0.0001])
+
+  const { exit, archives } = await planned(world)
+  expect([exit, archives[0]?.code]).toEqual([3, 'COPIES_MISSING'])
+  expect(archives[0]?.servers.map(({ number }) => number)).toEqual([1])
+  expect(archives[0]?.reasons.at(-1)).toContain('1 of 2 servers would have it')
+
+  const report = await world.run()
+  expect([report.exit, report.sources[0]?.code]).toEqual([3, 'COPIES_MISSING'])
+  // It waits for the second server alone, which has as little room as before.
+  const [waiting] = (await planned(world)).archives
+  expect(waiting).toMatchObject({ code: 'COPIES_MISSING', servers: [] })
+})
+
+it('sends what waits for one more server to a server that does not have it', async () => {
+  const world = await twoCopies([1, 1])
+  await addNights(world, lastNights(1, { servers: [1], isLocal: true }))
+
+  const { exit, archives } = await planned(world)
+  expect([exit, archives[0]?.servers.map(({ number }) => number)]).toEqual([0, [2]])
+  expect((await world.run()).exit).toBe(0)
+})
+
+it('exits with 23 when no server has room', async () => {
+  const world = await twoCopies([0.0001, 0.0001])
+  expect(await planned(world)).toMatchObject({ exit: 23, archives: [{ code: 'NO_SERVER_LEFT' }] })
+})
+
+async function twoCopies(limits: readonly number[]): Promise<World> {
+  const world = await World.make(limits.map((limitGb) => ({ limitGb })))
+  worlds.push(world)
+  world.env['COPIES'] = '2'
+  await world.noise('file', 500_000)
+  return world
+}
+
+async function planned(world: World): Promise<RunPlan> {
+  const services = await openServices({ configFile: await world.writeEnv() }, QUICK)
+  try {
+    return await services.withRun(
+      () => {},
+      (running) => planRun(running, { sourceNames: [] }, new AbortController().signal),
+    )
+  } finally {
+    await services.close()
+  }
+}
