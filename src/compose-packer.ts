@@ -1,8 +1,10 @@
 // The packer: joins the walk (sources/) and the archive (pack/) in two worker threads, and is the
 // main thread's side of them. It hears of progress, and sees to it that both end, whatever happens.
 
+import { dirname } from 'node:path'
 import { MessageChannel, Worker } from 'node:worker_threads'
 import { SpillwayError } from './domain/errors.ts'
+import { describeSource } from './domain/source.ts'
 import type { Source } from './domain/source.ts'
 import { answeringPaths } from './lib/answering-paths.ts'
 import { leaveBehind } from './lib/left-behind.ts'
@@ -11,6 +13,7 @@ import { beatsOf, createRingMemory, placeOf, stopRing } from './pack/block-ring.
 import type { RingMemory } from './pack/block-ring.ts'
 import { framesAhead } from './pack/frames-ahead.ts'
 import type { Packer, PackJob, PackProgress, PackResult } from './pack/packer.ts'
+import { Outputs } from './compose-outputs.ts'
 import { SpoolFile } from './pack/spool-file.ts'
 import { decodeFailure } from './pack-messages.ts'
 import type {
@@ -22,6 +25,7 @@ import type {
   WalkStart,
   WorkerMessage,
 } from './pack-messages.ts'
+import { findProgram } from './sources/child-program.ts'
 import { printablePath } from './sources/printable-path.ts'
 
 export type PackerOptions = {
@@ -114,40 +118,62 @@ async function pack(
     outputBytesMax,
     ring,
   }
-  const walkOrder: WalkOrder = { source, ownPaths: [...ownPaths, outputPath], ring }
+  const folder = source.kind === 'folder' ? source : undefined
+  const walkOrder: WalkOrder = { source: folder, ownPaths: [...ownPaths, outputPath], ring }
   const pair = tools.takePair()
   const workers = [pair.frames, pair.walk]
-  const watch = watchSource(source, ring, pair.walk, tools.sourceSilenceMs)
+  const outputs = outputsOf(source, { worker: pair.walk.worker, ring, folder: dirname(outputPath) })
+  const watch =
+    outputs === undefined
+      ? watchSource(pair.walk, ring, tools.sourceSilenceMs, folderSilence(source, ring, tools))
+      : watchSource(pair.walk, ring, outputs.silenceMs, () => outputs.silence())
   try {
     // Answers come in a later turn of the event loop than this one, which ends by listening.
     pair.frames.worker.postMessage({ order: frameOrder, walker } satisfies FrameStart, [walker])
     pair.walk.worker.postMessage({ order: walkOrder, frames } satisfies WalkStart, [frames])
     const ends = { signal, source, watch }
-    const result = await outcomeOf<PackResult>(workers, ends, (message, settle) => {
+    const packed = outcomeOf<PackResult>(workers, ends, (message, settle) => {
       if (message.kind === 'progress') onProgress(message.progress)
+      if (message.kind === 'output-read') outputs?.onRead(message.bytes)
       if (message.kind === 'done') settle(message.result)
     })
+    // Both are listened to from here on. Outputs that fail fail the archive.
+    const [result] = await Promise.all([packed, outputs?.run()])
     const { outputBytes, sourceBytes, memberCount } = result
-    onProgress({ outputBytes, sourceBytes, memberCount })
+    onProgress({ outputBytes, kept: undefined, sourceBytes, memberCount })
     return result
   } finally {
     watch.stop()
     // A number that is closed may become another file's: never under a thread that still writes.
     void Promise.all(workers.map(({ exited }) => exited)).then(() => file.close())
-    await stop(ring, workers)
+    const stopped = stop(ring, workers)
+    await outputs?.stop()
+    await stopped
   }
+}
+
+function outputsOf(
+  source: Source,
+  more: Omit<ConstructorParameters<typeof Outputs>[0], 'source'>,
+): Outputs | undefined {
+  return source.kind === 'command' ? new Outputs({ ...more, source }) : undefined
 }
 
 async function survey(
   { source, ownPaths }: Pick<PackJob, 'source' | 'ownPaths'>,
   signal: AbortSignal,
   tools: PackerTools,
-): Promise<{ readonly sourceBytes: number; readonly memberCount: number }> {
+): Promise<{ readonly sourceBytes: number | undefined; readonly memberCount: number }> {
+  if (source.kind === 'command') {
+    findProgram(source)
+    return { sourceBytes: undefined, memberCount: 1 }
+  }
   const answering = await answeringPaths(ownPaths, OWN_PATH_MS)
   throwIfInterrupted(signal, source.name)
   const ring = createRingMemory(0)
   const walk = tools.startWalk()
-  const watch = watchSource(source, ring, walk, tools.sourceSilenceMs)
+  const silence = folderSilence(source, ring, tools)
+  const watch = watchSource(walk, ring, tools.sourceSilenceMs, silence)
   try {
     const order: WalkOrder = { source, ownPaths: answering, ring }
     walk.worker.postMessage({ order, frames: undefined } satisfies WalkStart)
@@ -191,10 +217,10 @@ const LOOKS_PER_SILENCE = 20
 
 /** Watches the thread that walks: it cannot speak while it hangs in a call of the system. */
 function watchSource(
-  source: Source,
-  ring: RingMemory,
   { exited }: Running,
+  ring: RingMemory,
   silenceMs: number,
+  failure: () => SpillwayError,
 ): SourceWatch {
   let timer: NodeJS.Timeout | undefined
   const silent = new Promise<never>((_resolve, reject) => {
@@ -204,7 +230,7 @@ function watchSource(
       const now = beatsOf(ring)
       looks = now === beats ? looks + 1 : 0
       beats = now
-      if (looks >= LOOKS_PER_SILENCE) reject(sourceSilent(source, placeOf(ring), silenceMs))
+      if (looks >= LOOKS_PER_SILENCE) reject(failure())
     }, silenceMs / LOOKS_PER_SILENCE)
   })
   // It may come when nobody listens any more.
@@ -214,8 +240,20 @@ function watchSource(
   return { silent, stop: stopWatch }
 }
 
-function sourceSilent({ path }: Source, place: string, silenceMs: number): SpillwayError {
-  const at = place === '' ? path : `${path}/${printablePath(place)}`
+function folderSilence(
+  source: Source,
+  ring: RingMemory,
+  { sourceSilenceMs: silenceMs }: PackerTools,
+): () => SpillwayError {
+  const path = describeSource(source)
+  return () => {
+    const place = placeOf(ring)
+    const at = place === '' ? path : `${path}/${printablePath(place)}`
+    return diskSilent(path, at, silenceMs)
+  }
+}
+
+function diskSilent(path: string, at: string, silenceMs: number): SpillwayError {
   return new SpillwayError(
     'SOURCE_UNREADABLE',
     `${path} cannot be read: its disk did not answer for ${silenceMs / 60_000} minutes, at ${at}`,

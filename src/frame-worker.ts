@@ -8,7 +8,7 @@ import { keepFreedMemory } from './pack/give-back.ts'
 import { SpoolFile } from './pack/spool-file.ts'
 import { encodeFailure } from './pack-messages.ts'
 import type { FrameMessage, FrameStart, ReadSoFar, WorkerMessage } from './pack-messages.ts'
-import type { PackResult } from './pack/packer.ts'
+import type { PackProgress, PackResult } from './pack/packer.ts'
 
 // The upload follows the file in parts of many MiB: more often than this nobody looks.
 const PROGRESS_EVERY_MS = 50
@@ -44,7 +44,7 @@ async function write(): Promise<PackResult | undefined> {
   const ring = new RingReader(memory)
   const file = SpoolFile.adopt(job.outputPath, outputFd, outputBytesMax)
   file.bypassCache()
-  const writer = new ArchiveWriter(file, job, tellProgress)
+  const writer = new ArchiveWriter(file, job, (bytes) => tellProgress(bytes, writer.kept))
   try {
     for (;;) {
       const message = await nextMessage()
@@ -54,6 +54,10 @@ async function write(): Promise<PackResult | undefined> {
       if (message.kind === 'block') {
         read = message.read
         await writer.addBlock(ring.next(message.lengthBytes), () => ring.release())
+      } else if (message.kind === 'keep') {
+        await writer.keepPlace(message.blockBytes)
+      } else if (message.kind === 'fill') {
+        await writer.fillPlace(Buffer.from(message.block))
       } else {
         const { bytes, ...facts } = message.block
         // A Buffer arrives as a plain Uint8Array.
@@ -75,11 +79,11 @@ async function nextMessage(): Promise<FrameMessage> {
   }
 }
 
-function tellProgress(outputBytes: number): void {
+function tellProgress(outputBytes: number, kept: PackProgress['kept']): void {
   const now = performance.now()
   if (now - toldAt < PROGRESS_EVERY_MS) return
   toldAt = now
-  tellMain({ kind: 'progress', progress: { outputBytes, ...read } })
+  tellMain({ kind: 'progress', progress: { outputBytes, kept, ...read } })
 }
 
 function tellMain(message: WorkerMessage): void {

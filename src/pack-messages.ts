@@ -1,13 +1,14 @@
 // What the threads of one packing say to each other.
 //
 //   pack-worker  --block, members, end-->  frame-worker
-//   both  --progress, done, surveyed, failed-->  main thread (compose-packer.ts)
+//   both  --progress, done, surveyed, failed, output-read-->  main thread (compose-packer.ts)
+//   main thread  --output, output-good, outputs-end-->  pack-worker (for a command)
 //
 // Blocks travel in shared memory (pack/block-ring.ts); a message only says that one was given.
 
 import type { FailureCode, FailureFacts } from './domain/errors.ts'
 import { messageOf, SpillwayError } from './domain/errors.ts'
-import type { Source } from './domain/source.ts'
+import type { FolderSource } from './domain/source.ts'
 import type { ArchiveJob, WalkTotals } from './pack/archive-writer.ts'
 import type { RingMemory } from './pack/block-ring.ts'
 import type { WorkerPort } from './lib/worker.ts'
@@ -15,7 +16,8 @@ import type { RawIndexBlock } from './pack/member-record.ts'
 import type { PackProgress, PackResult } from './pack/packer.ts'
 
 export type WalkOrder = {
-  readonly source: Source
+  /** undefined: outputs of commands, which come by `OutputMessage`. */
+  readonly source: FolderSource | undefined
   readonly ownPaths: readonly string[]
   readonly ring: RingMemory
 }
@@ -37,8 +39,19 @@ export type WalkStart = { readonly order: WalkOrder; readonly frames: WorkerPort
 export type FrameMessage =
   | { readonly kind: 'block'; readonly lengthBytes: number; readonly read: ReadSoFar }
   | { readonly kind: 'members'; readonly block: RawIndexBlock }
+  /** A place in the tar for `fill`. */
+  | { readonly kind: 'keep'; readonly blockBytes: number }
+  | { readonly kind: 'fill'; readonly block: Uint8Array }
   | { readonly kind: 'end'; readonly totals: WalkTotals }
   /** From the main thread: the ring is stopped. */
+  | { readonly kind: 'stop' }
+
+/** To the thread that packs what commands write: each output, and whether it is good, which comes last. */
+export type OutputMessage =
+  /** The thread closes it. `fileName` is bytes (latin1). */
+  | { readonly kind: 'output'; readonly fd: number; readonly fileName: string }
+  | { readonly kind: 'output-good'; readonly endedAt: Date }
+  | { readonly kind: 'outputs-end' }
   | { readonly kind: 'stop' }
 
 export type ReadSoFar = Pick<PackProgress, 'sourceBytes' | 'memberCount'>
@@ -47,6 +60,8 @@ export type WorkerMessage =
   | { readonly kind: 'progress'; readonly progress: PackProgress }
   | { readonly kind: 'done'; readonly result: PackResult }
   | { readonly kind: 'surveyed'; readonly totals: ReadSoFar }
+  /** An output has ended, which says nothing about its command. */
+  | { readonly kind: 'output-read'; readonly bytes: number }
   | { readonly kind: 'failed'; readonly failure: FailureMessage }
 
 /** An error as data: a thread gets copies, which know neither class nor fields. */

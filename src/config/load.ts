@@ -179,11 +179,21 @@ export function requireSafe(file: EnvFile): void {
   }
 }
 
-/** A value of a secret setting, or credentials in a URL. Key files are checked by their owners. */
+/**
+ * A value of a secret setting, one that a command gets, or credentials in a URL. Key files are checked by
+ * their owners.
+ */
 export function holdsSecrets(text: string): boolean {
-  return Object.entries(parseEnvText(text)).some(
-    ([name, value]) =>
-      value.trim() !== '' && (settingOf(name)?.isSecret === true || /:\/\/[^/\s]+@/.test(value)),
+  const entries = Object.entries(parseEnvText(text))
+  const passedOn = new Set(
+    entries.flatMap(([name, value]) =>
+      entryName(name)?.setting === 'ENV' ? value.split(',').map((each) => each.trim()) : [],
+    ),
+  )
+  const isSecret = (name: string): boolean =>
+    settingOf(name)?.isSecret === true || passedOn.has(name)
+  return entries.some(
+    ([name, value]) => value.trim() !== '' && (isSecret(name) || /:\/\/[^/\s]+@/.test(value)),
   )
 }
 

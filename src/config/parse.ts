@@ -149,6 +149,7 @@ function overlapProblems({ sources, dataDir, spoolDir, servers }: Config): Probl
     ),
   ]
   return sources.flatMap((source) => {
+    if (source.kind !== 'folder') return []
     const place = places.find(({ path }) => `${source.path}/`.startsWith(`${path}/`))
     if (place === undefined) return []
     return {
@@ -182,6 +183,8 @@ export function secretsOf(config: Config): string[] {
     const { password } = new URL(proxy)
     if (password !== '') secrets.push(password, safeDecode(password))
   }
+  for (const source of config.sources)
+    if (source.kind === 'command') secrets.push(...source.secrets)
   return [...new Set(secrets)]
 }
 

@@ -78,6 +78,29 @@ export function sourceName(text: string, context: ValueContext): string {
   return text.includes('/') ? no('must not contain "/"') : line(120)(text, context)
 }
 
+/** Of a file in an archive: longer names do not fit into the place that is kept for its header. */
+export function fileName(text: string, context: ValueContext): string {
+  if (text.includes('/') || /^\.{1,2}$/.test(text)) no('must be a name without folders')
+  const bytesMax = 100
+  if (Buffer.byteLength(text) > bytesMax) no(`must have at most ${bytesMax} bytes`)
+  return line(bytesMax)(text, context)
+}
+
+/** Names of variables of other programs, never of ours. */
+export function variableNames(text: string): string[] {
+  const names = text
+    .split(',')
+    .map((name) => name.trim())
+    .filter((name) => name !== '')
+  for (const name of names) {
+    if (!/^[A-Za-z_][A-Za-z0-9_]*$/.test(name))
+      no(`must be names separated by commas: "${name}" is none`)
+    if (/^(?:S3_SERVER|SOURCE)_\d/.test(name))
+      no(`must not name settings of Spillway, as ${name} is`)
+  }
+  return names
+}
+
 /** Split at commas that have no backslash before them; other backslashes belong to the pattern. */
 export function patterns(text: string): string[] {
   return text

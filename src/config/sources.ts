@@ -2,12 +2,13 @@
 
 import { safeName } from '../domain/archive.ts'
 import type { KeepPolicy } from '../domain/keep-policy.ts'
-import type { Source } from '../domain/source.ts'
+import { readCommandSource } from './command-sources.ts'
+import type { FolderSource, Source } from '../domain/source.ts'
 import { entryNumbers, entryPrefix } from './names.ts'
 import type { Problem } from './problem.ts'
 import { readSettings, textOf } from './read-settings.ts'
 import type { EnvRecord } from './read-settings.ts'
-import { KEEP_SETTINGS, SOURCE_SETTINGS } from './settings.ts'
+import { COMMAND_ONLY, FOLDER_ONLY, KEEP_SETTINGS, SOURCE_SETTINGS } from './settings.ts'
 import type { Values } from './settings.ts'
 import { lastFolder } from './values.ts'
 import type { ValueContext } from './values.ts'
@@ -27,29 +28,55 @@ export function readSources(
     const input = { variablePrefix, env, context, problems }
     const values = readSettings({ ...input, settings: SOURCE_SETTINGS })
     const own = readSettings({ ...input, settings: KEEP_SETTINGS })
-    if (textOf(env, `${variablePrefix}PATH`) === undefined)
-      problems.push({
-        variable: `${variablePrefix}PATH`,
-        value: undefined,
-        reason: 'is missing',
-        remedy: `set it to the ${SOURCE_SETTINGS.PATH.help}`,
-      })
-    if (values.PATH === undefined) continue
-    const source: Source = {
-      kind: 'folder',
-      number,
-      name: values.NAME ?? lastFolder(values.PATH),
-      path: values.PATH,
-      excludes: values.EXCLUDE ?? [],
-      isOneFileSystem: values.ONE_FILE_SYSTEM,
-      excludesCaches: values.EXCLUDE_CACHES,
-      mayBeEmpty: values.ALLOW_EMPTY,
-      keep: keepPolicy(common, own),
-    }
+    const kind = kindOf(env, variablePrefix, problems)
+    const keep = keepPolicy(common, own)
+    const source =
+      kind === 'command'
+        ? readCommandSource({ ...input, number, values, keep })
+        : folderSource(number, values, keep)
+    if (source === undefined) continue
     problems.push(...sourceProblems(source, sources, own))
     sources.push(source)
   }
   return sources
+}
+
+/** What it is, with what is wrong about that. An entry with neither is taken for a folder. */
+function kindOf(env: EnvRecord, variablePrefix: string, problems: Problem[]): Source['kind'] {
+  const isSet = (name: string): boolean => textOf(env, variablePrefix + name) !== undefined
+  const problem = (name: string, reason: string, remedy: string): void =>
+    void problems.push({ variable: variablePrefix + name, value: undefined, reason, remedy })
+  const kind = isSet('COMMAND') ? 'command' : 'folder'
+  if (isSet('PATH') && isSet('COMMAND'))
+    problem('COMMAND', `is set, and so is ${variablePrefix}PATH`, 'a source is one or the other')
+  if (!isSet('PATH') && !isSet('COMMAND'))
+    problem(
+      'PATH',
+      'is missing',
+      `set it to the ${SOURCE_SETTINGS.PATH.help}; or set ${variablePrefix}COMMAND`,
+    )
+  for (const name of kind === 'command' ? FOLDER_ONLY : COMMAND_ONLY)
+    if (isSet(name)) problem(name, `means nothing to a ${kind}`, 'leave it out')
+  return kind
+}
+
+function folderSource(
+  number: number,
+  values: Values<typeof SOURCE_SETTINGS>,
+  keep: KeepPolicy,
+): FolderSource | undefined {
+  if (values.PATH === undefined) return undefined
+  return {
+    kind: 'folder',
+    number,
+    name: values.NAME ?? lastFolder(values.PATH),
+    path: values.PATH,
+    excludes: values.EXCLUDE ?? [],
+    isOneFileSystem: values.ONE_FILE_SYSTEM,
+    excludesCaches: values.EXCLUDE_CACHES,
+    mayBeEmpty: values.ALLOW_EMPTY,
+    keep,
+  }
 }
 
 function keepPolicy(common: KeepValues, own: KeepValues): KeepPolicy {

@@ -32,7 +32,11 @@ export const FAILURES = {
   SOURCE_MISSING: { exit: 10, repeat: 0, hint: 'is the folder mounted, and is its path right?' },
   SOURCE_EMPTY: { exit: 11, repeat: 0, hint: 'if that is meant, set SOURCE_N_ALLOW_EMPTY=true' },
   SOURCE_UNREADABLE: { exit: 12, repeat: 0, hint: 'run as a user who may read it' },
-  SOURCE_COMMAND_FAILED: { exit: 13, repeat: 0 },
+  SOURCE_COMMAND_FAILED: {
+    exit: 13,
+    repeat: 0,
+    hint: 'run the same command by hand, without a terminal: setsid COMMAND </dev/null',
+  },
 
   SERVER_UNREACHABLE: {
     exit: 20,

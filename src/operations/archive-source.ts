@@ -15,6 +15,7 @@ import type { ArchiveRow } from '../catalog/catalog.ts'
 import type { Config } from '../domain/config.ts'
 import type { Delivery, DeliveryResult, DeliveryServices } from './deliver.ts'
 import type { Packer, PackResult } from '../pack/packer.ts'
+import { describeSource } from '../domain/source.ts'
 import type { Source } from '../domain/source.ts'
 
 export type ArchiveServices = DeliveryServices & {
@@ -47,7 +48,7 @@ export async function archiveSource(
   signal: AbortSignal,
 ): Promise<ArchivedSource> {
   const { catalog, config, emit } = services
-  emit({ kind: 'source-started', source: source.name, path: source.path })
+  emit({ kind: 'source-started', source: source.name, path: describeSource(source) })
   const last = await catalog.lastGood(source.name)
   const expected = expectedBytes(last?.sizeBytes)
   const row = await catalog.beginArchive({
@@ -149,11 +150,13 @@ async function pack(
         outputBytesMax: input.outputBytesMax,
       },
       (progress) => {
-        content.grow(progress.outputBytes)
+        content.grow(progress.outputBytes, progress.kept)
         emit({
           kind: 'packing',
           ...names,
-          ...progress,
+          outputBytes: progress.outputBytes,
+          sourceBytes: progress.sourceBytes,
+          memberCount: progress.memberCount,
           expectedSourceBytes: input.last?.sourceBytes,
         })
       },

@@ -75,7 +75,8 @@ function pathsMeant({ config }: AnswerServices, timeline: Timeline, given: strin
   const { host, source } = timeline.history
   const normal = join('/', given).replace(/(.)\/+$/, '$1')
   const meant = [normal.slice(1)]
-  const folder = config.sources.find(({ name }) => name === source)?.path
+  const configured = config.sources.find(({ name }) => name === source)
+  const folder = configured?.kind === 'folder' ? configured.path : undefined
   if (given.startsWith('/') && folder !== undefined && host === config.serverId) {
     const inside = relative(folder, normal)
     if (inside !== '..' && !inside.startsWith('../')) meant.unshift(inside)

@@ -8,6 +8,7 @@ import { exitOf } from '../domain/exit-code.ts'
 import { expectedBytes, placeArchive } from '../domain/placement.ts'
 import { existsSync } from 'node:fs'
 import { FAILURES, failureOf, isFailure, messageOf, SpillwayError } from '../domain/errors.ts'
+import { FIRST_BYTES } from './upload-copy.ts'
 import { formatBytes } from '../domain/sizes.ts'
 import { ownPathsOf } from './archive-source.ts'
 import { roomInSpool } from './spool.ts'
@@ -75,17 +76,20 @@ export async function planRun(
       const found = await packer.survey({ source, ownPaths: ownPathsOf(config) }, signal)
       const last = expectedBytes((await catalog.lastGood(source.name))?.sizeBytes)
       const sizeBytes = last ?? found.sourceBytes
-      const place = placeFor(config, usage, sizeBytes)
-      const sizeFrom = last === undefined ? 'source size' : 'last archive'
-      const spool = await spoolFor(config, waitingBytes, { sizeBytes, isKnown: last !== undefined })
-      const reasons = [...place.reasons, ...spool.reasons]
+      // What nobody knows yet begins like the run itself: with one part.
+      const neededBytes = sizeBytes ?? FIRST_BYTES
+      const place = placeFor(config, usage, neededBytes)
+      const isKnown = last !== undefined
+      const spool = await spoolFor(config, waitingBytes, { sizeBytes: neededBytes, isKnown })
+      const reasons = [...notRun(source), ...place.reasons, ...spool.reasons]
       const code = spool.code ?? place.code
       archives.push({
         source: source.name,
         file: null,
-        ...found,
-        sizeBytes,
-        sizeFrom,
+        memberCount: found.memberCount,
+        sourceBytes: found.sourceBytes ?? null,
+        sizeBytes: sizeBytes ?? null,
+        sizeFrom: isKnown ? 'last archive' : sizeBytes === undefined ? null : 'source size',
         ...place,
         reasons,
         code,
@@ -98,6 +102,12 @@ export async function planRun(
     }
   }
   return { exit: exitOf(exits), archives }
+}
+
+function notRun(source: Source): readonly string[] {
+  return source.kind === 'command'
+    ? ['its command is not run now; what it writes is not known']
+    : []
 }
 
 /** The whole archive must fit into the spool; a first archive may be much smaller than its source. */

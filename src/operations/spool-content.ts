@@ -5,11 +5,15 @@
 
 import { assert } from '../lib/assert.ts'
 
+/** Bytes that are written last, somewhere in the file: the header of what has no size yet. */
+export type KeptBytes = { readonly offsetBytes: number; readonly storedBytes: number }
+
 export class SpoolContent {
   readonly path: string
   /** What the archive is expected to take; exact once it is whole, undefined for a first archive. */
   #expectedBytes: number | undefined
   #bytes = 0
+  #kept: KeptBytes | undefined
   #isWhole = false
   #failure: { readonly error: unknown } | undefined
   #waiters: (() => void)[] = []
@@ -42,9 +46,11 @@ export class SpoolContent {
     return this.#expectedBytes
   }
 
-  grow(bytes: number): void {
+  /** `kept` may change until a later call does not name it any more. */
+  grow(bytes: number, kept?: KeptBytes): void {
     assert(bytes >= this.#bytes, 'a spool file shrank')
     this.#bytes = bytes
+    this.#kept = kept
     this.#wake()
   }
 
@@ -65,6 +71,14 @@ export class SpoolContent {
   async until(bytes: number, signal: AbortSignal): Promise<void> {
     while (!this.#isWhole && this.#bytes < bytes) await this.#change(signal)
     this.#throwIfFailed()
+  }
+
+  /** Whether bytes of this stretch are still to be written: what was read of it now would be wrong. */
+  isKept(offsetBytes: number, sizeBytes: number): boolean {
+    const kept = this.#kept
+    if (kept === undefined) return false
+    const isBefore = offsetBytes + sizeBytes <= kept.offsetBytes
+    return !isBefore && offsetBytes < kept.offsetBytes + kept.storedBytes
   }
 
   async untilWhole(signal: AbortSignal): Promise<void> {

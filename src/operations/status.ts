@@ -11,6 +11,7 @@ import type { Config } from '../domain/config.ts'
 import { spareBytesOf } from '../domain/placement.ts'
 import { bucketOf } from '../domain/server.ts'
 import type { Server, ServerIdentity } from '../domain/server.ts'
+import { describeSource } from '../domain/source.ts'
 import type { Source } from '../domain/source.ts'
 import { archivesLackingCopies } from './copies-plan.ts'
 import { forecastOf } from './forecast.ts'
@@ -206,16 +207,17 @@ function usageOf(row: ServerRow | undefined) {
 }
 
 async function sourceStatus(
-  { name, path }: Source,
+  source: Source,
   catalog: Catalog | undefined,
   host: string,
 ): Promise<Omit<SourceStatus, 'growthBytesPerNight' | 'nextBytes'>> {
+  const { name } = source
   const last = await catalog?.lastGood(name)
   const [newest] = (await catalog?.archives({ source: name, host, limit: 1 })) ?? []
   const failed = newest?.state === 'failed' ? newest : undefined
   return {
     name,
-    path,
+    path: describeSource(source),
     lastGoodAt: last?.startedAt.toISOString() ?? null,
     lastSizeBytes: last?.sizeBytes ?? null,
     lastFile: last?.file ?? null,

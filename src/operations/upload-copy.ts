@@ -119,6 +119,8 @@ async function sendParts(
   const { partBytes, copyId } = underWay
   const receipts: PartReceipt[] = []
   const sending = new Set<Promise<void>>()
+  /** Parts with bytes that are written last: they are sent last. */
+  const late: number[] = []
   let failure: { readonly error: unknown } | undefined
 
   const send = async (number: number, offsetBytes: number, sizeBytes: number): Promise<void> => {
@@ -127,23 +129,32 @@ async function sendParts(
     receipts.push(await storage.putPart(underWay.upload, part, stop))
   }
 
+  const begin = async (number: number): Promise<void> => {
+    const offsetBytes = (number - 1) * partBytes
+    const sizeBytes = Math.min(partBytes, content.bytes - offsetBytes)
+    await coverWithReservation(services.catalog, attempt, copyId, offsetBytes + sizeBytes)
+    const task = send(number, offsetBytes, sizeBytes).catch((error: unknown) => {
+      failure ??= { error }
+      work.abort()
+    })
+    sending.add(task)
+    void task.finally(() => sending.delete(task))
+    while (sending.size >= storage.limits.partsAtOnce) await Promise.race(sending)
+    if (failure) throw failure.error
+  }
+
   try {
     for (let number = 1; ; number += 1) {
       const offsetBytes = (number - 1) * partBytes
       await content.until(offsetBytes + partBytes, stop)
       if (offsetBytes >= content.bytes && number > 1) break
       if (number > storage.limits.partsMax) throw outOfParts(server, number - 1, partBytes)
-      const sizeBytes = Math.min(partBytes, content.bytes - offsetBytes)
-      await coverWithReservation(services.catalog, attempt, copyId, offsetBytes + sizeBytes)
-      const task = send(number, offsetBytes, sizeBytes).catch((error: unknown) => {
-        failure ??= { error }
-        work.abort()
-      })
-      sending.add(task)
-      void task.finally(() => sending.delete(task))
-      while (sending.size >= storage.limits.partsAtOnce) await Promise.race(sending)
-      if (failure) throw failure.error
+      if (content.isKept(offsetBytes, partBytes)) late.push(number)
+      else await begin(number)
     }
+    await Promise.all(sending)
+    if (late.length > 0) await content.untilWhole(stop)
+    for (const number of late) await begin(number)
     await Promise.all(sending)
     await content.untilWhole(stop)
   } catch (error) {

@@ -3,24 +3,20 @@
 
 import { createHash } from 'node:crypto'
 import { dirname } from 'node:path'
+import { assert } from '../lib/assert.ts'
 import type { Warning } from '../domain/archive.ts'
+import { FrameLedger } from './frame-ledger.ts'
 import { IndexWriter } from './index-writer.ts'
 import { encodeManifest, FORMAT_VERSION } from './manifest.ts'
 import type { Manifest } from './manifest.ts'
 import type { RawIndexBlock } from './member-record.ts'
 import type { PackJob, PackResult } from './packer.ts'
-import {
-  checksumOf,
-  encodeSeekEntry,
-  SEEK_ENTRY_BYTES,
-  seekTableFooter,
-  seekTableHeader,
-} from './seek-table.ts'
+import { checksumOf, seekTableFooter, seekTableHeader } from './seek-table.ts'
 import type { SeekEntry } from './seek-table.ts'
 import { MANIFEST_MAGIC, skippableHeader } from './skippable-frame.ts'
 import { SpoolFile } from './spool-file.ts'
 import { TarFrames } from './tar-frames.ts'
-import type { WrittenFrame } from './tar-frames.ts'
+import type { KeptPlace, WrittenFrame } from './tar-frames.ts'
 
 /** What only the walk knows, at its end. */
 export type WalkTotals = {
@@ -36,9 +32,6 @@ export type ArchiveJob = Pick<
   'archiveId' | 'host' | 'startedAt' | 'zstdLevel' | 'verifies' | 'outputPath'
 > & { readonly source: { readonly name: string; readonly kind: string } }
 
-// 16 384 entries: 64 GiB of tar.
-const SEEK_BUFFER_BYTES = 16_384 * SEEK_ENTRY_BYTES
-
 const NO_BYTES = Buffer.alloc(0)
 
 export class ArchiveWriter {
@@ -46,16 +39,10 @@ export class ArchiveWriter {
   readonly #onWritten: (outputBytes: number) => void
   readonly #file: SpoolFile
   readonly #spills: SpoolFile[] = []
-  readonly #seekSpill: SpoolFile
-  readonly #seekBuffer = Buffer.alloc(SEEK_BUFFER_BYTES)
+  readonly #ledger: FrameLedger
   readonly #index: IndexWriter
   readonly #frames: TarFrames
-  readonly #sha256 = createHash('sha256')
-  #seekBuffered = 0
   #tarBytes = 0
-  #frameCount = 0
-  #seekCount = 0
-  #indexing: Promise<void> = Promise.resolve()
 
   /** `file` is new; the caller closes it. `indexPayloadMax` is smaller in tests only. */
   constructor(
@@ -68,7 +55,7 @@ export class ArchiveWriter {
     this.#onWritten = onWritten
     this.#file = file
     this.#index = new IndexWriter(this.#openSpill(), indexPayloadMax)
-    this.#seekSpill = this.#openSpill()
+    this.#ledger = new FrameLedger(this.#openSpill())
     this.#frames = new TarFrames({
       file: this.#file,
       zstdLevel: job.zstdLevel,
@@ -80,7 +67,23 @@ export class ArchiveWriter {
   /** The next block of the tar stream; `release` is called when its memory is free again. */
   async addBlock(block: Buffer, release: () => void): Promise<void> {
     await this.#frames.add(block, release)
-    await this.#indexing
+  }
+
+  /** Bytes of the file that will be written again; undefined: none. */
+  get kept(): KeptPlace | undefined {
+    return this.#frames.kept
+  }
+
+  /** Keeps a place in the tar for a block of so many bytes that is known later. */
+  async keepPlace(blockBytes: number): Promise<void> {
+    await this.#frames.keep(blockBytes)
+  }
+
+  /** The block that a place was kept for. All blocks behind it that were added are written before. */
+  async fillPlace(block: Buffer): Promise<void> {
+    const { number, frame } = await this.#frames.fill(block)
+    this.#ledger.set(number, frame, frame.sha256)
+    this.#onWritten(this.#file.readableBytes)
   }
 
   async addMembers(block: RawIndexBlock): Promise<void> {
@@ -90,11 +93,17 @@ export class ArchiveWriter {
   /** Writes the tail. The file is whole and on disk when this resolves. */
   async finish(totals: WalkTotals): Promise<PackResult> {
     await this.#frames.finish()
-    await this.#indexing
-    const sha256 = this.#sha256.digest('hex')
-    const frameCount = this.#frameCount
+    assert(this.kept === undefined, 'a place was kept and never filled')
+    const frameCount = this.#ledger.count
+    const hash = createHash('sha256')
+    // Only now, since a late header is known last and stands first.
+    for (const each of this.#ledger.hashes()) {
+      hash.update(each)
+      await this.#index.addFrameHash(each)
+    }
+    const sha256 = hash.digest('hex')
     const directory = await this.#index.appendTo(this.#file, (storedBytes) =>
-      this.#addSeekEntry(skippableEntry(storedBytes)),
+      this.#ledger.add(skippableEntry(storedBytes)),
     )
     const endedAt = new Date()
     const { archiveId, host, source, startedAt } = this.#job
@@ -120,7 +129,7 @@ export class ArchiveWriter {
     const header = skippableHeader(MANIFEST_MAGIC, payload.length)
     this.#file.append(header)
     this.#file.append(payload)
-    this.#addSeekEntry(skippableEntry(header.length + payload.length))
+    this.#ledger.add(skippableEntry(header.length + payload.length))
     this.#appendSeekTable()
     this.#file.sync()
     this.#onWritten(this.#file.readableBytes)
@@ -130,7 +139,6 @@ export class ArchiveWriter {
   /** After a failure, or the end: resolves when no thread reads a block any more. */
   async close(): Promise<void> {
     await this.#frames.settle()
-    await this.#indexing.catch(() => undefined)
     for (const spill of this.#spills) spill.close()
   }
 
@@ -142,31 +150,14 @@ export class ArchiveWriter {
 
   #addFrame(frame: WrittenFrame): void {
     this.#tarBytes += frame.rawBytes
-    this.#frameCount += 1
-    this.#sha256.update(frame.sha256)
-    this.#addSeekEntry(frame)
-    // Almost always it only remembers the hash. A rejection is heard by the next to wait for it.
-    this.#indexing = this.#indexing.then(() => this.#index.addFrameHash(frame.sha256))
-    this.#indexing.catch(() => undefined)
+    this.#ledger.add(frame, frame.sha256)
     this.#onWritten(this.#file.readableBytes)
   }
 
-  #addSeekEntry(entry: SeekEntry): void {
-    if (this.#seekBuffered === SEEK_BUFFER_BYTES) {
-      this.#seekSpill.append(this.#seekBuffer)
-      this.#seekBuffered = 0
-    }
-    encodeSeekEntry(this.#seekBuffer, this.#seekBuffered, entry)
-    this.#seekBuffered += SEEK_ENTRY_BYTES
-    this.#seekCount += 1
-  }
-
   #appendSeekTable(): void {
-    this.#file.append(seekTableHeader(this.#seekCount))
-    for (let at = 0; at < this.#seekSpill.bytes; at += SEEK_BUFFER_BYTES)
-      this.#file.append(this.#seekSpill.read(at, SEEK_BUFFER_BYTES))
-    this.#file.append(this.#seekBuffer.subarray(0, this.#seekBuffered))
-    this.#file.append(seekTableFooter(this.#seekCount))
+    this.#file.append(seekTableHeader(this.#ledger.count))
+    for (const entries of this.#ledger.seekEntries()) this.#file.append(entries)
+    this.#file.append(seekTableFooter(this.#ledger.count))
   }
 }
 

@@ -35,6 +35,11 @@ export class DirectWriter {
     }
   }
 
+  /** Of what still waits: nothing in front of `writtenBytes`. */
+  overwrite(offsetBytes: number, bytes: Uint8Array): void {
+    if (bytes.length > 0) this.#step.set(bytes, offsetBytes - this.#writtenBytes)
+  }
+
   /** The end of the file: nothing may be appended any more. */
   finish(): void {
     this.close()

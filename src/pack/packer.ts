@@ -23,8 +23,10 @@ export type PackJob = {
 }
 
 export type PackProgress = {
-  /** Bytes of the file that are written and will not change any more. */
+  /** Bytes of the file that are written and will not change any more, but for those of `kept`. */
   readonly outputBytes: number
+  /** What is written last: see `KeptPlace`. undefined: nothing. */
+  readonly kept: { readonly offsetBytes: number; readonly storedBytes: number } | undefined
   /** Bytes of file content read so far. */
   readonly sourceBytes: number
   readonly memberCount: number
@@ -51,7 +53,7 @@ export const WARNINGS_KEPT_MAX = 1_000
 
 export interface Packer {
   /**
-   * Rejects with SOURCE_* (missing, empty, unreadable), SPOOL_FULL, SPOOL_FAILED or INTERRUPTED; the
+   * Rejects with SOURCE_* (missing, empty, unreadable, a command that failed), SPOOL_FULL, SPOOL_FAILED or INTERRUPTED; the
    * file is then worthless. Files that change or vanish while they are read are warnings.
    */
   pack(
@@ -60,9 +62,12 @@ export interface Packer {
     signal: AbortSignal,
   ): Promise<PackResult>
 
-  /** A walk without reading: for `run --dry-run`. Same rejections. */
+  /**
+   * A walk without reading: for `run --dry-run`. Same rejections. A command is looked for and not run:
+   * how much it would write nobody knows.
+   */
   survey(
     job: Pick<PackJob, 'source' | 'ownPaths'>,
     signal: AbortSignal,
-  ): Promise<{ readonly sourceBytes: number; readonly memberCount: number }>
+  ): Promise<{ readonly sourceBytes: number | undefined; readonly memberCount: number }>
 }

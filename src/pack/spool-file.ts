@@ -4,6 +4,7 @@
 import { randomUUID } from 'node:crypto'
 import { closeSync, constants, fsyncSync, openSync, readSync, unlinkSync, writeSync } from 'node:fs'
 import { dirname, join } from 'node:path'
+import { assert } from '../lib/assert.ts'
 import { DirectWriter } from './direct-writer.ts'
 import { SpillwayError } from '../domain/errors.ts'
 import { formatBytes } from '../domain/sizes.ts'
@@ -91,6 +92,20 @@ export class SpoolFile {
       at += attempt(this.#path, 'write', () => writeSync(this.#fd, bytes, at, bytes.length - at))
     }
     this.#bytes += bytes.length
+  }
+
+  /** Bytes that were appended before, by others: of a place that was kept. */
+  overwrite(offsetBytes: number, bytes: Uint8Array): void {
+    assert(offsetBytes + bytes.length <= this.#bytes, 'nothing was kept there')
+    // What waits to be written can be changed where it waits.
+    const written = Math.max(0, this.readableBytes - offsetBytes)
+    const onDisk = bytes.subarray(0, written)
+    this.#direct?.overwrite(offsetBytes + onDisk.length, bytes.subarray(onDisk.length))
+    for (let at = 0; at < onDisk.length;) {
+      at += attempt(this.#path, 'write', () =>
+        writeSync(this.#fd, onDisk, at, onDisk.length - at, offsetBytes + at),
+      )
+    }
   }
 
   read(offsetBytes: number, sizeBytes: number): Buffer {

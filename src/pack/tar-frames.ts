@@ -2,9 +2,11 @@
 // the thread pool, written in order.
 
 import { createHash } from 'node:crypto'
+import { assert } from '../lib/assert.ts'
 import { messageOf, SpillwayError } from '../domain/errors.ts'
 import { framesAhead } from './frames-ahead.ts'
 import { giveBack } from './give-back.ts'
+import { encodeRawFrame, rawFrameBytes } from './raw-frame.ts'
 import { checksumOf } from './seek-table.ts'
 import type { SeekEntry } from './seek-table.ts'
 import type { SpoolFile } from './spool-file.ts'
@@ -14,6 +16,14 @@ export type WrittenFrame = SeekEntry & { readonly sha256: Buffer }
 
 type PackedFrame = { readonly frame: WrittenFrame; readonly bytes: Buffer }
 
+/** A place in the file that is written last. */
+export type KeptPlace = {
+  /** Of the frame. */
+  readonly number: number
+  readonly offsetBytes: number
+  readonly storedBytes: number
+}
+
 type Input = {
   readonly file: SpoolFile
   readonly zstdLevel: number
@@ -21,11 +31,19 @@ type Input = {
   readonly onWritten: (frame: WrittenFrame) => void
 }
 
+type Begun = {
+  readonly packed: Promise<PackedFrame>
+  readonly release: () => void
+  /** Set for a place that is kept. */
+  readonly keptNumber?: number
+}
+
 export class TarFrames {
   readonly #input: Input
   readonly #ahead: number
-  readonly #begun: { packed: Promise<PackedFrame>; release: () => void }[] = []
+  readonly #begun: Begun[] = []
   #number = 0
+  #kept: KeptPlace | undefined
 
   constructor(input: Input) {
     this.#input = input
@@ -42,6 +60,34 @@ export class TarFrames {
     while (this.#begun.length >= this.#ahead) await this.#writeNext()
   }
 
+  /** The place that is still to be written, once it lies in the file. */
+  get kept(): KeptPlace | undefined {
+    return this.#kept
+  }
+
+  /** Keeps the place of a frame of so many raw bytes, which `fill` writes later. One at a time. */
+  async keep(rawBytes: number): Promise<void> {
+    const bytes = Buffer.alloc(rawFrameBytes(rawBytes))
+    const frame = { storedBytes: bytes.length, rawBytes, checksum: 0, sha256: NO_HASH }
+    const packed = Promise.resolve({ frame, bytes })
+    this.#begun.push({ packed, release: () => undefined, keptNumber: this.#number })
+    this.#number += 1
+    while (this.#begun.length >= this.#ahead) await this.#writeNext()
+  }
+
+  /** Writes the frame that a place is kept for. */
+  async fill(content: Buffer): Promise<{ readonly number: number; readonly frame: WrittenFrame }> {
+    await this.finish()
+    const kept = this.#kept
+    assert(kept !== undefined, 'no place is kept')
+    const bytes = encodeRawFrame(content)
+    assert(bytes.length === kept.storedBytes, 'the place that is kept has another size')
+    if (this.#input.verifies) await verify(content, bytes, kept.number)
+    this.#input.file.overwrite(kept.offsetBytes, bytes)
+    this.#kept = undefined
+    return { number: kept.number, frame: writtenFrame(content, bytes) }
+  }
+
   async finish(): Promise<void> {
     while (this.#begun.length > 0) await this.#writeNext()
   }
@@ -52,11 +98,16 @@ export class TarFrames {
   }
 
   async #writeNext(): Promise<void> {
-    const { packed, release } = this.#begun[0]!
+    const { packed, release, keptNumber } = this.#begun[0]!
     const { frame, bytes } = await packed
     this.#begun.shift()
     release()
-    this.#input.file.append(bytes)
+    const { file } = this.#input
+    if (keptNumber !== undefined) {
+      const { storedBytes } = frame
+      this.#kept = { number: keptNumber, offsetBytes: file.bytes, storedBytes }
+    }
+    file.append(bytes)
     this.#input.onWritten(frame)
     giveBack(bytes)
   }
@@ -64,13 +115,18 @@ export class TarFrames {
   async #pack(block: Buffer, number: number): Promise<PackedFrame> {
     const bytes = await compressFrame(block, this.#input.zstdLevel)
     if (this.#input.verifies) await verify(block, bytes, number)
-    const frame: WrittenFrame = {
-      storedBytes: bytes.length,
-      rawBytes: block.length,
-      checksum: checksumOf(block),
-      sha256: createHash('sha256').update(bytes).digest(),
-    }
-    return { frame, bytes }
+    return { frame: writtenFrame(block, bytes), bytes }
+  }
+}
+
+const NO_HASH = Buffer.alloc(32)
+
+function writtenFrame(block: Buffer, bytes: Buffer): WrittenFrame {
+  return {
+    storedBytes: bytes.length,
+    rawBytes: block.length,
+    checksum: checksumOf(block),
+    sha256: createHash('sha256').update(bytes).digest(),
   }
 }
 

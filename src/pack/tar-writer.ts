@@ -5,6 +5,7 @@
 // two blocks, but what belongs to it (extension, header, content) may.
 
 import { assert } from '../lib/assert.ts'
+import { encodeLateHeader, LATE_HEADER_BYTES } from './late-header.ts'
 import {
   extensionsOf,
   TAR_RECORD_BYTES,
@@ -24,12 +25,21 @@ export interface BlockSupply {
   give(lengthBytes: number): void
 }
 
+/** The headers of members whose size only their end tells. */
+export interface LateHeaders {
+  /** Keeps a place of LATE_HEADER_BYTES behind the blocks given so far. One at a time. */
+  keep(): void
+  /** What stands in it. */
+  fill(header: Buffer): void
+}
+
 /** Where a member lies in the tar stream: from its first extension to the end of its padding. */
 export type MemberPlace = { readonly offsetBytes: number; readonly spanBytes: number }
 
 export class TarWriter {
   readonly #blocks: BlockSupply
   readonly #onMember: (member: TarMember, place: MemberPlace) => void
+  readonly #lateHeaders: LateHeaders | undefined
   #block: Buffer | undefined
   #position = 0
   #givenBytes = 0
@@ -37,13 +47,16 @@ export class TarWriter {
   #padding = 0
   #contentBytes = 0
   #memberCount = 0
+  #late: { readonly offsetBytes: number; readonly contentBytes: number } | undefined
 
   constructor(
     blocks: BlockSupply,
     onMember: (member: TarMember, place: MemberPlace) => void = () => {},
+    lateHeaders?: LateHeaders,
   ) {
     this.#blocks = blocks
     this.#onMember = onMember
+    this.#lateHeaders = lateHeaders
   }
 
   /** Content of members so far. */
@@ -77,6 +90,34 @@ export class TarWriter {
       offsetBytes,
       spanBytes: headerBytes + sizeBytes + this.#padding,
     })
+  }
+
+  /** A member whose content follows, however much it is, until `endLate`. */
+  beginLate(): void {
+    assert(this.#contentLeft === 0, `a member's content lacks ${this.#contentLeft} bytes`)
+    assert(this.#lateHeaders !== undefined, 'nobody keeps places for headers')
+    // Its place is a block of its own.
+    this.#give()
+    this.#late = { offsetBytes: this.#givenBytes, contentBytes: this.#contentBytes }
+    this.#lateHeaders.keep()
+    this.#givenBytes += LATE_HEADER_BYTES
+    this.#contentLeft = Number.POSITIVE_INFINITY
+  }
+
+  /** Returns its size. */
+  endLate(unsized: Omit<TarMember, 'sizeBytes'>): number {
+    const late = this.#late
+    assert(late !== undefined, 'no member of unknown size was begun')
+    const sizeBytes = this.#contentBytes - late.contentBytes
+    const member: TarMember = { ...unsized, sizeBytes }
+    this.#late = undefined
+    this.#contentLeft = 0
+    this.#memberCount += 1
+    this.#writeZeros(paddingOf(sizeBytes))
+    this.#lateHeaders?.fill(encodeLateHeader(member))
+    const { offsetBytes } = late
+    this.#onMember(member, { offsetBytes, spanBytes: this.offsetBytes - offsetBytes })
+    return sizeBytes
   }
 
   get buffer(): Buffer {

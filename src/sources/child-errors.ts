@@ -1,0 +1,52 @@
+// What a program says on its standard error: read to the end, so that it never waits for us, and the last
+// lines kept, since they name the cause. Bounded, whatever it says.
+
+import { Socket } from 'node:net'
+import { stripVTControlCharacters } from 'node:util'
+import { createRedactor } from '../lib/redact.ts'
+
+const KEPT_BYTES = 8 * 1024
+const LINES_MAX = 4
+const LINE_CHARACTERS_MAX = 300
+
+export class ChildErrors {
+  readonly #socket: Socket
+  readonly #redact: (text: string) => string
+  readonly #ended: Promise<void>
+  #kept = Buffer.alloc(0)
+
+  /** Closes `fd` at its end. */
+  constructor(fd: number, secrets: readonly string[]) {
+    this.#redact = createRedactor(secrets)
+    this.#socket = new Socket({ fd, readable: true, writable: false })
+    this.#socket.on('data', (chunk: Buffer) => {
+      this.#kept = Buffer.concat([this.#kept, chunk]).subarray(-KEPT_BYTES)
+    })
+    // A pipe has no errors but its end, and a message is not worth the archive.
+    this.#socket.on('error', () => undefined)
+    this.#ended = new Promise((resolve) => this.#socket.once('close', () => resolve()))
+  }
+
+  /** Waits so long at most: something that the program left behind may hold it open. */
+  async end(timeoutMs: number): Promise<void> {
+    const timer = setTimeout(() => this.#socket.destroy(), timeoutMs)
+    await this.#ended
+    clearTimeout(timer)
+  }
+
+  /** Its last lines as one, made printable, without secrets; '' where it said nothing. */
+  lastLines(): string {
+    const text = this.#redact(stripVTControlCharacters(this.#kept.toString('utf8')))
+    const lines = text
+      .split(/[\r\n]+/)
+      // eslint-disable-next-line no-control-regex -- whatever a terminal would act on
+      .map((line) => line.replace(/[\x00-\x1f\x7f-\x9f]+/g, ' ').trim())
+      .filter((line) => line !== '')
+    return lines
+      .slice(-LINES_MAX)
+      .map((line) =>
+        line.length > LINE_CHARACTERS_MAX ? `${line.slice(0, LINE_CHARACTERS_MAX)}...` : line,
+      )
+      .join(' | ')
+  }
+}
