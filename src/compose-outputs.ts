@@ -30,6 +30,7 @@ export class Outputs {
   readonly #input: Input
   #starting: Promise<Child> | undefined
   #isStopped = false
+  #openFd: number | undefined
   #onRead: (bytes: number) => void = () => undefined
 
   constructor(input: Input) {
@@ -47,10 +48,8 @@ export class Outputs {
     const wasRead = new Promise<number>((resolve) => (this.#onRead = resolve))
     this.#starting = startChild(source, folder)
     const child = await this.#starting
-    if (this.#isStopped) {
-      closeSync(child.outputFd)
-      return
-    }
+    this.#openFd = child.outputFd
+    if (this.#isStopped) return
     const fileName = Buffer.from(source.fileName).toString('latin1')
     this.#post({ kind: 'output', fd: child.outputFd, fileName })
     await child.ended
@@ -81,6 +80,13 @@ export class Outputs {
     this.#isStopped = true
     const child = await this.#starting?.catch(() => undefined)
     await child?.stop()
+  }
+
+  /** When no thread reads any more: a number that is closed may become another file's. */
+  async close(): Promise<void> {
+    await this.#starting?.catch(() => undefined)
+    if (this.#openFd !== undefined) closeSync(this.#openFd)
+    this.#openFd = undefined
   }
 
   async #lastBytes(wasRead: Promise<number>, child: Child): Promise<number> {

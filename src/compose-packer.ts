@@ -145,7 +145,10 @@ async function pack(
   } finally {
     watch.stop()
     // A number that is closed may become another file's: never under a thread that still writes.
-    void Promise.all(workers.map(({ exited }) => exited)).then(() => file.close())
+    void Promise.all(workers.map(({ exited }) => exited)).then(() => {
+      file.close()
+      void outputs?.close()
+    })
     const stopped = stop(ring, workers)
     await outputs?.stop()
     await stopped

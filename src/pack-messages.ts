@@ -48,7 +48,7 @@ export type FrameMessage =
 
 /** To the thread that packs what commands write: each output, and whether it is good, which comes last. */
 export type OutputMessage =
-  /** The thread closes it. `fileName` is bytes (latin1). */
+  /** The main thread closes it. `fileName` is bytes (latin1). */
   | { readonly kind: 'output'; readonly fd: number; readonly fileName: string }
   | { readonly kind: 'output-good'; readonly endedAt: Date }
   | { readonly kind: 'outputs-end' }

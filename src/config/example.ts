@@ -41,7 +41,8 @@ const SERVERS = `
 # Renumbering is safe: a server is known by its endpoint, bucket and prefix, not by its number.`
 
 const SOURCES = `
-# The folders to archive, each one an archive of its own. Numbers as above.`
+# What to archive: folders, or commands whose output is archived; each one an archive of its own.
+# Numbers as above. Settings of commands alone: COMMAND, FILE, MIN_BYTES, SILENCE_MINUTES, ENV.`
 
 const KEEP = `
 # Retention. Mind that ${KEEP_NOTE}.

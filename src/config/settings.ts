@@ -4,11 +4,10 @@
 // A setting without `fallback` may be absent; what must be there depends on others (an S3 server
 // needs keys, a local directory has none) and is checked by servers.ts and sources.ts.
 
-import { commandLine } from './command-line.ts'
+import { COMMAND_SETTINGS } from './command-settings.ts'
 import {
   bucket,
   catalogUrl,
-  fileName,
   patterns,
   prefix,
   proxyUrl,
@@ -17,7 +16,6 @@ import {
   serverId,
   sourceName,
   storageClass,
-  variableNames,
 } from './setting-values.ts'
 import {
   boolean,
@@ -272,22 +270,12 @@ export const SERVER_SETTINGS = {
   },
 } as const satisfies Settings
 
-/** Of these only the settings of its kind mean anything to a source. */
-export const FOLDER_ONLY = ['EXCLUDE', 'ONE_FILE_SYSTEM', 'EXCLUDE_CACHES'] as const
-export const COMMAND_ONLY = ['FILE', 'MIN_BYTES', 'SILENCE_MINUTES', 'ENV'] as const
-
 /** SOURCE_N_*; SOURCE_N_KEEP_* come from KEEP_SETTINGS. */
 export const SOURCE_SETTINGS = {
   PATH: {
     help: 'folder to archive; relative to the folder of this file, or absolute',
     example: '/srv/www',
     parse: path,
-  },
-  COMMAND: {
-    help: 'instead of PATH: program whose output is archived, with its arguments; no shell reads it',
-    otherwise: 'none',
-    example: 'pg_dump --format=custom --compress=0 --no-password app',
-    parse: commandLine,
   },
   NAME: {
     help: "the source's name in reports and object keys",
@@ -319,30 +307,7 @@ export const SOURCE_SETTINGS = {
     example: 'true',
     parse: boolean,
   },
-  FILE: {
-    help: 'name of the file in the archive that holds the output of the command',
-    otherwise: 'NAME.out',
-    example: 'app.dump',
-    parse: fileName,
-  },
-  MIN_BYTES: {
-    help: 'output of the command with fewer bytes than this is a failure',
-    fallback: '1',
-    example: '100000',
-    parse: wholeNumber(1, 999_999_999),
-  },
-  SILENCE_MINUTES: {
-    help: 'a command that writes nothing for so long, and does not end, is ended: a failure',
-    fallback: '60',
-    example: '180',
-    parse: wholeNumber(1, 10_080),
-  },
-  ENV: {
-    help: 'variables that the command gets from this file or the environment, besides PATH, HOME and the like',
-    otherwise: 'none',
-    example: 'PGPASSFILE,DOCKER_HOST',
-    parse: variableNames,
-  },
+  ...COMMAND_SETTINGS,
 } as const satisfies Settings
 
 /** Settings of one source, the retention rules among them. */

@@ -26,7 +26,7 @@ const KILL_MS = 2_000
 const LAST_WORDS_MS = 1_000
 
 export type Child = {
-  /** Reading waits; the reader closes it. */
+  /** Reading waits. To be closed by whoever started the program. */
   readonly outputFd: number
   /** Resolves when it ended well; rejects with SOURCE_COMMAND_FAILED. */
   readonly ended: Promise<void>

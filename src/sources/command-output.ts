@@ -1,7 +1,7 @@
 // What a program writes, read into the tar. Synchronous, so in a worker thread: the pipe is read straight
 // into the block, and a program that is faster than the compression waits.
 
-import { closeSync, readSync } from 'node:fs'
+import { readSync } from 'node:fs'
 import type { Member, MemberSink } from './member.ts'
 import type { OwnerNames } from './owner-names.ts'
 
@@ -10,18 +10,14 @@ export type OutputSink = Pick<MemberSink, 'buffer' | 'position' | 'room' | 'adva
 // What a pipe holds; a longer read brings no more.
 const READ_BYTES_MAX = 64 * 1024
 
-/** Until its end; closes `fd`. `checkpoint` is called after each read, and throws to end it. */
+/** Until its end; whoever opened `fd` closes it. `checkpoint` is called after each read, and throws to end it. */
 export function copyOutput(fd: number, sink: OutputSink, checkpoint: () => void): void {
-  try {
-    for (;;) {
-      const { buffer, position, room } = sink
-      const bytes = readSync(fd, buffer, position, Math.min(room, READ_BYTES_MAX), null)
-      checkpoint()
-      if (bytes === 0) return
-      sink.advance(bytes)
-    }
-  } finally {
-    closeSync(fd)
+  for (;;) {
+    const { buffer, position, room } = sink
+    const bytes = readSync(fd, buffer, position, Math.min(room, READ_BYTES_MAX), null)
+    checkpoint()
+    if (bytes === 0) return
+    sink.advance(bytes)
   }
 }
 

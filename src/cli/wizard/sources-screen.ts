@@ -1,13 +1,15 @@
-// "Sources": the folders to archive.
+// "Sources": the folders to archive, and the commands whose output is.
 
 import { existsSync } from 'node:fs'
 import { ENTRY_SETTINGS, entryNumbers, entryPrefix } from '../../config/names.ts'
+import { COMMAND_ONLY, FOLDER_ONLY } from '../../config/command-settings.ts'
 import { KEEP_SETTINGS } from '../../config/settings.ts'
 import { path as parsePath } from '../../config/values.ts'
 import type { ConfigDraft } from '../../operations/configure.ts'
 import { nextNumber, removeEntry } from '../../operations/configure-entries.ts'
 import { orBack } from '../prompts.ts'
 import type { Choice } from '../prompts.ts'
+import { plural } from '../output.ts'
 import { oneLine } from '../text.ts'
 import { askSetting, whatIsWrong } from './ask-setting.ts'
 import { describeRetention, nameOf } from './summaries.ts'
@@ -15,20 +17,29 @@ import type { Wizard } from './wizard.ts'
 
 const KIND = 'SOURCE'
 
-/** `2 folders: www, etc`. */
+/** `2 folders: www, etc`; `1 folder, 1 command: www, app`. */
 export function sourcesSummary(draft: ConfigDraft): string {
-  const names = entryNumbers(draft.values, KIND).map((number) => nameOf(draft, number))
+  const numbers = entryNumbers(draft.values, KIND)
+  const names = numbers.map((number) => nameOf(draft, number))
   if (names.length === 0) return 'none yet: there is nothing to archive'
-  const count = names.length === 1 ? '1 folder' : `${names.length} folders`
+  const commands = numbers.filter((number) => isCommand(draft, number)).length
+  const count = [plural(names.length - commands, 'folder'), plural(commands, 'command')]
+    .filter((each) => !each.startsWith('0 '))
+    .join(', ')
   // The line of a menu has room for a few.
   const shown = names.slice(0, 3).join(', ') + (names.length > 3 ? ', ...' : '')
   return oneLine(`${count}: ${shown}`)
 }
 
+function isCommand(draft: ConfigDraft, number: number): boolean {
+  return draft.value(`${entryPrefix(KIND, number)}COMMAND`) !== ''
+}
+
 function sourceLine(draft: ConfigDraft, number: number): string {
   const prefix = entryPrefix(KIND, number)
-  const path = draft.value(`${prefix}PATH`)
-  const wrong = path === '' ? 'PATH is missing' : whatIsWrong(draft, `${prefix}PATH`, path)
+  const what = isCommand(draft, number) ? 'COMMAND' : 'PATH'
+  const path = draft.value(prefix + what)
+  const wrong = path === '' ? 'PATH is missing' : whatIsWrong(draft, prefix + what, path)
   const excludes = draft.value(`${prefix}EXCLUDE`)
   return oneLine(
     [
@@ -40,14 +51,14 @@ function sourceLine(draft: ConfigDraft, number: number): string {
   )
 }
 
-type Answer = number | 'add' | 'back'
+type Answer = number | 'add' | 'command' | 'back'
 
 export async function sourcesScreen(wizard: Wizard): Promise<void> {
   const { draft, prompts } = wizard
   for (;;) {
     const numbers = entryNumbers(draft.values, KIND)
     const answer = await prompts.choose<Answer>({
-      message: 'Sources: each folder becomes an archive of its own',
+      message: 'Sources: each folder or command becomes an archive of its own',
       choices: [
         ...numbers.map((number): Choice<Answer> => ({
           name: `${String(number).padStart(2)}  ${sourceLine(draft, number)}`,
@@ -55,12 +66,18 @@ export async function sourcesScreen(wizard: Wizard): Promise<void> {
         })),
         ...(numbers.length > 0 ? (['line'] as const) : []),
         { name: 'Add a folder', value: 'add' },
+        {
+          name: 'Add a command',
+          value: 'command',
+          description: 'a program whose output is archived: a database dump, say',
+        },
         { name: 'Back', value: 'back' },
       ],
       initial: numbers[0] ?? 'add',
     })
     if (answer === 'back') return
     if (answer === 'add') await addSource(wizard, nextNumber(draft.values, KIND))
+    else if (answer === 'command') await addCommand(wizard, nextNumber(draft.values, KIND))
     else await orBack(() => sourceScreen(wizard, answer), undefined)
   }
 }
@@ -85,6 +102,26 @@ async function addSource(wizard: Wizard, number: number): Promise<void> {
   wizard.print('The folder was not added.')
 }
 
+async function addCommand(wizard: Wizard, number: number): Promise<void> {
+  const { draft, print } = wizard
+  const before = draft.state
+  const prefix = entryPrefix(KIND, number)
+  const isKept = await orBack(async () => {
+    print("  No shell reads it; for pipes write: bash -o pipefail -c '...'")
+    await askSetting(wizard, `${prefix}COMMAND`, {
+      message: 'Command whose output is archived',
+      isRequired: true,
+    })
+    const name = { message: 'Name in reports and object keys', isRequired: true }
+    await askSetting(wizard, `${prefix}NAME`, name)
+    await askSetting(wizard, `${prefix}FILE`, { message: 'Name of the file in the archive' })
+    return true
+  }, false)
+  if (isKept) return
+  draft.restore(before)
+  print('The command was not added.')
+}
+
 async function askPath(wizard: Wizard, number: number): Promise<void> {
   const { draft, print } = wizard
   const variable = `${entryPrefix(KIND, number)}PATH`
@@ -97,8 +134,11 @@ async function askPath(wizard: Wizard, number: number): Promise<void> {
 async function sourceScreen(wizard: Wizard, number: number): Promise<void> {
   const { draft, prompts } = wizard
   const prefix = entryPrefix(KIND, number)
+  const others: readonly string[] = isCommand(draft, number)
+    ? ['PATH', ...FOLDER_ONLY]
+    : ['COMMAND', ...COMMAND_ONLY]
   const names = Object.keys(ENTRY_SETTINGS.SOURCE).filter(
-    (name) => !Object.hasOwn(KEEP_SETTINGS, name),
+    (name) => !Object.hasOwn(KEEP_SETTINGS, name) && !others.includes(name),
   )
   for (;;) {
     const answer = await prompts.choose<string>({

@@ -33,7 +33,9 @@ export function describeRetention(values: EnvRecord, prefix: string): string {
 export function nameOf(draft: ConfigDraft, number: number): string {
   const value = (name: string) => draft.value(entryPrefix('SOURCE', number) + name).trim()
   const path = value('PATH')
-  return value('NAME') || (path === '' ? `(no path) ${number}` : lastFolder(path))
+  if (value('NAME') !== '') return value('NAME')
+  if (path !== '') return lastFolder(path)
+  return value('COMMAND') === '' ? `(no path) ${number}` : `(no name) ${number}`
 }
 
 /** The schedule in words. */
