@@ -158,9 +158,11 @@ async function sendParts(
     await Promise.all(sending)
     await content.untilWhole(stop)
   } catch (error) {
+    // Parts under way fail by the abort, which is no reason: it was there before, or is this one.
+    const reason = failure ?? { error }
     work.abort()
     await Promise.all(sending)
-    throw failure ? failure.error : error
+    throw reason.error
   }
   if (failure) throw failure.error
   return receipts.toSorted((a, b) => a.number - b.number)

@@ -40,13 +40,15 @@ export class ChildErrors {
     const lines = text
       .split(/[\r\n]+/)
       // eslint-disable-next-line no-control-regex -- whatever a terminal would act on
-      .map((line) => line.replace(/[\x00-\x1f\x7f-\x9f]+/g, ' ').trim())
+      .map((line) => line.replace(/[\s\x00-\x1f\x7f-\x9f]+/g, ' ').trim())
       .filter((line) => line !== '')
-    return lines
-      .slice(-LINES_MAX)
-      .map((line) =>
-        line.length > LINE_CHARACTERS_MAX ? `${line.slice(0, LINE_CHARACTERS_MAX)}...` : line,
-      )
-      .join(' | ')
+    return lines.slice(-LINES_MAX).map(shortened).join(' | ')
   }
+}
+
+/** The ends of a line tell most. */
+function shortened(line: string): string {
+  if (line.length <= LINE_CHARACTERS_MAX) return line
+  const half = LINE_CHARACTERS_MAX / 2
+  return `${line.slice(0, half)}[...]${line.slice(-half)}`
 }

@@ -7,6 +7,7 @@
 
 import { spawn } from 'node:child_process'
 import type { ChildProcess } from 'node:child_process'
+import { closeSync } from 'node:fs'
 import { setTimeout as sleep } from 'node:timers/promises'
 import { messageOf, SpillwayError } from '../domain/errors.ts'
 import type { CommandSource } from '../domain/source.ts'
@@ -51,6 +52,8 @@ export async function startChild(source: CommandSource, pipesFolder: string): Pr
     child = await spawned(source, program, pipes)
   } catch (cause) {
     guard.end()
+    closeSync(pipes.outputFd)
+    pipes.close()
     throw notStarted(source, program, cause)
   }
   guard.watch(child.pid!)

@@ -295,6 +295,22 @@ describe('sources, schedule, retention and the rest', () => {
     expect(out).toContain('OnCalendar=Sun *-*-* 02:30:00')
   })
 
+  it('a command is asked for with its name and its file, and judged while it is typed', async () => {
+    const { out, refused } = await wizard(
+      [],
+      ...['Sources', 'Add a command', 'pg_dump app | gzip', 'pg_dump app', 'app', 'app.dump'],
+      ...['app ', 'MIN_BYTES', '1000', 'Back', 'Back', 'Save and leave'],
+    )
+    expect(refused).toEqual([expect.stringContaining('has "|" outside quotes')])
+    expect(out).toContain('1 command: app')
+    expect(values()).toEqual({
+      SOURCE_1_COMMAND: 'pg_dump app',
+      SOURCE_1_NAME: 'app',
+      SOURCE_1_FILE: 'app.dump',
+      SOURCE_1_MIN_BYTES: '1000',
+    })
+  })
+
   it('a folder that is not there is told, but may be mounted later', async () => {
     const { out } = await wizard(
       [],
