@@ -78,6 +78,8 @@ export class Outputs {
   /** After the ring was stopped. Resolves when nothing of the program is left. */
   async stop(): Promise<void> {
     this.#isStopped = true
+    // Nobody waits for the last bytes any more.
+    this.#onRead(0)
     const child = await this.#starting?.catch(() => undefined)
     await child?.stop()
   }

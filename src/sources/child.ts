@@ -77,8 +77,8 @@ export async function startChild(source: CommandSource, pipesFolder: string): Pr
     lastWords,
     endRest: () => signalGroup(child, 'SIGKILL'),
     stop: async () => {
-      await endGroup(child, exited)
       pipes.wakeReader()
+      await endGroup(child, exited)
       pipes.close()
       if (!hasEnded(child)) child.unref()
       else await over

@@ -1,6 +1,7 @@
 // Archives that earlier versions wrote must stay readable for ever. The files in
 // test/fixtures/archives are never made again; a new version of the format adds its own.
 
+import { createHash } from 'node:crypto'
 import { readFileSync } from 'node:fs'
 import { join } from 'node:path'
 import { describe, expect, it } from 'vitest'
@@ -61,4 +62,38 @@ describe('v1-every-kind.tar.zst', () => {
       bytes.length,
     )
   }
+})
+
+describe('v1-command.tar.zst', () => {
+  const path = join(ARCHIVES, 'v1-command.tar.zst')
+  const bytes = readFileSync(path)
+
+  it('still is one member behind a late header, to us and to tar', async () => {
+    const tail = await openArchiveTail(
+      async (offset, size) => bytes.subarray(offset, offset + size),
+      bytes.length,
+    )
+    const members = []
+    for await (const member of tail.membersFrom('')) members.push(member)
+
+    expect(tail.manifest).toMatchObject({
+      source: { name: 'dump', kind: 'command' },
+      memberCount: 1,
+      frameCount: 3,
+    })
+    expect(members).toMatchObject([
+      { path: 'app.dump', kind: 'file', sizeBytes: 5_000_000, offsetBytes: 0, mode: 0o600 },
+    ])
+    expect((await tail.frames()).frame(0)).toMatchObject({ storedBytes: 1_545, rawBytes: 1_536 })
+    const content = Buffer.alloc(5_000_000, 'golden\n')
+    expect(outputOf('tar', ['--zstd', '-xOf', path, 'app.dump']).equals(content)).toBe(true)
+    let number = 0
+    for await (const hash of tail.frameHashes()) {
+      const place = (await tail.frames()).frame(number)
+      const stored = await tail.readStored(place.fileOffsetBytes, place.storedBytes)
+      expect(createHash('sha256').update(stored).digest()).toEqual(hash)
+      number += 1
+    }
+    expect(number).toBe(3)
+  })
 })
