@@ -6,6 +6,7 @@ import { SpillwayError } from './domain/errors.ts'
 import type { Source } from './domain/source.ts'
 import { answeringPaths } from './lib/answering-paths.ts'
 import { leaveBehind } from './lib/left-behind.ts'
+import { printablePath } from './lib/printable-path.ts'
 import { workerUrl } from './lib/worker.ts'
 import { beatsOf, createRingMemory, placeOf, stopRing } from './pack/block-ring.ts'
 import type { RingMemory } from './pack/block-ring.ts'
@@ -22,7 +23,6 @@ import type {
   WalkStart,
   WorkerMessage,
 } from './pack-messages.ts'
-import { printablePath } from './sources/printable-path.ts'
 
 export type PackerOptions = {
   /** Its threads load while the caller opens the catalog: 0.15 s of the first archive. */

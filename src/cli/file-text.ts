@@ -1,7 +1,8 @@
 // Files and archives as `find`, `history` and `diff` print them.
 
-import { nameOf, oneLine } from './text.ts'
+import { oneLine } from './text.ts'
 import { plural } from './output.ts'
+import { printablePath } from '../lib/printable-path.ts'
 import { SpillwayError } from '../domain/errors.ts'
 import type { Catalog } from '../catalog/catalog.ts'
 import type { Io } from './command.ts'
@@ -33,9 +34,8 @@ export function pathText(file: {
   readonly kind?: string
 }): string {
   const { path, pathBytes, kind } = file
-  // Nearly every path is text, and nameOf() looks at each byte.
-  const name = pathBytes === undefined ? oneLine(path) : nameOf(Buffer.from(pathBytes, 'base64'))
-  return `${path === '' ? '.' : name}${kind === 'directory' ? '/' : ''}`
+  const bytes = pathBytes === undefined ? Buffer.from(path) : Buffer.from(pathBytes, 'base64')
+  return `${printablePath(bytes.toString('latin1'))}${kind === 'directory' ? '/' : ''}`
 }
 
 /** `2026-03-01 02:30:05`, of a time with nanoseconds. */

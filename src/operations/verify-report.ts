@@ -78,8 +78,3 @@ export function wholeObject(task: CopyTask, what: string): Finding {
     members: [],
   }
 }
-
-/** Names are bytes, one character each; what is UTF-8 is shown as such. */
-export function printableMember(path: string): string {
-  return Buffer.from(path, 'latin1').toString('utf8')
-}

@@ -13,7 +13,7 @@ import type { DeepResult, DeepServices } from './verify-deep.ts'
 import { headCopies } from './verify-heads.ts'
 import type { HeadFound } from './verify-heads.ts'
 import { planDeep } from './verify-plan.ts'
-import { printableMember } from './verify-report.ts'
+import { printablePath } from '../lib/printable-path.ts'
 import type { CopyTask, VerifiedArchive, VerifyProblem, VerifyReport } from './verify-report.ts'
 
 export type VerifyServices = DeepServices & { readonly config: Config }
@@ -233,7 +233,7 @@ function problemsOf({ tasks, heads, deep, adopted }: Ended): readonly VerifyProb
         server: task.server?.number ?? null,
         label: task.label,
         ...finding,
-        members: finding.members.map(printableMember),
+        members: finding.members.map(printablePath),
       },
     ]
   })
