@@ -4,6 +4,7 @@
 // No server is asked: this is what the last run found out, and it says when.
 
 import type { Catalog, Health, ServerRow } from '../catalog/catalog.ts'
+import type { RunHolder } from '../catalog/run-lock.ts'
 import { FORECAST_NIGHTS, forecastNews } from '../domain/forecast.ts'
 import type { Forecast } from '../domain/forecast.ts'
 import type { ArchiveId } from '../domain/archive.ts'
@@ -69,6 +70,8 @@ export type WaitingArchive = {
 
 export type Status = {
   readonly serverId: string
+  /** The run that is going on: what follows is on its way to be news. */
+  readonly run: RunHolder | null
   /** How many servers each archive must reach. */
   readonly copies: number
   readonly servers: readonly ServerStatus[]
@@ -101,10 +104,12 @@ export type StatusForecast = {
 export async function statusOf({
   config,
   catalog,
+  run,
   now = new Date(),
 }: {
   readonly config: Config
   readonly catalog: Catalog | undefined
+  readonly run?: RunHolder | undefined
   readonly now?: Date
 }): Promise<Status> {
   const found = catalog === undefined ? undefined : await forecastOf({ config, catalog }, now)
@@ -134,6 +139,7 @@ export async function statusOf({
   const waiting = (await catalog?.waitingArchives(config.copies)) ?? []
   return {
     serverId: config.serverId,
+    run: run ?? null,
     copies: config.copies,
     // One that holds nothing and is not configured has no news for anybody.
     servers: [
