@@ -1,7 +1,7 @@
 // Files and archives as `find`, `history` and `diff` print them.
 
 import { oneLine } from './text.ts'
-import { plural } from './output.ts'
+import { formatCount, plural } from './output.ts'
 import { printablePath } from '../lib/printable-path.ts'
 import { SpillwayError } from '../domain/errors.ts'
 import type { Catalog } from '../catalog/catalog.ts'
@@ -14,6 +14,19 @@ export type FileServices = Pick<Services, 'config' | 'catalogIfPresent'>
 
 /** More rows than anybody reads, and little memory for millions of files; --limit raises it. */
 export const LIMIT_DEFAULT = 10_000
+
+// Their rows are held until the last is found and then drawn: 70 MB for so many, gigabytes for all
+// files of a large source.
+const LIMIT_MAX = 100_000
+
+export function limitOf(command: string, given: number | undefined): number {
+  if (given === undefined) return LIMIT_DEFAULT
+  if (given <= LIMIT_MAX) return given
+  const what = `${command}: --limit may be at most ${formatCount(LIMIT_MAX)}, got ${given}`
+  throw new SpillwayError('USAGE', what, {
+    hint: 'ask for less at a time: a narrower pattern, one --source, or two archives nearer to each other',
+  })
+}
 
 export async function openCatalogFor(
   io: Io<FileServices>,

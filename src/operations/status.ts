@@ -13,7 +13,7 @@ import { spareBytesOf } from '../domain/placement.ts'
 import { bucketOf } from '../domain/server.ts'
 import type { Server, ServerIdentity } from '../domain/server.ts'
 import type { Source } from '../domain/source.ts'
-import { archivesLackingCopies } from './copies-plan.ts'
+import { copiesToMake, storedOn } from './copies-plan.ts'
 import { forecastOf } from './forecast.ts'
 import { NO_TRUST, problemsOf, trustOf } from './trust.ts'
 import type { ServerTrust, StatusProblem } from './trust.ts'
@@ -80,6 +80,8 @@ export type Status = {
   readonly waiting: readonly WaitingArchive[]
   /** Archives that left the spool and lie on fewer servers than COPIES: no run mends that. */
   readonly lackingCopies: number
+  /** Archives with a damaged copy, and with a sound one or a file in the spool: `copies` replaces it. */
+  readonly mendableArchives: number
   /** What verifying found and nobody has settled yet. */
   readonly problems: readonly StatusProblem[]
   readonly forecast: StatusForecast
@@ -135,7 +137,8 @@ export async function statusOf({
     const status = await sourceStatus(source, catalog, config.serverId)
     sources.push({ ...status, growthBytesPerNight, nextBytes })
   }
-  const lacking = catalog === undefined ? [] : await archivesLackingCopies({ config, catalog })
+  const toCopy = catalog === undefined ? [] : (await copiesToMake({ config, catalog })).toCopy
+  const lacking = toCopy.filter(({ archive }) => storedOn(archive, config.servers) < config.copies)
   const waiting = (await catalog?.waitingArchives(config.copies)) ?? []
   return {
     serverId: config.serverId,
@@ -154,7 +157,8 @@ export async function statusOf({
       sizeBytes: sizeBytes ?? null,
       createdAt: startedAt.toISOString(),
     })),
-    lackingCopies: lacking.filter(({ state }) => state === 'gone').length,
+    lackingCopies: lacking.filter(({ archive }) => archive.state === 'gone').length,
+    mendableArchives: toCopy.filter(({ damaged }) => damaged.length > 0).length,
     problems: await problemsOf(catalog, config, rows),
     forecast: forecastStatus(found, config),
   }

@@ -56,6 +56,16 @@ it('find says that it stopped at the limit', async () => {
   expect(ran.json()).toMatchObject({ hasMore: true, unknown: [] })
 })
 
+it.each(['find edited --limit=100001', 'diff a b --limit=100001'])(
+  '%s is refused: the whole answer would have to be held',
+  async (line) => {
+    const { exit, err } = await spillway(line.split(' '))
+    expect(exit).toBe(2)
+    expect(err.join('\n')).toContain('--limit may be at most 100 000, got 100001')
+    expect((await spillway(line.replace('100001', '100000').split(' '))).exit).not.toBe(2)
+  },
+)
+
 it('find prints one document, with the bytes of names that are no text', async () => {
   const ran = await spillway(['find', 'X?.CONF', '--ignore-case', '--json'])
   expect(ran.json()).toEqual({
