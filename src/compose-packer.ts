@@ -8,6 +8,7 @@ import { describeSource } from './domain/source.ts'
 import type { Source } from './domain/source.ts'
 import { answeringPaths } from './lib/answering-paths.ts'
 import { leaveBehind } from './lib/left-behind.ts'
+import { printablePath } from './lib/printable-path.ts'
 import { workerUrl } from './lib/worker.ts'
 import { beatsOf, createRingMemory, placeOf, stopRing } from './pack/block-ring.ts'
 import type { RingMemory } from './pack/block-ring.ts'
@@ -26,7 +27,6 @@ import type {
   WorkerMessage,
 } from './pack-messages.ts'
 import { findProgram } from './sources/child-program.ts'
-import { printablePath } from './sources/printable-path.ts'
 
 export type PackerOptions = {
   /** Its threads load while the caller opens the catalog: 0.15 s of the first archive. */

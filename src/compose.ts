@@ -47,6 +47,7 @@ export async function openServices(
     archiveUses,
     catalog: openCatalog,
     catalogIfPresent: async () => (existsSync(config.catalogPath) ? openCatalog() : undefined),
+    currentRun: async () => (await import('./catalog/run-lock.ts')).currentRun(config.dataDir),
     openStorage,
     packer: async () => createPacker(),
     unpacker: async () => createUnpacker(),

@@ -169,9 +169,9 @@ async function run(...titles: readonly string[]): Promise<{ out: string; err: st
     return found.length === 1 ? found[0]![1] : title
   })
   const script = ['set -eu', ...settings, ...texts].join('\n')
-  const environment = { ...process.env, HOME: work, AWS_EC2_METADATA_DISABLED: 'true' }
-  // A bundle of authorities for a server without TLS is refused by rclone.
-  const { AWS_CA_BUNDLE: _, ...env } = environment as Record<string, string>
+  const env: NodeJS.ProcessEnv = { ...process.env, HOME: work, AWS_EC2_METADATA_DISABLED: 'true' }
+  // rclone refuses a bundle of authorities for a server without TLS.
+  delete env['AWS_CA_BUNDLE']
   const child = spawn('bash', ['-c', script], { cwd: work, env })
   let [out, err] = ['', '']
   child.stdout.on('data', (bytes: Buffer) => (out += bytes.toString()))

@@ -9,6 +9,7 @@ import { assert } from '../lib/assert.ts'
 import type { ArchiveId, CopyState } from '../domain/archive.ts'
 import type { ServerIdentity } from '../domain/server.ts'
 import type { CopyId, CopyRow } from './catalog.ts'
+import { forgetUnreadable } from './history-unreadable.ts'
 import { copyFrom, safeInteger, timeText } from './rows.ts'
 import { requireBytes, serverIdOf } from './server-rows.ts'
 import type { Tables } from './tables.ts'
@@ -128,6 +129,7 @@ export async function markStored(
       })
       .where('id', '=', copy.archiveId)
       .execute()
+    await forgetUnreadable(trx, copy.archiveId)
   })
 }
 

@@ -84,7 +84,7 @@ export interface HistoryCalls {
       readonly sweptSegment: number
     },
   ): Promise<void>
-  /** Its index is damaged: it is not tried again. */
+  /** Its index is damaged: not tried again before there is news of a copy (history-unreadable.ts). */
   setHistoryUnreadable(archive: ArchiveRow, reason: string): Promise<void>
   /** A history that is damaged is dropped, and filled again from the indexes of the archives. */
   dropHistory(id: HistoryId): Promise<void>

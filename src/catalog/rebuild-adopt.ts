@@ -5,6 +5,7 @@
 
 import { sql } from 'kysely'
 import type { Kysely } from 'kysely'
+import { forgetUnreadable } from './history-unreadable.ts'
 import { moveBytes } from './copy-rows.ts'
 import type { Adoption, FoundCopy, RebuiltArchive } from './rebuild-calls.ts'
 import { safeInteger, timeText } from './rows.ts'
@@ -58,6 +59,7 @@ export async function adoptCopy(
     })
     .where('id', '=', archive.id)
     .execute()
+  await forgetUnreadable(trx, archive.id)
   return { outcome: adoption.outcome === 'known' ? 'joined' : 'added' }
 }
 

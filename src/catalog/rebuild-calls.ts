@@ -70,7 +70,10 @@ export const ONLY_IN_SPOOL = 'it was only in the spool when the catalog was copi
 export interface RebuildCalls extends SnapshotCalls {
   /** stored -> missing: a HEAD said that the object is gone. Its bytes count until that is settled. */
   markMissing(copyId: CopyId, reason: string, at?: Date): Promise<void>
-  /** missing -> stored: a HEAD showed it again, with our token and the exact size. */
+  /**
+   * missing -> stored: a HEAD showed it again, with our token and the exact size. Settles what was wrong
+   * with the object as a whole.
+   */
   markFound(copyId: CopyId): Promise<void>
   /** missing -> deleted: it is gone for good, and its bytes are given back. */
   settleMissing(copyId: CopyId, reason: string): Promise<void>

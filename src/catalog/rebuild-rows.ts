@@ -6,6 +6,7 @@ import { assert } from '../lib/assert.ts'
 import type { ServerIdentity } from '../domain/server.ts'
 import type { CopyId } from './catalog.ts'
 import { changeCopy, copyIn, moveBytes } from './copy-rows.ts'
+import { forgetUnreadable } from './history-unreadable.ts'
 import { adoptCopy, adoptLocal } from './rebuild-adopt.ts'
 import { ONLY_IN_SPOOL } from './rebuild-calls.ts'
 import type { CopyOnServer, RebuildCalls, RebuildState } from './rebuild-calls.ts'
@@ -72,6 +73,13 @@ async function markFound(trx: Db, copyId: CopyId): Promise<void> {
   await changeCopy(trx, copy, { state: 'stored', reason: null })
   await countStored(trx, copy.archiveId, 1)
   await trx.deleteFrom('missing_copies').where('copy_id', '=', copyId).execute()
+  // What verifying said of it as a whole: that it was gone, or was something else.
+  await trx
+    .deleteFrom('proof_problems')
+    .where('copy_id', '=', copyId)
+    .where('place', '=', 'object')
+    .execute()
+  await forgetUnreadable(trx, copy.archiveId)
 }
 
 async function settleMissing(trx: Db, copyId: CopyId, reason: string): Promise<void> {

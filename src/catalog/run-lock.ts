@@ -78,9 +78,16 @@ function drop(handle: SqliteHandle): void {
   handle.close()
 }
 
-type Holder = {
-  readonly pid: number
-  readonly since: string
+/** Who runs just now. */
+export type RunHolder = { readonly pid: number; readonly since: string }
+
+/** undefined: nobody, or a process that cannot be seen from here. Changes nothing, and waits for nobody. */
+export function currentRun(dataDir: string): RunHolder | undefined {
+  const holder = readHolder(join(dataDir, 'run.pid'))
+  return holder === undefined ? undefined : { pid: holder.pid, since: holder.since }
+}
+
+type Holder = RunHolder & {
   /** When the kernel started the process: a pid is given again, the pair is not. */
   readonly startTicks: string | undefined
 }

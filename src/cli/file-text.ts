@@ -1,7 +1,8 @@
 // Files and archives as `find`, `history` and `diff` print them.
 
-import { nameOf, oneLine } from './text.ts'
-import { plural } from './output.ts'
+import { oneLine } from './text.ts'
+import { formatCount, plural } from './output.ts'
+import { printablePath } from '../lib/printable-path.ts'
 import { SpillwayError } from '../domain/errors.ts'
 import type { Catalog } from '../catalog/catalog.ts'
 import type { Io } from './command.ts'
@@ -13,6 +14,19 @@ export type FileServices = Pick<Services, 'config' | 'catalogIfPresent'>
 
 /** More rows than anybody reads, and little memory for millions of files; --limit raises it. */
 export const LIMIT_DEFAULT = 10_000
+
+// Their rows are held until the last is found and then drawn: 70 MB for so many, gigabytes for all
+// files of a large source.
+const LIMIT_MAX = 100_000
+
+export function limitOf(command: string, given: number | undefined): number {
+  if (given === undefined) return LIMIT_DEFAULT
+  if (given <= LIMIT_MAX) return given
+  const what = `${command}: --limit may be at most ${formatCount(LIMIT_MAX)}, got ${given}`
+  throw new SpillwayError('USAGE', what, {
+    hint: 'ask for less at a time: a narrower pattern, one --source, or two archives nearer to each other',
+  })
+}
 
 export async function openCatalogFor(
   io: Io<FileServices>,
@@ -33,9 +47,8 @@ export function pathText(file: {
   readonly kind?: string
 }): string {
   const { path, pathBytes, kind } = file
-  // Nearly every path is text, and nameOf() looks at each byte.
-  const name = pathBytes === undefined ? oneLine(path) : nameOf(Buffer.from(pathBytes, 'base64'))
-  return `${path === '' ? '.' : name}${kind === 'directory' ? '/' : ''}`
+  const bytes = pathBytes === undefined ? Buffer.from(path) : Buffer.from(pathBytes, 'base64')
+  return `${printablePath(bytes.toString('latin1'))}${kind === 'directory' ? '/' : ''}`
 }
 
 /** `2026-03-01 02:30:05`, of a time with nanoseconds. */

@@ -79,6 +79,7 @@ export function pruneDocument(
   plan: PrunePlan,
   done: ReportedRetention | undefined,
   exit: number,
+  warnings: readonly string[] = [],
 ): unknown {
   return {
     outcome: runOutcome(exit),
@@ -100,5 +101,6 @@ export function pruneDocument(
     refused: done?.refused ?? [],
     held: done?.held ?? plan.held.map(({ source, reason }) => ({ source, reason })),
     remaining: done?.remaining ?? plan.remaining,
+    warnings,
   }
 }

@@ -6,6 +6,7 @@ import type { Catalog } from '../catalog/catalog.ts'
 import type { Config } from '../domain/config.ts'
 import type { OpenStorage } from '../operations/server-pool.ts'
 import type { Packer } from '../pack/packer.ts'
+import type { RunHolder } from '../catalog/run-lock.ts'
 import type { RunEvent } from '../domain/run-events.ts'
 import type { RunServices } from '../operations/run.ts'
 import type { Unpacker } from '../pack/unpacker.ts'
@@ -18,6 +19,8 @@ export type Services = {
   readonly catalogIfPresent: () => Promise<Catalog | undefined>
   /** Who uses an archive right now; creates nothing until something is used. */
   readonly archiveUses: () => Promise<ArchiveUses>
+  /** The run that is going on in the data folder. */
+  readonly currentRun: () => Promise<RunHolder | undefined>
   readonly openStorage: () => Promise<OpenStorage>
   readonly packer: () => Promise<Packer>
   readonly unpacker: () => Promise<Unpacker>

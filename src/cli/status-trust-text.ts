@@ -96,7 +96,7 @@ function trendOf({ name, nextBytes, growthBytesPerNight }: SourceStatus): string
 // The first of them; `verify` and --json name more.
 const PROBLEMS_SHOWN = 20
 
-export function printProblems(io: Screen, { problems }: Status): void {
+export function printProblems(io: Screen, { problems, mendableArchives }: Status): void {
   if (problems.length === 0) return
   const paint = painter(io.out)
   io.print('')
@@ -109,6 +109,9 @@ export function printProblems(io: Screen, { problems }: Status): void {
     'Restore takes what is damaged from another copy, if there is one, and names what it cannot give back; ' +
       'retention does not count an archive without a sound copy. To look again: spillway verify ARCHIVE --deep',
   )
+  if (mendableArchives === 0) return
+  const what = `${plural(mendableArchives, 'archive')} with a damaged copy that can be replaced`
+  io.print(paint('warning', `! ${what}: see spillway copies --dry-run`))
 }
 
 const NAMED = 3

@@ -23,28 +23,6 @@ export function linesOf(text: string): readonly string[] {
   return text.split('\n').map((line) => oneLine(line.replace(/\r$/, '')))
 }
 
-/** A name as bytes, on one line: UTF-8 where it is, `\xNN` where it is not. */
-export function nameOf(bytes: Uint8Array): string {
-  let name = ''
-  for (let at = 0; at < bytes.length;) {
-    const sizeBytes = utf8Length(bytes, at)
-    if (sizeBytes === 0) name += `\\x${bytes[at]!.toString(16).padStart(2, '0')}`
-    else name += oneLine(Buffer.from(bytes.subarray(at, at + sizeBytes)).toString())
-    at += Math.max(1, sizeBytes)
-  }
-  return name
-}
-
-/** Length of the valid UTF-8 character at this place; 0 when there is none. */
-function utf8Length(bytes: Uint8Array, at: number): number {
-  const first = bytes[at] ?? 0
-  const sizeBytes = first < 0x80 ? 1 : first < 0xc2 ? 0 : first < 0xe0 ? 2 : first < 0xf0 ? 3 : 4
-  if (sizeBytes === 0 || at + sizeBytes > bytes.length) return 0
-  const character = Buffer.from(bytes.subarray(at, at + sizeBytes))
-  // Decoding and encoding again tells overlong forms and surrogates from real characters.
-  return Buffer.from(character.toString()).equals(character) ? sizeBytes : 0
-}
-
 // Characters that take two columns (Unicode's East Asian Width W and F, in coarse blocks). An error
 // here shifts a column by one and harms nothing.
 const WIDE =

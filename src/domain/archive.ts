@@ -53,6 +53,19 @@ export function archiveKey(host: string, startedAt: Date, fileName: string): str
   return `${host}/${startedAt.toISOString().slice(0, 10).replaceAll('-', '/')}/${fileName}`
 }
 
+/**
+ * The key of the N-th copy that a server is given of one archive, after the ones before it were damaged or
+ * left it: a key is never written twice. No archive's own name ends like that.
+ */
+export function copyKey(key: string, number: number): string {
+  return number === 1 ? key : key.replace(/\.tar\.zst$/, `.copy-${number}.tar.zst`)
+}
+
+/** Of a key or a file name: that of the archive itself. */
+export function withoutCopyNumber(name: string): string {
+  return name.replace(/\.copy-\d{1,6}(?=\.tar\.zst$)/, '')
+}
+
 /** The key on one server. */
 export function keyOnServer(prefix: string, key: string): string {
   return prefix === '' ? key : `${prefix}/${key}`

@@ -11,6 +11,7 @@
 // character however a Mac has written it). In a glob "\" takes the meaning from the next character;
 // in a word or a part of a path it may begin what our listings print for bytes that are no text.
 
+import { pathOfPrinted } from '../lib/printable-path.ts'
 import { SpillwayError } from './errors.ts'
 import type { FileKind } from './file-history.ts'
 
@@ -51,24 +52,10 @@ function isAscii(path: string): boolean {
   return true
 }
 
-/** The bytes of a path as our listings print it: `a\nb`, `x\xff`, `\u{202e}`. */
-export function bytesOfPrinted(text: string): string {
-  return Buffer.from(text)
-    .toString('latin1')
-    .replace(PRINTED, (_, byte?: string, point?: string, letter?: string) => {
-      if (byte !== undefined) return String.fromCharCode(parseInt(byte, 16))
-      if (letter !== undefined) return LETTERS[letter] ?? letter
-      return Buffer.from(String.fromCodePoint(parseInt(point ?? '', 16))).toString('latin1')
-    })
-}
-
-const PRINTED = /\\x([0-9a-f]{2})|\\u\{((?:10|[0-9a-f])?[0-9a-f]{1,4})\}|\\([ntr])/g
-const LETTERS: Readonly<Record<string, string>> = { n: '\n', t: '\t', r: '\r' }
-
 type Test = (text: string) => boolean
 
 function plainTest(body: string, isAnchored: boolean, ignoresCase: boolean): Test {
-  const either = [...new Set([body, decoded(bytesOfPrinted(body))])]
+  const either = [...new Set([body, decoded(pathOfPrinted(body))])]
   const literal = `(?:${either.map((one) => one.replace(SPECIAL, '\\$&')).join('|')})`
   const source = isAnchored ? `^${literal}(?:/|$)` : literal
   const expression = new RegExp(source, ignoresCase ? 'siu' : 'su')

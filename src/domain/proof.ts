@@ -33,10 +33,18 @@ export type Finding = {
   /** The first byte behind it. */
   readonly toByte: number
   readonly what: string
-  /** Members with bytes there; null: it cannot be told. */
+  /**
+   * Members with bytes there; null: it cannot be told. Of an object as a whole, null says that nothing is
+   * known to be wrong with its bytes.
+   */
   readonly memberCount: number | null
   /** Their paths, one character per byte; fewer than `memberCount` where there are many. */
   readonly members: readonly string[]
+}
+
+/** Bytes are known to be wrong; not of an object that was only written again. */
+export function isDamage({ place, memberCount }: Pick<Finding, 'place' | 'memberCount'>): boolean {
+  return place !== 'object' || memberCount !== null
 }
 
 /** The stretches with `proven` among them: in order, joined, at most STRETCHES_MAX. */

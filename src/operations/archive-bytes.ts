@@ -85,6 +85,12 @@ async function openTail(
       await tail.frames()
       await tail.directory()
       isOpening = false
+      await bind(tail, archive, () =>
+        places.warn(
+          first,
+          'its list of checksums is damaged: what is read is not proven to be whole',
+        ),
+      )
       for (const { place, error } of damaged) places.markDown(place, error)
       return tail
     } catch (error) {
@@ -101,6 +107,29 @@ async function openTail(
   for (const { place, error } of damaged)
     places.warn(place, `its index is damaged (${messageOf(error)}): read from the first byte`)
   return undefined
+}
+
+/** To the checksum in the catalog: a part of an archive is then as sure as the whole. */
+async function bind(
+  tail: ArchiveTail,
+  { sha256, file }: ArchiveWithCopies,
+  onUnprovable: () => void,
+): Promise<void> {
+  if (sha256 === undefined) return
+  let isBound: boolean
+  try {
+    isBound = await tail.bindTo(sha256)
+  } catch (error) {
+    // Nothing is lost for that: checksums of frames are in the seek table, too.
+    if (!isFailure(error, 'ARCHIVE_CORRUPT')) throw error
+    return onUnprovable()
+  }
+  if (isBound) return
+  throw new SpillwayError(
+    'ARCHIVE_CORRUPT',
+    `the checksums in the index of ${file} are not those of what was archived`,
+    { facts: { isOther: true } },
+  )
 }
 
 /** Of what is stored there nothing is known then. */

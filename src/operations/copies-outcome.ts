@@ -67,6 +67,12 @@ export class HandledArchives<Action extends string> {
     return entry
   }
 
+  /** Exit code 3, with what can be done about it. */
+  warn(hint: string | undefined): void {
+    if (hint !== undefined) this.#hints.add(hint)
+    this.#exits.push(3)
+  }
+
   /** Damage is a failure, wherever it is found; the rest are warnings. */
   problem(error: SpillwayError): void {
     this.#warnings.push(error.message)

@@ -1,14 +1,32 @@
-// Which archives lack copies, and where those would go: from the catalog alone, no server is asked.
+// Which archives lack sound copies, and where those would go: from the catalog alone, no server is asked.
 
+import { damagedAmong, damagedCopyIds, withoutDamaged } from './damaged-copies.ts'
 import { formatBytes } from '../domain/sizes.ts'
 import { placeArchive } from '../domain/placement.ts'
 import { SpillwayError } from '../domain/errors.ts'
-import type { ArchiveWithCopies, Catalog } from '../catalog/catalog.ts'
+import type { ArchiveWithCopies, Catalog, CopyRow } from '../catalog/catalog.ts'
 import type { Config } from '../domain/config.ts'
 import type { Server, ServerIdentity } from '../domain/server.ts'
 import type { ServerUsage } from '../domain/placement.ts'
 
-/** Stored copies on these servers. One on a server that left the configuration is nobody's to read. */
+export type ArchiveToCopy = {
+  readonly archive: ArchiveWithCopies
+  /** Known to be damaged, on configured servers: they go once enough sound ones are proven. */
+  readonly damaged: readonly CopyRow[]
+  /** Sound ones that are stored on configured servers. */
+  readonly sound: number
+  /** Sound ones that it lacks. */
+  readonly missing: number
+}
+
+export type CopiesToMake = {
+  /** Those with the fewest sound copies first, then the newest. */
+  readonly toCopy: readonly ArchiveToCopy[]
+  /** Every copy that could be read is damaged, and the spool does not have it: nothing can be done. */
+  readonly hopeless: readonly ArchiveToCopy[]
+}
+
+/** Servers with a stored copy. One that left the configuration holds copies that nobody can read. */
 export function storedOn(
   { copies }: Pick<ArchiveWithCopies, 'copies'>,
   servers: readonly Pick<Server, 'identity'>[],
@@ -18,24 +36,32 @@ export function storedOn(
   ).length
 }
 
-/**
- * Archives of this host with fewer than COPIES copies on configured servers, and with bytes that could
- * be copied. Those with the fewest copies first, then the newest.
- */
-export async function archivesLackingCopies({
+/** Archives of this host with fewer than COPIES sound copies on configured servers, or with damaged ones. */
+export async function copiesToMake({
   config,
   catalog,
 }: {
   readonly config: Config
   readonly catalog: Catalog
-}): Promise<readonly ArchiveWithCopies[]> {
+}): Promise<CopiesToMake> {
   const { copies, serverId, servers } = config
+  const damagedIds = await damagedCopyIds(catalog)
   const archives = await catalog.archives({ host: serverId, states: ['ready', 'gone'] })
-  return archives
-    .map((archive) => ({ archive, count: storedOn(archive, servers) }))
-    .filter(({ archive, count }) => count < copies && (count > 0 || archive.state === 'ready'))
-    .toSorted((a, b) => a.count - b.count)
-    .map(({ archive }) => archive)
+  const wanting = archives
+    .map((archive): ArchiveToCopy => {
+      const sound = storedOn(withoutDamaged(archive, damagedIds), servers)
+      const damaged = damagedAmong(archive, damagedIds).filter(({ identity }) =>
+        servers.some((server) => server.identity === identity),
+      )
+      return { archive, damaged, sound, missing: Math.max(0, copies - sound) }
+    })
+    .filter(({ damaged, missing }) => missing > 0 || damaged.length > 0)
+    .toSorted((a, b) => a.sound - b.sound)
+  const canBeRead = ({ archive, sound }: ArchiveToCopy) => sound > 0 || archive.state === 'ready'
+  return {
+    toCopy: wanting.filter(canBeRead),
+    hopeless: wanting.filter((each) => !canBeRead(each) && each.damaged.length > 0),
+  }
 }
 
 /** Takes what it plans out of `usage`: what is meant for one archive is not there for the next one. */
@@ -43,26 +69,44 @@ export function planCopies(
   servers: readonly Server[],
   usage: Map<ServerIdentity, ServerUsage>,
   archive: ArchiveWithCopies,
-  copiesMissing: number,
+  { missing, damaged = [] }: { readonly missing: number; readonly damaged?: readonly CopyRow[] },
 ): { readonly to: readonly number[]; readonly error: SpillwayError | undefined } {
   const neededBytes = archive.sizeBytes ?? 0
-  const held = archive.copies.filter(({ state }) => state !== 'failed' && state !== 'deleted')
-  const open = servers.filter(({ identity }) => !held.some((copy) => copy.identity === identity))
-  const { candidates, withoutRoom } = placeArchive({
-    servers: open,
-    usageByIdentity: usage,
-    neededBytes,
-  })
-  const chosen = candidates.slice(0, copiesMissing)
+  const held = holdersOf(archive)
+  const own = mendableOn(archive, damaged)
+  const place = (open: readonly Server[]) =>
+    placeArchive({ servers: open, usageByIdentity: usage, neededBytes })
+  const others = place(servers.filter(({ identity }) => !held.has(identity)))
+  const same = place(servers.filter(({ identity }) => own.has(identity)))
+  const chosen = [...others.candidates, ...same.candidates].slice(0, missing)
   for (const { identity } of chosen) usage.set(identity, plus(usage.get(identity), neededBytes))
   const to = chosen.map(({ number }) => number)
-  if (chosen.length === copiesMissing) return { to, error: undefined }
-  const full = withoutRoom.map(
+  if (chosen.length === missing) return { to, error: undefined }
+  const full = [...others.withoutRoom, ...same.withoutRoom].map(
     ({ server, spareBytes }) => `${server.label}: ${formatBytes(spareBytes)} spare`,
   )
   const why = full.join('; ') || 'there is no other server that may take it'
   const what = `no server has room for a copy of ${archive.file} (${formatBytes(neededBytes)}): ${why}`
   return { to, error: new SpillwayError('NO_SERVER_FOR_COPY', what) }
+}
+
+/** Servers that hold a copy, or may hold one. */
+export function holdersOf({
+  copies,
+}: Pick<ArchiveWithCopies, 'copies'>): ReadonlySet<ServerIdentity> {
+  const held = copies.filter(({ state }) => state !== 'failed' && state !== 'deleted')
+  return new Set(held.map(({ identity }) => identity))
+}
+
+/** Servers that hold a damaged copy and no other: they may take a sound one, under another key. */
+export function mendableOn(
+  { copies }: ArchiveWithCopies,
+  damaged: readonly CopyRow[],
+): ReadonlySet<ServerIdentity> {
+  const ids = new Set(damaged.map(({ id }) => id))
+  const others = holdersOf({ copies: copies.filter(({ id }) => !ids.has(id)) })
+  const own = damaged.map(({ identity }) => identity)
+  return new Set(own.filter((identity) => !others.has(identity)))
 }
 
 function plus(usage: ServerUsage | undefined, bytes: number): ServerUsage {

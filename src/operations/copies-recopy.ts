@@ -1,16 +1,18 @@
 // Gives one archive the copies that it lacks, from its spool file or from another copy, with the same
-// delivery as a run. Nothing here removes a copy.
+// delivery as a run. Nothing here removes a copy: one that is known to be damaged counts as none, and its
+// server gets another only when no other server has room.
 
 import { bringBytes, dropFetched } from './copies-fetch.ts'
 import { deliver } from './deliver.ts'
 import { formatBytes } from '../domain/sizes.ts'
+import { holdersOf, mendableOn } from './copies-plan.ts'
 import { messageOf, SpillwayError } from '../domain/errors.ts'
 import { placeArchive } from '../domain/placement.ts'
 import { proveCopies } from './copies-prove.ts'
 import { shareHealth } from './copies-session.ts'
 import { SpoolContent } from './spool-content.ts'
 import { usageForArchives } from './catalog-snapshot-room.ts'
-import type { ArchiveWithCopies } from '../catalog/catalog.ts'
+import type { ArchiveWithCopies, CopyRow } from '../catalog/catalog.ts'
 import type { Brought, FetchInput } from './copies-fetch.ts'
 import type { CopySession } from './copies-session.ts'
 import type { Proof } from './copies-prove.ts'
@@ -35,16 +37,18 @@ export type Recopied = {
 export type RecopyInput = {
   readonly archive: ArchiveWithCopies
   readonly copiesWanted: number
+  /** Stored, and known to be damaged: neither counted nor read. */
+  readonly damaged: readonly CopyRow[]
   readonly onRead: (readBytes: number) => void
 }
 
 /** Rejects with what ends the whole work: CATALOG_*, INTERRUPTED, a bug. */
 export async function recopy(
   session: CopySession,
-  { archive, copiesWanted, onRead }: RecopyInput,
+  { archive, copiesWanted, damaged: known, onRead }: RecopyInput,
   signal: AbortSignal,
 ): Promise<Recopied> {
-  const stored = archive.copies.filter(({ state }) => state === 'stored')
+  const stored = archive.copies.filter((copy) => copy.state === 'stored' && !known.includes(copy))
   const proofs = await proveCopies(session, stored, signal)
   await shareHealth(session)
   const damaged = new Map<ServerIdentity, SpillwayError>()
@@ -67,23 +71,19 @@ export async function recopy(
   try {
     const { sizeBytes } = archive
     if (sizeBytes === undefined) throw unfinished(archive)
-    await requireDestination(session, archive, sizeBytes)
+    await requireDestination(session, { archive, known }, sizeBytes)
     const sources = [...tally().proven, ...tally().leaving]
+    requireSource(archive, sources, tally().unknown, known)
     const input = { archive: { ...archive, sizeBytes }, sources, onRead, damaged, unread }
     brought = await bringBytes(session, input, signal)
     await shareHealth(session)
     const missing = copiesMissing(copiesWanted, tally())
-    const delivery = {
-      archive,
-      content: SpoolContent.whole(brought.path, sizeBytes),
-      holders: holdersOf(archive),
-      copiesMissing: missing,
-      attempts,
-    }
-    const result = await deliver(session.delivery, delivery, signal)
+    const content = SpoolContent.whole(brought.path, sizeBytes)
+    const sending = { archive, known, content, missing, attempts }
+    const sent = await deliverCopies(session, sending, signal)
     await shareHealth(session)
-    const isEnough = result.stored.length >= missing
-    return ended(result.stored, isEnough ? undefined : tooFew(archive, missing, attempts))
+    const isEnough = sent.length >= missing
+    return ended(sent, isEnough ? undefined : tooFew(archive, missing, attempts))
   } catch (error) {
     if (endsWork(error)) throw error
     return ended([], error as SpillwayError)
@@ -99,11 +99,50 @@ export function endsWork(error: unknown): boolean {
   return exit === 130 || (exit >= 40 && exit < 50)
 }
 
-/** Servers that hold a copy or may hold one: a key is never written twice. */
-function holdersOf({ copies }: ArchiveWithCopies): ReadonlySet<ServerIdentity> {
-  const held = copies.filter(({ state }) => state !== 'failed' && state !== 'deleted')
-  return new Set(held.map(({ identity }) => identity))
+/** To other servers first; where they do not do, to those that hold a damaged copy. */
+async function deliverCopies(
+  { delivery }: CopySession,
+  sending: {
+    readonly archive: ArchiveWithCopies
+    readonly known: readonly CopyRow[]
+    readonly content: SpoolContent
+    readonly missing: number
+    readonly attempts: ReportedAttempt[]
+  },
+  signal: AbortSignal,
+): Promise<readonly Server[]> {
+  const { archive, known, missing, ...common } = sending
+  const others = { ...common, archive, holders: holdersOf(archive), copiesMissing: missing }
+  const { stored } = await deliver(delivery, others, signal)
+  const own = mendableOn(archive, known)
+  if (stored.length >= missing || own.size === 0) return stored
+  const all = delivery.pool.servers.map(({ identity }) => identity)
+  const holders = new Set(all.filter((identity) => !own.has(identity)))
+  const same = { ...common, archive, holders, copiesMissing: missing - stored.length }
+  return [...stored, ...(await deliver(delivery, same, signal)).stored]
 }
+
+/** Before room is looked for in the spool: what is known to be damaged is not read once more. */
+function requireSource(
+  { file, localPath, state }: ArchiveWithCopies,
+  sources: readonly Proof[],
+  unknown: readonly Proof[],
+  damaged: readonly CopyRow[],
+): void {
+  const isInSpool = state === 'ready' && localPath !== undefined
+  if (sources.length > 0 || isInSpool || damaged.length === 0) return
+  const [silent] = unknown
+  if (silent?.error !== undefined) throw silent.error
+  throw noSoundCopy({ file })
+}
+
+export function noSoundCopy({ file }: Pick<ArchiveWithCopies, 'file'>): SpillwayError {
+  const what = `every copy of ${file} that can be read is damaged: nothing sound is left to copy`
+  return new SpillwayError('ARCHIVE_CORRUPT', what, { hint: LOOK_AGAIN })
+}
+
+const LOOK_AGAIN =
+  'restore gives back what is whole; to look at a copy again: spillway verify ARCHIVE --deep'
 
 type Tally = Pick<Recopied, 'unknown' | 'hasLeaving'> & {
   readonly proven: readonly Proof[]
@@ -139,13 +178,14 @@ function copiesMissing(copiesWanted: number, { proven, unknown }: Tally): number
 /** Before bytes are fetched that nobody would take. */
 async function requireDestination(
   { delivery }: CopySession,
-  archive: ArchiveWithCopies,
+  { archive, known }: { archive: ArchiveWithCopies; known: readonly CopyRow[] },
   neededBytes: number,
 ): Promise<void> {
   const { catalog, pool } = delivery
   const holders = holdersOf(archive)
+  const own = mendableOn(archive, known)
   const usageByIdentity = await usageForArchives(catalog)
-  const servers = pool.servers.filter(({ identity }) => !holders.has(identity))
+  const servers = pool.servers.filter(({ identity }) => !holders.has(identity) || own.has(identity))
   const { candidates, withoutRoom } = placeArchive({ servers, usageByIdentity, neededBytes })
   const down = candidates.flatMap((server) => {
     const error = pool.downBecause(server)

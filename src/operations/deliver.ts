@@ -8,14 +8,14 @@ import { failureOf, messageOf, SpillwayError } from '../domain/errors.ts'
 import { formatBytes } from '../domain/sizes.ts'
 import { journalCode } from './server-pool.ts'
 import { FIRST_BYTES, uploadCopy } from './upload-copy.ts'
-import type { ArchiveRow, ServerRow } from '../catalog/catalog.ts'
+import type { ServerRow } from '../catalog/catalog.ts'
 import type { MakeRoom } from './prune.ts'
 import type { ReportedAttempt } from '../domain/run-report.ts'
 import type { RunEvent } from '../domain/run-events.ts'
 import type { Server, ServerIdentity } from '../domain/server.ts'
 import type { ServerPool } from './server-pool.ts'
 import type { SpoolContent } from './spool-content.ts'
-import type { UploadServices } from './upload-copy.ts'
+import type { ArchiveToSend, UploadServices } from './upload-copy.ts'
 
 export type DeliveryServices = UploadServices & {
   readonly pool: ServerPool
@@ -25,7 +25,7 @@ export type DeliveryServices = UploadServices & {
 }
 
 export type Delivery = {
-  readonly archive: Pick<ArchiveRow, 'id' | 'key' | 'file'>
+  readonly archive: ArchiveToSend
   readonly content: SpoolContent
   /** Servers that hold, or may hold, a copy already. */
   readonly holders: ReadonlySet<ServerIdentity>

@@ -2,9 +2,11 @@
 
 import { bucketOf } from '../domain/server.ts'
 import { HandledArchives } from './copies-outcome.ts'
+import { NO_SNAPSHOTS } from './evacuate-snapshots.ts'
 import type { ArchiveWithCopies, ServerRow } from '../catalog/catalog.ts'
 import type { CopiesOutcome, HandledArchive } from './copies-outcome.ts'
 import type { Server } from '../domain/server.ts'
+import type { SnapshotsLeft } from './evacuate-snapshots.ts'
 import type { SpillwayError } from '../domain/errors.ts'
 
 /** `remove`: there were enough other copies already. `leave`: its copy stays where it is. */
@@ -19,11 +21,13 @@ export type Evacuation = CopiesOutcome & {
     readonly bucket: string | null
     /** New archives still go there. */
     readonly enabled: boolean
-    /** What is still there of archives, and of copies of the catalog, which are not moved. */
+    /** What is still there of archives, and of copies of the catalog. */
     readonly usedBytes: number
     readonly catalogBytes: number
   }
   readonly archives: readonly EvacuatedArchive[]
+  /** This host's copies of the catalog that were removed there, or would be. */
+  readonly catalogCopies: SnapshotsLeft
   readonly moved: number
   readonly removed: number
   readonly left: number
@@ -39,6 +43,7 @@ type Outcome = Pick<EvacuatedArchive, 'action' | 'to'> & {
 export class EvacuationRecord {
   readonly #server: Server
   readonly #handled: HandledArchives<EvacuatedArchive['action']>
+  #snapshots = NO_SNAPSHOTS
 
   constructor(server: Server, problems: readonly SpillwayError[]) {
     this.#server = server
@@ -47,6 +52,15 @@ export class EvacuationRecord {
 
   add(archive: ArchiveWithCopies, { action, to, error }: Outcome): EvacuatedArchive {
     return this.#handled.add(archive, action, to, error)
+  }
+
+  /** An archive stays there. */
+  get hasLeft(): boolean {
+    return this.#handled.archives.some(({ action }) => action === 'leave')
+  }
+
+  snapshots(removed: SnapshotsLeft): void {
+    this.#snapshots = removed
   }
 
   problem(error: SpillwayError): void {
@@ -76,6 +90,7 @@ export class EvacuationRecord {
         catalogBytes: row?.catalogBytes ?? 0,
       },
       archives: this.#handled.archives,
+      catalogCopies: this.#snapshots,
       moved: moved.count,
       removed: removed.count,
       left: left.count,

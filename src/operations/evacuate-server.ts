@@ -16,9 +16,9 @@ export function leavingServer(config: Config, number: number): Server {
   })
 }
 
-/** The copy that takes room there, or may take it. */
-export function copyOn({ copies }: ArchiveWithCopies, server: Server): CopyRow | undefined {
-  return copies.find(
+/** Copies that take room there, or may take it: a damaged one may have a sound one beside it. */
+export function copiesOn({ copies }: ArchiveWithCopies, server: Server): readonly CopyRow[] {
+  return copies.filter(
     ({ identity, state }) =>
       identity === server.identity && state !== 'failed' && state !== 'deleted',
   )
@@ -27,12 +27,13 @@ export function copyOn({ copies }: ArchiveWithCopies, server: Server): CopyRow |
 /** What must be settled elsewhere before a copy can leave. */
 export function obstacleOf(
   archive: ArchiveWithCopies,
-  copy: CopyRow,
+  copies: readonly CopyRow[],
   serverId: string,
 ): SpillwayError | undefined {
   const { file, host, state } = archive
-  if (copy.state === 'uploading' || copy.state === 'uncertain' || copy.state === 'deleting')
-    return new SpillwayError('SERVER_UNPROVEN', `${file}: its copy there is still ${copy.state}`)
+  const open = copies.find((copy) => copy.state !== 'stored' && copy.state !== 'missing')
+  if (open !== undefined)
+    return new SpillwayError('SERVER_UNPROVEN', `${file}: its copy there is still ${open.state}`)
   if (state === 'ready' && host !== serverId)
     return new SpillwayError('NO_SERVER_FOR_COPY', `${file} is in the spool of host ${host}`, {
       hint: 'evacuate on that host',

@@ -4,12 +4,14 @@
 // May be killed at any moment and run again: each archive's copies are looked at anew, so what was done is
 // not done twice, and no copy goes before the others are proven.
 
+import { damagedAmong, damagedCopyIds } from './damaged-copies.ts'
 import { endsWork, recopy } from './copies-recopy.ts'
 import { EvacuationRecord } from './evacuate-record.ts'
 import { failureOf, isFailure, messageOf, SpillwayError } from '../domain/errors.ts'
-import { copyOn, leavingServer, obstacleOf } from './evacuate-server.ts'
+import { copiesOn, leavingServer, obstacleOf } from './evacuate-server.ts'
 import { proveCopies } from './copies-prove.ts'
 import { removeCopy } from './remove-copy.ts'
+import { removeSnapshotsOn } from './evacuate-snapshots.ts'
 import { finishCopies, withCopySession } from './copies-session.ts'
 import type { ArchiveUses } from '../catalog/archive-use.ts'
 import type { ArchiveWithCopies, CopyRow } from '../catalog/catalog.ts'
@@ -63,7 +65,9 @@ export async function evacuate(
       const work = new Work(services, session, server, { record, input, archives })
       try {
         for (const archive of archives) await work.through(archive, signal)
-        await finishCopies(session, work.hasChanged, (error) => record.problem(error), signal)
+        const onProblem = (error: SpillwayError): void => record.problem(error)
+        await finishCopies(session, work.hasChanged, onProblem, signal)
+        record.snapshots(await removeSnapshotsOn(session, server, onProblem, signal))
       } catch (error) {
         record.ended(error, work.remaining())
       }
@@ -80,7 +84,7 @@ async function archivesOn(
   server: Server,
 ): Promise<readonly ArchiveWithCopies[]> {
   const all = await delivery.catalog.archives()
-  return all.filter((archive) => copyOn(archive, server) !== undefined)
+  return all.filter((archive) => copiesOn(archive, server).length > 0)
 }
 
 type Outcome = Pick<EvacuatedArchive, 'action' | 'to'> & {
@@ -147,19 +151,36 @@ class Work {
   async #move(listed: ArchiveWithCopies, signal: AbortSignal): Promise<Outcome> {
     // As it is now: the list was read before hours of work.
     const archive = await this.#session.delivery.catalog.findArchive(listed.id)
-    const copy = copyOn(archive, this.#server)
-    if (copy === undefined) return { action: 'remove', to: [] }
+    const copies = copiesOn(archive, this.#server)
+    if (copies.length === 0) return { action: 'remove', to: [] }
     if (this.#refusal !== undefined) throw this.#refusal
     const down = this.#session.readers.downBecause(this.#server)
     // Nothing but failures of servers takes a server out.
     if (down !== undefined) throw down as SpillwayError
-    const obstacle = obstacleOf(archive, copy, this.#session.config.serverId)
+    const obstacle = obstacleOf(archive, copies, this.#session.config.serverId)
     if (obstacle !== undefined) throw obstacle
-    if (copy.state === 'missing') return this.#removeMissing(archive, copy, signal)
+    const stored = copies.filter(({ state }) => state === 'stored')
+    const outcome: Outcome =
+      stored.length > 0
+        ? await this.#moveStored(archive, stored, signal)
+        : { action: 'remove', to: [] }
+    if (outcome.action === 'leave') return outcome
+    for (const copy of copies)
+      if (copy.state === 'missing') await this.#removeMissing(archive, copy, signal)
+    return outcome
+  }
 
-    const { copies } = this.#session.config
+  async #moveStored(
+    archive: ArchiveWithCopies,
+    there: readonly CopyRow[],
+    signal: AbortSignal,
+  ): Promise<Outcome> {
+    const { config, delivery } = this.#session
+    const { copies } = config
+    const damaged = damagedAmong(archive, await damagedCopyIds(delivery.catalog))
     const onRead = (readBytes: number) => this.#tell(archive, readBytes)
-    const recopied = await recopy(this.#session, { archive, copiesWanted: copies, onRead }, signal)
+    const input = { archive, copiesWanted: copies, damaged, onRead }
+    const recopied = await recopy(this.#session, input, signal)
     for (const error of recopied.damaged) this.#record.problem(error)
     // Never fewer copies than there are, up to as many as there should be.
     const before = recopied.provenCount - recopied.stored.length + recopied.unknown.length
@@ -169,7 +190,7 @@ class Work {
       const error = recopied.error ?? recopied.unknown[0]?.error ?? tooFewProven(archive)
       return { action: 'leave', to, error }
     }
-    await this.#remove(archive, copy, signal)
+    for (const copy of there) await this.#remove(archive, copy, signal)
     return { action: to.length > 0 ? 'move' : 'remove', to }
   }
 
@@ -178,7 +199,7 @@ class Work {
     archive: ArchiveWithCopies,
     copy: CopyRow,
     signal: AbortSignal,
-  ): Promise<Outcome> {
+  ): Promise<void> {
     const [proof] = await proveCopies(this.#session, [copy], signal)
     if (proof?.verdict === 'unknown') throw proof.error!
     if (proof?.verdict !== 'gone') {
@@ -186,7 +207,6 @@ class Work {
       throw new SpillwayError('SERVER_UNPROVEN', what, { hint: 'see: spillway reconcile' })
     }
     await this.#remove(archive, copy, signal)
-    return { action: 'remove', to: [] }
   }
 
   async #remove(archive: ArchiveWithCopies, copy: CopyRow, signal: AbortSignal): Promise<void> {

@@ -2,7 +2,7 @@
 
 import { join, relative } from 'node:path/posix'
 import { SpillwayError } from '../domain/errors.ts'
-import { bytesOfPrinted } from '../domain/file-history-pattern.ts'
+import { pathOfPrinted } from '../lib/printable-path.ts'
 import { isSameState } from '../domain/file-history.ts'
 import { timelines, told, toldPath, toldState, unknownFiles } from './file-answers.ts'
 import { versionsByPath } from './history-cursor.ts'
@@ -83,7 +83,7 @@ function pathsMeant({ config }: AnswerServices, timeline: Timeline, given: strin
   }
   // As it is, and as find prints it.
   return new Set(
-    meant.flatMap((path) => [Buffer.from(path).toString('latin1'), bytesOfPrinted(path)]),
+    meant.flatMap((path) => [Buffer.from(path).toString('latin1'), pathOfPrinted(path)]),
   )
 }
 

@@ -13,7 +13,7 @@ import { formatBytes } from '../domain/sizes.ts'
 import { forecastNewsOf } from './forecast.ts'
 import type { ServerPool } from './server-pool.ts'
 import { verify } from './verify.ts'
-import { printableMember } from './verify-report.ts'
+import { printablePath } from '../lib/printable-path.ts'
 import type { VerifyReport } from './verify-report.ts'
 
 type ShareServices = {
@@ -89,7 +89,7 @@ function failureFrom(
   const frames = found.flatMap(({ frame }) => (frame === null ? [] : [String(frame)]))
   const word = frames.length === 1 ? 'frame' : 'frames'
   const where = frames.length === 0 ? '' : `, ${word} ${firstOf(frames)}`
-  const members = [...new Set(found.flatMap((each) => each.members.map(printableMember)))]
+  const members = [...new Set(found.flatMap((each) => each.members.map(printablePath)))]
   const lost = members.length === 0 ? '' : `; members with bytes there: ${firstOf(members)}`
   const message = `${first.file} on ${label}${where}: ${first.what}${lost}`
   // Nothing says that it is damaged, and its bytes will tell.

@@ -5,7 +5,7 @@ import { lstatSync } from 'node:fs'
 import { mayReplaceStats } from '../pack/extract-overwrite.ts'
 import { resolve } from 'node:path'
 import { strippedPath } from '../pack/extract-choice.ts'
-import { wholePath } from '../pack/extract-paths.ts'
+import { printablePath } from '../lib/printable-path.ts'
 import type { IndexedMember } from '../pack/member-record.ts'
 import type { OverwriteRule } from '../pack/extract-overwrite.ts'
 
@@ -32,7 +32,7 @@ export function fateOf(
   const out = strippedPath(path, input.strip)
   if (out === undefined) return undefined
   const mtimeUs = mtimeSeconds * 1e6 + Math.floor(mtimeNanos / 1_000)
-  const facts = { path: wholePath(path), out: wholePath(out), kind, sizeBytes }
+  const facts = { path: printablePath(path), out: printablePath(out), kind, sizeBytes }
   return {
     fate: fateThere(
       `${Buffer.from(resolve(input.to)).toString('latin1')}/${out}`,

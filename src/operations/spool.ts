@@ -6,6 +6,7 @@
 import { link, mkdir, open, readdir, rm, stat, statfs, writeFile } from 'node:fs/promises'
 import { dirname, join } from 'node:path'
 import { SpillwayError, messageOf } from '../domain/errors.ts'
+import { damagedCopyIds, withoutDamaged } from './damaged-copies.ts'
 import { formatBytes } from '../domain/sizes.ts'
 import type { ArchiveWithCopies, Catalog } from '../catalog/catalog.ts'
 
@@ -142,8 +143,11 @@ export async function trimSpool(input: {
     await input.catalog.endFetch(id)
   }
   const ready = await input.catalog.archives({ host: input.host, states: ['ready'] })
+  const damagedIds = await damagedCopyIds(input.catalog)
   const keptBySource = new Map<string, number>()
-  for (const archive of ready.filter((each) => isStored(each, input.copies))) {
+  for (const archive of ready) {
+    // What mends a damaged copy stays until that is done (`spillway copies`).
+    if (!isStored(withoutDamaged(archive, damagedIds), input.copies)) continue
     const kept = keptBySource.get(archive.source) ?? 0
     keptBySource.set(archive.source, kept + 1)
     if (kept < input.localKeep || archive.localPath === undefined) continue

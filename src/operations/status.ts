@@ -4,6 +4,7 @@
 // No server is asked: this is what the last run found out, and it says when.
 
 import type { Catalog, Health, ServerRow } from '../catalog/catalog.ts'
+import type { RunHolder } from '../catalog/run-lock.ts'
 import { FORECAST_NIGHTS, forecastNews } from '../domain/forecast.ts'
 import type { Forecast } from '../domain/forecast.ts'
 import type { ArchiveId } from '../domain/archive.ts'
@@ -13,7 +14,7 @@ import { bucketOf } from '../domain/server.ts'
 import type { Server, ServerIdentity } from '../domain/server.ts'
 import { describeSource } from '../domain/source.ts'
 import type { Source } from '../domain/source.ts'
-import { archivesLackingCopies } from './copies-plan.ts'
+import { copiesToMake, storedOn } from './copies-plan.ts'
 import { forecastOf } from './forecast.ts'
 import { NO_TRUST, problemsOf, trustOf } from './trust.ts'
 import type { ServerTrust, StatusProblem } from './trust.ts'
@@ -70,6 +71,8 @@ export type WaitingArchive = {
 
 export type Status = {
   readonly serverId: string
+  /** The run that is going on: what follows is on its way to be news. */
+  readonly run: RunHolder | null
   /** How many servers each archive must reach. */
   readonly copies: number
   readonly servers: readonly ServerStatus[]
@@ -78,6 +81,8 @@ export type Status = {
   readonly waiting: readonly WaitingArchive[]
   /** Archives that left the spool and lie on fewer servers than COPIES: no run mends that. */
   readonly lackingCopies: number
+  /** Archives with a damaged copy, and with a sound one or a file in the spool: `copies` replaces it. */
+  readonly mendableArchives: number
   /** What verifying found and nobody has settled yet. */
   readonly problems: readonly StatusProblem[]
   readonly forecast: StatusForecast
@@ -102,10 +107,12 @@ export type StatusForecast = {
 export async function statusOf({
   config,
   catalog,
+  run,
   now = new Date(),
 }: {
   readonly config: Config
   readonly catalog: Catalog | undefined
+  readonly run?: RunHolder | undefined
   readonly now?: Date
 }): Promise<Status> {
   const found = catalog === undefined ? undefined : await forecastOf({ config, catalog }, now)
@@ -131,10 +138,12 @@ export async function statusOf({
     const status = await sourceStatus(source, catalog, config.serverId)
     sources.push({ ...status, growthBytesPerNight, nextBytes })
   }
-  const lacking = catalog === undefined ? [] : await archivesLackingCopies({ config, catalog })
+  const toCopy = catalog === undefined ? [] : (await copiesToMake({ config, catalog })).toCopy
+  const lacking = toCopy.filter(({ archive }) => storedOn(archive, config.servers) < config.copies)
   const waiting = (await catalog?.waitingArchives(config.copies)) ?? []
   return {
     serverId: config.serverId,
+    run: run ?? null,
     copies: config.copies,
     // One that holds nothing and is not configured has no news for anybody.
     servers: [
@@ -149,7 +158,8 @@ export async function statusOf({
       sizeBytes: sizeBytes ?? null,
       createdAt: startedAt.toISOString(),
     })),
-    lackingCopies: lacking.filter(({ state }) => state === 'gone').length,
+    lackingCopies: lacking.filter(({ archive }) => archive.state === 'gone').length,
+    mendableArchives: toCopy.filter(({ damaged }) => damaged.length > 0).length,
     problems: await problemsOf(catalog, config, rows),
     forecast: forecastStatus(found, config),
   }

@@ -5,7 +5,7 @@ import type { CopyProof } from '../catalog/proof-calls.ts'
 import type { ArchiveId } from '../domain/archive.ts'
 import type { Config } from '../domain/config.ts'
 import type { ServerIdentity } from '../domain/server.ts'
-import { printableMember } from './verify-report.ts'
+import { printablePath } from '../lib/printable-path.ts'
 
 export type ServerTrust = {
   /** Stored there. */
@@ -130,7 +130,7 @@ export async function problemsOf(
       toByte,
       what,
       memberCount,
-      members: problem.members.map(printableMember),
+      members: problem.members.map(printablePath),
       foundAt: problem.foundAt.toISOString(),
       seenAt: problem.seenAt.toISOString(),
     }

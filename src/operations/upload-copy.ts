@@ -10,11 +10,11 @@ import { setTimeout as sleep } from 'node:timers/promises'
 import { choosePartBytes } from '../domain/placement.ts'
 import { failureOf, isFailure, messageOf, SpillwayError } from '../domain/errors.ts'
 import { formatBytes } from '../domain/sizes.ts'
-import { keyOnServer } from '../domain/archive.ts'
+import { copyKey, keyOnServer } from '../domain/archive.ts'
 import { compareEtag } from '../storage/composite-etag.ts'
 import { isProvenBy } from '../storage/storage.ts'
 import { settleCopy } from './settle-copy.ts'
-import type { ArchiveRow, Catalog, CopyId } from '../catalog/catalog.ts'
+import type { ArchiveRow, Catalog, CopyId, CopyRow } from '../catalog/catalog.ts'
 import type { HeadResult, OpenUpload, PartReceipt, Storage } from '../storage/storage.ts'
 import type { PartReader } from '../storage/part-reader.ts'
 import type { Server } from '../domain/server.ts'
@@ -45,8 +45,13 @@ export const DELIVERY_LIMITS: DeliveryLimits = {
   headDelaysMs: [500, 2_000, 5_000],
 }
 
+export type ArchiveToSend = Pick<ArchiveRow, 'id' | 'key' | 'file'> & {
+  /** Of earlier times; undefined: nothing was ever sent. */
+  readonly copies?: readonly Pick<CopyRow, 'identity' | 'key' | 'state'>[]
+}
+
 export type Attempt = {
-  readonly archive: Pick<ArchiveRow, 'id' | 'key' | 'file'>
+  readonly archive: ArchiveToSend
   readonly content: SpoolContent
   readonly server: Server
   readonly storage: Storage
@@ -68,7 +73,7 @@ export async function uploadCopy(
     sizeBytes: content.expectedBytes ?? 0,
     isExact: content.isWhole,
   })
-  const key = keyOnServer(server.prefix, attempt.archive.key)
+  const key = freshKey(server, attempt.archive)
   const token = randomBytes(16).toString('hex')
   const neededBytes = content.isWhole ? content.bytes : (content.expectedBytes ?? FIRST_BYTES)
   const copyId = await catalog.reserve({
@@ -103,6 +108,16 @@ export async function uploadCopy(
       receipts: receipts ?? [],
     }
     if (!(await giveUp(services, attempt, copy, error, signal))) throw error
+  }
+}
+
+/** One that was written is not written again, also when its object is gone. */
+function freshKey({ identity, prefix }: Server, { key, copies = [] }: ArchiveToSend): string {
+  const there = copies.filter((copy) => copy.identity === identity && copy.state !== 'failed')
+  const written = new Set(there.map((copy) => copy.key))
+  for (let number = 1; ; number += 1) {
+    const fresh = keyOnServer(prefix, copyKey(key, number))
+    if (!written.has(fresh)) return fresh
   }
 }
 

@@ -122,7 +122,7 @@ async function headCopy(
     return { outcome: 'proven', message: undefined, head, exit: 0 }
   }
   const { outcome, message } = wrong
-  await catalog.setProblems(copy.id, 'object', [wholeObject(task, message)], at)
+  await catalog.setProblems(copy.id, 'object', [wholeObject(task, message, outcome)], at)
   return {
     outcome,
     message,
@@ -172,7 +172,7 @@ async function noteMissing(catalog: Catalog, task: CopyTask, at: Date): Promise<
       return unasked(DELETED_MEANWHILE, 0)
     }
   }
-  await catalog.setProblems(id, 'object', [wholeObject(task, message)], at)
+  await catalog.setProblems(id, 'object', [wholeObject(task, message, 'missing')], at)
   return missing
 }
 

@@ -64,22 +64,23 @@ export type VerifyReport = {
   readonly problems: readonly VerifyProblem[]
   /** Copies that could not be asked, and why. */
   readonly warnings: readonly string[]
+  /** What can be done about what was found. */
+  readonly hints: readonly string[]
 }
 
-/** What the object's whole range is, for findings that concern all of it. */
-export function wholeObject(task: CopyTask, what: string): Finding {
+/** What is wrong with the object as a whole; of one that was only written again nothing is lost yet. */
+export function wholeObject(
+  task: CopyTask,
+  what: string,
+  outcome: Exclude<HeadOutcome, 'proven' | 'unasked'>,
+): Finding {
   return {
     place: 'object',
     frame: null,
     fromByte: 0,
     toByte: task.copy.sizeBytes,
     what,
-    memberCount: task.archive.memberCount ?? null,
+    memberCount: outcome === 'rewritten' ? null : (task.archive.memberCount ?? 0),
     members: [],
   }
-}
-
-/** Names are bytes, one character each; what is UTF-8 is shown as such. */
-export function printableMember(path: string): string {
-  return Buffer.from(path, 'latin1').toString('utf8')
 }

@@ -13,7 +13,9 @@ import type { DeepResult, DeepServices } from './verify-deep.ts'
 import { headCopies } from './verify-heads.ts'
 import type { HeadFound } from './verify-heads.ts'
 import { planDeep } from './verify-plan.ts'
-import { printableMember } from './verify-report.ts'
+import { copiesToMake } from './copies-plan.ts'
+import { printablePath } from '../lib/printable-path.ts'
+import { wholeObject } from './verify-report.ts'
 import type { CopyTask, VerifiedArchive, VerifyProblem, VerifyReport } from './verify-report.ts'
 
 export type VerifyServices = DeepServices & { readonly config: Config }
@@ -192,7 +194,21 @@ async function report(ended: Ended): Promise<VerifyReport> {
     archives: shown,
     problems: problemsOf(ended),
     warnings,
+    hints: await hintsOf(services, archives),
   }
+}
+
+/** Only where it would do something: a damaged copy is replaced by another one, or by the spool's file. */
+async function hintsOf(
+  { catalog, config }: VerifyServices,
+  archives: readonly ArchiveWithCopies[],
+): Promise<readonly string[]> {
+  const ids = new Set(archives.map(({ id }) => id))
+  const { toCopy } = await copiesToMake({ config, catalog })
+  const isMendable = toCopy.some(
+    ({ archive, damaged }) => damaged.length > 0 && ids.has(archive.id),
+  )
+  return isMendable ? ['damaged copies are replaced by sound ones with: spillway copies'] : []
 }
 
 function copyOf({ heads, deep, adopted }: Ended, task: CopyTask, proof: CopyProof | undefined) {
@@ -215,10 +231,7 @@ function problemsOf({ tasks, heads, deep, adopted }: Ended): readonly VerifyProb
   const objects = tasks.flatMap((task) => {
     const { outcome = 'unasked', message = '' } = heads.get(task) ?? {}
     if (outcome === 'proven' || outcome === 'unasked' || adopted.has(task)) return []
-    const range = { fromByte: 0, toByte: task.copy.sizeBytes }
-    const members = { memberCount: task.archive.memberCount ?? null, members: [] }
-    const finding = { place: 'object' as const, frame: null, ...range, what: message, ...members }
-    return [{ task, finding }]
+    return [{ task, finding: wholeObject(task, message, outcome) }]
   })
   const seen = new Set<string>()
   return [...objects, ...deep.findings].flatMap(({ task, finding }) => {
@@ -233,7 +246,7 @@ function problemsOf({ tasks, heads, deep, adopted }: Ended): readonly VerifyProb
         server: task.server?.number ?? null,
         label: task.label,
         ...finding,
-        members: finding.members.map(printableMember),
+        members: finding.members.map(printablePath),
       },
     ]
   })

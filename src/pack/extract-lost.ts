@@ -1,6 +1,6 @@
 // Members that could not be given back because their bytes are damaged: each is named.
 
-import { wholePath } from './extract-paths.ts'
+import { printablePath } from '../lib/printable-path.ts'
 import type { ByteString } from './tar-header.ts'
 
 // A damaged frame holds at most 8 192 headers; beyond a dozen such frames only the number is of use.
@@ -12,6 +12,6 @@ export class LostMembers {
 
   add(path: ByteString): void {
     this.count += 1
-    if (this.kept.length < LOST_KEPT_MAX) this.kept.push(wholePath(path))
+    if (this.kept.length < LOST_KEPT_MAX) this.kept.push(printablePath(path))
   }
 }

@@ -2,7 +2,7 @@
 // judged by its text: `..` behind a symlink is resolved by the disk. Links are made harmless by order
 // (extract-tree.ts); here are only the names under which members are created.
 
-import { isUtf8 } from 'node:buffer'
+import { printablePath } from '../lib/printable-path.ts'
 import { SpillwayError } from '../domain/errors.ts'
 import type { ByteString, TarKind } from './tar-header.ts'
 
@@ -29,22 +29,10 @@ export function checkedPath(path: ByteString, kind: TarKind): ByteString {
   return inside
 }
 
-/** For one line of a message: bytes that cannot be shown as they are become \xNN. */
+/** For one line of a message. */
 export function shownPath(path: ByteString): string {
-  const shown = wholePath(path)
+  const shown = printablePath(path)
   return shown.length <= SHOWN_MAX ? shown : `${shown.slice(0, SHOWN_MAX)}...`
-}
-
-/** The same, however long it is: for lists of what must be found again. */
-export function wholePath(path: ByteString): string {
-  if (path === '') return '.'
-  const bytes = Buffer.from(path, 'latin1')
-  const text = isUtf8(bytes) ? bytes.toString('utf8') : path
-  const unsafe = isUtf8(bytes) ? /[\\\p{C}\u2028\u2029]/gu : /[^\x20-\x5b\x5d-\x7e]/g
-  return text.replace(unsafe, (character) => {
-    const code = character.codePointAt(0)!
-    return code < 0x100 ? `\\x${code.toString(16).padStart(2, '0')}` : `\\u{${code.toString(16)}}`
-  })
 }
 
 // Paths may have a megabyte; two lines of a terminal tell which one it is.

@@ -3,7 +3,7 @@
 
 import type { Warning } from '../domain/archive.ts'
 import type { ByteString } from './member.ts'
-import { printablePath } from './printable-path.ts'
+import { printablePath } from '../lib/printable-path.ts'
 
 export class Findings {
   readonly warnings: Warning[] = []

@@ -73,10 +73,7 @@ export class S3Storage implements Storage {
     let tries = 0
     const answer = new LostAnswer()
     const creating = this.#caller.call({
-      action: `beginning ${target.key}`,
-      signal,
-      patience,
-      onFailure: answer.note,
+      ...{ action: `beginning ${target.key}`, signal, patience, onFailure: answer.note },
       exchange: { root: 'InitiateMultipartUploadResult' },
       optional: 'storage-class',
       run: (client, options, lacks) => {
@@ -94,9 +91,9 @@ export class S3Storage implements Storage {
         )
       },
     })
-    const created = await creating.catch(answer.rethrow)
-    if (!created.UploadId) throw this.#notS3(`beginning ${target.key}: no upload id in the answer`)
-    const upload = { ...target, uploadId: created.UploadId }
+    const { UploadId: uploadId } = await creating.catch(answer.rethrow)
+    if (!uploadId) throw this.#notS3(`beginning ${target.key}: no upload id in the answer`)
+    const upload = { ...target, uploadId }
     if (tries > 1) await this.#abortOthers(upload, signal)
     return upload
   }

@@ -3,6 +3,8 @@
 import { afterEach, expect, it } from 'vitest'
 import { copiesCommand } from '../../src/cli/commands/copies.ts'
 import { evacuateCommand } from '../../src/cli/commands/evacuate.ts'
+import { statusCommand } from '../../src/cli/commands/status.ts'
+import { verifyCommand } from '../../src/cli/commands/verify.ts'
 import { commandLine } from '../support/command-line.ts'
 import { openServices } from '../../src/compose.ts'
 import { QUICK, World } from '../support/world.ts'
@@ -20,10 +22,15 @@ async function start(nights: number): Promise<void> {
 async function spillway(line: string, options: CommandLineOptions = {}): Promise<Ran> {
   const services = await openServices({ configFile: await world.writeEnv() }, QUICK)
   const close = () => services.close()
-  return commandLine([copiesCommand, evacuateCommand], () => services, line.split(' '), {
-    ...options,
-    close,
-  })
+  return commandLine(
+    [copiesCommand, evacuateCommand, statusCommand, verifyCommand],
+    () => services,
+    line.split(' '),
+    {
+      ...options,
+      close,
+    },
+  )
 }
 
 const FILE = /docs-\d{8}-\d{6}(-\d)?\.tar\.zst/g
@@ -44,7 +51,9 @@ it('evacuate --dry-run shows what would go where, and does nothing', async () =>
     'ARCHIVE SIZE ACTION TO CODE',
     expect.stringMatching(/^FILE 5\d\.\d kB move 2$/),
     '! new archives still go to 1: HOST/backups: set S3_SERVER_1_ENABLED=false',
-    expect.stringMatching(/of copies of the catalog stay on 1: HOST\/backups$/),
+    expect.stringMatching(
+      /^1 copy of the catalog \(.* kB\) would be removed from 1: HOST\/backups, too$/,
+    ),
     expect.stringMatching(
       /^1: HOST\/backups: 1 archive would be moved \(5\d\.\d kB\), 0 would be removed \(0 B\), 0 left \(0 B\) \(exit 0\)$/,
     ),
@@ -63,6 +72,9 @@ it('evacuate tells each archive in a line, with its level in a journal, and sums
     Array(2).fill(
       expect.stringMatching(/^<5>moved FILE \(5\d\.\d kB\) from server 1 to server 2$/),
     ),
+  )
+  expect(plain(out)).toContainEqual(
+    expect.stringMatching(/^2 copies of the catalog \(.* kB\) removed from 1: HOST\/backups, too$/),
   )
   expect(plain(out).at(-1)).toMatch(
     /^1: HOST\/backups: 2 archives moved \(10\d kB\), 0 removed \(0 B\), 0 left \(0 B\), in TIME \(exit 0\)$/,
@@ -102,6 +114,55 @@ it('copies says what it copied, and what is left for another time', async () => 
     /^ok: 1 archive copied \(.* kB\), 1 for another time, by --budget \(.* kB\), in TIME \(exit 0\)$/,
   )
   expect(await world.audit()).toEqual([])
+})
+
+it('verify and status point at copies, which says what it mends, and what nobody can', async () => {
+  world = await World.make([{}, {}])
+  world.env['COPIES'] = '2'
+  await world.noise('a', 50_000)
+  await world.run()
+  const [object] = world.models[0]!.objects().filter(({ key }) => key.startsWith('host/'))
+  world.models[0]!.corrupt(object!.key, 1_000)
+  const verified = await spillway('verify --deep')
+  expect(verified.exit).toBe(31)
+  expect(verified.out).toContain(
+    '-> damaged copies are replaced by sound ones with: spillway copies',
+  )
+  expect((await spillway('status')).out).toContain(
+    '! 1 archive with a damaged copy that can be replaced: see spillway copies --dry-run',
+  )
+
+  const dry = await spillway('copies --dry-run')
+  expect(plain(dry.out)).toEqual([
+    'ARCHIVE SIZE ACTION TO DAMAGED ON CODE',
+    expect.stringMatching(/^FILE 5\d\.\d kB mend 1 1\s*$/),
+    expect.stringMatching(
+      /^ok: 0 archives would be copied \(0 B\), 1 would be mended \(.* kB\) \(exit 0\)$/,
+    ),
+    'Nothing was copied and no server was asked (--dry-run).',
+  ])
+  const { exit, err } = await spillway('copies')
+  expect(exit).toBe(0)
+  expect(plain(err)).toContainEqual(
+    expect.stringMatching(
+      /^mended FILE \(.*\): copied to server 1, instead of the damaged copy on server 1$/,
+    ),
+  )
+  expect(await world.audit()).toEqual([])
+
+  for (const { key } of world.models.flatMap((model) => model.objects()))
+    for (const model of world.models)
+      if (key.startsWith('host/') && model.objects().some((each) => each.key === key))
+        model.corrupt(key, 1_000)
+  await spillway('verify --deep')
+  const hopeless = await spillway('copies')
+  expect(hopeless.exit).toBe(3)
+  expect(plain(hopeless.out).slice(1)).toEqual([
+    expect.stringMatching(/^FILE .* leave 1, 2 ARCHIVE_CORRUPT$/),
+    ' every copy of FILE that can be read is damaged: nothing sound is left to copy',
+    expect.stringContaining('spillway verify ARCHIVE --deep'),
+    expect.stringMatching(/^warnings: 0 archives copied .* 1 with too few sound copies still/),
+  ])
 })
 
 it.each([

@@ -37,7 +37,7 @@ it('find prints whole names for grep and awk, each on one line, with the archive
     'SOURCE  MODIFIED (UTC)          SIZE  VERSIONS  ARCHIVE                      PATH',
     'etc     2023-11-14 22:13:20  1.20 kB         1  etc-20260303-023000.tar.zst  café',
     'etc     2023-11-14 22:13:20  1.50 kB         2  etc-20260302-023000.tar.zst  nginx.conf',
-    'etc     2023-11-14 22:13:20  1.20 kB         1  etc-20260301-023000.tar.zst  old\\nname',
+    'etc     2023-11-14 22:13:20  1.20 kB         1  etc-20260301-023000.tar.zst  old\\x0aname',
     'etc     2023-11-14 22:13:20  1.20 kB         1  etc-20260303-023000.tar.zst  x\\xff.conf',
   ])
 })
@@ -55,6 +55,16 @@ it('find says that it stopped at the limit', async () => {
   const ran = await spillway(['find', '**', '--limit=2', '--json'])
   expect(ran.json()).toMatchObject({ hasMore: true, unknown: [] })
 })
+
+it.each(['find edited --limit=100001', 'diff a b --limit=100001'])(
+  '%s is refused: the whole answer would have to be held',
+  async (line) => {
+    const { exit, err } = await spillway(line.split(' '))
+    expect(exit).toBe(2)
+    expect(err.join('\n')).toContain('--limit may be at most 100 000, got 100001')
+    expect((await spillway(line.replace('100001', '100000').split(' '))).exit).not.toBe(2)
+  },
+)
 
 it('find prints one document, with the bytes of names that are no text', async () => {
   const ran = await spillway(['find', 'X?.CONF', '--ignore-case', '--json'])
@@ -90,7 +100,7 @@ it('find offers what deleted archives had only with --all', async () => {
   expect([ran.exit, ran.out]).toEqual([0, []])
   expect(ran.err).toEqual(['no file found (in deleted archives: --all)'])
   const { out } = await spillway(['find', 'old', '--all'])
-  expect(out[1]).toMatch(/ deleted +old\\nname$/)
+  expect(out[1]).toMatch(/ deleted +old\\x0aname$/)
 })
 
 it('find names the archives that it did not search', async () => {
@@ -123,7 +133,7 @@ it('history tells when a file appeared, changed and went', async () => {
 
 it.each([
   ['x\\xff.conf', 'x\ufffd.conf'],
-  ['old\\nname', 'old\nname'],
+  ['old\\x0aname', 'old\nname'],
 ])('history and find take %s as they print it', async (printed, path) => {
   const ran = await spillway(['history', printed, '--json'])
   expect(ran.json()).toMatchObject({ histories: [{ path }] })
@@ -152,7 +162,7 @@ it('diff lists what differs, with both sizes, and sums it up on a terminal', asy
     '      SIZE      WAS  CHANGED  PATH',
     '+  1.20 kB                    café',
     '~  1.50 kB  1.20 kB  size     nginx.conf',
-    '-           1.20 kB           old\\nname',
+    '-           1.20 kB           old\\x0aname',
   ])
   const shown = await spillway(args, { isTerminal: true, columns: 100 })
   expect(shown.out.at(-1)).toBe(

@@ -1,8 +1,12 @@
 // What `prune`, `pin` and `unpin` print and return; what they do is tested in test/operations.
 
 import { afterEach, beforeEach, describe, expect, it } from 'vitest'
+import { execFileSync } from 'node:child_process'
+import { join } from 'node:path'
+import { writeFile } from 'node:fs/promises'
 import { addNights, lastNights } from '../support/past-nights.ts'
 import { commandLine } from '../support/command-line.ts'
+import { openCatalog } from '../../src/catalog/open-sqlite.ts'
 import { openServices } from '../../src/compose.ts'
 import { pinCommand } from '../../src/cli/commands/pin.ts'
 import { pruneCommand } from '../../src/cli/commands/prune.ts'
@@ -72,8 +76,40 @@ describe('prune', () => {
 
     expect(exit).toBe(0)
     expect(out).toEqual([...TABLE, 'pruned 2 archives, 2.50 kB freed'])
-    expect(world.models[0]!.objects()).toHaveLength(3)
+    const archives = world.models[0]!.objects().filter(({ key }) => key.startsWith('host/'))
+    expect(archives).toHaveLength(3)
     expect((await spillway('prune')).out.at(-1)).toBe('pruned 0 archives, 0 B freed')
+  })
+
+  it('copies the catalog to the servers afterwards, when it deleted something', async () => {
+    await addNights(world, NIGHTS)
+    expect((await spillway('prune')).exit).toBe(0)
+    const copies = () =>
+      world.models[0]!.objects().filter(({ key }) => key.startsWith('spillway-catalog/'))
+    expect(copies()).toHaveLength(1)
+    const path = join(world.folder, 'copy.db')
+    await writeFile(`${path}.zst`, world.models[0]!.bytesOf(copies()[0]!.key))
+    execFileSync('zstd', ['-dq', `${path}.zst`, '-o', path])
+    const copied = await openCatalog({ path, host: 'host' })
+    const stored = (await copied.archives()).filter((row) => row.copies[0]?.state === 'stored')
+    await copied.close()
+    expect(stored).toHaveLength(3)
+
+    expect((await spillway('prune')).exit).toBe(0)
+    expect(copies()).toHaveLength(1)
+  })
+
+  it('says so when the catalog could not be copied', async () => {
+    await addNights(world, NIGHTS)
+    // The archives that stay take all but some bytes.
+    world.env['S3_SERVER_1_STORAGE_LIMIT_GB'] = '0.0020045'
+
+    const { exit, out } = await spillway('prune')
+
+    expect(exit).toBe(3)
+    expect(out.join('\n')).toContain('! the catalog was copied to 0 of 1 servers: 1: ')
+    const json = (await withOptions(['prune', '--json'], {})).json()
+    expect(json).toMatchObject({ exit: 0, warnings: [] })
   })
 
   it('prints one JSON document, with and without applying it', async () => {

@@ -1,4 +1,8 @@
+import { mkdtempSync, rmSync } from 'node:fs'
+import { tmpdir } from 'node:os'
+import { join } from 'node:path'
 import { afterEach, beforeEach, expect, it } from 'vitest'
+import { acquireRunLock, currentRun } from '../../src/catalog/run-lock.ts'
 import { statusCommand } from '../../src/cli/commands/status.ts'
 import type { Config } from '../../src/domain/config.ts'
 import { configOf, GB, openStory, s3Server } from '../support/catalog-story.ts'
@@ -11,6 +15,7 @@ const gone = s3Server(3)
 const spare = s3Server(4, { isEnabled: false })
 const ESCAPE = '\x1b'
 let story: Story
+let dataDir = '/nonexistent'
 beforeEach(async () => {
   story = await openStory([near, far, gone, spare])
 })
@@ -94,7 +99,11 @@ it('prints one JSON document', async () => {
 it('answers before anything was archived, and makes no catalog for that', async () => {
   const ran = await commandLine(
     [statusCommand],
-    () => ({ config: configOf({ servers: [] }), catalogIfPresent: async () => undefined }),
+    () => ({
+      config: configOf({ servers: [] }),
+      catalogIfPresent: async () => undefined,
+      currentRun: async () => undefined,
+    }),
     ['status'],
   )
   expect(ran.exit).toBe(0)
@@ -110,6 +119,21 @@ it('marks a source whose last good archive is older than a night and a half', as
   await story.store('etc', '2026-02-27T02:30:00Z', [near])
   const { out } = await status({ isTerminal: true, hasColour: true })
   expect(out.join('\n')).toMatch(inYellow('3 days'))
+})
+
+it('tells that a run is going on, by its lock, and nothing of it afterwards', async () => {
+  const folder = mkdtempSync(join(tmpdir(), 'spillway-status-'))
+  try {
+    const lock = await acquireRunLock(folder)
+    dataDir = folder
+    const { out } = await status({ now: new Date(Date.now() + 60_000) })
+    expect(out[1]).toMatch(new RegExp(`^A run is going on \\(pid ${process.pid}\\), begun 1 min`))
+    expect((await status({}, '--json')).json()).toMatchObject({ run: { pid: process.pid } })
+    await lock.release()
+    expect((await status({}, '--json')).json()).toMatchObject({ run: null })
+  } finally {
+    rmSync(folder, { recursive: true })
+  }
 })
 
 function inYellow(text: string): RegExp {
@@ -128,6 +152,10 @@ async function oneWeek(): Promise<void> {
 
 function status(options: CommandLineOptions = {}, ...args: string[]) {
   const config: Config = configOf({ servers: [near, far, spare] })
-  const services = { config, catalogIfPresent: async () => story.catalog }
+  const services = {
+    config,
+    catalogIfPresent: async () => story.catalog,
+    currentRun: async () => currentRun(dataDir),
+  }
   return commandLine([statusCommand], () => services, ['status', ...args], options)
 }

@@ -1,6 +1,6 @@
 import fc from 'fast-check'
 import { describe, expect, it } from 'vitest'
-import { cut, linesOf, nameOf, oneLine, padEnd, padStart, widthOf } from '../../src/cli/text.ts'
+import { cut, linesOf, oneLine, padEnd, padStart, widthOf } from '../../src/cli/text.ts'
 
 describe('oneLine', () => {
   it.each([
@@ -29,21 +29,6 @@ describe('oneLine', () => {
 describe('linesOf', () => {
   it('keeps line breaks and nothing else', () => {
     expect(linesOf('a\r\n\tb\n')).toEqual(['a', '\\tb', ''])
-  })
-})
-
-describe('nameOf', () => {
-  it.each([
-    [Buffer.from('größe 🙂'), 'größe 🙂'],
-    [Buffer.from([0x61, 0xff, 0x62]), 'a\\xffb'],
-    // A Latin-1 name, as old disks hold them.
-    [Buffer.from('größe', 'latin1'), 'gr\\xf6\\xdfe'],
-    [Buffer.from([0xc0, 0xaf]), '\\xc0\\xaf'],
-    [Buffer.from([0xed, 0xa0, 0x80]), '\\xed\\xa0\\x80'],
-    [Buffer.from([0xe2, 0x82]), '\\xe2\\x82'],
-    [Buffer.from('a\nb'), 'a\\nb'],
-  ])('shows the bytes %j', (bytes, shown) => {
-    expect(nameOf(bytes)).toBe(shown)
   })
 })
 

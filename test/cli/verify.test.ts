@@ -37,7 +37,7 @@ describe('verify', () => {
     expect(text).toMatch(
       /docs-\S+ on 1: 127\S+, frame 0, bytes 0 to \d+: its bytes do not have the SHA-256/,
     )
-    expect(text).toContain('  2 members with bytes there:\n    .\n    odd\\nname')
+    expect(text).toContain('  2 members with bytes there:\n    .\n    odd\\x0aname')
     expect(text).toMatch(/failed: 0 copies of 1 proven, 1 problem, .* \(exit 31\)/)
   })
 

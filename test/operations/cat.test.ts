@@ -110,7 +110,17 @@ describe('copies', () => {
     const { bytes, warnings } = await contentOf('large')
 
     expect(bytes.equals(large)).toBe(true)
-    expect(warnings[0]).toMatchObject({ reason: expect.stringMatching(/is damaged at byte/) })
+    expect(warnings[0]).toMatchObject({
+      reason: expect.stringMatching(/is damaged at byte/) as string,
+    })
+  })
+
+  it('are not believed when somebody changed one with care', async () => {
+    there = await ReadBack.make({ tree: TREE, servers: ['directory'] })
+    await there.forge(1, 'large', 5 * MIB)
+    const ran = await cat('large')
+    expect(ran.exit).toBe(31)
+    expect(ran.err.at(-1)).toMatch(/"large" is damaged in the archive \[ARCHIVE_CORRUPT\]/)
   })
 
   it('that are damaged alike give what is whole in front of it, and exit 31', async () => {

@@ -307,6 +307,87 @@ describe('evacuate', () => {
   })
 })
 
+describe('copies of the catalog on the server that is left', () => {
+  const catalogOn = (number: number) =>
+    world.models[number - 1]!.objects().filter(({ key }) => key.startsWith('spillway-catalog/'))
+
+  it('go when no archive is there any more, and nothing of ours is left', async () => {
+    await start([{}, {}], { nights: 2 })
+    disable(1)
+    world.models[0]!.seed('spillway-catalog/host/notes.txt', Buffer.from('of somebody'))
+    const ours = catalogOn(1).filter(({ key }) => key.endsWith('.db.zst'))
+    const bytes = ours.reduce((sum, { sizeBytes }) => sum + sizeBytes, 0)
+    const catalogCopies = { count: 2, bytes }
+    expect(await plan(1)).toMatchObject({ exit: 0, catalogCopies })
+    expect(catalogOn(1)).toHaveLength(3)
+
+    const done = await leave(1)
+
+    expect(done).toMatchObject({ exit: 0, left: 0, catalogCopies, server: { catalogBytes: 0 } })
+    // What no row names is nobody's to delete.
+    expect(world.models[0]!.objects().map(({ key }) => key)).toEqual([
+      'spillway-catalog/host/notes.txt',
+    ])
+    expect(catalogOn(2).length).toBeGreaterThanOrEqual(2)
+    const again = await leave(1)
+    expect(again).toMatchObject({ exit: 0, archives: [], catalogCopies: { count: 0, bytes: 0 } })
+  })
+
+  it('stay while an archive stays', async () => {
+    await start([{}, { limitGb: 0.00001 }])
+    disable(1)
+    expect(await plan(1)).toMatchObject({ left: 1, catalogCopies: { count: 0 } })
+    expect(await leave(1)).toMatchObject({ exit: 26, left: 1, catalogCopies: { count: 0 } })
+    expect(catalogOn(1)).toHaveLength(1)
+    expect(await world.audit()).toEqual([])
+  })
+
+  it('stay with a warning where the server keeps them, and go another time', async () => {
+    world = await World.make([{}, {}])
+    const proxy = await mortal(1)
+    await world.noise('a', 5_000)
+    await world.run()
+    disable(1)
+    // As with an object lock on that folder: it ends some day.
+    proxy.add({
+      operation: 'Delete',
+      key: /^spillway-catalog/,
+      times: 9,
+      fault: { kind: 'answer', status: 403, code: 'AccessDenied' },
+    })
+
+    const done = await leave(1)
+
+    expect(done).toMatchObject({ exit: 3, left: 0, catalogCopies: { count: 0 } })
+    expect(done.warnings).toEqual([expect.stringContaining('does not let them be deleted')])
+    expect(done.server.catalogBytes).toBeGreaterThan(0)
+    proxy.clear()
+    expect(await leave(1)).toMatchObject({ exit: 0, catalogCopies: { count: 1 } })
+    expect(catalogOn(1)).toEqual([])
+    expect(await world.audit()).toEqual([])
+  })
+})
+
+it('leaves a damaged copy as it is known, and takes the archive from the sound one', async () => {
+  await start([{}, {}, {}], { copies: 2 })
+  disable(1)
+  await world.withCatalog(async (catalog) => {
+    const [archive] = await catalog.archives()
+    const where = { place: 'frame', frame: 0, fromByte: 0, toByte: 9 } as const
+    const finding = { ...where, what: 'its bytes are others', memberCount: 1, members: ['a'] }
+    await catalog.addFrameProblems(archive!.copies[0]!.id, [finding], new Date())
+  })
+  const reads = world.models[0]!.count('Get')
+
+  expect(await plan(1)).toMatchObject({ exit: 0, moved: 1, archives: [{ to: [3] }] })
+  expect(await leave(1)).toMatchObject({ exit: 0, moved: 1, archives: [{ to: [3] }] })
+
+  expect(world.models[0]!.count('Get')).toBe(reads)
+  expect(archivesOn(1)).toEqual([])
+  expect(contentOf(2)).toEqual(contentOf(3))
+  expect(await world.audit()).toEqual([])
+})
+
 describe('an evacuation that was ended', () => {
   it('by an interrupt tells what it did, leaves nothing half, and goes on the next time', async () => {
     await start([{}, {}], { nights: 3, bytes: 20 * MB })

@@ -9,6 +9,7 @@ import { findFiles } from '../../src/operations/find.ts'
 import { pathHistory } from '../../src/operations/history.ts'
 import { SpillwayError } from '../../src/domain/errors.ts'
 import { configOf } from '../support/catalog-story.ts'
+import { startS3Model } from '../support/s3-model.ts'
 import { World } from '../support/world.ts'
 import type { Catalog } from '../../src/catalog/catalog.ts'
 import type { RunEvent } from '../../src/domain/run-events.ts'
@@ -171,6 +172,52 @@ it('tells an index that is damaged everywhere once, and does not read it every n
   })
 })
 
+it('reads such an archive again once a copy is there whose index is whole', async () => {
+  await world.run({ change: withoutCommit })
+  const { key, metadata } = archives()[0]!
+  const whole = world.models[0]!.bytesOf(key)
+  world.models[0]!.corrupt(key, indexAt(whole))
+  expect((await world.run()).exit).toBe(3)
+  expect((await world.run()).warnings).toEqual([])
+
+  // Somebody brings the object back from a backup; verifying proves every frame of it.
+  world.models[0]!.seed(key, whole, metadata)
+  world.env['VERIFY_NIGHTLY_GB'] = '1'
+  await world.run()
+  expect((await world.run()).warnings).toEqual([])
+
+  await world.withCatalog(async (catalog) => {
+    const { unknown } = await findFiles(servicesOf(catalog), search('edited'))
+    expect(unknown).toEqual([])
+  })
+})
+
+it('reads such an archive again once another copy of it is stored', async () => {
+  world.env['LOCAL_KEEP'] = '5'
+  await world.run({ change: withoutCommit })
+  const { name, position } = await damageInSpool()
+  const { key } = archives()[0]!
+  const sound = world.models[0]!.bytesOf(key)
+  world.models[0]!.corrupt(key, position)
+  expect((await world.run()).exit).toBe(3)
+  await writeFile(inSpool(name), sound)
+  expect((await world.run()).warnings).toEqual([])
+  const unknownNow = () =>
+    world.withCatalog(async (catalog) => {
+      const { unknown } = await findFiles(servicesOf(catalog), search('edited'))
+      return unknown.length
+    })
+  expect(await unknownNow()).toBe(1)
+
+  const model = await startS3Model({ buckets: ['backups'] })
+  world.models.push(model)
+  world.configure(2, model.endpoint, model)
+  world.env['COPIES'] = '2'
+  await world.run()
+
+  expect(await unknownNow()).toBe(0)
+})
+
 it('fills a damaged history again from the archives', async () => {
   await world.run()
   await world.withCatalog(async (catalog) => {
@@ -210,11 +257,19 @@ it('records what a rebuild brought of another host, after our own', async () => 
 })
 
 /** One byte in the index of the only archive there. */
+/** The second zstd frame: behind the only one of the tar comes the index. */
+function indexAt(bytes: Buffer): number {
+  return bytes.indexOf(Buffer.from([0x28, 0xb5, 0x2f, 0xfd]), 8)
+}
+
+function archives() {
+  return world.models[0]!.objects().filter(({ key }) => key.endsWith('.tar.zst'))
+}
+
 async function damageInSpool(): Promise<{ name: string; position: number }> {
   const name = (await readdir(inSpool(''))).find((file) => file.endsWith('.tar.zst'))!
   const bytes = await readFile(inSpool(name))
-  // The second zstd frame: behind the only one of the tar comes the index.
-  const position = bytes.indexOf(Buffer.from([0x28, 0xb5, 0x2f, 0xfd]), 8)
+  const position = indexAt(bytes)
   bytes[position]! ^= 0xff
   // A new file: the old one may be open.
   await writeFile(inSpool('damaged'), bytes)

@@ -91,6 +91,13 @@ describe('the seek table', () => {
 })
 
 describe('the tail', () => {
+  it('is bound to the checksum of what was archived, and to no other', async () => {
+    const { path, result } = await archived()
+    const tail = await openTail(path)
+    expect(await tail.bindTo(result.sha256)).toBe(true)
+    expect(await tail.bindTo('0'.repeat(64))).toBe(false)
+  })
+
   it('gives the manifest with one read of the end', async () => {
     const { path, result, walked } = await archived()
     const reads: number[][] = []
@@ -328,7 +335,7 @@ describe('the manifest', () => {
 
     const { manifest } = await openTail(path)
     expect(manifest.warningCount).toBe(1)
-    expect(manifest.warnings).toEqual([{ path: 'a\\nb', reason: 'vanished' }])
+    expect(manifest.warnings).toEqual([{ path: 'a\\x0ab', reason: 'vanished' }])
     expect(result.warnings).toEqual(manifest.warnings)
   })
 

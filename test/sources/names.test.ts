@@ -3,7 +3,6 @@
 import { describe, expect, it } from 'vitest'
 import { createExclude } from '../../src/sources/exclude.ts'
 import { parseOwnerNames } from '../../src/sources/owner-names.ts'
-import { printablePath } from '../../src/sources/printable-path.ts'
 
 const bytes = (text: string) => Buffer.from(text).toString('latin1')
 
@@ -58,30 +57,6 @@ describe('patterns', () => {
 
   it('are not asked where there are none', () => {
     expect(createExclude([])).toBeUndefined()
-  })
-})
-
-describe('a path in a report', () => {
-  it.each([
-    ['', '.'],
-    ['a/b c', 'a/b c'],
-    [bytes('größe/\u{1f409}'), 'größe/\u{1f409}'],
-    ['a\nb\tc', 'a\\nb\\tc'],
-    ['\x1b[31m', '\\x1b[31m'],
-    ['\x7f', '\\x7f'],
-    ['back\\slash', 'back\\\\slash'],
-    ['\xff', '\\xff'],
-    [`a\xff${bytes('ü')}\xc3`, 'a\\xffü\\xc3'],
-    // What would turn the line around, hide in it, or end it.
-    [bytes('a\u202eb'), 'a\\u{202e}b'],
-    [bytes('a\u2028b'), 'a\\u{2028}b'],
-    [bytes('a\u200bb'), 'a\\u{200b}b'],
-    [bytes('a\u0085b'), 'a\\u{85}b'],
-    // Surrogates and overlong forms are no UTF-8.
-    ['\xed\xa0\x80', '\\xed\\xa0\\x80'],
-    ['\xc0\xaf', '\\xc0\\xaf'],
-  ])('%j is shown as %s', (path, shown) => {
-    expect(printablePath(path)).toBe(shown)
   })
 })
 

@@ -506,7 +506,7 @@ describe('warnings', () => {
       },
     })
 
-    expect(findings.warnings[0]?.path).toBe('bad\\n\\x1b[31m\\xff\\xfc')
+    expect(findings.warnings[0]?.path).toBe('bad\\x0a\\x1b[31m\\xff\\xfc')
   })
 })
 

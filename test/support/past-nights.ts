@@ -64,8 +64,6 @@ export async function addNights(world: World, nights: readonly PastNight[]): Pro
         warningCount: night.warningCount ?? 0,
         warnings: [],
       })
-      // Noise has no index; that is told once in life, and this is not where.
-      await catalog.setHistoryUnreadable(row, 'it was made for a test')
       for (const number of servers) {
         const server = config.servers.find((each) => each.number === number)!
         const storage = openStorage(server, true)
@@ -82,6 +80,9 @@ export async function addNights(world: World, nights: readonly PastNight[]): Pro
         await catalog.markStored(copyId, { ...head, at: startedAt })
         storage.close()
       }
+      // Noise has no index; that is told once in life, and this is not where. After the copies: a new one would
+      // be a reason to look again.
+      await catalog.setHistoryUnreadable(row, 'it was made for a test')
       if (night.isLocal !== true && servers.length > 0) {
         await catalog.markLocalGone(id)
         await rm(localPath)

@@ -3,6 +3,8 @@
 import { mkdirSync, readFileSync, writeFileSync } from 'node:fs'
 import { join } from 'node:path'
 import { openServices } from '../../src/compose.ts'
+import { checksumOf, seekTableBytes } from '../../src/pack/seek-table.ts'
+import { decompressFrame } from '../../src/pack/zstd.ts'
 import { openArchiveTail } from '../../src/pack/archive-tail.ts'
 import { folder, makeTree, removeTree } from './tree.ts'
 import { QUICK, World } from './world.ts'
@@ -80,13 +82,21 @@ export class ReadBack {
   /** Flips a bit in the frame that holds this byte of the member, header included. */
   async damage(where: number | 'spool', path: string, atBytes = 0): Promise<void> {
     const bytes = readFileSync(this.pathOf(where))
-    const tail = await openArchiveTail(
-      async (offset, size) => bytes.subarray(offset, offset + size),
-      bytes.length,
-    )
-    const member = await tail.findMember(path)
-    const place = (await tail.frames()).frameAt(member!.offsetBytes + atBytes)
+    const place = await this.#frameOf(bytes, path, atBytes)
     bytes[place.fileOffsetBytes + (place.storedBytes >> 1)]! ^= 0x10
+    writeFileSync(this.pathOf(where), bytes)
+  }
+
+  /** The same in noise, with the right checksum in the seek table: zstd and the table notice nothing. */
+  async forge(where: number, path: string, atBytes: number): Promise<void> {
+    const bytes = readFileSync(this.pathOf(where))
+    const place = await this.#frameOf(bytes, path, atBytes)
+    const end = place.fileOffsetBytes + place.storedBytes
+    bytes[place.fileOffsetBytes + (place.storedBytes >> 1)]! ^= 0x10
+    const content = await decompressFrame(bytes.subarray(place.fileOffsetBytes, end))
+    const entryAt = bytes.length - seekTableBytes(bytes.readUInt32LE(bytes.length - 9)) + 8
+    bytes.writeUInt32LE(checksumOf(content), entryAt + 12 * place.number + 8)
+    if (place.checksum === checksumOf(content)) throw new Error('no change')
     writeFileSync(this.pathOf(where), bytes)
   }
 
@@ -94,6 +104,15 @@ export class ReadBack {
     await Promise.all(this.proxies.filter(Boolean).map((proxy) => proxy.close()))
     removeTree(this.source)
     await this.#world.close()
+  }
+
+  async #frameOf(bytes: Buffer, path: string, atBytes: number) {
+    const tail = await openArchiveTail(
+      async (offset, size) => bytes.subarray(offset, offset + size),
+      bytes.length,
+    )
+    const [member, frames] = [await tail.findMember(path), await tail.frames()]
+    return frames.frameAt(member!.offsetBytes + atBytes)
   }
 
   async #setUp(index: number, kind: 's3' | 'directory'): Promise<void> {

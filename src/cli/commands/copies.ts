@@ -15,6 +15,7 @@ import type { Style } from '../output.ts'
 
 const STYLES: Readonly<Record<CopiedArchive['action'], Style>> = {
   copy: 'good',
+  mend: 'good',
   leave: 'bad',
   later: 'faint',
 }
@@ -25,7 +26,10 @@ export const copiesCommand = defineCommand({
     'After COPIES was raised, after a server lost objects, or after one left the configuration. A copy on a ' +
       'server that is not configured does not count; one on a server that does not answer tonight does. ' +
       'The bytes come from the spool or from another copy, and are checked frame by frame against the ' +
-      'catalog before they are sent. Nothing is deleted.',
+      'catalog before they are sent.',
+    'A copy that verify found damaged counts as none: a sound one is made first, on another server, or under a ' +
+      'new key on the same one when no other has room, and is proven; only then the damaged one is deleted. ' +
+      'Nothing else is deleted. An archive whose every copy is damaged is named, with exit code 3.',
     'Archives with the fewest copies come first, then the newest. --budget bounds the bytes of one time: ' +
       'with it the command can run every night after the run. It ends with 26 when no server has room, and ' +
       'with 31 when a copy is damaged.',
@@ -73,9 +77,15 @@ function budgetOf(text: string): number {
   throw new SpillwayError('USAGE', `copies: --budget must be a size such as 50GB, got "${text}"`)
 }
 
-function lineOf({ action, file, sizeBytes, to, message }: CopiedArchive): string {
+function lineOf({ action, damagedOn, file, sizeBytes, to, message }: CopiedArchive): string {
   const what = `${file} (${formatBytes(sizeBytes)})`
-  if (action === 'leave') return `${what} still has too few copies: ${message ?? 'not known why'}`
+  const why = message ?? 'not known why'
+  const damaged = damagedOn.length === 0 ? '' : `the damaged copy on ${numbersOf(damagedOn)}`
+  if (action === 'leave' && damaged !== '') return `${what}: ${damaged} stays: ${why}`
+  if (action === 'leave') return `${what} still has too few copies: ${why}`
+  if (action === 'mend' && to.length === 0)
+    return `mended ${what}: ${damaged} is not needed any more`
+  if (action === 'mend') return `mended ${what}: copied to ${numbersOf(to)}, instead of ${damaged}`
   return to.length === 0 ? `${what} has enough copies` : `copied ${what} to ${numbersOf(to)}`
 }
 
@@ -90,7 +100,8 @@ function printCopies(io: Io<Services>, done: CopiesReport): void {
   // What was done has had its line already; the table shows what would be done, or what is left to do.
   const shown = done.dryRun
     ? done.archives
-    : done.archives.filter(({ action }) => action !== 'copy')
+    : done.archives.filter(({ action }) => action !== 'copy' && action !== 'mend')
+  const hasDamage = shown.some(({ damagedOn }) => damagedOn.length > 0)
   if (shown.length > 0)
     printTable(io, {
       columns: [
@@ -98,13 +109,15 @@ function printCopies(io: Io<Services>, done: CopiesReport): void {
         { title: 'SIZE', align: 'right' },
         { title: 'ACTION' },
         { title: 'TO' },
+        ...(hasDamage ? [{ title: 'DAMAGED ON' }] : []),
         { title: 'CODE' },
       ],
-      rows: shown.map(({ file, sizeBytes, action, to, code }) => [
+      rows: shown.map(({ file, sizeBytes, action, to, damagedOn, code }) => [
         file,
         formatBytes(sizeBytes),
         { text: action, style: STYLES[action] },
         to.join(', '),
+        ...(hasDamage ? [damagedOn.join(', ')] : []),
         code ?? '',
       ]),
     })
@@ -119,10 +132,13 @@ function printCopies(io: Io<Services>, done: CopiesReport): void {
 }
 
 function summaryOf(done: CopiesReport): string {
-  const { copied, copiedBytes, dryRun, left, leftBytes, later, laterBytes } = done
+  const { copied, copiedBytes, dryRun, left, leftBytes, later, laterBytes, mended, mendedBytes } =
+    done
+  const would = dryRun ? 'would be ' : ''
   const parts = [
-    `${plural(copied, 'archive')} ${dryRun ? 'would be copied' : 'copied'} (${formatBytes(copiedBytes)})`,
-    ...(left > 0 ? [`${left} with too few copies still (${formatBytes(leftBytes)})`] : []),
+    `${plural(copied, 'archive')} ${would}copied (${formatBytes(copiedBytes)})`,
+    ...(mended > 0 ? [`${mended} ${would}mended (${formatBytes(mendedBytes)})`] : []),
+    ...(left > 0 ? [`${left} with too few sound copies still (${formatBytes(leftBytes)})`] : []),
     ...(later > 0 ? [`${later} for another time, by --budget (${formatBytes(laterBytes)})`] : []),
   ]
   const time = dryRun ? '' : `, in ${formatSeconds(done.seconds)}`

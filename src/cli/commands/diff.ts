@@ -5,7 +5,7 @@ import { defineCommand, JSON_FLAG } from '../command.ts'
 import { diffArchives } from '../../operations/diff.ts'
 import { formatBytes } from '../../domain/sizes.ts'
 import { formatCount, plural, printTable } from '../output.ts'
-import { LIMIT_DEFAULT, openCatalogFor, pathText } from '../file-text.ts'
+import { LIMIT_DEFAULT, limitOf, openCatalogFor, pathText } from '../file-text.ts'
 import type { ArchiveDifference, DifferenceSum, FileDifference } from '../../operations/diff.ts'
 import type { Cell } from '../table.ts'
 import type { FileServices } from '../file-text.ts'
@@ -29,7 +29,7 @@ export const diffCommand = defineCommand({
   examples: ['spillway diff etc-20260301-023000.tar.zst latest:etc'],
 
   async run(flags, [from = '', to = ''], io: Io<FileServices>) {
-    const limit = flags.limit ?? LIMIT_DEFAULT
+    const limit = limitOf('diff', flags.limit)
     const found = await diffArchives(await openCatalogFor(io), { from, to, limit })
     if (flags.json) io.printJson(found)
     else printDifferences(io, found, limit)

@@ -28,7 +28,8 @@ export const evacuateCommand = defineCommand({
     'An archive with COPIES proven copies on other servers is only removed there. Any other is read (from ' +
       'the spool, another copy, or server N), checked frame by frame against the catalog, stored on the ' +
       'next server with room, proven there, and only then removed. A damaged copy stays where it is and is ' +
-      'named. One archive at a time lies in the spool.',
+      "named. One archive at a time lies in the spool. This host's copies of the catalog there go last, once " +
+      'no archive is left and another server has one.',
     'It may be interrupted or killed at any moment and run again. It ends with 0 when nothing is left, ' +
       'with 26 when other servers have no room, with 31 when a copy is damaged.',
   ],
@@ -105,10 +106,23 @@ function printEvacuation(io: Io<Services>, done: Evacuation): void {
         `! new archives still go to ${label}: set S3_SERVER_${server.number}_ENABLED=false`,
       ),
     )
-  if (server.catalogBytes > 0)
-    io.print(`${formatBytes(server.catalogBytes)} of copies of the catalog stay on ${label}`)
+  for (const line of catalogLines(done)) io.print(line)
   io.print(paint(done.exit === 0 ? 'good' : done.exit === 3 ? 'warning' : 'bad', summaryOf(done)))
   if (dryRun) io.print('Nothing was moved and no server was asked (--dry-run).')
+}
+
+function catalogLines({ catalogCopies, dryRun, server }: Evacuation): readonly string[] {
+  const { count, bytes } = catalogCopies
+  const label = oneLine(server.label)
+  const what = `${plural(count, 'copy', 'copies')} of the catalog (${formatBytes(bytes)})`
+  const verb = dryRun ? 'would be removed from' : 'removed from'
+  const leftBytes = server.catalogBytes - (dryRun ? bytes : 0)
+  return [
+    ...(count > 0 ? [`${what} ${verb} ${label}, too`] : []),
+    ...(leftBytes > 0
+      ? [`${formatBytes(leftBytes)} of copies of the catalog stay on ${label}`]
+      : []),
+  ]
 }
 
 function printArchives(io: Io<Services>, archives: readonly EvacuatedArchive[]): void {

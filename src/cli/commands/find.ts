@@ -4,7 +4,14 @@ import { COMMAND_TITLES } from '../command-titles.ts'
 import { defineCommand, JSON_FLAG } from '../command.ts'
 import { findFiles } from '../../operations/find.ts'
 import { formatBytes } from '../../domain/sizes.ts'
-import { LIMIT_DEFAULT, openCatalogFor, pathText, tellUnknown, timeText } from '../file-text.ts'
+import {
+  LIMIT_DEFAULT,
+  limitOf,
+  openCatalogFor,
+  pathText,
+  tellUnknown,
+  timeText,
+} from '../file-text.ts'
 import { formatCount, plural, printTable } from '../output.ts'
 import type { Cell } from '../table.ts'
 import type { FileServices } from '../file-text.ts'
@@ -39,7 +46,7 @@ export const findCommand = defineCommand({
   ],
 
   async run(flags, [pattern = ''], io: Io<FileServices>) {
-    const limit = flags.limit ?? LIMIT_DEFAULT
+    const limit = limitOf('find', flags.limit)
     const found = await findFiles(await openCatalogFor(io), {
       pattern,
       ignoresCase: flags['ignore-case'],

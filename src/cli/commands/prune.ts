@@ -4,7 +4,9 @@ import { COMMAND_TITLES } from '../command-titles.ts'
 import { defineCommand, DRY_RUN_FLAG, JSON_FLAG } from '../command.ts'
 import { chooseSources } from '../../operations/run.ts'
 import { Deletions, finishDeletes } from '../../operations/deletions.ts'
+import { oneLine } from '../text.ts'
 import { openProgress } from '../progress.ts'
+import { painter } from '../output.ts'
 import { planPrune, runDeletesMax } from '../../operations/plan-prune.ts'
 import { printPrunePlan, printRetention, pruneDocument } from '../retention-text.ts'
 import { prune } from '../../operations/prune.ts'
@@ -26,7 +28,7 @@ export const pruneCommand = defineCommand({
       'being restored; nothing of a source whose newest run failed or whose newest archive shrank to less ' +
       'than half; nothing while the clock is wrong; and no more than PRUNE_MAX_PER_RUN at once.',
     'What a server refuses to delete (a policy, an object lock) stays counted as used, and is tried again ' +
-      'by the next run.',
+      'by the next run. When something was deleted, the catalog is copied to the servers as after a run.',
   ],
   flags: { json: JSON_FLAG, 'dry-run': DRY_RUN_FLAG },
   examples: ['spillway prune --dry-run', 'spillway prune', 'spillway prune wordpress --json'],
@@ -48,13 +50,17 @@ export const pruneCommand = defineCommand({
     const progress = openProgress(io)
     try {
       const deletions = new Deletions()
-      const plan = await services.withRun(progress.onEvent, (running) =>
+      const { plan, warnings } = await services.withRun(progress.onEvent, (running) =>
         apply(running, { sources, deletions, onPlan: print }, io.signal),
       )
       progress.close()
-      const exit = deletions.hasWarnings ? EXIT_WITH_WARNINGS : 0
-      if (flags.json) io.printJson(pruneDocument(plan, deletions.report(), exit))
-      else printRetention(io, deletions.report(), { isWhole: true })
+      const exit = deletions.hasWarnings || warnings.length > 0 ? EXIT_WITH_WARNINGS : 0
+      if (flags.json) io.printJson(pruneDocument(plan, deletions.report(), exit, warnings))
+      else {
+        printRetention(io, deletions.report(), { isWhole: true })
+        for (const warning of warnings)
+          io.print(painter(io.out)('warning', `! ${oneLine(warning)}`))
+      }
       return exit
     } finally {
       progress.close()
@@ -66,14 +72,20 @@ async function apply(
   services: RunServices,
   input: Parameters<typeof prune>[1],
   signal: AbortSignal,
-): Promise<PrunePlan> {
+): Promise<{ readonly plan: PrunePlan; readonly warnings: readonly string[] }> {
   const { catalog, config } = services
   // Deletes go by the ledger's word: it must be sound.
   await catalog.check()
   await catalog.registerServers(config.servers)
   const unsettled = await catalog.unsettledCopies()
   await finishDeletes(services, input.deletions, unsettled, signal)
-  return prune(services, input, signal)
+  const plan = await prune(services, input, signal)
+  const { deleted, freedBytes } = input.deletions.report()
+  if (deleted.length === 0 && freedBytes === 0) return { plan, warnings: [] }
+  // Their newest copy of it names what was deleted: a rebuild would take that for lost.
+  const { copyCatalog } = await import('../../operations/catalog-snapshot.ts')
+  const problems = await copyCatalog(services, signal)
+  return { plan, warnings: problems.map(({ message }) => message) }
 }
 
 /** Without a catalog there is nothing to plan, and none is created. */

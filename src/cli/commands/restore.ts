@@ -223,7 +223,7 @@ function documentOf(restored: Restored, exit: number): unknown {
     exit,
     archive: { id: archive.id, source: archive.source, file: archive.file, key: archive.key },
     fileCount: memberCount,
-    seconds,
+    seconds: Math.round(seconds * 1_000) / 1_000,
     ...rest,
   }
 }

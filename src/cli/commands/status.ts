@@ -7,6 +7,7 @@ import { COMMAND_TITLES } from '../command-titles.ts'
 import { defineCommand, JSON_FLAG } from '../command.ts'
 import type { Io } from '../command.ts'
 import { bar, formatAge, formatUtc, painter, plural, printTable } from '../output.ts'
+import type { Services } from '../services.ts'
 import type { Style } from '../output.ts'
 import type { Cell, Column } from '../table.ts'
 import { oneLine } from '../text.ts'
@@ -21,6 +22,7 @@ import type { ServerStatus, SourceStatus, Status, WaitingArchive } from '../../o
 export type StatusServices = {
   readonly config: Config
   readonly catalogIfPresent: () => Promise<Catalog | undefined>
+  readonly currentRun: Services['currentRun']
 }
 
 const STYLES: Readonly<Record<Health, Style>> = {
@@ -43,8 +45,9 @@ export const statusCommand = defineCommand({
   examples: ['spillway status', 'spillway status --json'],
 
   async run(flags, _operands, io: Io<StatusServices>) {
-    const { config, catalogIfPresent } = await io.services()
-    const status = await statusOf({ config, catalog: await catalogIfPresent(), now: io.now() })
+    const { config, catalogIfPresent, currentRun } = await io.services()
+    const run = await currentRun()
+    const status = await statusOf({ config, catalog: await catalogIfPresent(), run, now: io.now() })
     if (flags.json) io.printJson(status)
     else printStatus(io, status)
     return 0
@@ -54,6 +57,10 @@ export const statusCommand = defineCommand({
 function printStatus(io: Io<StatusServices>, status: Status): void {
   const paint = painter(io.out)
   io.print(`host ${oneLine(status.serverId)}`)
+  if (status.run !== null) {
+    const since = formatAge(new Date(status.run.since), io.now())
+    io.print(`A run is going on (pid ${status.run.pid}), begun ${since} ago.`)
+  }
   io.print('')
   if (status.servers.length === 0) io.print(paint('bad', 'No servers are configured.'))
   else printServers(io, status.servers)

@@ -132,7 +132,7 @@ const STYLES: Readonly<Record<VerifiedCopy['outcome'], Style>> = {
 }
 
 function printReport(io: Io<unknown>, report: VerifyReport): void {
-  const { archives, problems, warnings } = report
+  const { archives, hints, problems, warnings } = report
   if (archives.length === 0) {
     io.print('No archive has a copy on a server.')
     return
@@ -152,8 +152,9 @@ function printReport(io: Io<unknown>, report: VerifyReport): void {
     io.print('')
     for (const line of problemLines(problem)) io.print(paint('bad', line))
   }
-  if (warnings.length > 0) io.print('')
+  if (warnings.length > 0 || hints.length > 0) io.print('')
   for (const warning of warnings) io.print(paint('warning', `! ${oneLine(warning)}`))
+  for (const hint of hints) io.print(`-> ${oneLine(hint)}`)
   io.print('')
   printSummary(io, report)
 }
