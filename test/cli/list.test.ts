@@ -12,7 +12,7 @@ let story: Story
 let run: RunHolder | undefined
 beforeEach(async () => {
   story = await openStory([near, far])
-  run = { pid: 4711, since: '2026-03-03T02:30:00Z' } as RunHolder
+  run = { pid: 4711, since: '2026-03-03T02:30:00Z' }
 })
 afterEach(() => story.catalog.close())
 
