@@ -45,15 +45,19 @@ export function createArchiveUses(dataDir: string): ArchiveUses {
 
 const FOLDER = 'in-use'
 
+// `isInUse` claims for an instant, and whoever deletes for longer: a restore waits for the first only.
+const PASSING_CLAIM_MS = 200
+
 // A handle that nobody refers to is closed by the garbage collector, and its lock with it.
 const held = new Set<SqliteHandle>()
 
 function useArchive(dataDir: string, id: ArchiveId): ArchiveUse | undefined {
-  return lock(dataDir, id, (handle) => {
+  const take = (handle: SqliteHandle): void => {
     handle.exec('begin')
     // A transaction has its lock from its first look at the file on.
     handle.prepare('select count(*) from sqlite_master').all([])
-  })
+  }
+  return lock(dataDir, id, take, PASSING_CLAIM_MS)
 }
 
 function claimArchive(dataDir: string, id: ArchiveId): ArchiveUse | undefined {
@@ -75,6 +79,7 @@ function lock(
   dataDir: string,
   id: ArchiveId,
   take: (handle: SqliteHandle) => void,
+  busyTimeoutMs = 0,
 ): ArchiveUse | undefined {
   const path = lockPath(dataDir, id)
   for (let tries = 1; ; tries += 1) {
@@ -82,7 +87,7 @@ function lock(
     try {
       makeFolder(join(dataDir, FOLDER))
       writeFileSync(path, '', { flag: 'a', mode: 0o600 })
-      handle = openHandle(path, { busyTimeoutMs: 0 })
+      handle = openHandle(path, { busyTimeoutMs })
       take(handle)
       return heldUntilReleased(handle)
     } catch (error) {

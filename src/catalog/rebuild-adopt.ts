@@ -9,7 +9,7 @@ import { forgetUnreadable } from './history-unreadable.ts'
 import { moveBytes } from './copy-rows.ts'
 import type { Adoption, FoundCopy, RebuiltArchive } from './rebuild-calls.ts'
 import { safeInteger, timeText } from './rows.ts'
-import { requireBytes, serverIdOf } from './server-rows.ts'
+import { canCount, requireBytes, serverIdOf } from './server-rows.ts'
 import type { Tables } from './tables.ts'
 
 type Db = Kysely<Tables>
@@ -29,6 +29,8 @@ export async function adoptCopy(
     .where(sql<boolean>`state not in ('deleted', 'failed')`)
     .executeTakeFirst()
   if (known !== undefined) return { outcome: 'known' }
+  if (!(await canCount(trx, serverId, copy.sizeBytes)))
+    return { outcome: 'conflict', why: `no sum can hold its size of ${copy.sizeBytes} bytes` }
   const adoption = await adoptArchive(trx, archive, undefined)
   if (adoption.outcome === 'conflict') return adoption
   const storedAt = timeText(copy.storedAt)

@@ -52,7 +52,7 @@ export type FoundCopy = {
   readonly storedAt: Date
 }
 
-/** `joined`: the archive was known, the copy was not. `conflict`: another archive has that name. */
+/** `joined`: the archive was known, the copy was not. `conflict`: it contradicts what is known. */
 export type Adoption =
   | { readonly outcome: 'added' | 'joined' | 'known' }
   | { readonly outcome: 'conflict'; readonly why: string }
@@ -68,6 +68,9 @@ export type RebuildState = {
 export const ONLY_IN_SPOOL = 'it was only in the spool when the catalog was copied'
 
 export interface RebuildCalls extends SnapshotCalls {
+  // `verify` looks at copies without the run lock: each of these three changes nothing where it has noted
+  // the same already, or where settling comes too late because it saw the copy again.
+
   /** stored -> missing: a HEAD said that the object is gone. Its bytes count until that is settled. */
   markMissing(copyId: CopyId, reason: string, at?: Date): Promise<void>
   /**
@@ -90,7 +93,12 @@ export interface RebuildCalls extends SnapshotCalls {
     { readonly state: CopyState; readonly token: string; readonly key: string } | undefined
   >
 
-  /** Adds a copy that was found on a server, and its archive where that is not known. */
+  /** Of every archive of this host that ever had a row, in any state, without a server's prefix. */
+  archiveKeys(): Promise<ReadonlySet<string>>
+  /**
+   * Adds a copy that was found on a server, and its archive where that is not known. What cannot be
+   * counted, since the server says sizes that no sum can hold, is a conflict.
+   */
   adoptCopy(archive: RebuiltArchive, copy: FoundCopy): Promise<Adoption>
   /** Adds an archive that lies whole in the spool, or notes that it does. */
   adoptLocal(archive: RebuiltArchive, localPath: string): Promise<Adoption>
@@ -99,8 +107,12 @@ export interface RebuildCalls extends SnapshotCalls {
   /**
    * Notes that a rebuild has begun; a second call changes nothing. With the name of the snapshot that
    * this catalog was until now, it also forgets what was true on the lost machine only: files in the
-   * spool, uploads and deletions under way. Whatever of that still lies anywhere is found again.
+   * spool, uploads and deletions under way, and copies of the catalog that are said to be from after
+   * `latest`. Whatever of that still lies anywhere is found again.
    */
-  beginRebuild(input: { readonly at: Date; readonly snapshot: string | undefined }): Promise<void>
+  beginRebuild(input: {
+    readonly at: Date
+    readonly snapshot: { readonly name: string; readonly latest: Date } | undefined
+  }): Promise<void>
   endRebuild(at: Date): Promise<void>
 }

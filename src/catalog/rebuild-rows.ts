@@ -40,16 +40,20 @@ export function createRebuildCalls(db: Db, host: string): RebuildCalls {
         .where('state', '=', 'failed')
         .executeTakeFirst()
     },
+    archiveKeys: async () => {
+      const rows = await db.selectFrom('archives').select('key').where('host', '=', host).execute()
+      return new Set(rows.map(({ key }) => key))
+    },
     adoptCopy: (archive, copy) => atomic((trx) => adoptCopy(trx, archive, copy)),
     adoptLocal: (archive, localPath) => atomic((trx) => adoptLocal(trx, archive, localPath)),
     rebuildState: () => rebuildState(db),
     beginRebuild: ({ at, snapshot }) =>
       atomic(async (trx) => {
-        if (snapshot !== undefined) await forgetLostMachine(trx)
+        if (snapshot !== undefined) await forgetLostMachine(trx, snapshot.latest)
         if ((await rebuildState(trx)).isRebuilding && snapshot === undefined) return
         // A snapshot made between a rebuild's begin and end brings an open one with it.
         await endRebuilds(trx, at)
-        const row = { begun_at: timeText(at), snapshot: snapshot ?? null }
+        const row = { begun_at: timeText(at), snapshot: snapshot?.name ?? null }
         await trx.insertInto('rebuilds').values(row).execute()
       }),
     endRebuild: (at) => atomic((trx) => endRebuilds(trx, at)),
@@ -57,7 +61,8 @@ export function createRebuildCalls(db: Db, host: string): RebuildCalls {
 }
 
 async function markMissing(trx: Db, copyId: CopyId, reason: string, at: Date): Promise<void> {
-  const copy = await copyIn(trx, copyId, ['stored'])
+  const copy = await copyIn(trx, copyId, ['stored', 'missing'])
+  if (copy.state === 'missing') return
   await changeCopy(trx, copy, { state: 'missing', reason })
   await countStored(trx, copy.archiveId, -1)
   const seen = { seen_at: timeText(at) }
@@ -69,7 +74,8 @@ async function markMissing(trx: Db, copyId: CopyId, reason: string, at: Date): P
 }
 
 async function markFound(trx: Db, copyId: CopyId): Promise<void> {
-  const copy = await copyIn(trx, copyId, ['missing'])
+  const copy = await copyIn(trx, copyId, ['missing', 'stored'])
+  if (copy.state === 'stored') return
   await changeCopy(trx, copy, { state: 'stored', reason: null })
   await countStored(trx, copy.archiveId, 1)
   await trx.deleteFrom('missing_copies').where('copy_id', '=', copyId).execute()
@@ -83,7 +89,8 @@ async function markFound(trx: Db, copyId: CopyId): Promise<void> {
 }
 
 async function settleMissing(trx: Db, copyId: CopyId, reason: string): Promise<void> {
-  const copy = await copyIn(trx, copyId, ['missing'])
+  const copy = await copyIn(trx, copyId, ['missing', 'stored'])
+  if (copy.state === 'stored') return
   await changeCopy(trx, copy, { state: 'deleted', reason })
   const given = { reservedBytes: 0, usedBytes: -copy.sizeBytes, copies: -1 }
   await moveBytes(trx, copy.serverId, given)
@@ -171,7 +178,7 @@ async function endRebuilds(trx: Db, at: Date): Promise<void> {
  * names is believed, since a later run would remove that file, and no deletion that it says is under way
  * is carried on: what is really there is adopted again.
  */
-async function forgetLostMachine(trx: Db): Promise<void> {
+async function forgetLostMachine(trx: Db, latest: Date): Promise<void> {
   await sql`update s3_archives
     set state = 'failed', reserved_bytes = 0, size_bytes = 0,
       reason = 'it was under way when the catalog was copied'
@@ -185,7 +192,8 @@ async function forgetLostMachine(trx: Db): Promise<void> {
       state = case when state = 'ready' and stored_copies > 0 then 'gone' else 'failed' end
     where state in ('packing', 'ready')`.execute(trx)
   await sql`update archives set local_path = null where local_path is not null`.execute(trx)
-  await sql`delete from catalog_snapshots where state <> 'stored'`.execute(trx)
+  await sql`delete from catalog_snapshots
+    where state <> 'stored' or made_at > ${timeText(latest)}`.execute(trx)
   const sum = (column: string, condition: string) =>
     sql`(select coalesce(sum(${sql.raw(column)}), 0) from s3_archives
       where server_id = s3_servers.id and ${sql.raw(condition)})`

@@ -84,6 +84,22 @@ export async function setHealth(
   })
 }
 
+/** Whether the sums of a server can take so many bytes more and stay numbers: it says sizes itself. */
+export async function canCount(
+  trx: Kysely<Tables>,
+  serverId: number,
+  bytes: number,
+): Promise<boolean> {
+  const row = await trx
+    .selectFrom('s3_servers')
+    .select(['used_bytes', 'catalog_bytes'])
+    .where('id', '=', serverId)
+    .executeTakeFirstOrThrow()
+  const usedBytes = safeInteger(row.used_bytes, 's3_servers.used_bytes')
+  const catalogBytes = safeInteger(row.catalog_bytes, 's3_servers.catalog_bytes')
+  return Number.isSafeInteger(usedBytes + catalogBytes + bytes)
+}
+
 /** The number of a server in the tables; a server that was never registered is a bug. */
 export async function serverIdOf(db: Kysely<Tables>, identity: ServerIdentity): Promise<number> {
   const row = await db

@@ -34,13 +34,15 @@ export async function installSnapshot(input: {
   /** What the catalog says it was made from. */
   readonly name: string
   readonly at: Date
+  /** No copy of the catalog can be from after it. */
+  readonly latest: Date
 }): Promise<RebuildState> {
-  const { snapshotPath, catalogPath, host, name, at } = input
+  const { snapshotPath, catalogPath, host, name, at, latest } = input
   const snapshot = await openCatalog({ path: snapshotPath, host })
   let state: RebuildState
   try {
     await snapshot.check()
-    await snapshot.beginRebuild({ at, snapshot: name })
+    await snapshot.beginRebuild({ at, snapshot: { name, latest } })
     state = await snapshot.rebuildState()
   } finally {
     await snapshot.close()

@@ -6,7 +6,7 @@ import { assert } from '../lib/assert.ts'
 import type { ServerIdentity } from '../domain/server.ts'
 import { makePrivateFile } from './catalog-file.ts'
 import { date, safeInteger, timeText } from './rows.ts'
-import { requireBytes, serverIdOf } from './server-rows.ts'
+import { canCount, requireBytes, serverIdOf } from './server-rows.ts'
 import type { SnapshotCalls, SnapshotId, SnapshotRow } from './snapshot-calls.ts'
 import type { Tables } from './tables.ts'
 
@@ -38,7 +38,7 @@ export function createSnapshotCalls(db: Db, host: string): SnapshotCalls {
           .where('server_id', '=', serverId)
           .where('key', '=', input.key)
           .executeTakeFirst()
-        if (known !== undefined) return false
+        if (known !== undefined || !(await canCount(trx, serverId, input.sizeBytes))) return false
         await insert(trx, { ...input, host, serverId, state: 'stored' })
         await move(trx, serverId, input.sizeBytes)
         return true

@@ -27,11 +27,14 @@ export async function runCli<Services>(
 type Output = Pick<Io<unknown>, 'printJson' | 'printError' | 'isJournal'> & {
   /** Set by --json on a command that knows it, until its document is printed. */
   wantsJson: boolean
+  /** Set once it is known which command it is. */
+  command: string | undefined
 }
 
 function outputOf(io: Pick<CliIo<unknown>, 'print' | 'printError' | 'isJournal'>): Output {
   const output: Output = {
     wantsJson: false,
+    command: undefined,
     isJournal: io.isJournal,
     printError: io.printError,
     printJson: (document) => {
@@ -68,6 +71,7 @@ async function dispatch<Services>(
     printAll(io.print, commandHelp(command))
     return 0
   }
+  output.command = command.name
   output.wantsJson = flags.includes('--json') && Object.hasOwn(command.flags, 'json')
   return runCommand(command, args, { ...io, printJson: output.printJson })
 }
@@ -160,7 +164,7 @@ function tell(error: unknown, output: Output): number {
   const isOurs = error instanceof SpillwayError
   const code = isOurs ? error.code : 'BUG'
   const hint = isOurs
-    ? error.hint
+    ? hintOf(error, output.command)
     : 'this is a bug of Spillway: please report it with the lines above'
   const wantsJson = output.wantsJson
   const [first = '', ...rest] = linesOf(messageOf(error))
@@ -173,6 +177,13 @@ function tell(error: unknown, output: Output): number {
   if (wantsJson)
     output.printJson({ error: { code, message: messageOf(error), hint: hint ?? null }, exit })
   return exit
+}
+
+/** What a command complains of is explained in its own help. */
+function hintOf(error: SpillwayError, command: string | undefined): string | undefined {
+  const { code, hint } = error
+  const isGeneral = code === 'USAGE' && hint === FAILURES.USAGE.hint
+  return isGeneral && command !== undefined ? `see: spillway ${command} --help` : hint
 }
 
 function stackOf(error: unknown): string {

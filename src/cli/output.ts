@@ -42,9 +42,14 @@ export function formatAge(from: Date, now: Date): string {
   return hours < 48 ? `${hours} h` : `${Math.round(hours / 24)} days`
 }
 
-/** `12 345 678`, for sentences; columns of a table have plain digits, which `awk` can read. */
+/** `12 345 678`, for people. */
 export function formatCount(count: number): string {
   return String(count).replace(/\B(?=(\d{3})+$)/g, ' ')
+}
+
+/** For a column: as in sentences on a terminal, and plain digits in a pipe, which `awk` can read. */
+export function countCell(screen: Pick<Screen, 'isTerminal'>, count: number): string {
+  return screen.isTerminal ? formatCount(count) : String(count)
 }
 
 /** `1 archive`, `2 archives`. */

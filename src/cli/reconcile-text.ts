@@ -2,19 +2,26 @@
 
 import { formatBytes } from '../domain/sizes.ts'
 import { messageOf } from '../domain/errors.ts'
-import { oneLine } from './text.ts'
-import { plural, printTable } from './output.ts'
+import { formatTable } from './table.ts'
+import { oneLine, widthOf } from './text.ts'
+import { painter, plural, printTable } from './output.ts'
 import type { Io } from './command.ts'
 import type { Rebuilt } from '../operations/rebuild.ts'
 import type { RebuildStart } from '../operations/rebuild-snapshot.ts'
 import type { RebuildSurvey } from '../operations/rebuild-survey.ts'
-import type { ReconcilePlan, ServerPlan } from '../operations/reconcile-plan.ts'
+import type { Finding, ReconcilePlan, ServerPlan } from '../operations/reconcile-plan.ts'
+import type { Server } from '../domain/server.ts'
 import type { SpillwayError } from '../domain/errors.ts'
+import type { Table } from './table.ts'
 
 type Out = Pick<Io<unknown>, 'print' | 'printError' | 'out'>
 
 export function printPlan(io: Out, plan: ReconcilePlan, isDryRun: boolean): void {
-  for (const server of plan.servers) io.print(oneLine(serverLine(server)))
+  for (const server of plan.servers) {
+    io.print(oneLine(serverLine(server)))
+    const line = unknownLine(server)
+    if (line !== undefined) io.printError(oneLine(`warning: ${line}`))
+  }
   for (const { server, error } of plan.failed)
     io.print(oneLine(`${server.label}: nothing is concluded: ${error.message}`))
   if (plan.notAsked > 0) {
@@ -25,18 +32,31 @@ export function printPlan(io: Out, plan: ReconcilePlan, isDryRun: boolean): void
     found.map((finding) => ({ server, ...finding })),
   )
   if (findings.length === 0) {
-    io.print('catalog and servers agree')
+    const agreeing = plan.servers.filter((each) => unknownLine(each) === undefined)
+    const isAll = plan.failed.length === 0 && agreeing.length === plan.servers.length
+    // Of a server that could not be read nothing is concluded, and so not that it agrees.
+    if (isAll) io.print('catalog and servers agree')
+    else for (const { server } of agreeing) io.print(oneLine(`catalog and ${server.label} agree`))
     return
   }
   io.print('')
-  printTable(io, {
+  printFindings(io, findings, isDryRun ? 'would be' : 'will be')
+  for (const file of plan.lost)
+    io.print(oneLine(`archive lost: no server has a copy of ${file} any more`))
+}
+
+type FindingThere = Finding & { readonly server: Server }
+
+/** Nothing here may be cut: where a row is too long for the terminal, each finding gets its lines. */
+function printFindings(io: Out, findings: readonly FindingThere[], verb: string): void {
+  const table: Table = {
     columns: [
       { title: 'ON', align: 'right' },
-      { title: 'WHAT', widthMin: 12 },
-      { title: isDryRun ? 'WOULD BE' : 'WILL BE', widthMin: 12 },
+      { title: 'WHAT' },
+      { title: verb.toUpperCase() },
       { title: 'SIZE', align: 'right' },
-      { title: 'KEY', widthMin: 30 },
-      { title: 'WHY', widthMin: 10 },
+      { title: 'KEY' },
+      { title: 'WHY' },
     ],
     rows: findings.map(({ server, what, action, sizeBytes, key, detail, isWarning }) => [
       String(server.number),
@@ -46,9 +66,19 @@ export function printPlan(io: Out, plan: ReconcilePlan, isDryRun: boolean): void
       key,
       detail ?? '',
     ]),
-  })
-  for (const file of plan.lost)
-    io.print(oneLine(`archive lost: no server has a copy of ${file} any more`))
+  }
+  const widest = Math.max(...formatTable(table, undefined, (_, text) => text).map(widthOf))
+  if (!io.out.isTerminal || widest <= io.out.columns()) {
+    printTable(io, table)
+    return
+  }
+  const paint = painter(io.out)
+  for (const { server, what, action, sizeBytes, key, detail, isWarning } of findings) {
+    const line = oneLine(`on ${server.number}: ${what}, ${verb} ${action}`)
+    io.print(isWarning ? paint('warning', line) : line)
+    io.print(`  ${oneLine(key)} (${formatBytes(sizeBytes)})`)
+    if (detail !== undefined) io.print(`  ${oneLine(detail)}`)
+  }
 }
 
 function serverLine({ server, listed, otherBytes, otherBytesBefore, ...rest }: ServerPlan): string {
@@ -64,6 +94,20 @@ function serverLine({ server, listed, otherBytes, otherBytesBefore, ...rest }: S
   ].filter((text) => text !== '')
   const objects = `${plural(listed.objects, 'object')}, ${formatBytes(listed.sizeBytes)}`
   return `${server.label}: ${[objects, others, ...more].join('; ')}`
+}
+
+function unknownLine({ server, unknown }: ServerPlan): string | undefined {
+  const { archives, catalogCopies } = unknown
+  const counts = [
+    archives > 0 ? plural(archives, 'archive') : '',
+    catalogCopies > 0 ? plural(catalogCopies, 'copy', 'copies') + ' of the catalog' : '',
+  ].filter((text) => text !== '')
+  if (counts.length === 0) return undefined
+  const what = `${counts.join(' and ')} of this host's name that this catalog does not know`
+  return (
+    `${server.label}: ${what}: left alone, and counted as others'; if no other machine has this SERVER_ID: ` +
+    'spillway reconcile --adopt'
+  )
 }
 
 export function printProblems(io: Out, problems: readonly SpillwayError[]): void {

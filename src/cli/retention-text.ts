@@ -58,7 +58,7 @@ export function printPrunePlan(io: Screen, { archives, held, notes, remaining }:
 /** Of a run nothing is said when there was nothing to do; of `prune` (`isWhole`) always. */
 export function printRetention(
   io: Pick<Screen, 'print' | 'out'>,
-  { deleted, freedBytes, refused, held, remaining }: ReportedRetention,
+  { deleted, partlyDeleted, freedBytes, refused, held, remaining }: ReportedRetention,
   { isWhole }: { readonly isWhole: boolean },
 ): void {
   const paint = painter(io.out)
@@ -66,12 +66,19 @@ export function printRetention(
   if (!isWhole)
     for (const { file, bytes } of deleted)
       io.print(paint('faint', `  pruned ${oneLine(file)} (${formatBytes(bytes)})`))
+  for (const { file, bytes, copiesLeft } of partlyDeleted) {
+    const stays = `${plural(copiesLeft, 'copy', 'copies')} of it cannot be deleted now`
+    io.print(paint('warning', `  pruned ${oneLine(file)} (${formatBytes(bytes)}); ${stays}`))
+  }
   for (const { source, reason } of held)
     io.print(paint('warning', `! nothing of ${oneLine(source)} is pruned: ${oneLine(reason)}`))
   for (const each of refused) io.print(paint('warning', `! ${oneLine(refusalText(each))}`))
   if (!isWhole && deleted.length === 0 && freedBytes === 0 && remaining === 0) return
   const late = remaining === 0 ? '' : `; ${remaining} more are due, and left to the next run`
-  io.print(`pruned ${plural(deleted.length, 'archive')}, ${formatBytes(freedBytes)} freed${late}`)
+  const partly = partlyDeleted.length === 0 ? '' : ` and ${partlyDeleted.length} in part`
+  io.print(
+    `pruned ${plural(deleted.length, 'archive')}${partly}, ${formatBytes(freedBytes)} freed${late}`,
+  )
 }
 
 /** `prune --json`; `done` undefined: nothing was to be done. Fields may be added, none changed. */
@@ -97,6 +104,7 @@ export function pruneDocument(
     })),
     notes: plan.notes,
     deleted: done?.deleted ?? [],
+    partlyDeleted: done?.partlyDeleted ?? [],
     freedBytes: done?.freedBytes ?? 0,
     refused: done?.refused ?? [],
     held: done?.held ?? plan.held.map(({ source, reason }) => ({ source, reason })),

@@ -136,7 +136,13 @@ function placesOf({ servers, code }: PlannedArchive): Cell {
   const labels = servers.map(({ label }) => label)
   if (code === null) return labels.join(', ')
   // Some servers would have it all the same.
-  return { text: [...labels, code].join(', '), style: styleOf(code) }
+  return { text: [...labels, WORDS[code] ?? 'nowhere'].join(', '), style: styleOf(code) }
+}
+
+// The lines below the table say why.
+const WORDS: Readonly<Record<string, string>> = {
+  COPIES_MISSING: 'too few servers',
+  NO_SERVER_LEFT: 'no server has room',
 }
 
 function styleOf(code: string): Style {

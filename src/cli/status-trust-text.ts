@@ -6,7 +6,15 @@ import { formatBytes } from '../domain/sizes.ts'
 import type { ServerStatus, SourceStatus, Status } from '../operations/status.ts'
 import type { StatusProblem } from '../operations/trust.ts'
 import type { Io } from './command.ts'
-import { formatAge, formatUtc, painter, plural, printTable } from './output.ts'
+import {
+  countCell,
+  formatAge,
+  formatCount,
+  formatUtc,
+  painter,
+  plural,
+  printTable,
+} from './output.ts'
 import type { Cell } from './table.ts'
 import { oneLine } from './text.ts'
 
@@ -27,7 +35,7 @@ export function printTrust(io: Screen, { servers, lackingCopies, copies }: Statu
     ],
     rows: holding.map((server): Cell[] => [
       server.number === null ? '-' : String(server.number),
-      String(server.trust.copies),
+      countCell(io.out, server.trust.copies),
       verifiedOf(io, server),
       readBackOf(io, server),
       fullCell(server),
@@ -36,6 +44,18 @@ export function printTrust(io: Screen, { servers, lackingCopies, copies }: Statu
   if (lackingCopies === 0) return
   const what = `${plural(lackingCopies, 'archive')} on fewer than ${plural(copies, 'server')}`
   io.print(painter(io.out)('warning', `! ${what}: see spillway copies --dry-run`))
+}
+
+/** What no other line would tell: such an archive still counts as stored. */
+export function printUnusable(io: Screen, { unusable }: Status): void {
+  if (unusable.length === 0) return
+  const paint = painter(io.out)
+  const what = `${plural(unusable.length, 'archive')} without a sound copy on a configured server`
+  io.print(paint('bad', `! ${what}: see spillway copies --dry-run`))
+  for (const { file, copies } of unusable.slice(0, PROBLEMS_SHOWN))
+    io.print(paint('bad', `  ${oneLine(file)}: ${oneLine(copies.join(', '))}`))
+  if (unusable.length > PROBLEMS_SHOWN)
+    io.print(`  ... and ${unusable.length - PROBLEMS_SHOWN} more (--json names them)`)
 }
 
 /** The oldest date of all: none is told that is too good. */
@@ -58,16 +78,31 @@ function since(io: Screen, at: string | null): string {
   return at === null ? '-' : `oldest ${formatAge(new Date(at), io.now())} ago`
 }
 
-function fullCell({ fullInNights, fullOn, number, health }: ServerStatus): Cell {
+function fullCell(server: ServerStatus): Cell {
+  const { fullInNights, fullOn, number, health } = server
+  if (isFullNow(server)) return { text: 'now', style: 'warning' }
   if (number === null || fullInNights === null) return '-'
   const soon = health === 'full' ? 'now' : 'in the coming night'
   const text = fullInNights === 1 ? soon : `in ${plural(fullInNights, 'night')} (${fullOn})`
   return fullInNights <= WARNING_NIGHTS ? { text, style: 'warning' } : text
 }
 
-export function printForecast(io: Screen, { forecast, sources, copies }: Status): void {
+/** No byte fits any more: nothing needs to be foretold. */
+function isFullNow({ enabled, limitBytes, spareBytes }: ServerStatus): boolean {
+  return enabled && limitBytes !== null && spareBytes <= 0
+}
+
+export function printForecast(io: Screen, { forecast, sources, servers, copies }: Status): void {
   io.print('')
   const paint = painter(io.out)
+  const enabled = servers.filter((server) => server.enabled)
+  const withRoom = enabled.filter((server) => !isFullNow(server)).length
+  if (enabled.length > 0 && withRoom < Math.min(copies, enabled.length)) {
+    const what =
+      withRoom === 0 ? 'All servers are full now' : `Fewer than ${copies} servers have room now`
+    io.print(paint('warning', `! ${what}: add one, raise a limit, or keep less.`))
+    return
+  }
   if (forecast.reason !== null) {
     io.print(paint('faint', `When the servers will be full is not known yet: ${forecast.reason}.`))
     return
@@ -100,11 +135,11 @@ export function printProblems(io: Screen, { problems, mendableArchives }: Status
   if (problems.length === 0) return
   const paint = painter(io.out)
   io.print('')
-  io.print(paint('bad', `${plural(problems.length, 'problem')} with copies, not settled yet:`))
+  io.print(paint('bad', `! ${plural(problems.length, 'problem')} with copies, not settled yet:`))
   for (const problem of problems.slice(0, PROBLEMS_SHOWN))
     io.print(paint('bad', `  ${problemLine(problem)}`))
   if (problems.length > PROBLEMS_SHOWN)
-    io.print(`  ... and ${problems.length - PROBLEMS_SHOWN} more`)
+    io.print(`  ... and ${formatCount(problems.length - PROBLEMS_SHOWN)} more`)
   io.print(
     'Restore takes what is damaged from another copy, if there is one, and names what it cannot give back; ' +
       'retention does not count an archive without a sound copy. To look again: spillway verify ARCHIVE --deep',

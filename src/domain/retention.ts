@@ -160,6 +160,25 @@ export function archiveFromTheFuture<A extends { startedAt: Date; isPinned: bool
   return archives.find(({ startedAt, isPinned }) => !isPinned && startedAt.getTime() > latest)
 }
 
+// Nights that are left out are some; a clock that jumps does so by months and years (a dead battery, 2038).
+const JUMP_FROM_MS = 30 * DAY_MS
+const JUMP_FACTOR = 3
+
+/**
+ * Days between two of the newest archives, where that is more than a month and far more than what is usual
+ * for the source: the clock may have jumped in between. It ends by itself, after some more archives.
+ */
+export function clockJump(startedAtNewestFirst: readonly Date[]): number | undefined {
+  const gaps = startedAtNewestFirst
+    .slice(1)
+    .map((before, index) => startedAtNewestFirst[index]!.getTime() - before.getTime())
+  const usualMs = gaps.toSorted((a, b) => a - b)[Math.floor((gaps.length - 1) / 2)] ?? 0
+  // One gap alone is its own measure.
+  const limitMs = Math.max(JUMP_FROM_MS, gaps.length === 1 ? 0 : usualMs * JUMP_FACTOR)
+  const jumped = gaps.slice(0, COMPARED_ARCHIVES).find((gap) => gap > limitMs)
+  return jumped === undefined ? undefined : Math.floor(jumped / DAY_MS)
+}
+
 // What a source has by accident is about as much as the day before; a folder whose disk is not mounted,
 // or a half of it that was deleted by mistake, is less than half. Below 1 MB halves are everyday life.
 const SHRINK_FACTOR = 0.5

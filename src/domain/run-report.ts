@@ -57,6 +57,15 @@ export type ReportedRetention = {
     /** Of all its copies. */
     readonly bytes: number
   }[]
+  /** Of which copies were deleted and others stay, since their server cannot be asked, or refuses. */
+  readonly partlyDeleted: readonly {
+    readonly id: ArchiveId
+    readonly source: string
+    readonly file: string
+    /** Of the copies that were deleted. */
+    readonly bytes: number
+    readonly copiesLeft: number
+  }[]
   /** On all servers together, as they confirmed it. */
   readonly freedBytes: number
   /** Copies that are to go and still count as used: by server, with its first answer. */

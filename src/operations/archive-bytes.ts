@@ -21,7 +21,7 @@ export type ArchiveBytes = {
   readonly read: ReadRange
   /**
    * What the archive says of itself. undefined: damaged on every copy that answers, and read by `stream`
-   * only. Rejects with ARCHIVE_REFUSED for what this version cannot read.
+   * only. Rejects with ARCHIVE_REFUSED when every copy that answers is what this version cannot read.
    */
   readonly openTail: () => Promise<ArchiveTail | undefined>
   /** Where bytes came from so far: `spool`, labels of servers. */
@@ -94,19 +94,23 @@ async function openTail(
       for (const { place, error } of damaged) places.markDown(place, error)
       return tail
     } catch (error) {
-      if (!(error instanceof SpillwayError) || isFailure(error, 'INTERRUPTED', 'ARCHIVE_REFUSED'))
-        throw error
+      if (!(error instanceof SpillwayError) || isFailure(error, 'INTERRUPTED')) throw error
       if (isOfTheServer(error)) places.markDown(first, error)
       else damaged.push({ place: first, error })
     }
   }
-  const other = damaged.find(({ error }) => error.facts['isOther'] === true)
-  if (damaged.length === 0) throw places.noneReadable()
-  if (other !== undefined && damaged.every(({ error }) => error.facts['isOther'] === true))
-    throw other.error
+  const [any] = damaged
+  if (any === undefined) throw places.noneReadable()
+  // One place that says so may lie, or be damaged; of all that answer it is the truth.
+  if (damaged.every(({ error }) => isVerdict(error))) throw any.error
   for (const { place, error } of damaged)
     places.warn(place, `its index is damaged (${messageOf(error)}): read from the first byte`)
   return undefined
+}
+
+/** No archive that could be read from its first byte: another one, or one that this version cannot read. */
+function isVerdict(error: SpillwayError): boolean {
+  return error.facts['isOther'] === true || isFailure(error, 'ARCHIVE_REFUSED')
 }
 
 /** To the checksum in the catalog: a part of an archive is then as sure as the whole. */
@@ -143,6 +147,12 @@ function checkSame(archive: ArchiveWithCopies, { manifest }: ArchiveTail, label:
   const isSame =
     manifest.archiveId === archive.id &&
     (archive.sha256 === undefined || manifest.sha256 === archive.sha256)
+  for (const fact of ['memberCount', 'sourceBytes'] as const)
+    if (isSame && archive[fact] !== undefined && archive[fact] !== manifest[fact])
+      throw new SpillwayError(
+        'ARCHIVE_CORRUPT',
+        `its manifest has ${fact} ${manifest[fact]}, the catalog ${archive[fact]}`,
+      )
   if (isSame) return
   throw new SpillwayError(
     'ARCHIVE_CORRUPT',

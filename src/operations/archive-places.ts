@@ -4,7 +4,7 @@ import { createReadStream } from 'node:fs'
 import { stat } from 'node:fs/promises'
 import { isFailure, messageOf, SpillwayError } from '../domain/errors.ts'
 import { storageTermsOf } from '../domain/providers.ts'
-import type { ArchiveWithCopies, Catalog } from '../catalog/catalog.ts'
+import type { ArchiveWithCopies, Catalog, CopyRow } from '../catalog/catalog.ts'
 import type { Config } from '../domain/config.ts'
 import type { OpenStorage } from './server-pool.ts'
 import type { ReadRange } from '../pack/archive-tail.ts'
@@ -195,6 +195,11 @@ async function spoolPlaces(
   return [{ label: 'spool', read, close: () => {} }]
 }
 
+/** A delete of it was begun, and may never have reached its server, or been refused there. */
+function wasStored({ state, storedAt }: CopyRow): boolean {
+  return state === 'deleting' && storedAt !== undefined
+}
+
 async function* readSpool(
   path: string,
   { offsetBytes, sizeBytes }: Range,
@@ -221,15 +226,17 @@ async function serverPlaces(
 ): Promise<readonly Place[]> {
   // Disabled servers too: that says only that nothing new goes there.
   const held = config.servers.flatMap((server) => {
-    const copy = archive.copies.find(
-      ({ identity, state }) => identity === server.identity && state === 'stored',
-    )
+    const there = archive.copies.filter(({ identity }) => identity === server.identity)
+    const copy = there.find(({ state }) => state === 'stored') ?? there.find(wasStored)
     return copy === undefined ? [] : [{ server, copy }]
   })
   if (held.length === 0) return []
   // Whole ones in cold storage must be thawed first, for hours and for money: every other one comes before.
   const isFrozen = ({ server }: (typeof held)[number]) => storageTermsOf(server).isFrozen
-  const inOrder = [...held.filter((each) => !isFrozen(each)), ...held.filter(isFrozen)]
+  // What is to be deleted comes last: it may go, or be gone.
+  const rankOf = (each: (typeof held)[number]) =>
+    (each.copy.state === 'stored' ? 0 : 2) + (isFrozen(each) ? 1 : 0)
+  const inOrder = held.toSorted((a, b) => rankOf(a) - rankOf(b))
   const openServer = await openStorage()
   return inOrder.map(({ server, copy }) => {
     let storage: Storage | undefined
@@ -278,7 +285,7 @@ async function nowhere(
   { config, catalog }: { readonly config: Config; readonly catalog: Catalog },
   archive: ArchiveWithCopies,
 ): Promise<SpillwayError> {
-  const stored = archive.copies.filter(({ state }) => state === 'stored')
+  const stored = archive.copies.filter((copy) => copy.state === 'stored' || wasStored(copy))
   if (stored.length === 0) {
     const why = archive.reason === undefined ? '' : `: ${archive.reason}`
     return new SpillwayError('ARCHIVE_MISSING', `no copy of ${archive.file} is left${why}`)

@@ -61,7 +61,7 @@ async function find(
     // A name may hold what elsewhere is a wildcard.
     return (await tail.findMember(plainPath(path))) ?? (await tail.findMember(literalOf(path)))
   } catch (error) {
-    if (isFailure(error, 'ARCHIVE_CORRUPT')) return DAMAGED
+    if (isFailure(error, 'ARCHIVE_CORRUPT', 'ARCHIVE_REFUSED')) return DAMAGED
     throw error
   }
 }

@@ -6,6 +6,7 @@ import { open, stat } from 'node:fs/promises'
 import type { FileHandle } from 'node:fs/promises'
 import { FRAME_BYTES_MAX } from '../pack/frame-bounds.ts'
 import { SpillwayError } from '../domain/errors.ts'
+import { formatBytes } from '../domain/sizes.ts'
 import { readTarBlocks } from '../pack/frame-reader.ts'
 import { compressFrame } from '../pack/zstd.ts'
 import {
@@ -48,9 +49,14 @@ export async function packSnapshot(path: string, packedPath: string): Promise<nu
   )
 }
 
-/** Rejects with ARCHIVE_CORRUPT or ARCHIVE_REFUSED for what is damaged, or grows beyond reason. */
-export async function unpackSnapshot(packedPath: string, path: string): Promise<void> {
+/** Rejects with ARCHIVE_CORRUPT or ARCHIVE_REFUSED for what is damaged, or grows beyond reason or room. */
+export async function unpackSnapshot(
+  packedPath: string,
+  path: string,
+  roomBytes: number,
+): Promise<void> {
   const { size } = await stat(packedPath)
+  const bytesMax = Math.min(size * GROWTH_MAX + FRAME_BYTES_MAX, roomBytes)
   const expected = await readCheck(packedPath, size)
   const hash = createHash('sha256')
   let sizeBytes = 0
@@ -59,8 +65,8 @@ export async function unpackSnapshot(packedPath: string, path: string): Promise<
       for await (const { bytes } of readTarBlocks(from.createReadStream({ autoClose: false }))
         .blocks) {
         sizeBytes += bytes.length
-        if (sizeBytes > size * GROWTH_MAX + FRAME_BYTES_MAX)
-          throw new SpillwayError('ARCHIVE_REFUSED', 'the copy of the catalog grows beyond reason')
+        if (sizeBytes > bytesMax)
+          throw new SpillwayError('ARCHIVE_REFUSED', `it grows beyond ${formatBytes(bytesMax)}`)
         hash.update(bytes)
         await to.writeFile(bytes)
       }

@@ -30,3 +30,14 @@ export function snapshotTime(name: string): Date | undefined {
   // The 31st of February is the 3rd of March to some parsers, and a date of nothing to others.
   return Number.isNaN(madeAt.getTime()) || snapshotName(madeAt) !== name ? undefined : madeAt
 }
+
+// Clocks of machines differ by minutes, time zones that were set wrong by hours.
+const AHEAD_MAX_MS = 24 * 60 * 60 * 1_000
+
+/**
+ * No copy of the catalog is from after it. One whose name says so was put there by somebody else, or by a
+ * machine with a wrong clock, and would count as the newest for years.
+ */
+export function latestSnapshotTime(now: Date): Date {
+  return new Date(now.getTime() + AHEAD_MAX_MS)
+}

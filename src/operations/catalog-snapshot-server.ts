@@ -7,7 +7,12 @@
 import { randomBytes } from 'node:crypto'
 import { isFailure, SpillwayError } from '../domain/errors.ts'
 import { isProvenBy } from '../storage/storage.ts'
-import { snapshotFolder, snapshotName, SNAPSHOTS_KEPT } from './catalog-snapshot-key.ts'
+import {
+  latestSnapshotTime,
+  snapshotFolder,
+  snapshotName,
+  SNAPSHOTS_KEPT,
+} from './catalog-snapshot-key.ts'
 import type { Catalog } from '../catalog/catalog.ts'
 import type { Server } from '../domain/server.ts'
 import type { SnapshotRow } from '../catalog/snapshot-calls.ts'
@@ -68,9 +73,15 @@ export async function putSnapshot(
   return 'stored'
 }
 
-/** All but the newest seven; what the server does not let go stays counted. true: it refused one. */
+/**
+ * All but the newest seven; what the server does not let go stays counted. Those from years ahead are not
+ * among the seven, or they would push out tonight's for years. true: it refused one.
+ */
 export async function trimSnapshots(place: Place, signal: AbortSignal): Promise<boolean> {
-  const stored = (await rowsOn(place)).filter(({ state }) => state === 'stored')
+  const latest = latestSnapshotTime(new Date())
+  const stored = (await rowsOn(place)).filter(
+    ({ madeAt, state }) => state === 'stored' && madeAt <= latest,
+  )
   let isRefused = false
   for (const row of stored.slice(0, Math.max(0, stored.length - SNAPSHOTS_KEPT)))
     if (!(await removeSnapshot(place, row, signal))) isRefused = true

@@ -10,6 +10,7 @@ import { rm } from 'node:fs/promises'
 import { join } from 'node:path'
 import { eachAtOnce } from './reconcile-at-once.ts'
 import { failureOf, isFailure, messageOf, SpillwayError } from '../domain/errors.ts'
+import { latestSnapshotTime } from './catalog-snapshot-key.ts'
 import { packSnapshot } from './catalog-snapshot-file.ts'
 import { putSnapshot, trimSnapshots } from './catalog-snapshot-server.ts'
 import type { SnapshotFile } from './catalog-snapshot-server.ts'
@@ -45,7 +46,7 @@ export async function copyCatalog(
   const targets = pool.servers.filter((server) => pool.downBecause(server) === undefined)
   const reasons = pool.servers
     .filter((server) => !targets.includes(server))
-    .map((server) => `${server.label}: ${messageOf(pool.downBecause(server))}`)
+    .map((server) => reasonOf(server, pool.downBecause(server)))
   let stored = 0
   if (targets.length > 0) {
     const copyPath = join(config.spoolDir, COPY)
@@ -66,7 +67,7 @@ export async function copyCatalog(
   }
   // Where none is up, the run has said so already, and more than once.
   const wanted = targets.length === 0 ? 0 : Math.min(config.copies, pool.servers.length)
-  if (stored < wanted) return [notCopied(stored, wanted, reasons)]
+  if (stored < wanted) return [notCopied({ stored, wanted, of: pool.servers.length }, reasons)]
   for (const reason of reasons) {
     const message = `the catalog was not copied to ${reason}`
     services.emit({ kind: 'note', about: undefined, message })
@@ -92,9 +93,14 @@ async function makeSnapshot(
   }
 }
 
-/** A second later than the newest, whatever the clock says: names sort as they were made. */
+/**
+ * A second later than the newest, also where the clock was set back by some hours: names sort as they were
+ * made. One from years ahead is not followed there.
+ */
 async function nextTime(catalog: Catalog): Promise<Date> {
-  const newestMs = (await catalog.snapshots()).at(-1)?.madeAt.getTime() ?? 0
+  const latest = latestSnapshotTime(new Date())
+  const past = (await catalog.snapshots()).filter(({ madeAt }) => madeAt <= latest)
+  const newestMs = past.at(-1)?.madeAt.getTime() ?? 0
   const nowMs = Math.floor(Date.now() / 1_000) * 1_000
   return new Date(Math.max(nowMs, newestMs + 1_000))
 }
@@ -116,18 +122,39 @@ async function putOn(
     if (outcome === 'blocked') return `${server.label}: ${kept}`
     if (await trimSnapshots(place, signal))
       services.emit({ kind: 'note', about: server.label, message: kept })
+    await noteHealth(services, server)
     return undefined
   } catch (error) {
     const { server: says } = failureOf(error)
     if (says === undefined) throw error
     // A key may be allowed to write archives and nothing else: that makes the server no worse.
     if (says === 'dead') await pool.settle(server, error)
-    return `${server.label}: ${messageOf(error)}`
+    return reasonOf(server, error)
   }
 }
 
-function notCopied(stored: number, wanted: number, reasons: readonly string[]): SpillwayError {
-  const few = `the catalog was copied to ${stored} of ${wanted} servers`
+/** It answered and took the bytes. Only `full` may stay true: an archive is larger than this. */
+async function noteHealth({ catalog, pool }: SnapshotServices, server: Server): Promise<void> {
+  const rows = await catalog.servers()
+  const health = rows.find(({ identity }) => identity === server.identity)?.health
+  if (health !== 'full') await pool.settle(server, undefined)
+}
+
+/** Many failures name their server themselves. */
+function reasonOf({ label }: Server, error: unknown): string {
+  const message = messageOf(error)
+  const [, name = label] = /^\d+: (.*)$/.exec(label) ?? []
+  if (message.startsWith(`${label}: `)) return message
+  if (message.startsWith(`${name}: `)) return `${label}${message.slice(name.length)}`
+  return `${label}: ${message}`
+}
+
+type Count = { readonly stored: number; readonly wanted: number; readonly of: number }
+
+function notCopied({ stored, wanted, of }: Count, reasons: readonly string[]): SpillwayError {
+  const servers = of === 1 ? '1 server' : `${of} servers`
+  const enough = wanted < of ? `, and ${wanted} are wanted` : ''
+  const few = `the catalog was copied to ${stored} of ${servers}${enough}`
   const why = reasons.length === 0 ? '' : `: ${reasons.join('; ')}`
   return new SpillwayError('CATALOG_NOT_COPIED', few + why)
 }

@@ -3,7 +3,9 @@
 import { damagedAmong, damagedCopyIds, withoutDamaged } from './damaged-copies.ts'
 import { formatBytes } from '../domain/sizes.ts'
 import { placeArchive } from '../domain/placement.ts'
+import { RETENTION_REASON } from './finish-deletes.ts'
 import { SpillwayError } from '../domain/errors.ts'
+import { unusableCopies } from './unusable-copies.ts'
 import type { ArchiveWithCopies, Catalog, CopyRow } from '../catalog/catalog.ts'
 import type { Config } from '../domain/config.ts'
 import type { Server, ServerIdentity } from '../domain/server.ts'
@@ -17,12 +19,14 @@ export type ArchiveToCopy = {
   readonly sound: number
   /** Sound ones that it lacks. */
   readonly missing: number
+  /** Those that count as none, and why. */
+  readonly unusable: readonly string[]
 }
 
 export type CopiesToMake = {
   /** Those with the fewest sound copies first, then the newest. */
   readonly toCopy: readonly ArchiveToCopy[]
-  /** Every copy that could be read is damaged, and the spool does not have it: nothing can be done. */
+  /** No copy counts, and the spool does not have it: nothing can be done here. */
   readonly hopeless: readonly ArchiveToCopy[]
 }
 
@@ -46,6 +50,7 @@ export async function copiesToMake({
 }): Promise<CopiesToMake> {
   const { copies, serverId, servers } = config
   const damagedIds = await damagedCopyIds(catalog)
+  const rows = await catalog.servers()
   const archives = await catalog.archives({ host: serverId, states: ['ready', 'gone'] })
   const wanting = archives
     .map((archive): ArchiveToCopy => {
@@ -53,15 +58,25 @@ export async function copiesToMake({
       const damaged = damagedAmong(archive, damagedIds).filter(({ identity }) =>
         servers.some((server) => server.identity === identity),
       )
-      return { archive, damaged, sound, missing: Math.max(0, copies - sound) }
+      const unusable = unusableCopies(archive, { servers, rows, damagedIds })
+      return { archive, damaged, sound, missing: Math.max(0, copies - sound), unusable }
     })
     .filter(({ damaged, missing }) => missing > 0 || damaged.length > 0)
     .toSorted((a, b) => a.sound - b.sound)
   const canBeRead = ({ archive, sound }: ArchiveToCopy) => sound > 0 || archive.state === 'ready'
   return {
     toCopy: wanting.filter(canBeRead),
-    hopeless: wanting.filter((each) => !canBeRead(each) && each.damaged.length > 0),
+    hopeless: wanting.filter(
+      (each) => !canBeRead(each) && each.unusable.length > 0 && !isPruned(each.archive),
+    ),
   }
+}
+
+/** Retention deleted what it could reach: what is left elsewhere is to go as well, and nobody misses it. */
+function isPruned({ copies }: ArchiveWithCopies): boolean {
+  return copies.some(
+    ({ state, reason }) => state === 'deleted' && reason?.startsWith(RETENTION_REASON) === true,
+  )
 }
 
 /** Takes what it plans out of `usage`: what is meant for one archive is not there for the next one. */

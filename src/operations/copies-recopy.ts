@@ -141,6 +141,20 @@ export function noSoundCopy({ file }: Pick<ArchiveWithCopies, 'file'>): Spillway
   return new SpillwayError('ARCHIVE_CORRUPT', what, { hint: LOOK_AGAIN })
 }
 
+/** Nothing to read it from: on servers that left the configuration, or gone from where it was. */
+export function noUsableCopy(
+  { copies, file }: Pick<ArchiveWithCopies, 'copies' | 'file'>,
+  unusable: readonly string[],
+): SpillwayError {
+  const what = `no copy of ${file} can be used: ${unusable.join(', ')}`
+  const hint = copies.some(({ state }) => state === 'stored') ? ADD_AGAIN : GIVEN_UP
+  return new SpillwayError('ARCHIVE_MISSING', what, { hint })
+}
+
+export const ADD_AGAIN = 'add the server that holds it again (its number does not matter)'
+export const GIVEN_UP =
+  'spillway reconcile gives up the record of a copy once it was gone for a day'
+
 const LOOK_AGAIN =
   'restore gives back what is whole; to look at a copy again: spillway verify ARCHIVE --deep'
 

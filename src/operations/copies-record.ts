@@ -1,7 +1,7 @@
 // What was copied, archive by archive, in the shape of `copies --json`.
 
 import { HandledArchives } from './copies-outcome.ts'
-import { noSoundCopy } from './copies-recopy.ts'
+import { noSoundCopy, noUsableCopy } from './copies-recopy.ts'
 import type { ArchiveId } from '../domain/archive.ts'
 import type { ArchiveToCopy } from './copies-plan.ts'
 import type { CopiesOutcome, HandledArchive } from './copies-outcome.ts'
@@ -54,9 +54,11 @@ export class CopiesRecord {
     this.#told(work, this.#handled.push(work.archive, 'later', { to: [], code: null, message }))
   }
 
-  /** A warning, and no failure: it would be one for ever, and the damage was told when it was found. */
+  /** A warning, and no failure: it would be one for ever, and the loss was told when it was found. */
   hopeless(work: ArchiveToCopy): CopiedArchive {
-    const { code, hint, message } = noSoundCopy(work.archive)
+    const isDamaged = work.damaged.length > 0
+    const error = isDamaged ? noSoundCopy(work.archive) : noUsableCopy(work.archive, work.unusable)
+    const { code, hint, message } = error
     this.#handled.warn(hint)
     const how = { to: [], code, message }
     return this.#told(work, this.#handled.push(work.archive, 'leave', how))

@@ -13,6 +13,7 @@ import { recover } from './recover.ts'
 import { requireServers } from '../config/parse.ts'
 import { ServerPool } from './server-pool.ts'
 import { snapshotsGiveWay } from './catalog-snapshot-room.ts'
+import type { ArchiveUses } from '../catalog/archive-use.ts'
 import type { Config } from '../domain/config.ts'
 import type { DeliveryServices } from './deliver.ts'
 import type { OpenStorage } from './server-pool.ts'
@@ -23,6 +24,8 @@ import type { SpillwayError } from '../domain/errors.ts'
 export type CopyServices = Omit<DeliveryServices, 'pool'> & {
   readonly config: Config
   readonly openStorage: () => Promise<OpenStorage>
+  /** An archive that is being restored keeps its copies. */
+  readonly archiveUses: Pick<ArchiveUses, 'claim'>
 }
 
 export type CopySession = {
@@ -60,7 +63,8 @@ export async function withCopySession<Result>(
     const servers = config.servers.map((server) =>
       server.identity === leaving?.identity ? { ...server, isEnabled: true } : server,
     )
-    const recovering = { catalog, emit, pool: readers, config: { ...config, servers } }
+    const { archiveUses } = services
+    const recovering = { archiveUses, catalog, emit, pool: readers, config: { ...config, servers } }
     const deletions = new Deletions()
     const problems = await recover(recovering, deletions, signal)
     const session = {

@@ -41,16 +41,23 @@ type Refused = {
   denials: number
 }
 
+/** A server; one that left the configuration has a label only. */
+type Named = { readonly label: string; readonly number?: number }
+
 export class Deletions {
   /** Archives that this run set out to delete, whatever became of it: they count against the cap. */
   begun = 0
   /** Due, and left to the next run by the cap. */
   remaining = 0
   readonly #deleted: ReportedRetention['deleted'][number][] = []
+  readonly #partlyDeleted: ReportedRetention['partlyDeleted'][number][] = []
   readonly #refused = new Map<ServerIdentity, Refused>()
   readonly #held = new Map<string, string>()
   readonly #freedBytes = new Map<ServerIdentity, number>()
+  readonly #warnings: SpillwayError[] = []
   #hasWarnings = false
+  /** Of archives that the rules keep: whether a server has shown one of its copies in this run. */
+  readonly shown = new Map<ArchiveId, boolean>()
 
   /**
    * Resolves with whether the copy is gone; the rest is in the report. Rejects only for what no server is
@@ -61,11 +68,12 @@ export class Deletions {
     copy: CopyRow,
     reason: string,
     signal: AbortSignal,
+    guard: { readonly unlessPinned: boolean } = { unlessPinned: false },
   ): Promise<boolean> {
     const { catalog, config, pool } = services
     const server = config.servers.find(({ identity }) => identity === copy.identity)
     if (server?.isEnabled !== true) {
-      this.#leave(copy, server, NOT_CONFIGURED, 'the server is not configured, or disabled')
+      await this.leaveOut(catalog, copy, server, undefined)
       return false
     }
     const down = pool.downBecause(server)
@@ -74,7 +82,8 @@ export class Deletions {
       return false
     }
     try {
-      await removeCopy({ catalog, storage: await pool.ready(server, signal) }, copy, reason, signal)
+      const storage = await pool.ready(server, signal)
+      if (!(await removeCopy({ catalog, storage }, copy, reason, signal, guard))) return false
     } catch (error) {
       if (failureOf(error).server === undefined) throw error
       // What one restricted permission forbids here does not take the server out of the run.
@@ -91,6 +100,38 @@ export class Deletions {
 
   noteDeleted(archive: { id: ArchiveId; source: string; file: string; bytes: number }): void {
     this.#deleted.push(archive)
+  }
+
+  /** Every archive of which something was deleted is named, also where some of it stays. */
+  notePartlyDeleted(archive: ReportedRetention['partlyDeleted'][number]): void {
+    this.#partlyDeleted.push(archive)
+  }
+
+  /** Due, and its server cannot be asked to delete it now; said in the report like a refusal. */
+  async leaveOut(
+    catalog: Pick<Catalog, 'servers'>,
+    copy: CopyRow,
+    server: Server | undefined,
+    error: unknown,
+  ): Promise<void> {
+    if (server?.isEnabled !== true) {
+      const rows = server === undefined ? await catalog.servers() : []
+      const named = server ?? rows.find(({ identity }) => identity === copy.identity)
+      this.#leave(copy, named, NOT_CONFIGURED, 'the server is not configured, or disabled')
+      return
+    }
+    this.#leave(copy, server, journalCode(error), messageOf(error))
+    this.#hasWarnings = true
+  }
+
+  /** Found on the way: that a copy is lost. */
+  warn(problem: SpillwayError): void {
+    this.#warnings.push(problem)
+    this.#hasWarnings = true
+  }
+
+  get warnings(): readonly SpillwayError[] {
+    return this.#warnings
   }
 
   /** Nothing of the source is deleted in this run. */
@@ -116,6 +157,7 @@ export class Deletions {
   report(): ReportedRetention {
     return {
       deleted: this.#deleted,
+      partlyDeleted: this.#partlyDeleted,
       freedBytes: [...this.#freedBytes.values()].reduce((sum, bytes) => sum + bytes, 0),
       refused: [...this.#refused.values()].map(({ denials: _denials, ...refused }) => refused),
       held: [...this.#held].map(([source, reason]) => ({ source, reason })),
@@ -125,12 +167,13 @@ export class Deletions {
 
   /** What is refused, one line per server; a server that was taken away on purpose is no problem. */
   problems(): readonly SpillwayError[] {
-    return [...this.#refused.values()]
+    const refused = [...this.#refused.values()]
       .filter(({ code }) => code !== NOT_CONFIGURED)
-      .map((refused) => new SpillwayError('SERVER_UNPROVEN', refusalText(refused)))
+      .map((each) => new SpillwayError('SERVER_UNPROVEN', refusalText(each)))
+    return [...this.#warnings, ...refused]
   }
 
-  #leave(copy: CopyRow, server: Server | undefined, code: string, message: string): void {
+  #leave(copy: CopyRow, server: Named | undefined, code: string, message: string): void {
     const refused = this.#refused.get(copy.identity)
     if (refused === undefined) {
       const { number = null, label = copy.identity } = server ?? {}
@@ -142,19 +185,6 @@ export class Deletions {
     }
     refused.copies += 1
     refused.bytes += copy.sizeBytes
-  }
-}
-
-/** Copies that an earlier run began to delete, and could not or did not. */
-export async function finishDeletes(
-  services: DeleteServices,
-  deletions: Deletions,
-  copies: readonly CopyRow[],
-  signal: AbortSignal,
-): Promise<void> {
-  for (const copy of copies) {
-    if (copy.state === 'deleting')
-      await deletions.remove(services, copy, copy.reason ?? 'it was to be deleted', signal)
   }
 }
 

@@ -285,7 +285,9 @@ export function noServerLeft(
   const tried = attempts
     .filter(({ outcome }) => outcome !== 'stored')
     .map(({ server, outcome, code }) => `${server}: ${outcome}${code === null ? '' : ` (${code})`}`)
-  if (holders.size > 0) tried.push(`${holders.size} hold a copy, or may hold one`)
+  // In words: a figure here reads as the number of a server.
+  if (holders.size === 1) tried.push('another server holds a copy already, or may hold one')
+  if (holders.size > 1) tried.push('other servers hold copies already, or may hold them')
   const why = tried.join(', ') || 'there is no other'
   const facts = { attempts: attempts.length }
   const count = copiesStored + storedCount

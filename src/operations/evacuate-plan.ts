@@ -2,7 +2,7 @@
 //
 // No server is asked and nothing is locked; whether copies are sound shows only when they are read.
 
-import { copiesOn, leavingServer, obstacleOf } from './evacuate-server.ts'
+import { copiesOn, leavingServer, nothingElsewhere, obstacleOf } from './evacuate-server.ts'
 import { EvacuationRecord } from './evacuate-record.ts'
 import { damagedAmong, damagedCopyIds, withoutDamaged } from './damaged-copies.ts'
 import { noSoundCopy } from './copies-recopy.ts'
@@ -31,7 +31,7 @@ export async function planEvacuation(
     const error = obstacleOf(archive, copies, config.serverId)
     if (error !== undefined) record.add(archive, { action: 'leave', to: [], error })
     else if (copies.every(({ state }) => state === 'missing'))
-      record.add(archive, { action: 'remove', to: [] })
+      record.add(archive, forget({ config, leaving: server, damagedIds }, archive))
     else record.add(archive, place({ config, leaving: server, usage, damagedIds }, archive))
   }
   const staying = config.servers.filter(({ identity }) => identity !== server.identity)
@@ -40,19 +40,33 @@ export async function planEvacuation(
   return record.report(row, true)
 }
 
-function place(
-  planning: {
-    readonly config: Config
-    readonly leaving: Server
-    readonly usage: Map<string, ServerUsage>
-    readonly damagedIds: ReadonlySet<CopyId>
-  },
-  archive: ArchiveWithCopies,
-): {
+type Planning = {
+  readonly config: Config
+  readonly leaving: Server
+  readonly usage: Map<string, ServerUsage>
+  readonly damagedIds: ReadonlySet<CopyId>
+}
+
+type Planned = {
   readonly action: EvacuatedArchive['action']
   readonly to: readonly number[]
   readonly error?: SpillwayError
-} {
+}
+
+/** Nothing of it lies there any more, and only its record would go. */
+function forget(
+  { config, leaving, damagedIds }: Omit<Planning, 'usage'>,
+  archive: ArchiveWithCopies,
+): Planned {
+  const staying = config.servers.filter(({ identity }) => identity !== leaving.identity)
+  const isInSpool = archive.state === 'ready' && archive.localPath !== undefined
+  if (isInSpool || storedOn(withoutDamaged(archive, damagedIds), staying) > 0)
+    return { action: 'remove', to: [] }
+  const error = nothingElsewhere(archive, leaving, damagedAmong(archive, damagedIds))
+  return { action: 'leave', to: [], error }
+}
+
+function place(planning: Planning, archive: ArchiveWithCopies): Planned {
   const { config, leaving, usage, damagedIds } = planning
   const staying = config.servers.filter(({ identity }) => identity !== leaving.identity)
   const sound = withoutDamaged(archive, damagedIds)

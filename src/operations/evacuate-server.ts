@@ -1,5 +1,6 @@
 // Which server an evacuation leaves, what lies there, and what must be settled elsewhere first.
 
+import { ADD_AGAIN, GIVEN_UP } from './copies-recopy.ts'
 import { requireServers } from '../config/parse.ts'
 import { SpillwayError } from '../domain/errors.ts'
 import type { ArchiveWithCopies, CopyRow } from '../catalog/catalog.ts'
@@ -44,4 +45,28 @@ export function obstacleOf(
       `${file} failed: ${archive.reason ?? 'unknown why'}`,
     )
   return undefined
+}
+
+/**
+ * Why the record of a copy that is gone stays: nothing that could be restored from is left elsewhere. Without
+ * the record nobody would ever hear of that archive again.
+ */
+export function nothingElsewhere(
+  { copies, file }: ArchiveWithCopies,
+  { identity, label }: Server,
+  damaged: readonly CopyRow[],
+): SpillwayError {
+  const isElsewhere = (copy: CopyRow) => copy.identity !== identity
+  const what = `${file} is missing on ${label}`
+  if (damaged.some(isElsewhere))
+    return new SpillwayError('ARCHIVE_CORRUPT', `${what}, and every other copy of it is damaged`)
+  if (copies.some((copy) => isElsewhere(copy) && copy.state === 'stored'))
+    return new SpillwayError(
+      'ARCHIVE_MISSING',
+      `${what}, and no other copy of it lies on a configured server`,
+      { hint: ADD_AGAIN },
+    )
+  return new SpillwayError('ARCHIVE_MISSING', `${what}, and no other copy of it is left`, {
+    hint: GIVEN_UP,
+  })
 }

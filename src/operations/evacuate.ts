@@ -8,11 +8,11 @@ import { damagedAmong, damagedCopyIds } from './damaged-copies.ts'
 import { endsWork, recopy } from './copies-recopy.ts'
 import { EvacuationRecord } from './evacuate-record.ts'
 import { failureOf, isFailure, messageOf, SpillwayError } from '../domain/errors.ts'
-import { copiesOn, leavingServer, obstacleOf } from './evacuate-server.ts'
+import { copiesOn, leavingServer, nothingElsewhere, obstacleOf } from './evacuate-server.ts'
 import { proveCopies } from './copies-prove.ts'
 import { removeCopy } from './remove-copy.ts'
 import { removeSnapshotsOn } from './evacuate-snapshots.ts'
-import { finishCopies, withCopySession } from './copies-session.ts'
+import { finishCopies, shareHealth, withCopySession } from './copies-session.ts'
 import type { ArchiveUses } from '../catalog/archive-use.ts'
 import type { ArchiveWithCopies, CopyRow } from '../catalog/catalog.ts'
 import type { CopyServices, CopySession } from './copies-session.ts'
@@ -206,7 +206,27 @@ class Work {
       const what = `${copy.key} was missing on ${this.#server.label}, and something lies there again`
       throw new SpillwayError('SERVER_UNPROVEN', what, { hint: 'see: spillway reconcile' })
     }
+    await this.#requireElsewhere(archive.id, signal)
     await this.#remove(archive, copy, signal)
+  }
+
+  /** Its record is all that tells of an archive of which nothing else can be read. */
+  async #requireElsewhere(id: ArchiveWithCopies['id'], signal: AbortSignal): Promise<void> {
+    const { catalog } = this.#session.delivery
+    const archive = await catalog.findArchive(id)
+    if (archive.state === 'ready' && archive.localPath !== undefined) return
+    const damaged = damagedAmong(archive, await damagedCopyIds(catalog))
+    const others = archive.copies.filter(
+      (copy) =>
+        copy.identity !== this.#server.identity &&
+        copy.state === 'stored' &&
+        !damaged.includes(copy),
+    )
+    const proofs = await proveCopies(this.#session, others, signal)
+    await shareHealth(this.#session)
+    if (proofs.some(({ verdict }) => verdict === 'proven')) return
+    const silent = proofs.find(({ verdict }) => verdict === 'unknown')
+    throw silent?.error ?? nothingElsewhere(archive, this.#server, damaged)
   }
 
   async #remove(archive: ArchiveWithCopies, copy: CopyRow, signal: AbortSignal): Promise<void> {

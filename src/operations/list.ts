@@ -7,9 +7,12 @@ import { shownState } from '../domain/archive.ts'
 import type { ArchiveId, ArchiveState, CopyState, ShownState } from '../domain/archive.ts'
 import type { Config } from '../domain/config.ts'
 import { SpillwayError } from '../domain/errors.ts'
+import { isDamage } from '../domain/proof.ts'
 import { bucketOf } from '../domain/server.ts'
 import type { ServerIdentity } from '../domain/server.ts'
 import { nearestName } from '../lib/nearest.ts'
+import { storedOn } from './copies-plan.ts'
+import { withoutDamaged } from './damaged-copies.ts'
 
 export type ListedServer = {
   /** null: the server is not configured any more. */
@@ -24,7 +27,7 @@ export type ListedArchive = {
   readonly file: string
   readonly key: string
   readonly state: ShownState
-  /** null: nowhere, as of a failed or deleted archive. */
+  /** null: nowhere, as of a failed or deleted archive, or of one on servers that left the configuration. */
   readonly location: 'local' | 's3' | 'both' | null
   readonly sizeBytes: number | null
   readonly sourceBytes: number | null
@@ -35,6 +38,8 @@ export type ListedArchive = {
   readonly verifiedAt: string | null
   /** When every byte of all of them had been read back: the oldest date of a frame. */
   readonly deepVerifiedAt: string | null
+  /** Stored on configured servers, and not known to be damaged. */
+  readonly soundCopies: number
   /** What verifying found on its copies, and nobody has settled yet. */
   readonly problems: number
   readonly pinned: boolean
@@ -68,8 +73,10 @@ export async function listArchives(
   const ids = found.flatMap(({ copies }) => copies.map(({ id }) => id))
   const proofs = await catalog.copyProofs(ids)
   const problems = await catalog.problems()
+  const damagedIds = new Set(problems.filter(isDamage).map(({ copyId }) => copyId))
   return found.map((archive) => ({
     ...listed(archive, servers, config),
+    soundCopies: storedOn(withoutDamaged(archive, damagedIds), config.servers),
     deepVerifiedAt: deepVerifiedAt(archive, proofs),
     problems: problems.filter(({ archiveId }) => archiveId === archive.id).length,
   }))
@@ -134,7 +141,7 @@ function listed(
   archive: ArchiveWithCopies,
   servers: ReadonlyMap<ServerIdentity, KnownServer>,
   config: Config,
-): Omit<ListedArchive, 'deepVerifiedAt' | 'problems'> {
+): Omit<ListedArchive, 'soundCopies' | 'deepVerifiedAt' | 'problems'> {
   const copies = archive.copies.filter(({ state }) => state !== 'failed')
   const stored = copies.filter(({ state }) => state === 'stored').toSorted(byTimeStored)
   const first = stored[0] === undefined ? undefined : servers.get(stored[0].identity)
@@ -144,7 +151,7 @@ function listed(
     file: archive.file,
     key: archive.key,
     state: shownState(archive.state, archive.copies, config.copies),
-    location: locationOf(archive),
+    location: locationOf(archive, config),
     sizeBytes: archive.sizeBytes ?? null,
     sourceBytes: archive.sourceBytes ?? null,
     fileCount: archive.memberCount ?? null,
@@ -179,9 +186,9 @@ function deepVerifiedAt(
 }
 
 /** Where an archive can be restored from. */
-function locationOf({ state, localPath, copies }: ArchiveWithCopies): ListedArchive['location'] {
-  const isLocal = state === 'ready' && localPath !== undefined
-  const isStored = copies.some((copy) => copy.state === 'stored')
+function locationOf(archive: ArchiveWithCopies, { servers }: Config): ListedArchive['location'] {
+  const isLocal = archive.state === 'ready' && archive.localPath !== undefined
+  const isStored = storedOn(archive, servers) > 0
   if (isLocal) return isStored ? 'both' : 'local'
   return isStored ? 's3' : null
 }

@@ -5,8 +5,9 @@ import { formatBytes } from '../domain/sizes.ts'
 import { storageTermsOf } from '../domain/providers.ts'
 import type { ArchiveId } from '../domain/archive.ts'
 import type { ArchiveUses } from '../catalog/archive-use.ts'
-import type { ArchiveWithCopies, Catalog, CopyId } from '../catalog/catalog.ts'
+import type { ArchiveWithCopies, Catalog, CopyId, CopyRow } from '../catalog/catalog.ts'
 import type { Config } from '../domain/config.ts'
+import type { Server } from '../domain/server.ts'
 import type { Source } from '../domain/source.ts'
 
 export type PlanPruneServices = {
@@ -21,7 +22,14 @@ export type PrunedArchive = {
   /** Of its stored and missing copies on all servers. */
   readonly bytes: number
   readonly reasons: readonly string[]
+  /** No rule keeps it, whatever else does. */
+  readonly isDue: boolean
+  /** Its bytes prove something: a copy without known damage is stored on a configured server. */
+  readonly isProven: boolean
 }
+
+/** A copy that is due, and its server cannot be asked to delete it now. */
+export type LeftOut = { readonly copy: CopyRow; readonly server: Server | undefined }
 
 export type PrunePlan = {
   /** Source by source in the order of the configuration, newest first. */
@@ -34,6 +42,8 @@ export type PrunePlan = {
     readonly reason: string
     readonly isWarning: boolean
   }[]
+  /** Of archives of which no copy can be deleted now: they take no place of others. */
+  readonly leftOut: readonly LeftOut[]
   /** Due, and left to the next run: one deletes `deletesMax` at most. */
   readonly remaining: number
   /** What deleting costs besides: said before. */
@@ -47,15 +57,23 @@ export type PlanPruneInput = {
   /** The archive for which room is wanted: it is no reason to hold its source back, and is not judged. */
   readonly except?: ArchiveId | undefined
   readonly now: Date
+  /** Archives that no server has shown today when it was asked: they count for no rule. */
+  readonly unshown?: ReadonlySet<ArchiveId> | undefined
+  /** The server did not answer in this run. */
+  readonly isDown?: ((server: Server) => boolean) | undefined
 }
 
 export async function planPrune(
   services: PlanPruneServices,
   { sources, except, now, ...input }: PlanPruneInput,
 ): Promise<PrunePlan> {
-  const wrongClock = await clockFault(services, now)
+  const holdsAll = (await clockFault(services, now)) ?? (await pinsFault(services))
   const problems = await services.catalog.problems()
-  const trust = new Trust(services.config, new Set(problems.map(({ copyId }) => copyId)))
+  const trust = new Trust(
+    services.config,
+    new Set(problems.map(({ copyId }) => copyId)),
+    input.unshown,
+  )
   const archives: PrunedArchive[] = []
   const lastGood = new Map<string, ArchiveWithCopies>()
   const held: PrunePlan['held'][number][] = []
@@ -63,7 +81,7 @@ export async function planPrune(
     const found = await services.catalog.restorableArchives(source.name)
     const rows = found.filter(({ id }) => id !== except)
     const good = rows.filter((row) => trust.isProven(row))
-    const hold = wrongClock ?? (await holdOf(services, source, good, except))
+    const hold = holdsAll ?? (await holdOf(services, source, good, except))
     const decided = decide(services, { source, rows, trust, heldBecause: hold?.reason })
     if (good[0] !== undefined)
       lastGood.set(source.name, { ...good[0], copies: trust.soundCopies(good[0]) })
@@ -71,8 +89,10 @@ export async function planPrune(
       held.push({ source: source.name, ...hold })
     archives.push(...decided)
   }
-  const capped = cap(archives, input.deletesMax)
-  return { ...capped, lastGood, held, notes: billingNotes(capped.archives, services.config, now) }
+  const { possible, leftOut } = leaveOut(archives, services.config, input.isDown)
+  const capped = cap(possible, input.deletesMax)
+  const notes = billingNotes(capped.archives, services.config, now)
+  return { ...capped, lastGood, held, leftOut, notes }
 }
 
 /** How many archives one run may delete. */
@@ -105,6 +125,14 @@ async function clockFault(
   return { reason, isWarning: true }
 }
 
+async function pinsFault({ catalog }: PlanPruneServices): Promise<Hold | undefined> {
+  if (!(await catalog.arePinsUnknown())) return undefined
+  const reason =
+    'the catalog was rebuilt from the archives alone, which do not tell what was pinned: ' +
+    'pin what must stay, then run "spillway prune" once by hand'
+  return { reason, isWarning: true }
+}
+
 async function holdOf(
   { catalog, config }: PlanPruneServices,
   { name }: Source,
@@ -127,8 +155,6 @@ async function holdOf(
   return { reason, isWarning: true }
 }
 
-type Decided = PrunedArchive & { readonly isDue: boolean }
-
 function decide(
   { archiveUses, config }: PlanPruneServices,
   input: {
@@ -137,7 +163,7 @@ function decide(
     readonly trust: Trust
     readonly heldBecause: string | undefined
   },
-): Decided[] {
+): PrunedArchive[] {
   const { source, rows, trust, heldBecause } = input
   const byId = new Map(rows.map((row) => [row.id, row]))
   const plan = (isUsed: (id: ArchiveId) => boolean) =>
@@ -166,6 +192,7 @@ function decide(
     return {
       archive,
       bytes: removable(archive).reduce((sum, copy) => sum + copy.sizeBytes, 0),
+      isProven: trust.isProven(archive),
       ...decision,
     }
   })
@@ -181,10 +208,16 @@ class Trust {
   readonly #config: Config
   /** With something wrong that verifying found and nobody has settled. */
   readonly #damaged: ReadonlySet<CopyId>
+  readonly #unshown: ReadonlySet<ArchiveId>
 
-  constructor(config: Config, damaged: ReadonlySet<CopyId>) {
+  constructor(
+    config: Config,
+    damaged: ReadonlySet<CopyId>,
+    unshown: ReadonlySet<ArchiveId> = new Set(),
+  ) {
     this.#config = config
     this.#damaged = damaged
+    this.#unshown = unshown
   }
 
   soundCopies(archive: ArchiveWithCopies): ArchiveWithCopies['copies'] {
@@ -200,7 +233,8 @@ class Trust {
     return !this.isProven(archive) && this.#stored(archive).length > 0
   }
 
-  #stored({ copies }: ArchiveWithCopies): ArchiveWithCopies['copies'] {
+  #stored({ id, copies }: ArchiveWithCopies): ArchiveWithCopies['copies'] {
+    if (this.#unshown.has(id)) return []
     return copies.filter(
       ({ state, identity }) =>
         state === 'stored' && this.#config.servers.some((server) => server.identity === identity),
@@ -211,6 +245,28 @@ class Trust {
 function isWaiting({ state, copies }: ArchiveWithCopies, config: Config): boolean {
   const stored = copies.filter((copy) => copy.state === 'stored').length
   return state === 'ready' && stored < config.copies
+}
+
+/** An archive goes if a copy of it can: the others are told as refused when it is its turn. */
+function leaveOut(
+  archives: readonly PrunedArchive[],
+  { servers }: Config,
+  isDown: PlanPruneInput['isDown'] = () => false,
+): { readonly possible: readonly PrunedArchive[]; readonly leftOut: readonly LeftOut[] } {
+  const leftOut: LeftOut[] = []
+  const possible = archives.map((each): PrunedArchive => {
+    if (each.action === 'keep') return each
+    const copies = removable(each.archive).map((copy) => {
+      const server = servers.find(({ identity }) => identity === copy.identity)
+      return { copy, server }
+    })
+    const canGo = copies.some(({ server }) => server?.isEnabled === true && !isDown(server))
+    if (copies.length === 0 || canGo) return each
+    leftOut.push(...copies)
+    const reason = 'it lies on servers that are disabled, not configured, or do not answer'
+    return { ...each, action: 'keep', reasons: [...each.reasons, reason] }
+  })
+  return { possible, leftOut }
 }
 
 /** The oldest first: what is due for longest is missed least. */

@@ -4,12 +4,13 @@
 // newest archive that stays, and its clock must agree with ours: rules that count archives are only as
 // good as the archives, and rules about days only as good as the clock.
 
-import { CLOCK_TOLERANCE_MS } from '../domain/retention.ts'
+import { CLOCK_TOLERANCE_MS, clockJump } from '../domain/retention.ts'
 import { dropFile } from './spool.ts'
-import { failureOf, isFailure, messageOf } from '../domain/errors.ts'
+import { failureOf, isFailure } from '../domain/errors.ts'
 import { formatBytes } from '../domain/sizes.ts'
-import { isProvenBy } from '../storage/storage.ts'
-import { oldestFirst, planPrune, removable, runDeletesMax } from './plan-prune.ts'
+import { oldestFirst, removable, runDeletesMax } from './plan-prune.ts'
+import { planProven } from './prune-proof.ts'
+import { RETENTION_REASON } from './finish-deletes.ts'
 import type { ArchiveId } from '../domain/archive.ts'
 import type { ArchiveUses } from '../catalog/archive-use.ts'
 import type { ArchiveWithCopies } from '../catalog/catalog.ts'
@@ -33,9 +34,17 @@ export async function prune(
 ): Promise<PrunePlan> {
   const { deletions, sources } = input
   const left = Math.max(0, (await runDeletesMax(services)) - deletions.begun)
-  const plan = await planPrune(services, { sources, deletesMax: left, now: new Date() })
+  const asked = { sources, deletesMax: left, now: new Date() }
+  const plan = await planProven(services, asked, deletions, signal)
   input.onPlan?.(plan)
   for (const { source, reason, isWarning } of plan.held) deletions.hold(source, reason, isWarning)
+  for (const { copy, server } of plan.leftOut)
+    await deletions.leaveOut(
+      services.catalog,
+      copy,
+      server,
+      server && services.pool.downBecause(server),
+    )
   deletions.remaining += plan.remaining
   for (const note of plan.notes) services.emit({ kind: 'note', about: undefined, message: note })
   const going = plan.archives.filter(({ action }) => action === 'delete')
@@ -61,12 +70,8 @@ export function createMakeRoom(services: PruneServices, deletions: Deletions): M
   return async ({ server, missingBytes, archiveId }, signal) => {
     const { sources } = services.config
     const left = (await runDeletesMax(services)) - deletions.begun
-    const plan = await planPrune(services, {
-      sources,
-      deletesMax: undefined,
-      except: archiveId,
-      now: new Date(),
-    })
+    const asked = { sources, deletesMax: undefined, except: archiveId, now: new Date() }
+    const plan = await planProven(services, asked, deletions, signal)
     const going: PrunedArchive[] = []
     let bytes = 0
     for (const due of plan.archives.toSorted(oldestFirst)) {
@@ -98,58 +103,25 @@ async function deleteArchives(
   signal: AbortSignal,
 ): Promise<void> {
   const { plan, deletions, going } = input
-  const wrongClock = await clockFaultOf(services, going, signal)
-  if (wrongClock !== undefined)
-    for (const { archive } of going) deletions.hold(archive.source, wrongClock, true)
-  const shown = new Set<string>()
+  const clock = await askClocks(services, going, signal)
+  for (const { archive } of going) {
+    const wrongClock = clock.fault ?? (clock.wasTold ? undefined : jumpOf(plan, archive.source))
+    if (wrongClock !== undefined) deletions.hold(archive.source, wrongClock, true)
+  }
   for (const { archive, reasons } of going.toSorted(oldestFirst)) {
-    const { source } = archive
-    if (!shown.has(source) && deletions.heldBecause(source) === undefined) {
-      shown.add(source)
-      const fault = await faultOf(services, plan.lastGood.get(source), signal)
-      if (fault !== undefined) deletions.hold(source, fault, true)
-    }
-    if (deletions.heldBecause(source) !== undefined) continue
+    if (deletions.heldBecause(archive.source) !== undefined) continue
     deletions.begun += 1
     await deleteArchive(services, { archive, reason: reasons.join(', '), deletions }, signal)
   }
 }
 
-/** Why nothing of a source may go now; undefined: a server has just shown its last good archive. */
-async function faultOf(
-  { config, pool }: PruneServices,
-  lastGood: ArchiveWithCopies | undefined,
-  signal: AbortSignal,
-): Promise<string | undefined> {
-  let why = 'no server that is configured holds it'
-  for (const copy of lastGood?.copies ?? []) {
-    const server = config.servers.find(({ identity }) => identity === copy.identity)
-    if (copy.state !== 'stored' || server?.isEnabled !== true) continue
-    const down = pool.downBecause(server)
-    if (down !== undefined) {
-      why = messageOf(down)
-      continue
-    }
-    try {
-      const storage = await pool.ready(server, signal)
-      const head = await storage.head(copy.key, signal)
-      if (isProvenBy(head, copy)) return undefined
-      why = `${server.label} does not show it as it was stored`
-    } catch (error) {
-      if (failureOf(error).server === undefined) throw error
-      if (!isFailure(error, 'SERVER_DENIED', 'SERVER_REJECTED')) await pool.settle(server, error)
-      why = messageOf(error)
-    }
-  }
-  return `its last good archive, ${lastGood?.file ?? 'none'}, could not be proved today: ${why}`
-}
-
 /** Of the servers from which something is to go, each asked once. */
-async function clockFaultOf(
+async function askClocks(
   { config, pool }: PruneServices,
   going: readonly PrunedArchive[],
   signal: AbortSignal,
-): Promise<string | undefined> {
+): Promise<{ readonly fault: string | undefined; readonly wasTold: boolean }> {
+  let wasTold = false
   const copies = going.flatMap(({ archive }) => removable(archive))
   for (const server of config.servers) {
     const copy = copies.find(({ identity }) => identity === server.identity)
@@ -157,15 +129,31 @@ async function clockFaultOf(
     try {
       const storage = await pool.ready(server, signal)
       await storage.head(copy.key, signal)
-      const offsetMs = storage.clockOffsetMs?.() ?? 0
-      if (Math.abs(offsetMs) > CLOCK_TOLERANCE_MS) return clockDiffers(server, offsetMs)
+      const offsetMs = storage.clockOffsetMs?.()
+      if (offsetMs === undefined) continue
+      wasTold = true
+      if (Math.abs(offsetMs) > CLOCK_TOLERANCE_MS)
+        return { fault: clockDiffers(server, offsetMs), wasTold }
     } catch (error) {
       if (failureOf(error).server === undefined) throw error
       // The delete itself tells what is wrong with a server that answers.
       if (!isFailure(error, 'SERVER_DENIED', 'SERVER_REJECTED')) await pool.settle(server, error)
     }
   }
-  return undefined
+  return { fault: undefined, wasTold }
+}
+
+/** A directory has no clock of its own: there a clock that jumped shows only in the archives. */
+function jumpOf({ archives }: PrunePlan, source: string): string | undefined {
+  const dates = archives
+    .filter(({ archive, isProven }) => archive.source === source && isProven && !archive.isPinned)
+    .map(({ archive }) => archive.startedAt)
+  const days = clockJump(dates)
+  if (days === undefined) return undefined
+  return (
+    `${days} days lie between two of its newest archives, and no server tells the time: the clock may have ` +
+    `jumped (this ends by itself, once it lies seven archives back)`
+  )
 }
 
 function clockDiffers({ label }: Server, offsetMs: number): string {
@@ -196,15 +184,24 @@ async function deleteArchive(
       await dropFile(archive.localPath)
       await catalog.markLocalGone(archive.id)
     }
-    const reason = `retention: ${input.reason}`
+    const reason = RETENTION_REASON + input.reason
     let bytes = 0
     let left = 0
-    for (const copy of removable(archive)) {
-      if (await deletions.remove(services, copy, reason, signal)) bytes += copy.sizeBytes
+    const copies = removable(archive)
+    for (const copy of copies) {
+      if (await deletions.remove(services, copy, reason, signal, { unlessPinned: true }))
+        bytes += copy.sizeBytes
       else left += 1
     }
-    if (left > 0) return
     const { id, source, file } = archive
+    if (left > 0) {
+      if (left === copies.length) return
+      deletions.notePartlyDeleted({ id, source, file, bytes, copiesLeft: left })
+      const stays = `${left} of ${copies.length} copies cannot be deleted now`
+      const message = `deleted by retention, ${formatBytes(bytes)} freed (${stays}): ${input.reason}`
+      emit({ kind: 'note', about: file, message })
+      return
+    }
     deletions.noteDeleted({ id, source, file, bytes })
     archiveUses.forget(id)
     const message = `deleted by retention, ${formatBytes(bytes)} freed: ${input.reason}`

@@ -5,13 +5,14 @@
 // It runs before the catalog is opened, since it puts a file in its place, and under the run lock.
 
 import { createWriteStream } from 'node:fs'
-import { mkdir, rm } from 'node:fs/promises'
+import { mkdir, rm, statfs } from 'node:fs/promises'
 import { join } from 'node:path'
 import { pipeline } from 'node:stream/promises'
 import { asServerFailure } from './reconcile-failure.ts'
-import { isFailure, messageOf, SpillwayError } from '../domain/errors.ts'
+import { failureOf, isFailure, messageOf, SpillwayError } from '../domain/errors.ts'
+import { formatBytes } from '../domain/sizes.ts'
 import { requireServers } from '../config/parse.ts'
-import { snapshotFolder, snapshotTime } from './catalog-snapshot-key.ts'
+import { latestSnapshotTime, snapshotFolder, snapshotTime } from './catalog-snapshot-key.ts'
 import { unpackSnapshot } from './catalog-snapshot-file.ts'
 import type { Config } from '../domain/config.ts'
 import type { OpenStorage } from './server-pool.ts'
@@ -57,17 +58,24 @@ export async function startRebuild(
     if (state?.isRebuilding === true)
       return { from: 'resumed', name: undefined, archives: state.archives, warnings: [] }
     if (state !== undefined && state.archives > 0) throw notEmpty(config.catalogPath, state)
-    await rm(folder, { recursive: true, force: true })
-    await mkdir(folder, { mode: 0o700 })
     const open = await openStorage()
     const warnings: string[] = []
     const candidates = await findSnapshots(config, track(open, storages), warnings, signal)
+    let trouble: Error | undefined
     for (const candidate of candidates) {
       const name = `${candidate.server.label}: ${candidate.key}`
       if (isDryRun) return { from: 'snapshot', name, archives: 0, warnings }
-      const archives = await tryToInstall(config, candidate, { folder, name, warnings }, signal)
-      if (archives !== undefined) return { from: 'snapshot', name, archives, warnings }
+      try {
+        const archives = await install(config, candidate, { folder, name }, signal)
+        return { from: 'snapshot', name, archives, warnings }
+      } catch (error) {
+        if (failureOf(error).exit === 130) throw error
+        warnings.push(`the copy of the catalog ${name} cannot be used: ${messageOf(error)}`)
+        trouble ??= troubleHere(error, folder)
+      }
     }
+    // None could be used, and one of them not for what it is: it is not passed over for nothing at all.
+    if (trouble !== undefined) throw trouble
     return { from: 'nothing', name: undefined, archives: 0, warnings }
   } finally {
     for (const storage of storages) storage.close()
@@ -99,11 +107,7 @@ async function findSnapshots(
         // As a known one: a disk that is not mounted must not be given a new marker.
         const storage = open(server, true)
         await storage.prepare(signal)
-        const folder = snapshotFolder(server, config.serverId)
-        for await (const object of storage.list(folder, signal)) {
-          const madeAt = snapshotTime(object.key.slice(folder.length))
-          if (madeAt !== undefined) found.push({ ...object, server, storage, madeAt })
-        }
+        found.push(...(await listSnapshots(config, { server, storage, warnings }, signal)))
       } catch (error) {
         const { message } = asServerFailure(error)
         warnings.push(`no copy of the catalog is taken from ${server.label}: ${message}`)
@@ -115,36 +119,77 @@ async function findSnapshots(
   )
 }
 
-/** undefined: it cannot be used, and the next one is tried. */
-async function tryToInstall(
+/** What is named after a time to come would be tried first, and be the newest for years. */
+async function listSnapshots(
+  { serverId }: Config,
+  from: { readonly server: Server; readonly storage: Storage; readonly warnings: string[] },
+  signal: AbortSignal,
+): Promise<readonly Candidate[]> {
+  const { server, storage, warnings } = from
+  const folder = snapshotFolder(server, serverId)
+  const latest = latestSnapshotTime(new Date())
+  const found: Candidate[] = []
+  for await (const object of storage.list(folder, signal)) {
+    const madeAt = snapshotTime(object.key.slice(folder.length))
+    if (madeAt === undefined) continue
+    if (madeAt <= latest) found.push({ ...object, server, storage, madeAt })
+    else {
+      const why = 'it is named after a time to come'
+      warnings.push(`the copy of the catalog ${server.label}: ${object.key} is passed by: ${why}`)
+    }
+  }
+  return found
+}
+
+/** Rejects with what is wrong with this copy, its server or the disk; nothing of it is left then. */
+async function install(
   config: Config,
   { storage, key, sizeBytes }: Candidate,
-  to: { readonly folder: string; readonly name: string; readonly warnings: string[] },
+  to: { readonly folder: string; readonly name: string },
   signal: AbortSignal,
-): Promise<number | undefined> {
+): Promise<number> {
   const packedPath = join(to.folder, 'catalog.db.zst')
   const snapshotPath = join(to.folder, 'catalog.db')
   try {
-    for (const path of [packedPath, snapshotPath]) await rm(path, { force: true })
+    await rm(to.folder, { recursive: true, force: true })
+    await mkdir(to.folder, { mode: 0o700 })
+    const roomBytes = await roomIn(to.folder)
+    if (sizeBytes > roomBytes) {
+      const what = `it has ${formatBytes(sizeBytes)}, and there is room for ${formatBytes(roomBytes)}`
+      throw new SpillwayError('ARCHIVE_REFUSED', `${what} in ${to.folder}`)
+    }
     await download(storage, { key, sizeBytes }, packedPath, signal)
-    await unpackSnapshot(packedPath, snapshotPath)
+    await unpackSnapshot(packedPath, snapshotPath, await roomIn(to.folder))
     const { installSnapshot } = await import('../catalog/snapshot-file.ts')
     const { catalogPath, serverId: host } = config
     const at = new Date()
+    const latest = latestSnapshotTime(at)
     const installed = await installSnapshot({
-      ...{ snapshotPath, catalogPath, host, name: to.name, at },
+      ...{ snapshotPath, catalogPath, host, name: to.name, at, latest },
     })
     return installed.archives
-  } catch (error) {
-    // A full disk is no fault of this copy: the next one would meet it, too.
-    if (error instanceof Error && 'syscall' in error) {
-      const what = `cannot write a copy of the catalog to ${to.folder}: ${error.message}`
-      throw new SpillwayError('CATALOG_UNAVAILABLE', what, { cause: error })
-    }
-    if (!isFailure(error, 'CATALOG_CORRUPT', 'CATALOG_NEWER')) asServerFailure(error)
-    to.warnings.push(`the copy of the catalog ${to.name} cannot be used: ${messageOf(error)}`)
-    return undefined
+  } finally {
+    await rm(to.folder, { recursive: true, force: true })
   }
+}
+
+// What is left belongs to whoever else writes there, and to the catalog while it is checked and filled.
+const ROOM_SHARE = 0.9
+
+async function roomIn(folder: string): Promise<number> {
+  const { bavail, bsize } = await statfs(folder)
+  return Math.floor(bavail * bsize * ROOM_SHARE)
+}
+
+/** undefined: the copy or its server is at fault, and not this machine. */
+function troubleHere(error: unknown, folder: string): Error | undefined {
+  if (error instanceof Error && 'syscall' in error) {
+    const what = `cannot write a copy of the catalog to ${folder}: ${error.message}`
+    return new SpillwayError('CATALOG_UNAVAILABLE', what, { cause: error })
+  }
+  const isItsOwn = isFailure(error, 'CATALOG_CORRUPT', 'CATALOG_NEWER')
+  const { exit } = failureOf(error)
+  return error instanceof Error && !isItsOwn && exit >= 40 && exit < 50 ? error : undefined
 }
 
 async function download(
@@ -174,7 +219,7 @@ export function notEmpty(catalogPath: string, { archives }: RebuildState): Spill
     {
       facts: { path: catalogPath, archives },
       hint:
-        'spillway reconcile adds what the servers hold and it does not know; to begin anew, ' +
+        'spillway reconcile --adopt adds what the servers hold and it does not know; to begin anew, ' +
         `move it away first: mv ${catalogPath} ${catalogPath}.old`,
     },
   )

@@ -5,6 +5,7 @@ import { archiveNameIn } from './rebuild-archive.ts'
 import { asServerFailure } from './reconcile-failure.ts'
 import { exitOf } from '../domain/exit-code.ts'
 import { failureOf } from '../domain/errors.ts'
+import { addListed } from './listed-bytes.ts'
 import { keyOnServer } from '../domain/archive.ts'
 import { startRebuild } from './rebuild-snapshot.ts'
 import type { RebuildStart, StartServices } from './rebuild-snapshot.ts'
@@ -44,7 +45,7 @@ export async function surveyRebuild(
           for await (const object of storage.list(keyOnServer(server.prefix, folder), signal)) {
             if (archiveNameIn(server, object.key) === undefined) continue
             archives += 1
-            sizeBytes += object.sizeBytes
+            sizeBytes = addListed(sizeBytes, object, server)
           }
           return { server, archives, sizeBytes, error: undefined }
         } catch (error) {

@@ -53,6 +53,9 @@ export type Finding = {
   }
 }
 
+/** Of this host's name, and never known to this catalog: their bytes count as others'. */
+export type Unknown = { readonly archives: number; readonly catalogCopies: number }
+
 export type ServerPlan = {
   readonly server: Server
   /** What the listing showed; undefined: it may not be listed with this key. */
@@ -65,6 +68,7 @@ export type ServerPlan = {
   readonly leftOver: number
   /** Objects in this host's folder that are no archives by their names. */
   readonly strangers: number
+  readonly unknown: Unknown
 }
 
 export type ReconcilePlan = {
@@ -97,6 +101,9 @@ export function planExit(plan: ReconcilePlan, problems: readonly SpillwayError[]
     ...(plan.lost.length > 0 ? [FAILURES.ARCHIVE_LOST.exit] : []),
     ...problems.map((problem) => (problem.code === 'ARCHIVE_LOST' ? problem.failure.exit : 3)),
     ...(findings.some(({ isWarning }) => isWarning) ? [3] : []),
+    ...(plan.servers.some(({ unknown }) => unknown.archives + unknown.catalogCopies > 0)
+      ? [3]
+      : []),
   ])
 }
 
@@ -110,6 +117,7 @@ export function planJson(plan: ReconcilePlan) {
       otherBytesBefore: rest.otherBytesBefore,
       strangers: rest.strangers,
       leftOver: rest.leftOver,
+      unknown: rest.unknown,
       findings: findings.map(({ what, key, sizeBytes, action, detail, isWarning, step }) => ({
         ...{ what, key, sizeBytes, action, detail: detail ?? null, isWarning },
         step: step.kind,

@@ -5,6 +5,7 @@
 // says nothing at all. Reading only: what is to be done about it is the plan's.
 
 import { isFailure, messageOf } from '../domain/errors.ts'
+import { addListed } from './listed-bytes.ts'
 import { keyOnServer } from '../domain/archive.ts'
 import { formatBytes } from '../domain/sizes.ts'
 import { isProvenBy } from '../storage/storage.ts'
@@ -12,10 +13,10 @@ import { archiveNameIn, READ_AT_ONCE, readObject } from './rebuild-archive.ts'
 import { eachAtOnce } from './reconcile-at-once.ts'
 import { findSnapshotFindings } from './reconcile-snapshots.ts'
 import { findUploads } from './reconcile-uploads.ts'
-import { snapshotFolder } from './catalog-snapshot-key.ts'
+import { snapshotFolder, snapshotTime } from './catalog-snapshot-key.ts'
 import type { Catalog } from '../catalog/catalog.ts'
 import type { CopyOnServer } from '../catalog/rebuild-calls.ts'
-import type { Finding, ServerPlan } from './reconcile-plan.ts'
+import type { Finding, Unknown, ServerPlan } from './reconcile-plan.ts'
 import type { Server } from '../domain/server.ts'
 import type { SnapshotRow } from '../catalog/snapshot-calls.ts'
 import type { Storage, StoredObject } from '../storage/storage.ts'
@@ -28,6 +29,13 @@ export type Examined = {
   readonly now: Date
   /** Objects that were read just now and are no archives of ours: not read again; by server and key. */
   readonly refused: ReadonlyMap<string, string>
+  /**
+   * What this catalog never knew becomes ours. Otherwise it may be another machine's of the same name, or
+   * be planted to push out what is ours: it is counted, and left alone.
+   */
+  readonly isAdopting: boolean
+  /** Every stored row is asked for: this catalog came from a server, whose word alone proves nothing. */
+  readonly isAskingEach: boolean
 }
 
 /** Of `refused`. */
@@ -72,6 +80,7 @@ export async function examineServer(input: Examined, signal: AbortSignal): Promi
     findings: findings.toSorted((a, b) => (a.key < b.key ? -1 : a.key > b.key ? 1 : 0)),
     leftOver: listing?.leftOver ?? 0,
     strangers: listing?.strangers ?? 0,
+    unknown: listing?.unknown ?? { archives: 0, catalogCopies: 0 },
   }
 }
 
@@ -86,10 +95,11 @@ type Listing = {
   readonly snapshots: readonly StoredObject[]
   readonly leftOver: number
   readonly strangers: number
+  readonly unknown: Unknown
 }
 
 async function readListing(
-  { server, storage, host }: Examined,
+  { catalog, server, storage, host, isAdopting, isAskingEach }: Examined,
   rows: readonly CopyOnServer[],
   snapshotRows: readonly SnapshotRow[],
   signal: AbortSignal,
@@ -98,26 +108,36 @@ async function readListing(
   const byKey = new Map(unseen)
   const snapshotKeys = new Set(snapshotRows.map(({ key }) => key))
   const [ours, catalogs] = [keyOnServer(server.prefix, `${host}/`), snapshotFolder(server, host)]
-  const [strays, snapshots]: StoredObject[][] = [[], []]
+  const ourKeys = isAdopting ? undefined : await catalog.archiveKeys()
+  const [strays, snapshots]: [StoredObject[], StoredObject[]] = [[], []]
+  const unknown = { archives: 0, catalogCopies: 0 }
   const counted = { objects: 0, sizeBytes: 0, otherBytes: 0, leftOver: 0, strangers: 0 }
   try {
     for await (const object of storage.list(keyOnServer(server.prefix, ''), signal)) {
       const { key, sizeBytes } = object
       counted.objects += 1
-      counted.sizeBytes += sizeBytes
+      counted.sizeBytes = addListed(counted.sizeBytes, object, server)
       const row = byKey.get(key)
       if (row !== undefined) {
-        if (row.sizeBytes === sizeBytes && row.state === 'stored') unseen.delete(key)
+        const isAsListed = row.sizeBytes === sizeBytes && row.state === 'stored'
+        if (isAsListed && !isAskingEach) unseen.delete(key)
         // What is larger than its row says takes room that no row accounts for.
         if (isStored(row)) counted.otherBytes += Math.max(0, sizeBytes - row.sizeBytes)
         continue
       }
-      if (key.startsWith(catalogs)) snapshots?.push(object)
-      if (snapshotKeys.has(key)) continue
+      if (snapshotKeys.has(key)) {
+        snapshots.push(object)
+        continue
+      }
       counted.otherBytes += sizeBytes
-      if (!key.startsWith(ours)) continue
-      if (archiveNameIn(server, key)?.host !== host) counted.strangers += 1
-      else if ((strays?.length ?? 0) < STRAYS_MAX) strays?.push(object)
+      const name = archiveNameIn(server, key)
+      if (key.startsWith(catalogs) && snapshotTime(key.slice(catalogs.length)) !== undefined) {
+        if (!isAdopting) unknown.catalogCopies += 1
+        else if (snapshots.length < STRAYS_MAX) snapshots.push(object)
+      } else if (!key.startsWith(ours)) continue
+      else if (name?.host !== host) counted.strangers += 1
+      else if (ourKeys?.has(name.key) === false) unknown.archives += 1
+      else if (strays.length < STRAYS_MAX) strays.push(object)
       else counted.leftOver += 1
     }
   } catch (error) {
@@ -126,7 +146,7 @@ async function readListing(
     throw error
   }
   const unsure = [...unseen.values()].filter(isStored)
-  return { ...counted, unsure, strays: strays ?? [], snapshots: snapshots ?? [] }
+  return { ...counted, unsure, strays, snapshots, unknown }
 }
 
 function isStored({ state }: CopyOnServer): boolean {
@@ -226,7 +246,10 @@ async function stray(
 
 /** Uploading, uncertain, deleting: what a run that ended early left; the server is asked again. */
 function unsettled({ key, sizeBytes, state }: CopyOnServer): Finding {
-  const action = state === 'deleting' ? 'deleted, if it is ours' : 'the server is asked again'
+  const action =
+    state === 'deleting'
+      ? 'deleted, if it is ours and nothing speaks against it'
+      : 'the server is asked again'
   const step = { kind: 'nothing' } as const
   return { what: state, key, sizeBytes, action, detail: undefined, isWarning: false, step }
 }

@@ -1,15 +1,21 @@
 // Copies of the catalog on one server against their rows. After a rebuild there are some without a row:
-// the newest copy cannot know of itself.
+// the newest copy cannot know of itself. At any other time one without a row is not ours, but another
+// machine's of the same name, or planted.
 
 import { isFailure } from '../domain/errors.ts'
 import { isProvenBy } from '../storage/storage.ts'
-import { snapshotFolder, SNAPSHOTS_KEPT, snapshotTime } from './catalog-snapshot-key.ts'
+import {
+  latestSnapshotTime,
+  snapshotFolder,
+  SNAPSHOTS_KEPT,
+  snapshotTime,
+} from './catalog-snapshot-key.ts'
 import type { Examined } from './reconcile-server.ts'
 import type { Finding } from './reconcile-plan.ts'
 import type { SnapshotRow } from '../catalog/snapshot-calls.ts'
 import type { HeadResult, StoredObject } from '../storage/storage.ts'
 
-/** `listed` undefined: the server may not be listed, and every row is asked for. */
+/** `listed`: what may be ours; undefined: the server may not be listed, and every row is asked for. */
 export async function findSnapshotFindings(
   input: Examined,
   rows: readonly SnapshotRow[],
@@ -38,25 +44,31 @@ export async function findSnapshotFindings(
     findings.push({ what, key, sizeBytes, action, detail: undefined, isWarning, step })
   }
   const known = new Set(rows.map(({ key }) => key))
-  for (const { key } of listed ?? []) {
-    const madeAt = snapshotTime(key.slice(snapshotFolder(input.server, input.host).length))
-    if (known.has(key) || madeAt === undefined) continue
-    const head = await headOf(input, key, signal)
-    if (head === 'hidden' || head?.token === undefined) continue
-    const { sizeBytes, token } = head
-    const step = { kind: 'adopt-snapshot', key, token, sizeBytes, madeAt } as const
-    const what = 'a copy of the catalog without a row'
-    findings.push({
-      what,
-      key,
-      sizeBytes,
-      action: 'adopted',
-      detail: undefined,
-      isWarning: false,
-      step,
-    })
+  for (const object of listed ?? []) {
+    const finding = known.has(object.key) ? undefined : await stray(input, object, signal)
+    if (finding !== undefined) findings.push(finding)
   }
   return findings
+}
+
+async function stray(
+  input: Examined,
+  { key, sizeBytes }: StoredObject,
+  signal: AbortSignal,
+): Promise<Finding | undefined> {
+  const madeAt = snapshotTime(key.slice(snapshotFolder(input.server, input.host).length))
+  if (madeAt === undefined) return undefined
+  const common = { what: 'a copy of the catalog without a row', key }
+  if (madeAt > latestSnapshotTime(input.now)) {
+    const [action, detail] = ["counts as others' bytes", 'it is named after a time to come']
+    return { ...common, sizeBytes, action, detail, isWarning: true, step: { kind: 'nothing' } }
+  }
+  const head = await headOf(input, key, signal)
+  if (head === 'hidden' || head?.token === undefined) return undefined
+  const { token } = head
+  const step = { kind: 'adopt-snapshot', key, token, sizeBytes: head.sizeBytes, madeAt } as const
+  const seen = { sizeBytes: head.sizeBytes, action: 'adopted', detail: undefined }
+  return { ...common, ...seen, isWarning: false, step }
 }
 
 async function headOf(

@@ -1,5 +1,7 @@
 // `reconcile`: the catalog against the servers. A plan is made by looking only; then it is printed; then
 // it is applied, to the catalog and to nothing else but uploads and deletions that a row says are ours.
+// An archive that this catalog never knew becomes ours only where that is asked for: it may be of another
+// machine with the same name, and what is ours is deleted by rule.
 //
 // Servers are compared at the same time. One that fails half way says nothing: whatever was found there
 // so far is not believed, and the others are reconciled all the same.
@@ -14,8 +16,10 @@ import { prepareSpool } from './spool.ts'
 import { recover } from './recover.ts'
 import { requireServers } from '../config/parse.ts'
 import { SpillwayError } from '../domain/errors.ts'
+import type { ArchiveUses } from '../catalog/archive-use.ts'
 import type { Catalog } from '../catalog/catalog.ts'
 import type { Config } from '../domain/config.ts'
+import type { Examined } from './reconcile-server.ts'
 import type { Finding, ReconcilePlan, ServerPlan } from './reconcile-plan.ts'
 import type { RunEvent } from '../domain/run-events.ts'
 import type { Server } from '../domain/server.ts'
@@ -25,6 +29,7 @@ export type ReconcileServices = {
   readonly catalog: Catalog
   readonly config: Config
   readonly pool: ServerPool
+  readonly archiveUses: Pick<ArchiveUses, 'claim'>
   readonly emit: (event: RunEvent) => void
 }
 
@@ -39,14 +44,20 @@ export type Reconciled = {
 /** `onPlan` is called before anything is changed. Under the run lock. */
 export async function reconcile(
   services: ReconcileServices,
-  input: { readonly isDryRun: boolean; readonly onPlan: (plan: ReconcilePlan) => void },
+  input: {
+    readonly isDryRun: boolean
+    /** What this catalog never knew becomes ours. */
+    readonly isAdopting: boolean
+    readonly onPlan: (plan: ReconcilePlan) => void
+  },
   signal: AbortSignal,
 ): Promise<Reconciled> {
   const { catalog, config } = services
   requireServers(config)
   await catalog.check()
   await catalog.registerServers(config.servers)
-  const plan = await planReconcile(services, signal)
+  const asked = { isAdopting: input.isAdopting, isAskingEach: false, refused: new Map() }
+  const plan = await planReconcile(services, asked, signal)
   input.onPlan(plan)
   if (input.isDryRun) return { exit: planExit(plan, []), plan, isApplied: false, problems: [] }
   const problems = await settleAll(services, plan, signal)
@@ -79,8 +90,8 @@ async function holdsArchives({ catalog, config }: ReconcileServices): Promise<bo
 
 export async function planReconcile(
   services: ReconcileServices,
+  asked: Pick<Examined, 'isAdopting' | 'isAskingEach' | 'refused'>,
   signal: AbortSignal,
-  refused: ReadonlyMap<string, string> = new Map(),
 ): Promise<ReconcilePlan> {
   const { catalog, config, pool } = services
   const servers: ServerPlan[] = []
@@ -91,7 +102,7 @@ export async function planReconcile(
       const down = pool.downBecause(server)
       if (down instanceof Error) throw down
       const storage = await pool.ready(server, signal)
-      const input = { catalog, server, storage, host: config.serverId, now, refused }
+      const input = { ...asked, catalog, server, storage, host: config.serverId, now }
       servers.push(await examineServer(input, signal))
     } catch (error) {
       const failure = asServerFailure(error)
@@ -132,7 +143,7 @@ export async function applyPlan(
     }
     // After the rows, so that for a moment bytes count twice rather than not at all.
     if (otherBytes !== undefined) {
-      const left = Math.max(0, otherBytes - accountedBytes)
+      const left = Math.min(Number.MAX_SAFE_INTEGER, Math.max(0, otherBytes - accountedBytes))
       await catalog.setOtherBytes(server.identity, left, new Date())
     }
   }
@@ -170,7 +181,8 @@ async function applyStep(
       await catalog.dropSnapshot(step.id)
       return 0
     case 'adopt-snapshot':
-      await catalog.adoptSnapshot({ identity: server.identity, ...step })
-      return step.sizeBytes
+      return (await catalog.adoptSnapshot({ identity: server.identity, ...step }))
+        ? step.sizeBytes
+        : 0
   }
 }

@@ -5,7 +5,7 @@
 // as stored when the server proves it, or given up when the server confirms that nothing is left.
 
 import { DELIVERY_LIMITS } from './upload-copy.ts'
-import { finishDeletes } from './deletions.ts'
+import { finishDeletes } from './finish-deletes.ts'
 import { settleCopy } from './settle-copy.ts'
 import {
   dropFile,
@@ -17,6 +17,7 @@ import {
   trimSpool,
 } from './spool.ts'
 import { failureOf, isFailure, messageOf, SpillwayError } from '../domain/errors.ts'
+import type { ArchiveUses } from '../catalog/archive-use.ts'
 import type { ArchiveWithCopies, Catalog, CopyRow } from '../catalog/catalog.ts'
 import type { Config } from '../domain/config.ts'
 import type { Deletions } from './deletions.ts'
@@ -28,6 +29,7 @@ export type RecoverServices = {
   readonly catalog: Catalog
   readonly config: Config
   readonly pool: ServerPool
+  readonly archiveUses: Pick<ArchiveUses, 'claim'>
   readonly emit: (event: RunEvent) => void
 }
 

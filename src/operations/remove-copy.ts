@@ -20,17 +20,19 @@ const VERSIONS_MAX = 4
  * For a copy that is stored, missing or deleting. Rejects with the server's failure; the copy then still
  * counts as used, and is `deleting` if the delete may have been sent. SERVER_DENIED and SERVER_REJECTED
  * say that the server refuses the delete (a policy, an object lock): `DeleteRefusals` keeps a run from
- * asking on and on.
+ * asking on and on. false, and nothing was done: the archive is pinned, and `guard` asked.
  */
 export async function removeCopy(
   { catalog, storage }: RemoveServices,
   copy: CopyRow,
   reason: string,
   signal: AbortSignal,
-): Promise<void> {
+  guard: { readonly unlessPinned: boolean } = { unlessPinned: false },
+): Promise<boolean> {
   const before = await storage.head(copy.key, signal)
-  if (before !== undefined && copy.versionId === undefined) requireOurs(before, copy)
-  if (copy.state !== 'deleting') await catalog.markDeleting(copy.id, reason)
+  if (before !== undefined && !isVersionOfIts(copy)) requireOurs(before, copy)
+  if (copy.state !== 'deleting' && !(await catalog.markDeleting(copy.id, reason, guard)))
+    return false
   // Also where HEAD shows nothing: somebody's delete may have hidden our version, and not removed it.
   const version = copy.versionId ?? before?.versionId
   if (before !== undefined || version !== undefined) await storage.remove(copy.key, version, signal)
@@ -42,6 +44,12 @@ export async function removeCopy(
     await storage.remove(copy.key, after.versionId, signal)
   }
   await catalog.markDeleted(copy.id)
+  return true
+}
+
+/** While versioning is suspended every object at a key has the same id, `null`: it names no one's bytes. */
+function isVersionOfIts({ versionId }: CopyRow): boolean {
+  return versionId !== undefined && versionId !== 'null'
 }
 
 /** A key alone names whatever lies there now: nobody's bytes but ours are ever deleted. */

@@ -3,6 +3,7 @@
 import { countReads } from '../pack/extract-fetch.ts'
 import { allFrames, framesOf } from '../pack/extract-parts.ts'
 import { Selection } from '../pack/extract-patterns.ts'
+import { strippedPath } from '../pack/extract-choice.ts'
 import { selectedMembers } from '../pack/extract-select.ts'
 import { SpillwayError } from '../domain/errors.ts'
 import type { ArchiveTail } from '../pack/archive-tail.ts'
@@ -12,38 +13,54 @@ import type { PathSpec } from '../pack/extract-patterns.ts'
 export type RestorePlan = {
   readonly memberCount: number
   readonly sourceBytes: number
+  /** Left out, because `strip` takes their whole path. Folders are not counted: that is what it is for. */
+  readonly strippedCount: number
   /** Requests for frames, and their bytes; what hard links need beyond that is known only from their headers. */
   readonly reads: number
   readonly readBytes: number
   readonly hardLinkCount: number
 }
 
-/** Rejects with MEMBER_MISSING when one of the PATHs means nothing that is there. */
+/** Rejects with MEMBER_MISSING when a PATH means nothing that is there, USAGE when strip leaves nothing of it. */
 export async function planRestore(
   tail: ArchiveTail,
-  input: { readonly texts: readonly string[]; readonly specs: readonly PathSpec[] },
+  input: {
+    readonly texts: readonly string[]
+    readonly specs: readonly PathSpec[]
+    readonly strip: number
+  },
   onMember: (member: IndexedMember) => void = () => {},
 ): Promise<RestorePlan> {
-  const { texts, specs } = input
+  const { texts, specs, strip } = input
   const selection = new Selection(specs)
-  const matched = new Set<number>()
-  const counts = { memberCount: 0, sourceBytes: 0, hardLinkCount: 0 }
+  const [matched, given] = [new Set<number>(), new Set<number>()]
+  const counts = { memberCount: 0, sourceBytes: 0, hardLinkCount: 0, strippedCount: 0 }
   async function* counted(): AsyncGenerator<IndexedMember> {
     for await (const { member, isParent } of selectedMembers(tail, selection)) {
-      counts.memberCount += 1
-      counts.sourceBytes += member.sizeBytes
-      if (member.kind === 'hard-link') counts.hardLinkCount += 1
+      const isStripped = strippedPath(member.path, strip) === undefined
+      if (isStripped && member.kind !== 'directory') counts.strippedCount += 1
+      if (!isStripped) {
+        counts.memberCount += 1
+        counts.sourceBytes += member.sizeBytes
+        if (member.kind === 'hard-link') counts.hardLinkCount += 1
+      }
       // The folders above are given back too, but it is not them that are meant.
-      if (!isParent && matched.size < specs.length)
-        for (const at of selection.matchedBy(member.path)) matched.add(at)
+      if (!isParent && given.size < specs.length)
+        for (const at of selection.matchedBy(member.path)) (isStripped ? matched : given).add(at)
       onMember(member)
       yield member
     }
   }
   const place = { frames: await tail.frames(), tarBytes: tail.manifest.tarBytes }
   const reads = await countReads(framesOf(counted(), place))
-  const missing = texts.filter((_, at) => !matched.has(at))
-  if (missing.length > 0) throw memberMissing(missing)
+  const left = texts.map((text, at) => ({ text, at })).filter(({ at }) => !given.has(at))
+  const missing = left.filter(({ at }) => !matched.has(at))
+  if (missing.length > 0) throw memberMissing(missing.map(({ text }) => text))
+  if (left.length > 0 || (counts.memberCount === 0 && counts.strippedCount > 0))
+    throw allStripped(
+      left.map(({ text }) => text),
+      strip,
+    )
   return { ...counts, ...reads }
 }
 
@@ -52,7 +69,19 @@ export async function planWhole(tail: ArchiveTail): Promise<{ readonly readBytes
   return countReads(allFrames(await tail.frames()))
 }
 
+/** What was asked for is there, and none of it would be given back: as wrong as if it were not. */
+export function allStripped(texts: readonly string[], strip: number): SpillwayError {
+  const what = texts.length === 0 ? 'the archive' : `what ${quoted(texts)} means`
+  return new SpillwayError('USAGE', `--strip=${strip} leaves nothing of ${what}`, {
+    hint: 'take a smaller N: it is how many leading folders of every path are left out',
+  })
+}
+
 export function memberMissing(texts: readonly string[]): SpillwayError {
-  const shown = texts.map((text) => `"${text}"`).join(', ')
+  const shown = quoted(texts)
   return new SpillwayError('MEMBER_MISSING', `the archive has nothing that ${shown} means`)
+}
+
+function quoted(texts: readonly string[]): string {
+  return texts.map((text) => `"${text}"`).join(', ')
 }

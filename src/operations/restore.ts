@@ -5,10 +5,10 @@
 // of a whole archive (members, bytes, checksum) is compared in the end; after a failure the message says
 // that the folder is incomplete.
 
-import { mkdir, readdir, rmdir } from 'node:fs/promises'
+import { mkdir, readdir, rmdir, stat } from 'node:fs/promises'
 import { dirname, resolve } from 'node:path'
 import { isFailure, messageOf, SpillwayError } from '../domain/errors.ts'
-import { memberMissing, planRestore, planWhole } from './restore-plan.ts'
+import { allStripped, memberMissing, planRestore, planWhole } from './restore-plan.ts'
 import { openArchiveBytes } from './archive-bytes.ts'
 import { parsePathPattern, plainPath } from '../pack/extract-patterns.ts'
 import { specsOf } from '../pack/extract-select.ts'
@@ -63,6 +63,8 @@ export type Restored = {
   readonly from: readonly string[]
   /** Left as they were in the folder. */
   readonly keptCount: number
+  /** Left out, because `strip` takes their whole path; null: not known, the index is damaged. */
+  readonly strippedCount: number | null
   /** Could not be given back: their bytes are damaged in every copy. */
   readonly lostCount: number
   readonly lost: readonly string[]
@@ -99,11 +101,12 @@ export async function restoreArchive(
 /** The same up to where something would be written. ARCHIVE_CORRUPT: its index cannot be read. */
 export async function planOfRestore(
   services: LookServices,
-  input: Pick<RestoreInput, 'archive' | 'paths'>,
+  input: Pick<RestoreInput, 'archive' | 'paths' | 'to' | 'strip'>,
   signal: AbortSignal,
   onMember: (member: IndexedMember) => void,
 ): Promise<PlannedRestore> {
   return withArchiveInUse(services, input.archive, async (archive) => {
+    await checkParent(resolve(input.to))
     const bytes = await openArchiveBytes(services, archive, signal)
     try {
       const tail = await bytes.openTail()
@@ -114,7 +117,7 @@ export async function planOfRestore(
         )
       const texts = input.paths ?? []
       const specs = await specsOf((path) => tail.findMember(path), texts)
-      const plan = await planRestore(tail, { texts, specs }, onMember)
+      const plan = await planRestore(tail, { texts, specs, strip: input.strip ?? 0 }, onMember)
       return { ...plan, archive, from: bytes.from() }
     } finally {
       bytes.close()
@@ -148,14 +151,16 @@ async function restoreFrom(
         : await unpacker.unpackParts({ ...tree, tail }, signal)
     if (ready.isWhole && result.lostCount === 0) compare(row, result)
     if (!ready.isWhole && tail === undefined && isNothing(result))
-      throw memberMissing(input.paths ?? [])
+      throw strip === 0 ? memberMissing(input.paths ?? []) : allStripped(input.paths ?? [], strip)
   } catch (error) {
     throw await explained(error, to, before, overwrite !== undefined)
   }
   const { memberCount, sourceBytes, keptCount, lostCount, lost } = result
   const warnings = [...bytes.warnings(), ...result.warnings]
   const warningCount = bytes.warnings().length + result.warningCount
-  const given = { memberCount, sourceBytes, keptCount, lostCount, lost, warningCount, warnings }
+  const { strippedCount } = ready
+  const left = { keptCount, strippedCount, lostCount, lost }
+  const given = { memberCount, sourceBytes, ...left, warningCount, warnings }
   return { archive: row, to, ...given, readBytes: bytes.readBytes(), from: bytes.from() }
 }
 
@@ -165,29 +170,35 @@ type Ready = {
   readonly specs: readonly PathSpec[]
   readonly isWhole: boolean
   readonly totalBytes: number
+  readonly strippedCount: number | null
 }
 
 /** Before anything is written: what is meant, is there. */
-async function lookInto({ bytes, paths: texts = [] }: Opened): Promise<Ready> {
+async function lookInto({ bytes, paths: texts = [], strip = 0 }: Opened): Promise<Ready> {
   const isWhole = texts.every((text) => plainPath(text) === '')
   const tail = await bytes.openTail()
   try {
-    if (tail !== undefined && isWhole)
-      return { tail, specs: [], isWhole, totalBytes: (await planWhole(tail)).readBytes }
+    if (tail !== undefined && isWhole && strip === 0) {
+      const { readBytes: totalBytes } = await planWhole(tail)
+      return { tail, specs: [], isWhole, totalBytes, strippedCount: 0 }
+    }
     if (tail !== undefined) {
-      const specs = await specsOf((path) => tail.findMember(path), texts)
-      const { readBytes } = await planRestore(tail, { texts, specs })
-      return { tail, specs, isWhole, totalBytes: readBytes }
+      const wanted = isWhole ? [] : texts
+      const specs = await specsOf((path) => tail.findMember(path), wanted)
+      const plan = await planRestore(tail, { texts: wanted, specs, strip })
+      const { readBytes: totalBytes, strippedCount } = plan
+      return { tail, specs, isWhole, totalBytes, strippedCount }
     }
   } catch (error) {
-    // Damaged where it is needed now. What the tar itself says is as good.
-    if (!isFailure(error, 'ARCHIVE_CORRUPT')) throw error
+    // Damaged where it is needed now, or it lies. What the tar itself says is as good.
+    if (!isFailure(error, 'ARCHIVE_CORRUPT', 'ARCHIVE_REFUSED')) throw error
   }
   const specs = texts.map((text): PathSpec => {
     const { isGlob, base } = parsePathPattern(text)
     return isGlob ? { kind: 'glob', text } : { kind: 'exact', path: base }
   })
-  return { tail: undefined, specs, isWhole, totalBytes: bytes.sizeBytes }
+  const strippedCount = strip === 0 ? 0 : null
+  return { tail: undefined, specs, isWhole, totalBytes: bytes.sizeBytes, strippedCount }
 }
 
 function isNothing({ memberCount, keptCount, lostCount }: UnpackResult): boolean {
@@ -206,16 +217,29 @@ async function createFolder(path: string): Promise<Before> {
     const code = cause instanceof Error && 'code' in cause ? cause.code : undefined
     // What it is, and whether it is ours, the unpacker says with more care.
     if (code === 'EEXIST') return (await isEmpty(path)) ? 'empty' : 'in use'
-    if (code === 'ENOENT')
-      throw new SpillwayError(
-        'RESTORE_FAILED',
-        `cannot create ${path}: there is no ${dirname(path)}`,
-        { cause, hint: 'create that folder, or correct the path' },
-      )
+    if (code === 'ENOENT') throw noParent(path, cause)
     throw new SpillwayError('RESTORE_FAILED', `cannot create ${path}: ${messageOf(cause)}`, {
       cause,
     })
   }
+}
+
+/** What createFolder would find, for a restore that is only planned. */
+async function checkParent(path: string): Promise<void> {
+  try {
+    await stat(dirname(path))
+  } catch (cause) {
+    const code = cause instanceof Error && 'code' in cause ? cause.code : undefined
+    if (code === 'ENOENT') throw noParent(path, cause)
+  }
+}
+
+function noParent(path: string, cause: unknown): SpillwayError {
+  return new SpillwayError(
+    'RESTORE_FAILED',
+    `cannot create ${path}: there is no ${dirname(path)}`,
+    { cause, hint: 'create that folder, or correct the path' },
+  )
 }
 
 async function isEmpty(path: string): Promise<boolean> {

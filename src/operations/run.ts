@@ -50,6 +50,7 @@ export async function run(
     for (const source of sources) await runSource(services, source, record, signal)
     for (const problem of await catchUpHistory(services, signal)) record.problem(problem)
     await prune(services, { sources, deletions }, signal)
+    for (const problem of deletions.warnings) record.problem(problem)
     for (const problem of await verifyShare(services, signal)) record.problem(problem)
     // Last: the copy holds what this run did.
     for (const problem of await copyCatalog(services, signal)) record.problem(problem)

@@ -5,6 +5,7 @@
 
 import { failureOf, isFailure, messageOf, SpillwayError } from '../domain/errors.ts'
 import { keyOnServer } from '../domain/archive.ts'
+import { addListed } from './listed-bytes.ts'
 import type { Catalog } from '../catalog/catalog.ts'
 import type { Server, ServerIdentity } from '../domain/server.ts'
 import type { Storage } from '../storage/storage.ts'
@@ -87,7 +88,7 @@ export class ServerPool {
     let otherBytes = 0
     try {
       for await (const object of storage.list(keyOnServer(server.prefix, ''), signal)) {
-        if (!ours.has(object.key)) otherBytes += object.sizeBytes
+        if (!ours.has(object.key)) otherBytes = addListed(otherBytes, object, server)
       }
     } catch (error) {
       // A key without the right to list still works for archives: only the others' bytes there stay

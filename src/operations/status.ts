@@ -15,6 +15,7 @@ import type { Server, ServerIdentity } from '../domain/server.ts'
 import { describeSource } from '../domain/source.ts'
 import type { Source } from '../domain/source.ts'
 import { copiesToMake, storedOn } from './copies-plan.ts'
+import type { ArchiveToCopy, CopiesToMake } from './copies-plan.ts'
 import { forecastOf } from './forecast.ts'
 import { NO_TRUST, problemsOf, trustOf } from './trust.ts'
 import type { ServerTrust, StatusProblem } from './trust.ts'
@@ -69,6 +70,16 @@ export type WaitingArchive = {
   readonly createdAt: string
 }
 
+/** The catalog says that it is stored, and it could not be restored whole. */
+export type UnusableArchive = {
+  readonly archive: ArchiveId
+  readonly source: string
+  readonly file: string
+  readonly sizeBytes: number | null
+  /** Its copies, each with why it counts as none. */
+  readonly copies: readonly string[]
+}
+
 export type Status = {
   readonly serverId: string
   /** The run that is going on: what follows is on its way to be news. */
@@ -81,6 +92,8 @@ export type Status = {
   readonly waiting: readonly WaitingArchive[]
   /** Archives that left the spool and lie on fewer servers than COPIES: no run mends that. */
   readonly lackingCopies: number
+  /** Without a sound copy on a configured server, and not in the spool. */
+  readonly unusable: readonly UnusableArchive[]
   /** Archives with a damaged copy, and with a sound one or a file in the spool: `copies` replaces it. */
   readonly mendableArchives: number
   /** What verifying found and nobody has settled yet. */
@@ -138,8 +151,11 @@ export async function statusOf({
     const status = await sourceStatus(source, catalog, config.serverId)
     sources.push({ ...status, growthBytesPerNight, nextBytes })
   }
-  const toCopy = catalog === undefined ? [] : (await copiesToMake({ config, catalog })).toCopy
-  const lacking = toCopy.filter(({ archive }) => storedOn(archive, config.servers) < config.copies)
+  const { toCopy, hopeless } =
+    catalog === undefined ? NO_COPIES_TO_MAKE : await copiesToMake({ config, catalog })
+  const lacking = [...toCopy, ...hopeless].filter(
+    ({ archive }) => storedOn(archive, config.servers) < config.copies,
+  )
   const waiting = (await catalog?.waitingArchives(config.copies)) ?? []
   return {
     serverId: config.serverId,
@@ -159,10 +175,18 @@ export async function statusOf({
       createdAt: startedAt.toISOString(),
     })),
     lackingCopies: lacking.filter(({ archive }) => archive.state === 'gone').length,
+    unusable: hopeless.map(unusableArchive),
     mendableArchives: toCopy.filter(({ damaged }) => damaged.length > 0).length,
     problems: await problemsOf(catalog, config, rows),
     forecast: forecastStatus(found, config),
   }
+}
+
+const NO_COPIES_TO_MAKE: CopiesToMake = { toCopy: [], hopeless: [] }
+
+function unusableArchive({ archive, unusable }: ArchiveToCopy): UnusableArchive {
+  const { id, source, file, sizeBytes = null } = archive
+  return { archive: id, source, file, sizeBytes, copies: unusable }
 }
 
 function forecastStatus(found: Forecast | undefined, { servers }: Config): StatusForecast {

@@ -29,6 +29,15 @@ export type DeepResult = {
   readonly unread: ReadonlyMap<CopyTask, { readonly message: string; readonly exit: number }>
   readonly readBytes: number
   readonly isBudgetSpent: boolean
+  /** Labels of servers whose time was up. */
+  readonly outOfTime: readonly string[]
+}
+
+export type DeepLimits = {
+  /** undefined: everything is read. */
+  readonly budgetBytes: number | undefined
+  /** What the reading of one server may take, so that a slow one has not the time of the others. */
+  readonly serverMsMax: number | undefined
 }
 
 // A commit takes some milliseconds, 32 MiB some hundred.
@@ -38,10 +47,11 @@ const NOTE_EVERY_MS = 1_000
 export async function verifyDeep(
   services: DeepServices,
   work: readonly DueWork[],
-  budgetBytes: number | undefined,
+  limits: DeepLimits,
   signal: AbortSignal,
 ): Promise<DeepResult> {
-  const budget = new ReadBudget(budgetBytes)
+  const budget = new ReadBudget(limits)
+  const outOfTime = new Set<string>()
   const findings: { task: CopyTask; finding: Finding }[] = []
   const unread = new Map<CopyTask, { message: string; exit: number }>()
   const down = new Map<ServerIdentity, { message: string; exit: number }>()
@@ -54,12 +64,15 @@ export async function verifyDeep(
       unread.set(task, before)
       continue
     }
+    if (outOfTime.has(task.label)) continue
     try {
       const found = (finding: Finding) => void findings.push({ task, finding })
-      const ended = await verifyCopy({ services, due, budget, found, signal })
+      const work = { services, due, budget, found, signal }
+      const ended = await budget.ofServer(identity, () => verifyCopy(work))
       if (ended === 'done') continue
       isBudgetSpent = true
-      break
+      if (!budget.isLate) break
+      outOfTime.add(task.label)
     } catch (error) {
       const { server, exit } = failureOf(error)
       if (isFailure(error, 'ARCHIVE_MISSING')) {
@@ -72,7 +85,8 @@ export async function verifyDeep(
       unread.set(task, reason)
     }
   }
-  return { findings, unread, readBytes: budget.readBytes, isBudgetSpent }
+  const { readBytes } = budget
+  return { findings, unread, readBytes, isBudgetSpent, outOfTime: [...outOfTime] }
 }
 
 /** It was there some moments ago: retention took it, or the next HEAD tells that it is gone. */
@@ -89,22 +103,49 @@ class ReadBudget {
   /** What has arrived; what was asked for counts in `leftBytes` at once. */
   readBytes = 0
   leftBytes: number
+  readonly #serverMsMax: number
+  readonly #spentMs = new Map<ServerIdentity, number>()
+  #deadline = Infinity
 
-  constructor(totalBytes: number | undefined) {
-    this.leftBytes = totalBytes ?? Infinity
+  constructor({ budgetBytes, serverMsMax }: DeepLimits) {
+    this.leftBytes = budgetBytes ?? Infinity
+    this.#serverMsMax = serverMsMax ?? Infinity
+  }
+
+  /** The time of this server is what passes until `work` has ended. */
+  async ofServer<Result>(identity: ServerIdentity, work: () => Promise<Result>): Promise<Result> {
+    const begun = performance.now()
+    const spentMs = this.#spentMs.get(identity) ?? 0
+    this.#deadline = begun + this.#serverMsMax - spentMs
+    try {
+      return await work()
+    } finally {
+      this.#spentMs.set(identity, spentMs + performance.now() - begun)
+    }
+  }
+
+  get isLate(): boolean {
+    return performance.now() >= this.#deadline
   }
 
   /** Throws BudgetSpent; then nothing may be read. */
   take(bytes: number): void {
     if (bytes > this.leftBytes) throw new BudgetSpent(`${bytes} more bytes are too much`)
+    this.#beInTime()
     this.leftBytes -= bytes
   }
 
+  /** Throws BudgetSpent when the time is up, also in the middle. */
   async *count(chunks: AsyncIterable<Uint8Array>): AsyncGenerator<Uint8Array> {
     for await (const chunk of chunks) {
       this.readBytes += chunk.length
+      this.#beInTime()
       yield chunk
     }
+  }
+
+  #beInTime(): void {
+    if (this.isLate) throw new BudgetSpent('the time of this server is up')
   }
 }
 
@@ -154,14 +195,25 @@ async function layoutOf(
     return layout
   } catch (error) {
     if (!isDamage(error)) throw error
-    const mayReadAll = budget.leftBytes >= 2 * source.fileBytes
-    await note(
-      mayReadAll
-        ? await findTailDamage(source, expected, error.message)
-        : [endOf(source, `${error.message}; verify --deep without a budget can say more`)],
-    )
+    await note(await damageOfTail(source, expected, error.message, budget))
     return undefined
   }
+}
+
+/** Told exactly where all of it may be read for that, by bytes and by time. */
+async function damageOfTail(
+  source: VerifySource,
+  expected: ExpectedArchive,
+  what: string,
+  budget: ReadBudget,
+): Promise<readonly Finding[]> {
+  try {
+    if (budget.leftBytes >= 2 * source.fileBytes)
+      return await findTailDamage(source, expected, what)
+  } catch (error) {
+    if (!(error instanceof BudgetSpent)) throw error
+  }
+  return [endOf(source, `${what}; verify --deep without a budget can say more`)]
 }
 
 /** Where an end lies that cannot be read is not known: the last 128 KiB hold the beginning of it. */

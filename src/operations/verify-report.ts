@@ -48,6 +48,8 @@ export type VerifyProblem = Omit<Finding, 'members'> & {
   readonly label: string
   /** Paths as they can be printed: bytes that are no UTF-8 are replaced. */
   readonly members: readonly string[]
+  /** When it was found first, of what was not met this time and is not settled; null: met now. */
+  readonly knownSince: string | null
 }
 
 export type VerifyReport = {
@@ -60,6 +62,8 @@ export type VerifyReport = {
   readonly readBytes: number
   /** The budget ended before everything was read back: the next time goes on. */
   readonly isBudgetSpent: boolean
+  /** Labels of servers that were too slow for what was to be read; the next time goes on. */
+  readonly outOfTime: readonly string[]
   readonly archives: readonly VerifiedArchive[]
   readonly problems: readonly VerifyProblem[]
   /** Copies that could not be asked, and why. */

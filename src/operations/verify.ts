@@ -4,16 +4,19 @@
 // beside it.
 
 import type { ArchiveWithCopies, ServerRow } from '../catalog/catalog.ts'
-import type { CopyProof } from '../catalog/proof-calls.ts'
+import type { CopyProblem, CopyProof } from '../catalog/proof-calls.ts'
 import type { Config } from '../domain/config.ts'
 import { FAILURES, SpillwayError } from '../domain/errors.ts'
 import { exitOf } from '../domain/exit-code.ts'
+import { isDamage } from '../domain/proof.ts'
+import type { Finding } from '../domain/proof.ts'
 import type { Server } from '../domain/server.ts'
 import type { DeepResult, DeepServices } from './verify-deep.ts'
 import { headCopies } from './verify-heads.ts'
 import type { HeadFound } from './verify-heads.ts'
 import { planDeep } from './verify-plan.ts'
 import { copiesToMake } from './copies-plan.ts'
+import { damagedCopyIds } from './damaged-copies.ts'
 import { printablePath } from '../lib/printable-path.ts'
 import { wholeObject } from './verify-report.ts'
 import type { CopyTask, VerifiedArchive, VerifyProblem, VerifyReport } from './verify-report.ts'
@@ -27,6 +30,8 @@ export type VerifyInput = {
   readonly isDeep: boolean
   /** undefined: everything is read back, whenever it was proven last. */
   readonly budgetBytes: number | undefined
+  /** What reading back may take of one server's copies; undefined: as long as it takes. */
+  readonly serverMsMax?: number
 }
 
 /** Rejects with INTERRUPTED, with CATALOG_*, or when an archive is not found. Progress is kept. */
@@ -46,8 +51,9 @@ export async function verify(
   })
   const deep = input.isDeep ? await deepOf(services, readable, input, signal) : NOT_READ
   const adopted = await adoptRewritten(services, readable, heads)
-  await noteVerified(services, archives, tasks, heads, adopted)
-  return report({ services, input, archives, tasks, heads, deep, adopted, begun })
+  await noteVerified(services, tasks, heads, adopted)
+  const known = await knownDamage(services, tasks, heads, deep)
+  return report({ services, input, archives, tasks, heads, deep, adopted, known, begun })
 }
 
 const NOT_READ: DeepResult = {
@@ -55,6 +61,7 @@ const NOT_READ: DeepResult = {
   unread: new Map(),
   readBytes: 0,
   isBudgetSpent: false,
+  outOfTime: [],
 }
 
 async function chooseArchives(
@@ -93,7 +100,7 @@ function tasksOf(
 async function deepOf(
   services: VerifyServices,
   tasks: readonly CopyTask[],
-  { budgetBytes }: VerifyInput,
+  { budgetBytes, serverMsMax }: VerifyInput,
   signal: AbortSignal,
 ): Promise<DeepResult> {
   const { catalog } = services
@@ -112,7 +119,8 @@ async function deepOf(
   // Loads the tar reader, which `--help` and a verify by HEAD do without.
   const { verifyDeep } = await import('./verify-deep.ts')
   // Without a budget everything is read anyway: then each copy once, from its first byte to its last.
-  return verifyDeep(services, planDeep(planned, budgetBytes !== undefined), budgetBytes, signal)
+  const work = planDeep(planned, budgetBytes !== undefined)
+  return verifyDeep(services, work, { budgetBytes, serverMsMax }, signal)
 }
 
 /** Written again by somebody, and every frame of it proven since that was noticed: it is ours. */
@@ -142,20 +150,46 @@ async function adoptRewritten(
   return adopted
 }
 
-/** An archive is verified when all its stored copies are, also those that nobody could ask. */
+/**
+ * An archive is verified on the day on which a copy was proven to be there of which no damage is known: it
+ * could have been restored then. What is wrong with its other copies is told as problems.
+ */
 async function noteVerified(
   { catalog }: VerifyServices,
-  archives: readonly ArchiveWithCopies[],
   tasks: readonly CopyTask[],
   heads: ReadonlyMap<CopyTask, HeadFound>,
   adopted: ReadonlySet<CopyTask>,
 ): Promise<void> {
   const at = new Date()
-  for (const { id } of archives) {
-    const own = tasks.filter(({ archive, copy }) => archive.id === id && copy.state === 'stored')
-    const isProven = (task: CopyTask) => heads.get(task)?.outcome === 'proven' || adopted.has(task)
-    if (own.length > 0 && own.every(isProven)) await catalog.setVerified(id, at)
+  const damaged = await damagedCopyIds(catalog)
+  const sound = tasks.filter((task) => {
+    const isThere = heads.get(task)?.outcome === 'proven' || adopted.has(task)
+    return isThere && !damaged.has(task.copy.id)
+  })
+  for (const id of new Set(sound.map(({ archive }) => archive.id)))
+    await catalog.setVerified(id, at)
+}
+
+/** Found earlier, not met now, and not settled: whoever asks about such a copy is not told that it is sound. */
+async function knownDamage(
+  { catalog }: VerifyServices,
+  tasks: readonly CopyTask[],
+  heads: ReadonlyMap<CopyTask, HeadFound>,
+  { findings }: DeepResult,
+): Promise<ReadonlyMap<CopyTask, readonly CopyProblem[]>> {
+  const open = (await catalog.problems()).filter(isDamage)
+  const known = new Map<CopyTask, readonly CopyProblem[]>()
+  for (const task of tasks) {
+    const outcome = heads.get(task)?.outcome
+    // What is gone or replaced is told as that, and of what was not asked nothing is said.
+    if (outcome !== 'proven' && outcome !== 'rewritten') continue
+    const met = findings.filter((found) => found.task === task).map(({ finding }) => finding)
+    const isMet = ({ fromByte, toByte }: CopyProblem) =>
+      met.some((finding) => finding.fromByte === fromByte && finding.toByte === toByte)
+    const own = open.filter((each) => each.copyId === task.copy.id && !isMet(each))
+    if (own.length > 0) known.set(task, own)
   }
+  return known
 }
 
 type Ended = {
@@ -166,6 +200,7 @@ type Ended = {
   readonly heads: ReadonlyMap<CopyTask, HeadFound>
   readonly deep: DeepResult
   readonly adopted: ReadonlySet<CopyTask>
+  readonly known: ReadonlyMap<CopyTask, readonly CopyProblem[]>
   readonly begun: number
 }
 
@@ -191,6 +226,7 @@ async function report(ended: Ended): Promise<VerifyReport> {
     budgetBytes: input.budgetBytes ?? null,
     readBytes: deep.readBytes,
     isBudgetSpent: deep.isBudgetSpent,
+    outOfTime: deep.outOfTime,
     archives: shown,
     problems: problemsOf(ended),
     warnings,
@@ -211,10 +247,15 @@ async function hintsOf(
   return isMendable ? ['damaged copies are replaced by sound ones with: spillway copies'] : []
 }
 
-function copyOf({ heads, deep, adopted }: Ended, task: CopyTask, proof: CopyProof | undefined) {
+function copyOf(
+  { heads, deep, adopted, known }: Ended,
+  task: CopyTask,
+  proof: CopyProof | undefined,
+) {
   const head = heads.get(task)
-  const isDamaged = deep.findings.some((found) => found.task === task)
   const outcome = adopted.has(task) ? 'proven' : (head?.outcome ?? 'unasked')
+  const isMet = deep.findings.some((found) => found.task === task)
+  const isDamaged = isMet || (outcome === 'proven' && known.has(task))
   const message = adopted.has(task) ? undefined : head?.message
   return {
     server: task.server?.number ?? null,
@@ -227,14 +268,22 @@ function copyOf({ heads, deep, adopted }: Ended, task: CopyTask, proof: CopyProo
   }
 }
 
-function problemsOf({ tasks, heads, deep, adopted }: Ended): readonly VerifyProblem[] {
+function problemsOf({ tasks, heads, deep, adopted, known }: Ended): readonly VerifyProblem[] {
   const objects = tasks.flatMap((task) => {
     const { outcome = 'unasked', message = '' } = heads.get(task) ?? {}
     if (outcome === 'proven' || outcome === 'unasked' || adopted.has(task)) return []
-    return [{ task, finding: wholeObject(task, message, outcome) }]
+    return [{ task, finding: wholeObject(task, message, outcome), knownSince: null }]
   })
+  const met = deep.findings.map((found) => ({ ...found, knownSince: null }))
+  const older = [...known].flatMap(([task, own]) =>
+    own.map(({ foundAt, ...problem }) => ({
+      task,
+      finding: findingOf(problem),
+      knownSince: foundAt.toISOString(),
+    })),
+  )
   const seen = new Set<string>()
-  return [...objects, ...deep.findings].flatMap(({ task, finding }) => {
+  return [...objects, ...met, ...older].flatMap(({ task, finding, knownSince }) => {
     // A damaged block of the index is met when it is needed, and again when its frame is read.
     const key = `${task.copy.id} ${finding.fromByte} ${finding.toByte}`
     if (seen.has(key)) return []
@@ -247,13 +296,19 @@ function problemsOf({ tasks, heads, deep, adopted }: Ended): readonly VerifyProb
         label: task.label,
         ...finding,
         members: finding.members.map(printablePath),
+        knownSince,
       },
     ]
   })
 }
 
+function findingOf(problem: Finding): Finding {
+  const { place, frame, fromByte, toByte, what, memberCount, members } = problem
+  return { place, frame, fromByte, toByte, what, memberCount, members }
+}
+
 /** What could not be asked or read, each server's reason once, and the exit codes of everything. */
-function consequences({ tasks, heads, deep, adopted }: Ended) {
+function consequences({ tasks, heads, deep, adopted, known }: Ended) {
   const reasons = new Map<string, { label: string; message: string; copies: number }>()
   const exits: number[] = []
   for (const task of tasks) {
@@ -267,7 +322,7 @@ function consequences({ tasks, heads, deep, adopted }: Ended) {
     const before = reasons.get(key)
     reasons.set(key, { label: task.label, message, copies: (before?.copies ?? 0) + 1 })
   }
-  if (deep.findings.length > 0) exits.push(FAILURES.ARCHIVE_CORRUPT.exit)
+  if (deep.findings.length > 0 || known.size > 0) exits.push(FAILURES.ARCHIVE_CORRUPT.exit)
   const warnings = [...reasons.values()].map(
     ({ label, message, copies }) =>
       `${label}: ${copies} ${copies === 1 ? 'copy' : 'copies'} not verified: ${message}`,

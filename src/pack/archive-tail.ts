@@ -16,7 +16,7 @@ import type { IndexDirectory } from './index-directory.ts'
 import { MANIFEST_PAYLOAD_MAX, parseManifest } from './manifest.ts'
 import type { Manifest } from './manifest.ts'
 import { isBelow } from './extract-patterns.ts'
-import { comparePaths } from './member-record.ts'
+import { comparePaths, INDEX_BLOCK_BYTES } from './member-record.ts'
 import type { IndexedMember } from './member-record.ts'
 import {
   checksumOf,
@@ -227,9 +227,11 @@ export class ArchiveTail {
 
   async #readDirectory(): Promise<IndexDirectory> {
     const pieces: Buffer[] = []
-    for (const { sha256, ...piece } of this.manifest.directory)
+    for (const { sha256, ...piece } of this.manifest.directory) {
+      if (piece.rawBytes > INDEX_BLOCK_BYTES) throw corrupt('a piece of its directory is too large')
       pieces.push(await this.#blocks.readBlock({ ...piece, sha256: Buffer.from(sha256, 'hex') }))
-    return decodeDirectory(Buffer.concat(pieces))
+    }
+    return decodeDirectory(Buffer.concat(pieces), this.manifest)
   }
 
   async #hasHash(number: number, stored: Buffer): Promise<boolean> {

@@ -3,7 +3,7 @@
 
 import { createHash } from 'node:crypto'
 import { assert } from '../lib/assert.ts'
-import { encodeDirectory } from './index-directory.ts'
+import { DIRECTORY_BLOCKS_MAX, encodeDirectory } from './index-directory.ts'
 import type { HashBlock, MemberBlock, StoredBlock } from './index-directory.ts'
 import { DIRECTORY_PIECES_MAX } from './manifest.ts'
 import type { ManifestBlock } from './manifest.ts'
@@ -73,6 +73,7 @@ export class IndexWriter {
       }
       onFrame(SKIPPABLE_HEADER_BYTES + payloadBytes)
     }
+    assert(blocks.length <= DIRECTORY_BLOCKS_MAX, `the index has ${blocks.length} blocks`)
     const placed = <Block extends SpilledBlock>(
       { spillOffsetBytes: _, ...block }: Block,
       fileOffsetBytes: number,

@@ -44,8 +44,11 @@ export type Manifest = {
 export const MANIFEST_PAYLOAD_MAX = 64 * 1024 - 8
 
 const SHA256_BYTES = 32
-/** Pieces have 1 MiB; 64 of them list some ten thousand million members. */
-export const DIRECTORY_PIECES_MAX = 64
+/**
+ * Pieces have 1 MiB. Ten million members take 0.1 MiB of directory, with names of 255 bytes in folders
+ * deeper than 1 024 bytes 3 MiB, and whoever reads it holds all of it in memory.
+ */
+export const DIRECTORY_PIECES_MAX = 16
 
 /** Leaves out the last warnings where they would not fit. */
 export function encodeManifest(manifest: Manifest): Buffer {

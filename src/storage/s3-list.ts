@@ -1,5 +1,8 @@
-// Listings, page by page, with a guard against servers whose pages lead in a circle. Listings only count
-// and show: that something is absent from one is never taken as proof of anything.
+// Listings, page by page, with a guard against servers whose pages lead in a circle or nowhere. Listings
+// only count and show: that something is absent from one is never taken as proof of anything.
+//
+// That keys ascend is not asked for: Storj lists them in the order of their encrypted names. But no page may
+// begin as an earlier one did.
 
 import { ListMultipartUploadsCommand, ListObjectsV2Command } from '@aws-sdk/client-s3'
 import { SpillwayError } from '../domain/errors.ts'
@@ -9,29 +12,40 @@ import type { ListedUpload, StoredObject } from './storage.ts'
 
 type Page<T> = { readonly entries: readonly T[]; readonly next: string | undefined }
 
+// Servers that skip over what was deleted send a page without entries now and then; AWS and Ceph a few.
+const EMPTY_PAGES_MAX = 20
+
+// 100 million objects, a thousand to a page: hours at the pace of a fast server. One that goes on longer
+// makes them up as it is asked.
+const PAGES_MAX = 100_000
+
 export async function* listObjects(
   caller: S3Caller,
   input: { readonly bucket: string; readonly prefix: string; readonly signal: AbortSignal },
 ): AsyncGenerator<StoredObject> {
   const { bucket, prefix, signal } = input
-  const pages = followPages(caller, async (token) => {
-    const page = await caller.call({
-      action: `listing ${prefix || 'the bucket'}`,
-      signal,
-      exchange: { root: 'ListBucketResult' },
-      run: (client, options) =>
-        client.send(
-          new ListObjectsV2Command({
-            Bucket: bucket,
-            Prefix: prefix,
-            ...(token === undefined ? {} : { ContinuationToken: token }),
-          }),
-          options,
-        ),
-    })
-    const next = page.IsTruncated === true ? page.NextContinuationToken : undefined
-    return { entries: page.Contents ?? [], next }
-  })
+  const pages = followPages(
+    caller,
+    async (token) => {
+      const page = await caller.call({
+        action: `listing ${prefix || 'the bucket'}`,
+        signal,
+        exchange: { root: 'ListBucketResult' },
+        run: (client, options) =>
+          client.send(
+            new ListObjectsV2Command({
+              Bucket: bucket,
+              Prefix: prefix,
+              ...(token === undefined ? {} : { ContinuationToken: token }),
+            }),
+            options,
+          ),
+      })
+      const next = page.IsTruncated === true ? page.NextContinuationToken : undefined
+      return { entries: page.Contents ?? [], next }
+    },
+    ({ Key }) => Key,
+  )
   for await (const { Key: key, Size: sizeBytes, ETag, LastModified: modifiedAt } of pages) {
     if (key === undefined || !key.startsWith(prefix)) continue
     if (sizeBytes === undefined || !Number.isSafeInteger(sizeBytes) || sizeBytes < 0)
@@ -45,27 +59,31 @@ export async function* listUploadsOf(
   input: { readonly bucket: string; readonly key: string; readonly signal: AbortSignal },
 ): AsyncGenerator<ListedUpload> {
   const { bucket, key, signal } = input
-  const pages = followPages(caller, async (marker) => {
-    const [keyMarker, uploadIdMarker] = marker?.split('\n') ?? []
-    const page = await caller.call({
-      action: `listing the uploads of ${key}`,
-      signal,
-      exchange: { root: 'ListMultipartUploadsResult' },
-      run: (client, options) =>
-        client.send(
-          new ListMultipartUploadsCommand({
-            Bucket: bucket,
-            // MinIO lists only for the exact key, so that is what everybody is asked.
-            Prefix: key,
-            ...(keyMarker ? { KeyMarker: keyMarker } : {}),
-            ...(uploadIdMarker ? { UploadIdMarker: uploadIdMarker } : {}),
-          }),
-          options,
-        ),
-    })
-    const markers = [page.NextKeyMarker ?? '', page.NextUploadIdMarker ?? ''].join('\n')
-    return { entries: page.Uploads ?? [], next: page.IsTruncated === true ? markers : undefined }
-  })
+  const pages = followPages(
+    caller,
+    async (marker) => {
+      const [keyMarker, uploadIdMarker] = marker?.split('\n') ?? []
+      const page = await caller.call({
+        action: `listing the uploads of ${key}`,
+        signal,
+        exchange: { root: 'ListMultipartUploadsResult' },
+        run: (client, options) =>
+          client.send(
+            new ListMultipartUploadsCommand({
+              Bucket: bucket,
+              // MinIO lists only for the exact key, so that is what everybody is asked.
+              Prefix: key,
+              ...(keyMarker ? { KeyMarker: keyMarker } : {}),
+              ...(uploadIdMarker ? { UploadIdMarker: uploadIdMarker } : {}),
+            }),
+            options,
+          ),
+      })
+      const markers = [page.NextKeyMarker ?? '', page.NextUploadIdMarker ?? ''].join('\n')
+      return { entries: page.Uploads ?? [], next: page.IsTruncated === true ? markers : undefined }
+    },
+    ({ Key, UploadId }) => `${Key}\n${UploadId}`,
+  )
   try {
     for await (const { Key, UploadId: uploadId } of pages)
       if (Key !== undefined && uploadId !== undefined && isAsked(Key, key))
@@ -83,17 +101,29 @@ function isAsked(found: string, key: string): boolean {
 async function* followPages<T>(
   caller: S3Caller,
   fetchPage: (token: string | undefined) => Promise<Page<T>>,
+  nameOf: (entry: T) => string | undefined,
 ): AsyncGenerator<T> {
-  const seen = new Set<string>()
+  const tokens = new Set<string>()
+  const begins = new Set<string>()
   let token: string | undefined
-  do {
-    const page = await fetchPage(token)
-    yield* page.entries
-    if (page.next !== undefined && seen.has(page.next))
-      throw odd(caller, 'a page of the listing leads back to an earlier one')
-    token = page.next
-    if (token !== undefined) seen.add(token)
-  } while (token !== undefined)
+  let emptyPages = 0
+  for (let pages = 1; ; pages += 1) {
+    const { entries, next } = await fetchPage(token)
+    const [first] = entries
+    const begin = first && nameOf(first)
+    if (begin !== undefined && begins.has(begin))
+      throw odd(caller, `two pages of the listing begin with ${begin.split('\n')[0]}`)
+    if (begin !== undefined) begins.add(begin)
+    yield* entries
+    if (next === undefined) return
+    if (tokens.has(next)) throw odd(caller, 'a page of the listing leads back to an earlier one')
+    emptyPages = begin === undefined ? emptyPages + 1 : 0
+    if (emptyPages > EMPTY_PAGES_MAX)
+      throw odd(caller, `${emptyPages} pages of the listing after another are empty`)
+    if (pages === PAGES_MAX) throw odd(caller, `the listing has more than ${PAGES_MAX} pages`)
+    tokens.add(next)
+    token = next
+  }
 }
 
 function odd(caller: S3Caller, what: string): SpillwayError {

@@ -28,6 +28,11 @@ export type ReadInput = {
 const RESUMES_MAX = 20
 // Fewer bytes than this within one window of silence are silence.
 const WINDOW_BYTES_MIN = 1_024
+/**
+ * A server that drips would hold a read for ever. On a line of 64 kbit/s each of the four reads of a restore
+ * still gets 2 kB/s: half of that, over a whole window of waiting, is too slow.
+ */
+const BYTES_PER_SECOND_MIN = 1_024
 
 type Opened = {
   readonly body: IncomingMessage
@@ -115,14 +120,17 @@ async function* guarded(
     () => bytes,
     () => body.destroy(silent(limits.silenceMs)),
   )
+  const pace = new Pace(limits.silenceMs)
   const onAbort = (): void => void body.destroy()
   signal.addEventListener('abort', onAbort, { once: true })
   try {
     for await (const chunk of body as AsyncIterable<Buffer>) {
       bytes += chunk.length
+      pace.came(chunk.length)
       watch.pause()
       yield chunk
       watch.resume()
+      pace.wait()
     }
   } catch (error) {
     const isSilent = error instanceof ExchangeError
@@ -134,6 +142,40 @@ async function* guarded(
   } finally {
     signal.removeEventListener('abort', onAbort)
     watch.stop()
+  }
+}
+
+/** The silence watch begins anew with every chunk; this adds up the waiting in between. */
+class Pace {
+  readonly #windowMs: number
+  #bytes = 0
+  #waitedMs = 0
+  #sinceMs = performance.now()
+
+  constructor(windowMs: number) {
+    this.#windowMs = windowMs
+  }
+
+  /** What the consumer did until now is not waiting. */
+  wait(): void {
+    this.#sinceMs = performance.now()
+  }
+
+  /** Throws when the window that ends here was too slow. */
+  came(bytes: number): void {
+    this.#bytes += bytes
+    this.#waitedMs += performance.now() - this.#sinceMs
+    if (this.#waitedMs < this.#windowMs) return
+    const perSecond = (1_000 * this.#bytes) / this.#waitedMs
+    if (perSecond < BYTES_PER_SECOND_MIN) {
+      const what = `${Math.round(perSecond)} bytes a second for ${Math.round(this.#waitedMs)} ms`
+      throw new ExchangeError(
+        'silent',
+        `it drips: ${what}, at least ${BYTES_PER_SECOND_MIN} are needed`,
+      )
+    }
+    this.#bytes = 0
+    this.#waitedMs = 0
   }
 }
 

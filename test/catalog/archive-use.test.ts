@@ -33,6 +33,31 @@ it('may be used by several at once, and is claimed by nobody meanwhile', () => {
   expect(uses.isInUse(ID)).toBe(false)
 })
 
+it('waits for a claim that passes, as a plan takes it to ask', async () => {
+  const folder = temporaryFolder()
+  const passing = child(
+    `
+    const { createArchiveUses } = await dist('catalog/archive-use.js')
+    const claim = createArchiveUses(args[0]).claim(args[1])
+    console.log('claims')
+    await go
+    console.log('passes')
+    setTimeout(() => claim.release(), 50)
+  `,
+    folder,
+    ID,
+  )
+  await passing.prints('claims')
+  passing.start()
+  await passing.prints('passes')
+
+  const use = createArchiveUses(folder).use(ID)
+
+  expect(use).toBeDefined()
+  use?.release()
+  await passing.output
+})
+
 it('is seen by other processes, and dies with its own', async () => {
   const folder = temporaryFolder()
   const uses = createArchiveUses(folder)

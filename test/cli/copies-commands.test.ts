@@ -43,6 +43,15 @@ const plain = (lines: readonly string[]) =>
       .replace(/ +/g, ' '),
   )
 
+it('evacuate warns of a server that still takes archives before anything is moved', async () => {
+  await start(1)
+  const { out, err } = await spillway('evacuate 1')
+  expect(plain(err)[0]).toBe(
+    'warning: new archives still go to 1: HOST/backups: set S3_SERVER_1_ENABLED=false',
+  )
+  expect(out.join()).not.toContain('new archives')
+})
+
 it('evacuate --dry-run shows what would go where, and does nothing', async () => {
   await start(1)
   const { exit, out, err } = await spillway('evacuate 1 --dry-run')
@@ -163,6 +172,27 @@ it('verify and status point at copies, which says what it mends, and what nobody
     expect.stringContaining('spillway verify ARCHIVE --deep'),
     expect.stringMatching(/^warnings: 0 archives copied .* 1 with too few sound copies still/),
   ])
+})
+
+it('copies and status name what lies only on a server that left the configuration', async () => {
+  await start(1)
+  for (const name of Object.keys(world.env))
+    if (name.startsWith('S3_SERVER_1_')) delete world.env[name]
+
+  for (const line of ['copies --dry-run', 'copies']) {
+    const { exit, out } = await spillway(line)
+    expect(exit).toBe(3)
+    expect(plain(out)).toContainEqual(
+      expect.stringMatching(/^ no copy of FILE can be used: 1: \S+ \(not configured\)$/),
+    )
+    expect(out).toContain('-> add the server that holds it again (its number does not matter)')
+  }
+  const status = plain((await spillway('status')).out)
+  expect(status).toContainEqual(expect.stringMatching(/^! 1 archive on fewer than 1 server/))
+  expect(status).toContainEqual(
+    expect.stringMatching(/^! 1 archive without a sound copy on a configured server/),
+  )
+  expect(status).toContainEqual(expect.stringMatching(/^ FILE: 1: \S+ \(not configured\)$/))
 })
 
 it.each([

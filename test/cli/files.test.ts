@@ -34,11 +34,11 @@ it('find prints whole names for grep and awk, each on one line, with the archive
   const { exit, out, err } = await spillway(['find', '**'])
   expect([exit, err]).toEqual([0, []])
   expect(out).toEqual([
-    'SOURCE  MODIFIED (UTC)          SIZE  VERSIONS  ARCHIVE                      PATH',
-    'etc     2023-11-14 22:13:20  1.20 kB         1  etc-20260303-023000.tar.zst  café',
-    'etc     2023-11-14 22:13:20  1.50 kB         2  etc-20260302-023000.tar.zst  nginx.conf',
-    'etc     2023-11-14 22:13:20  1.20 kB         1  etc-20260301-023000.tar.zst  old\\x0aname',
-    'etc     2023-11-14 22:13:20  1.20 kB         1  etc-20260303-023000.tar.zst  x\\xff.conf',
+    'SOURCE  MODIFIED (UTC)          SIZE  VERSIONS  GONE (UTC)           ARCHIVE                      PATH',
+    'etc     2023-11-14 22:13:20  1.20 kB         1  -                    etc-20260303-023000.tar.zst  café',
+    'etc     2023-11-14 22:13:20  1.50 kB         2  2026-03-03 02:30:00  etc-20260302-023000.tar.zst  nginx.conf',
+    'etc     2023-11-14 22:13:20  1.20 kB         1  2026-03-02 02:30:00  etc-20260301-023000.tar.zst  old\\x0aname',
+    'etc     2023-11-14 22:13:20  1.20 kB         1  -                    etc-20260303-023000.tar.zst  x\\xff.conf',
   ])
 })
 
@@ -120,6 +120,13 @@ it('find takes an unknown source for a mistake', async () => {
   expect(ran.err.join()).toContain('did you mean "etc"?')
 })
 
+it.each([80, 100, 120])('history fits a window of %d columns', async (columns) => {
+  const { out } = await spillway(['history', '/srv/etc/nginx.conf'], { isTerminal: true, columns })
+  for (const line of out) expect(line.length).toBeLessThanOrEqual(columns)
+  // What restore is told stays whole.
+  expect(out[2]).toMatch(/etc-20260302-023000\.tar\.zst$/)
+})
+
 it('history tells when a file appeared, changed and went', async () => {
   const { exit, out } = await spillway(['history', '/srv/etc/nginx.conf'])
   expect(exit).toBe(0)
@@ -174,6 +181,8 @@ it('diff compares archives of two sources as well', async () => {
   const tree = new Map([root, ['nginx.conf', fileState({ sizeBytes: 1_200 })]])
   const other = await night(story, near, '2026-03-09T02:30:00Z', tree, 'www')
   const ran = await spillway(['diff', nights[0]!.id, other.id, '--json'])
+  const { err } = await spillway(['diff', nights[0]!.id, other.id])
+  expect(err[0]).toMatch(/^two sources are compared: etc \(etc-.*\) and \w+ \(.*\)$/)
   expect(ran.json()).toMatchObject({
     from: { source: 'etc' },
     to: { source: 'www' },

@@ -1,5 +1,6 @@
 import { afterEach, beforeEach, expect, it } from 'vitest'
 import { listCommand } from '../../src/cli/commands/list.ts'
+import type { RunHolder } from '../../src/catalog/run-lock.ts'
 import type { Config } from '../../src/domain/config.ts'
 import { configOf, openStory, s3Server } from '../support/catalog-story.ts'
 import type { Story } from '../support/catalog-story.ts'
@@ -8,8 +9,10 @@ import type { CommandLineOptions } from '../support/command-line.ts'
 
 const [near, far] = [s3Server(1), s3Server(2)]
 let story: Story
+let run: RunHolder | undefined
 beforeEach(async () => {
   story = await openStory([near, far])
+  run = { pid: 4711, since: '2026-03-03T02:30:00Z' }
 })
 afterEach(() => story.catalog.close())
 
@@ -42,10 +45,46 @@ it.each([80, 90, 100, 110, 120, 160])(
   },
 )
 
+it('names what is left before what was deleted, and that only with --all', async () => {
+  const { id } = await story.store('etc', '2026-03-01T02:30:00Z', [near, far])
+  const [first] = (await story.catalog.findArchive(id)).copies
+  await story.catalog.markDeleting(first!.id, 'keep')
+  await story.catalog.markDeleted(first!.id)
+  expect((await spillway('list')).out[1]).toMatch(/ s3 +2: s3-2\.example\.com\/backups$/)
+  expect((await spillway('list', '--all')).out[1]).toMatch(/2: [^ ]+, 1: [^ ]+ \(deleted\)$/)
+})
+
 it('leaves the name of an archive whole even in 80 columns: restore is told it', async () => {
   await story.store('photos', '2026-03-02T02:30:00Z', [near])
   const { out } = await spillway(['list'], { isTerminal: true, columns: 80 })
   expect(out[1]).toMatch(/^photos-20260302-023000\.tar\.zst .* stored {2}s3 {8}1$/)
+})
+
+it('says interrupted of what nobody is packing any more', async () => {
+  await story.pack('www', '2026-03-03T02:30:00Z')
+  run = undefined
+  expect((await spillway('list', '--all')).out[1]).toMatch(/ interrupted +- +-$/)
+  expect((await spillway('list', '--json')).json()).toMatchObject({
+    archives: [{ state: 'packing' }],
+  })
+})
+
+it('says of an archive that it has no usable copy, and which server is not configured', async () => {
+  const gone = s3Server(3)
+  await story.catalog.registerServers([near, far, gone])
+  await story.store('etc', '2026-03-01T02:30:00Z', [gone])
+  await story.store('www', '2026-03-02T02:30:00Z', [near, gone])
+
+  const { out } = await spillway('list')
+
+  expect(out[1]).toMatch(/ stored +s3 +1: s3-1\S+, 3: s3-3\S+ \(not configured\)$/)
+  expect(out[2]).toMatch(/ stored \(no usable copy\) +- +3: s3-3\S+ \(not configured\)$/)
+  expect((await spillway('list', '--json')).json()).toMatchObject({
+    archives: [
+      { state: 'stored', location: 's3', soundCopies: 1 },
+      { state: 'stored', location: null, soundCopies: 0 },
+    ],
+  })
 })
 
 it('prints one JSON document', async () => {
@@ -69,7 +108,11 @@ it('shows failed archives only with --all, and why they failed', async () => {
 it('prints nothing but a remark when there is nothing, and makes no catalog for that', async () => {
   const ran = await commandLine(
     [listCommand],
-    () => ({ config: configOf(), catalogIfPresent: async () => undefined }),
+    () => ({
+      config: configOf(),
+      catalogIfPresent: async () => undefined,
+      currentRun: async () => undefined,
+    }),
     ['list'],
   )
   expect(ran).toMatchObject({ exit: 0, out: [], closed: 1 })
@@ -103,6 +146,10 @@ function spillway(...args: readonly (string | readonly string[] | CommandLineOpt
   const argv = args.flatMap((arg) => (typeof arg === 'string' || Array.isArray(arg) ? arg : []))
   const options = args.find((arg) => typeof arg === 'object' && !Array.isArray(arg))
   const config: Config = configOf({ servers: [near, far] })
-  const services = { config, catalogIfPresent: async () => story.catalog }
+  const services = {
+    config,
+    catalogIfPresent: async () => story.catalog,
+    currentRun: async () => run,
+  }
   return commandLine([listCommand], () => services, argv, options as CommandLineOptions)
 }

@@ -40,6 +40,22 @@ describe('formatTable', () => {
     expect(narrow[2]).toBe('a-ver…     12 B')
   })
 
+  it('leaves out what matters least before it cuts below the least, and nothing in a pipe', () => {
+    const table: Table = {
+      columns: [
+        { title: 'NAME', widthMin: 8 },
+        { title: 'SIZE', align: 'right', leavesAs: 1 },
+        { title: 'MODE', leavesAs: 2 },
+      ],
+      rows: [['a-very-long-name', '1.50 kB', '0644']],
+    }
+    expect(formatTable(table, undefined, plain)[0]).toMatch(/^NAME +SIZE {2}MODE$/)
+    expect(formatTable(table, 23, plain)[1]).toBe('a-very-…  1.50 kB  0644')
+    expect(formatTable(table, 22, plain)[1]).toBe('a-very-long-…  1.50 kB')
+    expect(formatTable(table, 16, plain)[1]).toBe('a-very-long-name')
+    expect(formatTable(table, 5, plain)[1]).toBe('a-very-…')
+  })
+
   it('is not wider than the terminal when its columns allow that', () => {
     for (let columns = 22; columns < 60; columns += 1)
       for (const line of formatTable(TABLE, columns, plain))

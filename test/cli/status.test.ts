@@ -65,6 +65,38 @@ it('draws how full the servers are, on a terminal with room for it', async () =>
   expect(narrow.out.join('\n')).not.toContain('[#')
 })
 
+it.each([80, 100, 120])('fits a window of %d columns, whatever is counted', async (columns) => {
+  await oneWeek()
+  await catalogCopy()
+  const { out } = await status({ isTerminal: true, columns })
+  // Sentences may be longer: they wrap as they are.
+  const rows = out.filter((line) => /^ *[N\d-] {2}/.test(line))
+  expect(rows).toHaveLength(8)
+  for (const line of rows) expect(line.length, line).toBeLessThanOrEqual(columns)
+  for (const title of ['LIMIT', 'SPARE', 'TAKEN', 'HEALTH', 'SEEN'])
+    expect(rows[0]).toContain(title)
+})
+
+it('tells copies of the catalog apart from what others put there', async () => {
+  await oneWeek()
+  await catalogCopy()
+  const { out } = await status()
+  expect(out[2]).toMatch(/ OTHERS +CATALOG +SPARE /)
+  expect(out[3]).toMatch(/ 15\.0 GB +0 B +5\.00 GB /)
+  expect(out[4]).toMatch(/ 0 B +2\.00 MB +/)
+})
+
+it('says that servers are full now instead of asking for more nights', async () => {
+  await story.store('etc', '2026-03-02T02:30:00Z', [near], { sizeBytes: 80 * GB })
+  const at = new Date('2026-03-02T02:31:00Z')
+  await story.catalog.setOtherBytes(near.identity, 96 * GB, at)
+  expect((await status()).out).toContain('1       1  not since stored  never      now')
+  await story.catalog.setOtherBytes(far.identity, 100 * GB, at)
+  const { out } = await status()
+  expect(out).toContain('! All servers are full now: add one, raise a limit, or keep less.')
+  expect(out.join()).not.toContain('not known yet')
+})
+
 it('shows what needs a look in colours: dead, nearly full, never', async () => {
   await oneWeek()
   const { out } = await status({ isTerminal: true, hasColour: true, columns: 110 })
@@ -135,6 +167,17 @@ it('tells that a run is going on, by its lock, and nothing of it afterwards', as
     rmSync(folder, { recursive: true })
   }
 })
+
+async function catalogCopy(): Promise<void> {
+  await story.catalog.reserveSnapshot({
+    identity: far.identity,
+    key: 'web1/catalog/1.db.zst',
+    token: 'ab'.repeat(16),
+    madeAt: new Date('2026-03-02T02:32:00Z'),
+    sizeBytes: 2_000_000,
+    limitBytes: far.limitBytes,
+  })
+}
 
 function inYellow(text: string): RegExp {
   return new RegExp(`${ESCAPE}\\[33m *${text}${ESCAPE}`)

@@ -363,7 +363,7 @@ it('what reconcile sees again is wrong no more', async () => {
   world.models[0]!.seed(key, bytes, metadata)
 
   await withRun(async (running) => {
-    await reconcile(running, { isDryRun: false, onPlan: () => {} }, never)
+    await reconcile(running, { isDryRun: false, isAdopting: false, onPlan: () => {} }, never)
   })
 
   expect(await copiesNow()).toEqual(['1:stored'])

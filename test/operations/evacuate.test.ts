@@ -110,6 +110,26 @@ async function lose(number: number): Promise<void> {
   }
 }
 
+/** Gone from there, and noticed. */
+async function missOn(number: number): Promise<void> {
+  await lose(number)
+  await world.withCatalog(async (catalog) => {
+    const [archive] = await catalog.archives()
+    await catalog.markMissing(archive!.copies[number - 1]!.id, 'a HEAD said that it is gone')
+  })
+}
+
+/** It died, and its operator took it out of the env file. */
+function unconfigure(number: number): void {
+  for (const name of Object.keys(world.env))
+    if (name.startsWith(`S3_SERVER_${number}_`)) delete world.env[name]
+}
+
+async function statesOfCopies(): Promise<readonly string[]> {
+  const archives = await world.withCatalog((catalog) => catalog.archives())
+  return archives.flatMap(({ copies }) => copies.map(({ state }) => state))
+}
+
 describe('evacuate', () => {
   it('moves every archive to the next servers, byte for byte, off a disabled server', async () => {
     await start([{}, {}], { nights: 3, bytes: 20 * MB })
@@ -304,6 +324,47 @@ describe('evacuate', () => {
 
     expect(done).toMatchObject({ exit: 0, removed: 1, left: 0, server: { usedBytes: 0 } })
     expect(await world.audit()).toEqual([])
+  })
+
+  it('keeps the record of what is missing there while its other copy is on no configured server', async () => {
+    await start([{}, {}, {}], { copies: 2 })
+    await missOn(2)
+    unconfigure(1)
+    disable(2)
+    world.env['COPIES'] = '1'
+
+    expect(await plan(2)).toMatchObject({ exit: 30, removed: 0, left: 1 })
+    const done = await leave(2)
+
+    expect(done).toMatchObject({ exit: 30, moved: 0, removed: 0, left: 1 })
+    expect(done.archives).toMatchObject([{ action: 'leave', to: [], code: 'ARCHIVE_MISSING' }])
+    expect(done.archives[0]?.message).toMatch(/missing on 2: .*, and no other copy/)
+    expect(await statesOfCopies()).toEqual(['stored', 'missing'])
+  })
+
+  it('keeps it, too, while the other copy is damaged, or its disabled server shows nothing', async () => {
+    await start([{}, {}, {}], { copies: 2 })
+    await missOn(2)
+    disable(1)
+    disable(2)
+    world.env['COPIES'] = '1'
+    world.models[0]!.change({ denies: ['Head'] })
+
+    const silent = await leave(2)
+    expect(silent).toMatchObject({ removed: 0, left: 1, archives: [{ action: 'leave', to: [] }] })
+    expect(silent.exit).not.toBe(0)
+    world.models[0]!.change({ denies: [] })
+    await world.withCatalog(async (catalog) => {
+      const [{ copies } = { copies: [] }] = await catalog.archives()
+      const frame = { place: 'frame', frame: 0, fromByte: 0, toByte: 9, memberCount: 0 } as const
+      const found = { ...frame, what: 'its checksum differs', members: [] }
+      await catalog.addFrameProblems(copies[0]!.id, [found], new Date())
+    })
+    expect(await plan(2)).toMatchObject({ exit: 31, removed: 0, left: 1 })
+    const damaged = await leave(2)
+
+    expect(damaged).toMatchObject({ exit: 31, removed: 0, left: 1 })
+    expect(await statesOfCopies()).toEqual(['stored', 'missing'])
   })
 })
 

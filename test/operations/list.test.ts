@@ -33,6 +33,7 @@ it('has the fields that other programs rely on', async () => {
       createdAt: '2026-03-01T02:30:00.000Z',
       verifiedAt: null,
       deepVerifiedAt: null,
+      soundCopies: 1,
       problems: 0,
       pinned: false,
       warningCount: 0,

@@ -4,7 +4,8 @@ import { rm } from 'node:fs/promises'
 import { afterEach, describe, expect, it } from 'vitest'
 import { addNights, lastNights } from '../support/past-nights.ts'
 import { createArchiveUses } from '../../src/catalog/archive-use.ts'
-import { Deletions, finishDeletes } from '../../src/operations/deletions.ts'
+import { Deletions } from '../../src/operations/deletions.ts'
+import { finishDeletes } from '../../src/operations/finish-deletes.ts'
 import { newArchiveId } from '../../src/domain/archive.ts'
 import { openCatalog } from '../../src/catalog/open-sqlite.ts'
 import { openServices } from '../../src/compose.ts'
@@ -106,6 +107,24 @@ describe('a plan that is applied', () => {
     const report = await world.run()
     expect(report.archives).toHaveLength(1)
     expect(report.warnings).toEqual([])
+  })
+
+  it('names an archive of which a copy stays on a server that is not configured, by its label', async () => {
+    await make([{}, {}, {}], { KEEP_LAST: '1', COPIES: '1' })
+    const ids = await addNights(world, lastNights(2, { servers: [1, 2] }))
+    const { label } = await world.withCatalog(async (catalog) => (await catalog.servers())[0]!)
+    for (const name of Object.keys(world.env))
+      if (name.startsWith('S3_SERVER_1_')) delete world.env[name]
+
+    const { deleted, partlyDeleted, freedBytes, refused } = await pruned()
+
+    expect([deleted, freedBytes]).toEqual([[], 1_000])
+    expect(partlyDeleted).toMatchObject([{ id: ids[0], bytes: 1_000, copiesLeft: 1 }])
+    expect(refused).toMatchObject([{ server: null, label, copies: 1 }])
+    // Nothing of it can go any more, and it takes no place under the cap.
+    const { partlyDeleted: again, plan } = await pruned()
+    expect(again).toEqual([])
+    expect(plan.remaining).toBe(0)
   })
 
   it('leaves archives of other hosts and of sources that are not configured alone', async () => {

@@ -8,6 +8,7 @@ import { openServices } from '../../src/compose.ts'
 import { makeArchives } from '../support/many-archives.ts'
 import { rebuild } from '../../src/operations/rebuild.ts'
 import { startFaultProxy } from '../support/fault-proxy.ts'
+import { snapshotName } from '../../src/operations/catalog-snapshot-key.ts'
 import { startRebuild } from '../../src/operations/rebuild-snapshot.ts'
 import { startS3Model } from '../support/s3-model.ts'
 import { surveyRebuild } from '../../src/operations/rebuild-survey.ts'
@@ -129,6 +130,59 @@ describe('from a copy of the catalog', () => {
     expect(await world.audit()).toEqual([])
   })
 
+  it('one named after a time to come is never the newest', async () => {
+    await world.run()
+    const [own] = snapshots()
+    const planted = 'spillway-catalog/host/catalog-20990101-000000.db.zst'
+    world.models[0]!.seed(planted, world.models[0]!.bytesOf(own!), { 'spillway-token': 'x' })
+    loseCatalog()
+
+    const { start } = await rebuilding()
+
+    expect(start.name).toContain(own)
+    expect(start.warnings.join()).toMatch(/20990101-000000.*named after a time to come/)
+    expect(await world.run()).toMatchObject({ exit: 0 })
+  })
+
+  it('one that no disk could hold, or that grows on, is passed by for the next', async () => {
+    await world.run()
+    const [own] = snapshots()
+    await addServer()
+    const proxy = await startFaultProxy({ target: world.models[1]!.endpoint })
+    world.env['S3_SERVER_2_ENDPOINT'] = proxy.endpoint
+    const key = `spillway-catalog/host/${snapshotName(new Date(Date.now() + 3_600_000))}`
+    const body =
+      `<ListBucketResult><IsTruncated>false</IsTruncated><Contents><Key>${key}</Key>` +
+      `<Size>${2 ** 52}</Size></Contents></ListBucketResult>`
+    const headers = { 'content-type': 'application/xml' }
+    proxy.add({ operation: 'List', fault: { kind: 'answer', status: 200, body, headers } })
+    loseCatalog()
+    try {
+      const { start } = await rebuilding()
+      proxy.assertFired()
+      expect(start.name).toContain(own)
+      expect(start.warnings.join()).toMatch(/it has 4.50 PB, and there is room for/)
+      expect(world.models[1]!.count('Get')).toBe(0)
+    } finally {
+      await proxy.close()
+    }
+  })
+
+  it('every row is asked for: a listing alone does not bear out what a server may have made up', async () => {
+    await world.run()
+    const [archive] = await rows()
+    const { key } = archive!.copies[0]!
+    // As large as ours, and not ours.
+    loseCatalog()
+    const bytes = world.models[0]!.bytesOf(key)
+    world.models[0]!.seed(key, Buffer.alloc(bytes.length), { 'spillway-token': 'another' })
+
+    const rebuilt = await rebuilding()
+
+    expect(rebuilt.exit).toBe(36)
+    expect((await rows())[0]?.copies[0]?.state).toBe('missing')
+  })
+
   it('what has gone since is missing, not stored', async () => {
     await world.run()
     const [archive] = await rows()
@@ -157,7 +211,7 @@ describe('from a copy of the catalog', () => {
     await packSnapshot(join(world.folder, 'evil.db'), packed)
     const { readFileSync, existsSync } = await import('node:fs')
     await removeSnapshots()
-    const key = 'spillway-catalog/host/catalog-20300101-000000.db.zst'
+    const key = 'spillway-catalog/host/catalog-20260101-000000.db.zst'
     world.models[0]!.seed(key, readFileSync(packed), { 'spillway-token': 'evil' })
     loseCatalog()
 
@@ -219,7 +273,7 @@ describe('copies and the spool', () => {
     const { packSnapshot } = await import('../../src/operations/catalog-snapshot-file.ts')
     await packSnapshot(join(world.folder, 'now.db'), join(world.folder, 'now.zst'))
     const { readFileSync } = await import('node:fs')
-    const key = 'spillway-catalog/host/catalog-20300101-000000.db.zst'
+    const key = `spillway-catalog/host/${snapshotName(new Date(Date.now() + 3_600_000))}`
     world.models[0]!.seed(key, readFileSync(join(world.folder, 'now.zst')), {
       'spillway-token': 'now',
     })

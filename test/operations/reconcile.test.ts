@@ -5,11 +5,12 @@ import { join } from 'node:path'
 import { setTimeout as sleep } from 'node:timers/promises'
 import { afterEach, beforeEach, describe, expect, it } from 'vitest'
 import { openServices } from '../../src/compose.ts'
-import { reconcile } from '../../src/operations/reconcile.ts'
+import { applyPlan, planReconcile, reconcile } from '../../src/operations/reconcile.ts'
 import { planJson } from '../../src/operations/reconcile-plan.ts'
 import { runSql } from '../catalog/fixtures.ts'
 import { startFaultProxy } from '../support/fault-proxy.ts'
 import { QUICK, World } from '../support/world.ts'
+import type { Catalog } from '../../src/catalog/catalog.ts'
 import type { Reconciled } from '../../src/operations/reconcile.ts'
 
 let world: World
@@ -173,7 +174,29 @@ describe('a listing proves nothing', () => {
 })
 
 describe('an object without a row', () => {
-  it('is adopted when it is an archive of this host, with every field that its row had', async () => {
+  it('that this catalog never knew is told and left alone, also by retention', async () => {
+    // Another machine of the same name, or what somebody planted, looks the same.
+    for (let night = 0; night < 2; night += 1) await world.run()
+    const theirs = world.models[0]!.objects().map(({ key }) => key)
+    await forgetCatalog()
+    await nextSecond()
+    world.env['KEEP_LAST'] = '1'
+    await world.run()
+    const { otherBytes } = await ledger()
+    const before = await archives()
+
+    const { exit, plan } = await reconciled()
+
+    expect([exit, findingsOf(plan)]).toEqual([3, []])
+    expect(plan.servers[0]?.unknown).toEqual({ archives: 2, catalogCopies: 2 })
+    expect([await archives(), (await ledger()).otherBytes]).toEqual([before, otherBytes])
+    await nextSecond()
+    await world.run()
+    const there = world.models[0]!.objects().map(({ key }) => key)
+    expect(there).toEqual(expect.arrayContaining(theirs))
+  })
+
+  it('is adopted when that is asked for, with every field that its row had', async () => {
     await world.run()
     const before = await archives()
     await forgetCatalog()
@@ -182,7 +205,7 @@ describe('an object without a row', () => {
     const { otherBytes } = await ledger()
     expect(otherBytes).toBeGreaterThan(0)
 
-    const { exit, plan } = await reconciled()
+    const { exit, plan } = await reconciled({ isAdopting: true })
 
     expect(exit).toBe(0)
     expect(findingsOf(plan).filter(({ step }) => step === 'adopt')).toHaveLength(1)
@@ -205,7 +228,7 @@ describe('an object without a row', () => {
     model.seed('host/notes.txt', Buffer.alloc(7))
     model.seed(`other/${key.slice(5)}`, bytes, token)
 
-    const { exit, plan } = await reconciled()
+    const { exit, plan } = await reconciled({ isAdopting: true })
 
     expect(exit).toBe(3)
     expect(findingsOf(plan).map(({ detail }) => detail)).toEqual([
@@ -306,11 +329,46 @@ it('copies of the catalog are adopted and dropped like the truth', async () => {
   await world.run()
   const [first] = world.models[0]!.objects().filter(({ key }) => key.includes('catalog-'))
   expect(await world.audit()).not.toEqual([])
-  await reconciled()
+  await reconciled({ isAdopting: true })
   expect(await world.audit()).toEqual([])
   await removeObject(first!.key)
   const { plan } = await reconciled()
   expect(findingsOf(plan)).toMatchObject([{ step: 'drop-snapshot', key: first!.key }])
+  expect(await world.audit()).toEqual([])
+})
+
+it('a copy of the catalog from a time to come is never adopted', async () => {
+  await world.run()
+  const model = world.models[0]!
+  const own = model.objects().find(({ key }) => key.startsWith('spillway-catalog/'))!
+  const planted = 'spillway-catalog/host/catalog-99991231-235959.db.zst'
+  model.seed(planted, model.bytesOf(own.key), own.metadata)
+
+  const { exit, plan } = await reconciled({ isAdopting: true })
+
+  expect([exit, findingsOf(plan)]).toMatchObject([
+    3,
+    [{ key: planted, step: 'nothing', detail: 'it is named after a time to come' }],
+  ])
+  expect(await world.run()).toMatchObject({ exit: 0, warnings: [] })
+})
+
+it('what verify noted at the same moment, without the lock, is no bug of reconcile', async () => {
+  const key = await storedKey()
+  const copyId = (await world.withCatalog((catalog) => catalog.archives()))[0]!.copies[0]!.id
+  const bytes = world.models[0]!.bytesOf(key)
+  const { metadata } = world.models[0]!.objects().find((object) => object.key === key)!
+  await removeObject(key)
+  await overtaken('mark-missing', (catalog) => catalog.markMissing(copyId, 'verify was first'))
+  expect(await states()).toEqual(['missing'])
+
+  await aDayPasses()
+  await overtaken('settle-missing', async (catalog) => {
+    world.models[0]!.seed(key, bytes, metadata)
+    await catalog.markFound(copyId)
+  })
+  expect(await states()).toEqual(['stored'])
+  await reconciled()
   expect(await world.audit()).toEqual([])
 })
 
@@ -330,12 +388,31 @@ it('a directory is reconciled like a bucket', async () => {
 
 const never = new AbortController().signal
 
-async function reconciled({ isDryRun = false } = {}): Promise<Reconciled> {
+async function reconciled({ isAdopting = false, isDryRun = false } = {}): Promise<Reconciled> {
   const services = await openServices({ configFile: await world.writeEnv() }, QUICK)
   try {
     return await services.withRun(
       () => {},
-      (running) => reconcile(running, { isDryRun, onPlan: () => {} }, never),
+      (running) => reconcile(running, { isAdopting, isDryRun, onPlan: () => {} }, never),
+    )
+  } finally {
+    await services.close()
+  }
+}
+
+/** Something else changes the catalog after the plan was made, and before it is applied. */
+async function overtaken(step: string, change: (catalog: Catalog) => Promise<void>): Promise<void> {
+  const services = await openServices({ configFile: await world.writeEnv() }, QUICK)
+  const asked = { isAdopting: false, isAskingEach: false, refused: new Map<string, string>() }
+  try {
+    await services.withRun(
+      () => {},
+      async (running) => {
+        const plan = await planReconcile(running, asked, never)
+        expect(findingsOf(plan)).toMatchObject([{ step }])
+        await change(running.catalog)
+        expect(await applyPlan(running, plan, never)).toEqual([])
+      },
     )
   } finally {
     await services.close()

@@ -27,10 +27,11 @@ afterEach(async () => {
 })
 
 async function open(switches: Parameters<S3Model['change']>[0]): Promise<void> {
-  world = await World.make([{ model: switches }])
+  world = await World.make([{ model: switches }, {}])
   await world.noise('file', 1_000)
   model = world.models[0]!
-  const [id] = await addNights(world, lastNights(1))
+  // A delete that was cut off is finished only while another copy is proven.
+  const [id] = await addNights(world, lastNights(1, { servers: [1, 2] }))
   const services = await openServices({ configFile: await world.writeEnv() }, QUICK)
   catalog = await services.catalog()
   storage = (await services.openStorage())(services.config.servers[0]!, true)
@@ -56,6 +57,17 @@ it('deletes the object, and then only frees the limit', async () => {
 
   expect([await state(), await used(), archives()]).toEqual(['deleted', 0, []])
   expect(model.log.slice(-3).map(({ operation }) => operation)).toEqual(['Head', 'Delete', 'Head'])
+})
+
+it('leaves alone what somebody else wrote while versioning is suspended: its id is `null`, too', async () => {
+  model.seed(copy.key, Buffer.from('theirs'), { 'spillway-token': 'theirs' })
+  const suspended = { ...copy, versionId: 'null' }
+
+  await expect(removeCopy({ catalog, storage }, suspended, 'a test', never)).rejects.toMatchObject({
+    code: 'SERVER_UNPROVEN',
+    message: expect.stringMatching(/does not carry the token of our copy/) as string,
+  })
+  expect([await state(), archives().length]).toEqual(['stored', 1])
 })
 
 describe.each([{ isVersioned: false }, { isVersioned: true }])(

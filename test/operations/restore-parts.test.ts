@@ -95,6 +95,49 @@ describe('the command', () => {
     expect(existsSync(to())).toBe(false)
   })
 
+  it('counts and tells what --strip leaves nothing of', async () => {
+    there = await ReadBack.make({ tree: TREE.slice(0, 5) })
+
+    const ran = await restore('conf', '--strip=2')
+
+    expect(ran.exit).toBe(0)
+    expect(readdirSync(to()).sort()).toEqual(['b.conf', 'c.txt'])
+    expect(ran.out[0]).toMatch(/: 2 members, 2 B in /)
+    expect(ran.err).toEqual(['1 member left out: --strip=2 takes its whole path'])
+    removeTree(to())
+    const planned = await restore('conf', '--strip=2', '--dry-run')
+    expect(planned.err[0]).toMatch(/^would write 2 members, 2 B; /)
+    expect(planned.err[1]).toBe(ran.err[0])
+    expect((await restore('--strip=2', '--json')).json()).toMatchObject({ strippedCount: 1 })
+  })
+
+  it.each([
+    [
+      ['conf/a.conf', 'conf/d', '--strip=2'],
+      /--strip=2 leaves nothing of what "conf\/a\.conf" means/,
+    ],
+    [['**/*.conf', '--strip=9'], /--strip=9 leaves nothing of what "\*\*\/\*\.conf" means/],
+    [['--strip=9'], /--strip=9 leaves nothing of the archive/],
+  ])('refuses %j, which would give back nothing', async (words, message) => {
+    there = await ReadBack.make({ tree: TREE.slice(0, 5) })
+    for (const more of [[], ['--dry-run']]) {
+      const ran = await restore(...words, ...more)
+      expect(ran.exit).toBe(2)
+      expect(ran.err[0]).toMatch(message)
+      expect(existsSync(to())).toBe(false)
+    }
+  })
+
+  it('plans into no folder whose parent is missing', async () => {
+    there = await ReadBack.make({ tree: TREE.slice(0, 2) })
+    const argv = ['restore', 'latest:docs', `--to=${to()}/deeper`]
+    for (const more of [[], ['--dry-run']]) {
+      const ran = await commandLine([restoreCommand], () => there.open(), [...argv, ...more])
+      expect(ran.exit).toBe(35)
+      expect(ran.err[0]).toMatch(/there is no .*restored/)
+    }
+  })
+
   it('names what is lost on standard error, gives back the rest, and ends with 31', async () => {
     there = await ReadBack.make({ tree: TREE, servers: ['directory'] })
     await there.damage(1, 'data-2', 5 * MIB)

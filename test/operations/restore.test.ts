@@ -2,7 +2,7 @@
 
 import { mkdirSync, readdirSync, readFileSync, truncateSync, writeFileSync } from 'node:fs'
 import { join } from 'node:path'
-import { randomBytes } from 'node:crypto'
+import { createHash, randomBytes } from 'node:crypto'
 import { afterEach, beforeEach, describe, expect, it } from 'vitest'
 import { openServices } from '../../src/compose.ts'
 import { restoreCommand } from '../../src/cli/commands/restore.ts'
@@ -229,6 +229,55 @@ describe('an archive that is not what was stored', () => {
 
     expect(ran.exit).toBe(31)
   })
+
+  it('is taken from the next copy when one says that it cannot be read', async () => {
+    const key = await archivedTwice()
+    const whole = world.models[0]!.bytesOf(key)
+    seed(0, key, withManifest(whole, '"encryption":"none"', '"encryption":"nonf"'))
+
+    expect(await restore()).toMatchObject({ exit: 3 })
+    expect(readFileSync(join(to, 'a'), 'utf8')).toBe('content of a')
+
+    // What every copy says is the truth.
+    seed(1, key, world.models[0]!.bytesOf(key))
+    removeTree(to)
+    const ran = await restore()
+    expect([ran.exit, ran.err.join()]).toEqual([32, expect.stringContaining('is encrypted (nonf)')])
+  })
+
+  it('is taken from the next copy when the index of one counts what is not there', async () => {
+    const key = await archivedTwice()
+    const whole = world.models[0]!.bytesOf(key)
+    seed(0, key, withManifest(whole, '"memberCount":2', '"memberCount":1'))
+
+    expect(await restore()).toMatchObject({ exit: 3 })
+    expect(readFileSync(join(to, 'a'), 'utf8')).toBe('content of a')
+  })
+
+  /** The key on both servers; nothing is left in the spool. */
+  async function archivedTwice(): Promise<string> {
+    const tree = [file('a', 'content of a'), folder('.')]
+    const report = await archived({ servers: [{}, {}], tree, env: { COPIES: '2' } })
+    return report.archives[0]!.key
+  }
+
+  function seed(server: number, key: string, bytes: Buffer): void {
+    const { metadata } = world.models[server]!.objects().find((object) => object.key === key)!
+    world.models[server]!.seed(key, bytes, metadata)
+  }
+
+  /** As a hostile writer would do it: with the right checksum. */
+  function withManifest(archive: Buffer, text: string, changed: string): Buffer {
+    const bytes = Buffer.from(archive)
+    bytes.write(changed, bytes.lastIndexOf(text))
+    const at = bytes.lastIndexOf('{"format":"spillway"')
+    const json = bytes.subarray(at, at - 32 + bytes.readUInt32LE(at - 36))
+    createHash('sha256')
+      .update(json)
+      .digest()
+      .copy(bytes, at - 32)
+    return bytes
+  }
 
   /** On a server that is a directory; the path of the object. */
   async function archivedInDirectory(

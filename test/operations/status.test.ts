@@ -223,3 +223,21 @@ async function begin(): Promise<Story> {
 function status({ catalog }: Story, config: Partial<Config> = {}) {
   return statusOf({ config: configOf({ servers: [near, far], ...config }), catalog })
 }
+
+it('names an archive that only a server which left the configuration holds', async () => {
+  const story = await begin()
+  await story.store('etc', '2026-03-01T02:30:00Z', [far])
+  await story.store('www', '2026-03-01T02:40:00Z', [near, far])
+
+  const { lackingCopies, unusable } = await status(story, { servers: [near] })
+
+  expect(lackingCopies).toBe(1)
+  expect(unusable).toMatchObject([
+    {
+      source: 'etc',
+      file: 'etc-20260301-023000.tar.zst',
+      copies: ['2: s3-2.example.com/backups (not configured)'],
+    },
+  ])
+  expect((await status(story)).unusable).toEqual([])
+})

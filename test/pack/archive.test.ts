@@ -9,9 +9,15 @@ import { describe, expect, it } from 'vitest'
 import { openArchiveTail } from '../../src/pack/archive-tail.ts'
 import type { ArchiveTail } from '../../src/pack/archive-tail.ts'
 import { SpillwayError } from '../../src/domain/errors.ts'
+import { DIRECTORY_BLOCKS_MAX, decodeDirectory } from '../../src/pack/index-directory.ts'
+import { FIRST_PATH_BYTES_MAX } from '../../src/pack/index-directory.ts'
 import { encodeManifest, MANIFEST_PAYLOAD_MAX, parseManifest } from '../../src/pack/manifest.ts'
+import { DIRECTORY_PIECES_MAX } from '../../src/pack/manifest.ts'
 import type { Manifest } from '../../src/pack/manifest.ts'
-import { comparePaths } from '../../src/pack/member-record.ts'
+import { comparePaths, INDEX_BLOCK_BYTES, IndexEncoder } from '../../src/pack/member-record.ts'
+import type { RawIndexBlock } from '../../src/pack/member-record.ts'
+import type { TarMember } from '../../src/pack/tar-header.ts'
+import { writeVarint } from '../../src/pack/varint.ts'
 import { skippableHeader } from '../../src/pack/skippable-frame.ts'
 import { SpoolFile } from '../../src/pack/spool-file.ts'
 import { describeTree, file, folder, hardlink, makeTree, symlink } from '../support/tree.ts'
@@ -313,6 +319,7 @@ describe('an archive that was cut or changed', () => {
 
     for (const change of [
       { rawBytes: 5 * 1024 ** 2 },
+      { rawBytes: 1024 ** 2 + 1 },
       { storedBytes: 1e12 },
       { fileOffsetBytes: 1e12 },
       { rawBytes: 1 },
@@ -322,6 +329,53 @@ describe('an archive that was cut or changed', () => {
       const changed = await openBytes(bytes)
       await expect(changed.directory()).rejects.toMatchObject({ code: 'ARCHIVE_CORRUPT' })
     }
+  })
+})
+
+describe('the directory', () => {
+  const entryBytes = 38
+
+  /** Of this many member blocks that are all zeros but for their count, as zstd makes kilobytes of. */
+  function directoryOf(blocks: number, memberCount: number): Buffer {
+    const bytes = Buffer.alloc(8 + blocks * entryBytes + 1)
+    const at = writeVarint(bytes, 0, blocks)
+    for (let block = 0; block < blocks; block += 1)
+      bytes[at + block * entryBytes + 35] = memberCount
+    return bytes.subarray(0, at + blocks * entryBytes + 1)
+  }
+
+  it('is read as far as the manifest counts members', () => {
+    const said = { memberCount: 60, frameCount: 1 }
+    expect(decodeDirectory(directoryOf(30, 2), said).members).toHaveLength(30)
+    for (const lie of [directoryOf(31, 2), directoryOf(30, 0), directoryOf(61, 1)])
+      expect(() => decodeDirectory(lie, said)).toThrow(
+        expect.objectContaining({ code: 'ARCHIVE_CORRUPT' }),
+      )
+  })
+
+  it('is refused before it fills the memory, whatever the manifest says', () => {
+    const said = { memberCount: Number.MAX_SAFE_INTEGER, frameCount: Number.MAX_SAFE_INTEGER }
+    const before = process.memoryUsage().heapUsed
+    expect(() => decodeDirectory(directoryOf(1_766_000, 1), said)).toThrow(
+      expect.objectContaining({ code: 'ARCHIVE_REFUSED' }),
+    )
+    expect(process.memoryUsage().heapUsed - before).toBeLessThan(64 * 1024 ** 2)
+  })
+
+  it('has room for ten million members with the longest names, three times over', () => {
+    const blocks: RawIndexBlock[] = []
+    const encoder = new IndexEncoder((block) => void blocks.push(block))
+    const parent = `${'p'.repeat(255)}/`.repeat(5)
+    for (let number = 0; blocks.length === 0; number += 1) {
+      const path = `${parent}${String(number).padStart(8, '0')}${'n'.repeat(247)}`
+      const times = { mtimeSeconds: 2 ** 33, mtimeNanos: 999_999_999 }
+      const member = { path, kind: 'file', mode: 0o777, sizeBytes: 2 ** 40, ...times } as const
+      encoder.add(member as TarMember, { offsetBytes: 0, spanBytes: 2 ** 40 })
+    }
+    const needed = Math.ceil(10_000_000 / blocks[0]!.memberCount)
+    const directoryBytes = needed * (FIRST_PATH_BYTES_MAX + 32 + 6 * 8)
+    expect(3 * needed).toBeLessThan(DIRECTORY_BLOCKS_MAX)
+    expect(3 * directoryBytes).toBeLessThan(DIRECTORY_PIECES_MAX * INDEX_BLOCK_BYTES)
   })
 })
 

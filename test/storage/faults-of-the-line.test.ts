@@ -118,6 +118,33 @@ describe('a server that falls silent', () => {
     expect(world.proxy.fired()).toEqual([1])
   })
 
+  it('is given up when an object drips, however long a byte comes every time', async () => {
+    const world = await open()
+    await store(world, randomBytes(3 * PART_BYTES))
+    const fault = { kind: 'drip-answer', bytes: 50, everyMs: 100 } as const
+    world.proxy.add({ operation: 'Get', fault })
+    const begun = performance.now()
+
+    const failure = await failureFrom(collect(world.storage.read(world.key, undefined, never)))
+
+    expect(failure).toMatchObject({ code: 'SERVER_SILENT', facts: { code: 'TimeoutError' } })
+    expect(failure.message).toMatch(/it drips: \d+ bytes a second/)
+    expect(performance.now() - begun).toBeLessThan(3 * FAST_LIMITS.silenceMs)
+  })
+
+  it('is not given up for a line of 64 kbit/s, of which a read has a quarter', async () => {
+    const world = await open()
+    const bytes = randomBytes(5_000)
+    await store(world, bytes)
+    const fault = { kind: 'drip-answer', bytes: 200, everyMs: 100 } as const
+    world.proxy.add({ operation: 'Get', fault })
+
+    const got = await collect(world.storage.read(world.key, undefined, never))
+
+    expect(Buffer.from(got).equals(bytes)).toBe(true)
+    world.proxy.assertFired()
+  })
+
   it('may take its time over Complete, as long as it shows that it lives', async () => {
     const completeMs = 2 * FAST_LIMITS.completeSilenceMs
     const world = await open({ model: { completeBody: 'whitespace', completeMs } })

@@ -44,6 +44,8 @@ export type Fault =
       readonly afterBytes: number
       readonly reached: () => void
     }
+  /** The answer's body comes in so many bytes at a time. */
+  | { readonly kind: 'drip-answer'; readonly bytes: number; readonly everyMs: number }
   /** One byte of the request's, or of the answer's, body arrives changed. */
   | { readonly kind: 'flip' | 'flip-answer'; readonly position?: number }
   /** Nothing is passed on before this resolves; also a delay. */
@@ -197,6 +199,8 @@ async function apply(exchange: Exchange, fault: Fault | undefined): Promise<void
       return forward(exchange, { cutAnswerAfter: fault.afterBytes })
     case 'hang-answer':
       return forward(exchange, { hang: fault })
+    case 'drip-answer':
+      return forward(exchange, { drip: fault })
     case 'flip':
       return forward(exchange, { flipAt: fault.position ?? 0 })
     case 'flip-answer':
@@ -256,6 +260,7 @@ type Changes = {
   readonly onAnswer?: () => void
   readonly cutAnswerAfter?: number
   readonly hang?: { readonly afterBytes: number; readonly reached: () => void }
+  readonly drip?: { readonly bytes: number; readonly everyMs: number }
 }
 
 function forward({ request, response, target, agent }: Exchange, changes: Changes): void {
@@ -269,6 +274,7 @@ function forward({ request, response, target, agent }: Exchange, changes: Change
       return
     }
     response.writeHead(from.statusCode ?? 502, from.headers)
+    if (changes.drip !== undefined) return dripOn(from, response, changes.drip)
     let bytes = 0
     let isHalted = false
     from.on('data', (chunk: Buffer) => {
@@ -305,6 +311,27 @@ function forward({ request, response, target, agent }: Exchange, changes: Change
   request.on('end', () => onward.end())
   request.on('close', () => {
     if (!request.complete) onward.destroy()
+  })
+}
+
+/** The body of an answer, slowly; ends when the client does. */
+function dripOn(
+  from: IncomingMessage,
+  response: ServerResponse,
+  { bytes, everyMs }: { readonly bytes: number; readonly everyMs: number },
+): void {
+  let rest = Buffer.alloc(0)
+  let isWhole = false
+  const timer = setInterval(() => {
+    if (rest.length > 0) response.write(rest.subarray(0, bytes))
+    rest = rest.subarray(bytes)
+    if (rest.length === 0 && isWhole) response.end()
+  }, everyMs)
+  from.on('data', (chunk: Buffer) => (rest = Buffer.concat([rest, chunk])))
+  from.once('end', () => (isWhole = true)).on('error', () => response.destroy())
+  response.once('close', () => {
+    clearInterval(timer)
+    from.destroy()
   })
 }
 

@@ -34,7 +34,8 @@ export function createConfigureCommand(tools: ConfigureTools): Command<unknown> 
     ...COMMAND_TITLES.configure,
     details: [
       'Without flags it asks, tests each server before it is kept, and writes nothing until you ' +
-        'save. With --set, --unset or --print it asks nothing.',
+        'save. With --set, --unset or --print it asks nothing; --set and --unset are saved at once, also ' +
+        'with --print, which then shows the file as saved.',
       'Comments, order and unknown lines of the file stay. It is written with mode 0600, at once ' +
         'and whole.',
       'Secrets are read from standard input, one line for each --set KEY=-, in their order.',

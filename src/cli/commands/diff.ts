@@ -6,6 +6,7 @@ import { diffArchives } from '../../operations/diff.ts'
 import { formatBytes } from '../../domain/sizes.ts'
 import { formatCount, plural, printTable } from '../output.ts'
 import { LIMIT_DEFAULT, limitOf, openCatalogFor, pathText } from '../file-text.ts'
+import { oneLine } from '../text.ts'
 import type { ArchiveDifference, DifferenceSum, FileDifference } from '../../operations/diff.ts'
 import type { Cell } from '../table.ts'
 import type { FileServices } from '../file-text.ts'
@@ -39,6 +40,10 @@ export const diffCommand = defineCommand({
 
 function printDifferences(io: Io<FileServices>, found: ArchiveDifference, limit: number): void {
   const { from, to, differences, hasMore, added, removed, changed, unchanged } = found
+  if (from.source !== to.source)
+    io.printError(
+      `two sources are compared: ${oneLine(from.source)} (${from.file}) and ${oneLine(to.source)} (${to.file})`,
+    )
   if (differences.length > 0) {
     printTable(io, {
       columns: [

@@ -6,7 +6,7 @@ import { evacuate } from '../../operations/evacuate.ts'
 import { formatBytes, formatSeconds } from '../../domain/sizes.ts'
 import { numbersOf, openCopyProgress } from '../copies-text.ts'
 import { oneLine } from '../text.ts'
-import { painter, plural, printTable } from '../output.ts'
+import { formatCount, painter, plural, printTable } from '../output.ts'
 import { planEvacuation } from '../../operations/evacuate-plan.ts'
 import { SpillwayError } from '../../domain/errors.ts'
 import type { EvacuatedArchive, Evacuation } from '../../operations/evacuate-record.ts'
@@ -47,7 +47,10 @@ export const evacuateCommand = defineCommand({
         await planEvacuation({ config, catalog: await services.catalog() }, number),
       )
     }
-    const { openStorage } = services
+    const { openStorage, config } = services
+    const server = config.servers.find((each) => each.number === number)
+    // Before a byte is moved: it is in vain while new ones come.
+    if (server?.isEnabled) io.printError(`warning: ${stillEnabled(server.label, number)}`)
     const progress = openCopyProgress(io, 'evacuating')
     const onArchive = (archive: EvacuatedArchive): void =>
       progress.line(lineOf(archive, number), archive.action === 'leave' ? 4 : 5)
@@ -79,7 +82,7 @@ function lineOf(
   const what = `${file} (${formatBytes(sizeBytes)})`
   if (action === 'leave') return `left ${what} on server ${number}: ${message ?? 'not known why'}`
   if (action === 'move') return `moved ${what} from server ${number} to ${numbersOf(to)}`
-  return `removed ${what} from server ${number}: it has enough other copies`
+  return `removed ${what} from server ${number}: other copies of it are proven`
 }
 
 function show(io: Io<Services>, isJson: boolean, done: Evacuation): number {
@@ -98,17 +101,15 @@ function printEvacuation(io: Io<Services>, done: Evacuation): void {
     io.print(paint('bad', `  ${oneLine(reason)}`))
   for (const warning of done.warnings) io.print(paint('warning', `! ${oneLine(warning)}`))
   for (const hint of done.hints) io.print(`-> ${oneLine(hint)}`)
-  const label = oneLine(server.label)
-  if (server.enabled)
-    io.print(
-      paint(
-        'warning',
-        `! new archives still go to ${label}: set S3_SERVER_${server.number}_ENABLED=false`,
-      ),
-    )
+  if (server.enabled && dryRun)
+    io.print(paint('warning', `! ${stillEnabled(server.label, server.number)}`))
   for (const line of catalogLines(done)) io.print(line)
   io.print(paint(done.exit === 0 ? 'good' : done.exit === 3 ? 'warning' : 'bad', summaryOf(done)))
   if (dryRun) io.print('Nothing was moved and no server was asked (--dry-run).')
+}
+
+function stillEnabled(label: string, number: number): string {
+  return `new archives still go to ${oneLine(label)}: set S3_SERVER_${number}_ENABLED=false`
 }
 
 function catalogLines({ catalogCopies, dryRun, server }: Evacuation): readonly string[] {
@@ -149,8 +150,8 @@ function summaryOf(done: Evacuation): string {
   const verb = (past: string, plan: string) => (dryRun ? `would be ${plan}` : past)
   const parts = [
     `${plural(moved, 'archive')} ${verb('moved', 'moved')} (${formatBytes(movedBytes)})`,
-    `${removed} ${verb('removed', 'removed')} (${formatBytes(removedBytes)})`,
-    `${left} left (${formatBytes(leftBytes)})`,
+    `${formatCount(removed)} ${verb('removed', 'removed')} (${formatBytes(removedBytes)})`,
+    `${formatCount(left)} left (${formatBytes(leftBytes)})`,
   ]
   const time = dryRun ? '' : `, in ${formatSeconds(done.seconds)}`
   return `${oneLine(server.label)}: ${parts.join(', ')}${time} (exit ${done.exit})`

@@ -12,7 +12,7 @@ import {
   tellUnknown,
   timeText,
 } from '../file-text.ts'
-import { formatCount, plural, printTable } from '../output.ts'
+import { countCell, formatCount, plural, printTable } from '../output.ts'
 import type { Cell } from '../table.ts'
 import type { FileServices } from '../file-text.ts'
 import type { Found, FoundFile } from '../../operations/find.ts'
@@ -25,7 +25,8 @@ export const findCommand = defineCommand({
       'folder of the source on when it begins with a slash. A glob (*, ?, [a-z], and ** for any folders) ' +
       'must fit the whole name, or the whole path if there is a slash in it. A slash at the end means ' +
       'folders only.',
-    'Size and time are those of the newest version. ARCHIVE is the newest archive that has it: give it to ' +
+    'Size and time are those of the newest version. GONE is the first archive without it: it was deleted ' +
+      'between that one and the one before. ARCHIVE is the newest archive that has it: give it to ' +
       'restore. What only deleted archives had is shown with --all, as far as it is still known.',
   ],
   flags: {
@@ -75,14 +76,16 @@ function printFound(
 
 function printFiles(io: Io<FileServices>, files: readonly FoundFile[]): void {
   const isWide = !io.out.isTerminal || io.out.columns() >= 120
+  const hasGone = files.some(({ goneAt }) => goneAt !== null)
   const hasHosts = new Set(files.map(({ host }) => host)).size > 1
   printTable(io, {
     columns: [
       ...(hasHosts ? [{ title: 'HOST', widthMin: 6 }] : []),
       ...(isWide ? [{ title: 'SOURCE', widthMin: 8 }] : []),
-      { title: 'MODIFIED (UTC)' },
-      { title: 'SIZE', align: 'right' },
-      ...(isWide ? [{ title: 'VERSIONS', align: 'right' } as const] : []),
+      { title: 'MODIFIED (UTC)', leavesAs: 1 },
+      { title: 'SIZE', align: 'right', leavesAs: 2 },
+      ...(isWide ? [{ title: 'VERSIONS', align: 'right', leavesAs: 3 } as const] : []),
+      ...(hasGone ? [{ title: 'GONE (UTC)' }] : []),
       // What restore is told.
       { title: 'ARCHIVE', widthMin: 24 },
       { title: 'PATH', widthMin: 16 },
@@ -92,11 +95,16 @@ function printFiles(io: Io<FileServices>, files: readonly FoundFile[]): void {
       ...(isWide ? [file.source] : []),
       timeText(file.modifiedAt),
       file.kind === 'file' ? formatBytes(file.sizeBytes) : file.kind,
-      ...(isWide ? [String(file.versions)] : []),
+      ...(isWide ? [countCell(io.out, file.versions)] : []),
+      ...(hasGone ? [goneCell(file)] : []),
       archiveCell(file),
       pathText(file),
     ]),
   })
+}
+
+function goneCell({ goneAt }: FoundFile): Cell {
+  return goneAt === null ? '-' : { text: timeText(goneAt), style: 'warning' }
 }
 
 function archiveCell({ newest, goneAt }: FoundFile): Cell {

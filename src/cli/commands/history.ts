@@ -6,7 +6,7 @@ import { formatBytes } from '../../domain/sizes.ts'
 import { openCatalogFor, pathText, tellUnknown, timeText } from '../file-text.ts'
 import { oneLine } from '../text.ts'
 import { pathHistory } from '../../operations/history.ts'
-import { printTable } from '../output.ts'
+import { countCell, printTable } from '../output.ts'
 import type { Cell } from '../table.ts'
 import type { FileServices } from '../file-text.ts'
 import type { Io } from '../command.ts'
@@ -56,17 +56,21 @@ function printVersions(io: Io<FileServices>, { versions }: PathHistory): void {
     columns: [
       { title: 'SINCE (UTC)' },
       { title: 'EVENT', widthMin: 7 },
-      { title: 'MODIFIED (UTC)' },
+      { title: 'MODIFIED (UTC)', leavesAs: 2 },
       { title: 'SIZE', align: 'right' },
-      { title: 'MODE', align: 'right' },
-      { title: 'ARCHIVES', align: 'right' },
-      { title: 'NEWEST', widthMin: 20 },
+      { title: 'MODE', align: 'right', leavesAs: 3 },
+      { title: 'ARCHIVES', align: 'right', leavesAs: 1 },
+      // What restore is told.
+      { title: 'NEWEST', widthMin: 28 },
     ],
-    rows: versions.toReversed().flatMap(rowsOf),
+    rows: versions.toReversed().flatMap((version) => rowsOf(io, version)),
   })
 }
 
-function rowsOf(version: ToldVersion): readonly (readonly Cell[])[] {
+function rowsOf(
+  { out }: Pick<Io<FileServices>, 'out'>,
+  version: ToldVersion,
+): readonly (readonly Cell[])[] {
   const { archives, until, isGoneThen } = version
   const event =
     version.event === 'appeared' || version.changes.length === 0
@@ -78,7 +82,7 @@ function rowsOf(version: ToldVersion): readonly (readonly Cell[])[] {
     timeText(version.modifiedAt),
     version.kind === 'file' ? formatBytes(version.sizeBytes) : version.kind,
     version.mode,
-    String(archives.length),
+    countCell(out, archives.length),
     archives.at(-1)?.file ?? 'deleted',
   ]
   const gone: Cell = { text: 'gone', style: 'warning' }

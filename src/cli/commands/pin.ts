@@ -7,7 +7,7 @@ import { setPinned } from '../../operations/pin.ts'
 import type { Command, Io } from '../command.ts'
 import type { Services } from '../services.ts'
 
-export type PinServices = Pick<Services, 'config' | 'catalogIfPresent'>
+export type PinServices = Pick<Services, 'archiveUses' | 'config' | 'catalogIfPresent'>
 
 export const pinCommand = createPinCommand(true)
 
@@ -23,7 +23,7 @@ export function createPinCommand(isPinned: boolean): Command<PinServices> {
     examples: [`spillway ${name} latest:wordpress`, `spillway ${name} 0198c2 0198c7`],
 
     async run(flags, names, io: Io<PinServices>) {
-      const { config, catalogIfPresent } = await io.services()
+      const { config, catalogIfPresent, ...services } = await io.services()
       const catalog = await catalogIfPresent()
       if (catalog === undefined)
         throw new SpillwayError(
@@ -32,9 +32,10 @@ export function createPinCommand(isPinned: boolean): Command<PinServices> {
         )
       // All names first: a mistyped one changes nothing.
       for (const each of names) await catalog.findArchive(each)
+      const archiveUses = await services.archiveUses()
       const archives = []
       for (const each of names) {
-        const { archive, isChanged } = await setPinned({ catalog }, each, isPinned)
+        const { archive, isChanged } = await setPinned({ archiveUses, catalog }, each, isPinned)
         const { id, source, file } = archive
         archives.push({ id, source, file, pinned: isPinned, changed: isChanged })
         if (!flags.json) io.print(`${file} ${isChanged ? 'is' : 'was already'} ${name}ned`)

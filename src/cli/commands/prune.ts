@@ -3,7 +3,8 @@
 import { COMMAND_TITLES } from '../command-titles.ts'
 import { defineCommand, DRY_RUN_FLAG, JSON_FLAG } from '../command.ts'
 import { chooseSources } from '../../operations/run.ts'
-import { Deletions, finishDeletes } from '../../operations/deletions.ts'
+import { Deletions } from '../../operations/deletions.ts'
+import { finishDeletes } from '../../operations/finish-deletes.ts'
 import { oneLine } from '../text.ts'
 import { openProgress } from '../progress.ts'
 import { painter } from '../output.ts'
@@ -78,14 +79,17 @@ async function apply(
   await catalog.check()
   await catalog.registerServers(config.servers)
   const unsettled = await catalog.unsettledCopies()
+  // Whoever asks for it by hand has had the time to pin.
+  await catalog.acceptPins()
   await finishDeletes(services, input.deletions, unsettled, signal)
   const plan = await prune(services, input, signal)
   const { deleted, freedBytes } = input.deletions.report()
-  if (deleted.length === 0 && freedBytes === 0) return { plan, warnings: [] }
+  const found = input.deletions.warnings.map(({ message }) => message)
+  if (deleted.length === 0 && freedBytes === 0) return { plan, warnings: found }
   // Their newest copy of it names what was deleted: a rebuild would take that for lost.
   const { copyCatalog } = await import('../../operations/catalog-snapshot.ts')
   const problems = await copyCatalog(services, signal)
-  return { plan, warnings: problems.map(({ message }) => message) }
+  return { plan, warnings: [...found, ...problems.map(({ message }) => message)] }
 }
 
 /** Without a catalog there is nothing to plan, and none is created. */
@@ -96,7 +100,7 @@ async function dryPlan(
 ): Promise<PrunePlan> {
   const catalog = await catalogIfPresent()
   if (catalog === undefined)
-    return { archives: [], lastGood: new Map(), held: [], remaining: 0, notes: [] }
+    return { archives: [], lastGood: new Map(), held: [], leftOut: [], remaining: 0, notes: [] }
   const services = { config, catalog, archiveUses: await archiveUses() }
   const deletesMax = await runDeletesMax(services)
   return planPrune(services, { sources, deletesMax, now })

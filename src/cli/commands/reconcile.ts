@@ -16,13 +16,16 @@ export const reconcileCommand = defineCommand({
   details: [
     'Each enabled server is listed, and asked for every object about which listing and catalog differ. ' +
       'The plan is printed, then applied: copies that are gone are marked missing (their bytes count until ' +
-      'they are still gone a day later), archives of this host without a row get one, bytes of others are ' +
-      'counted. No object is ever deleted because of a listing.',
+      'they are still gone a day later), bytes of others are counted. No object is ever deleted because of ' +
+      'a listing.',
+    'Archives of this host’s name that this catalog never knew are counted as others’: another machine may ' +
+      'have the same SERVER_ID. --adopt makes them ours, and from then on retention deletes them by its rule.',
     '--rebuild fills an empty catalog: from the newest copy of it that lies on a server, if there is one, ' +
       'and from the ends of the archives themselves. When it is interrupted, run it again.',
   ],
   flags: {
     rebuild: { type: 'boolean', help: 'fill an empty catalog again from the servers alone' },
+    adopt: { type: 'boolean', help: 'take what this catalog never knew for ours' },
     'all-hosts': { type: 'boolean', help: 'with --rebuild: archives of other hosts as well' },
     'dry-run': DRY_RUN_FLAG,
     json: JSON_FLAG,
@@ -32,6 +35,11 @@ export const reconcileCommand = defineCommand({
   async run(flags, _operands, io: Io<Services>) {
     if (flags['all-hosts'] && !flags.rebuild)
       throw new SpillwayError('USAGE', 'reconcile: --all-hosts needs --rebuild')
+    if (flags.adopt && flags.rebuild)
+      throw new SpillwayError(
+        'USAGE',
+        'reconcile: --rebuild adopts all that it finds, without --adopt',
+      )
     if (flags.rebuild) return runRebuild(flags, io)
     const services = await io.services()
     const progress = openProgress(io)
@@ -41,6 +49,7 @@ export const reconcileCommand = defineCommand({
           running,
           {
             isDryRun: flags['dry-run'],
+            isAdopting: flags.adopt,
             onPlan: (plan) => {
               if (!flags.json) printPlan(io, plan, flags['dry-run'])
             },

@@ -38,9 +38,11 @@ export const restoreCommand = defineCommand({
     'PATH is relative to the archived folder; one that names a folder means everything in it. * and ? do ' +
       'not pass a slash, ** does, [a-z] is one character, \\ takes the next one as it is, and \\xNN is a byte ' +
       'as listings show it. With PATHs only the parts of the archive are read that hold them.',
-    'DIR is created, or must be empty; with --overwrite it may hold files. Nothing is ever written outside ' +
-      'it, and no symlink in it is followed. As root, members get the owner of the archive by number; ' +
+    'DIR is created (its parent must exist), or must be empty; with --overwrite it may hold files. ' +
+      'Nothing is ever written outside it, and no symlink in it is followed. As root, members get the owner of the archive by number; ' +
       'otherwise they become yours, and the restore ends with 3.',
+    'Modes come back as archived: as root also setuid and setgid bits and device nodes, without a flag. ' +
+      'Restore an archive of unknown origin as a normal user.',
     'Where the archive is damaged, and no other copy is whole there, the members in that part are named on ' +
       'standard error, everything else is given back, and the restore ends with 31.',
   ],
@@ -86,6 +88,7 @@ export const restoreCommand = defineCommand({
       const exit = exitOf(restored)
       if (flags.json) io.printJson(documentOf(restored, exit))
       printProblems(io, restored, flags.json)
+      if (restored.strippedCount !== 0) io.printError(strippedLine(restored.strippedCount, strip))
       if (!flags.json) printSummary(io, restored)
       return exit
     } finally {
@@ -136,7 +139,7 @@ async function planOnly(
   const counts = { write: 0, replace: 0, keep: 0 }
   const plan = await planOfRestore(
     services,
-    { archive, paths: asked.paths },
+    { archive, paths: asked.paths, to: asked.to, strip: asked.strip },
     io.signal,
     (member) => {
       const fated = fateOf(member, asked)
@@ -146,11 +149,17 @@ async function planOnly(
       else io.print(planLine(fated))
     },
   )
-  const { reads, readBytes, sourceBytes, hardLinkCount } = plan
+  const { reads, readBytes, sourceBytes, hardLinkCount, strippedCount } = plan
   if (isJson) {
     const { id, source, file, key } = plan.archive
     const facts = { reads, readBytes, sourceBytes, fileCount: members.length, hardLinkCount }
-    io.printJson({ dryRun: true, archive: { id, source, file, key }, ...facts, members })
+    io.printJson({
+      dryRun: true,
+      archive: { id, source, file, key },
+      ...facts,
+      strippedCount,
+      members,
+    })
     return 0
   }
   const kept = counts.keep > 0 ? `, ${formatCount(counts.keep)} would be kept as they are` : ''
@@ -159,7 +168,14 @@ async function planOnly(
     `would write ${written}, ${formatBytes(sourceBytes)}${kept}; would read ` +
       `${formatBytes(readBytes)} of ${plan.archive.file} in ${plural(reads, 'request')}`,
   )
+  if (strippedCount > 0) io.printError(strippedLine(strippedCount, asked.strip))
   return 0
+}
+
+function strippedLine(count: number | null, strip: number): string {
+  if (count === null)
+    return `what --strip=${strip} takes the whole path of is left out; how much that is, the damaged index cannot tell`
+  return `${plural(count, 'member')} left out: --strip=${strip} takes ${count === 1 ? 'its' : 'their'} whole path`
 }
 
 function planLine({ fate, out, sizeBytes, kind }: FatedMember): string {

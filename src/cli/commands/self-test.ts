@@ -62,7 +62,9 @@ function serverNumber(text: string): number {
 }
 
 function printConfigured(io: Io<Services>, servers: number, sources: number): void {
-  io.print(`The configuration is valid: ${servers} servers, ${sources} sources.`)
+  io.print(
+    `The configuration is valid: ${plural(servers, 'server')}, ${plural(sources, 'source')}.`,
+  )
   if (sources === 0) io.print('No sources configured: add one with: spillway configure')
 }
 

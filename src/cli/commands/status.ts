@@ -6,7 +6,7 @@
 import { COMMAND_TITLES } from '../command-titles.ts'
 import { defineCommand, JSON_FLAG } from '../command.ts'
 import type { Io } from '../command.ts'
-import { bar, formatAge, formatUtc, painter, plural, printTable } from '../output.ts'
+import { bar, countCell, formatAge, formatUtc, painter, plural, printTable } from '../output.ts'
 import type { Services } from '../services.ts'
 import type { Style } from '../output.ts'
 import type { Cell, Column } from '../table.ts'
@@ -15,7 +15,7 @@ import type { Catalog, Health } from '../../catalog/catalog.ts'
 import type { Config } from '../../domain/config.ts'
 import { formatBytes } from '../../domain/sizes.ts'
 import { statusOf } from '../../operations/status.ts'
-import { printForecast, printProblems, printTrust } from '../status-trust-text.ts'
+import { printForecast, printProblems, printTrust, printUnusable } from '../status-trust-text.ts'
 import type { ServerStatus, SourceStatus, Status, WaitingArchive } from '../../operations/status.ts'
 
 /** Only what this command needs: the real services have more. */
@@ -37,8 +37,8 @@ export const statusCommand = defineCommand({
   ...COMMAND_TITLES.status,
   details: [
     'Tells what the last run found out; no server is asked. To ask them: spillway self-test. ' +
-      'OTHERS is what lies there besides the archives of this catalog: those of other hosts, and ' +
-      'copies of the catalog. VERIFIED and READ BACK tell how far the copies there are proven: see ' +
+      'OTHERS is what lies there and is not of this catalog, CATALOG are the copies of the catalog itself; ' +
+      'both count against the limit. A narrow terminal shows fewer columns. VERIFIED and READ BACK tell how far the copies there are proven: see ' +
       'spillway verify. The forecast goes on from the last archives, with retention as it is set.',
   ],
   flags: { json: JSON_FLAG },
@@ -65,6 +65,7 @@ function printStatus(io: Io<StatusServices>, status: Status): void {
   if (status.servers.length === 0) io.print(paint('bad', 'No servers are configured.'))
   else printServers(io, status.servers)
   printTrust(io, status)
+  printUnusable(io, status)
   io.print('')
   if (status.sources.length === 0) io.print(paint('bad', 'No sources are configured.'))
   else printSources(io, status.sources)
@@ -80,18 +81,20 @@ const BAR_FROM_COLUMNS = 120
 
 function printServers(io: Io<StatusServices>, servers: readonly ServerStatus[]): void {
   const hasReserved = servers.some(({ reservedBytes }) => reservedBytes > 0)
-  const hasOthers = servers.some((server) => othersOf(server) > 0)
+  const hasOthers = servers.some(({ otherBytes }) => otherBytes > 0)
+  const hasCatalog = servers.some(({ catalogBytes }) => catalogBytes > 0)
   const barWidth = io.out.isTerminal && io.out.columns() >= BAR_FROM_COLUMNS ? 12 : 0
   const columns: Column[] = [
     { title: 'N', align: 'right' },
     { title: 'SERVER', widthMin: 14 },
     { title: 'LIMIT', align: 'right' },
-    { title: 'USED', align: 'right' },
-    ...(hasReserved ? [{ title: 'RESERVED', align: 'right' } as const] : []),
-    ...(hasOthers ? [{ title: 'OTHERS', align: 'right' } as const] : []),
+    { title: 'USED', align: 'right', leavesAs: 1 },
+    ...(hasReserved ? [{ title: 'RESERVED', align: 'right', leavesAs: 3 } as const] : []),
+    ...(hasOthers ? [{ title: 'OTHERS', align: 'right', leavesAs: 2 } as const] : []),
+    ...(hasCatalog ? [{ title: 'CATALOG', align: 'right', leavesAs: 5 } as const] : []),
     { title: 'SPARE', align: 'right' },
     { title: 'TAKEN', align: 'right' },
-    { title: 'ARCHIVES', align: 'right' },
+    { title: 'ARCHIVES', align: 'right', leavesAs: 4 },
     { title: 'HEALTH' },
     { title: 'SEEN' },
   ]
@@ -101,10 +104,11 @@ function printServers(io: Io<StatusServices>, servers: readonly ServerStatus[]):
     server.limitBytes === null ? '-' : formatBytes(server.limitBytes),
     formatBytes(server.usedBytes),
     ...(hasReserved ? [formatBytes(server.reservedBytes)] : []),
-    ...(hasOthers ? [formatBytes(othersOf(server))] : []),
+    ...(hasOthers ? [formatBytes(server.otherBytes)] : []),
+    ...(hasCatalog ? [formatBytes(server.catalogBytes)] : []),
     server.limitBytes === null ? '-' : formatBytes(server.spareBytes),
     takenOf(server, barWidth),
-    String(server.archives),
+    countCell(io.out, server.archives),
     { text: wordOf(server), style: server.enabled ? STYLES[server.health] : 'faint' },
     server.checkedAt === null ? 'never' : `${formatAge(new Date(server.checkedAt), io.now())} ago`,
   ])
@@ -129,13 +133,10 @@ function wordOf({ number, enabled, health }: ServerStatus): string {
   return enabled ? health : 'disabled'
 }
 
-function othersOf({ catalogBytes, otherBytes }: ServerStatus): number {
-  return catalogBytes + otherBytes
-}
-
 function takenOf(server: ServerStatus, barWidth: number): Cell {
   if (server.limitBytes === null) return '-'
-  const taken = server.usedBytes + server.reservedBytes + othersOf(server)
+  const { usedBytes, reservedBytes, catalogBytes, otherBytes } = server
+  const taken = usedBytes + reservedBytes + catalogBytes + otherBytes
   const share = server.limitBytes === 0 ? 1 : taken / server.limitBytes
   const percent = `${Math.floor(share * 100)} %`
   const text = barWidth === 0 ? percent : `${bar(share, barWidth)} ${percent.padStart(5)}`

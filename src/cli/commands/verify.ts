@@ -171,7 +171,9 @@ function rowOf(file: string, copy: VerifiedCopy): Cell[] {
 }
 
 function problemLines(problem: VerifyProblem): readonly string[] {
-  const { file, label, frame, fromByte, toByte, what, place, memberCount, members } = problem
+  const { file, label, frame, fromByte, toByte, place, memberCount, members, knownSince } = problem
+  const since = knownSince === null ? '' : ` (known since ${knownSince.slice(0, 10)})`
+  const what = `${problem.what}${since}`
   const where = frame === null ? '' : `frame ${frame}, `
   const bytes = place === 'object' ? '' : `, ${where}bytes ${fromByte} to ${toByte - 1}`
   const lines = [`${oneLine(file)} on ${oneLine(label)}${bytes}: ${oneLine(what)}`]

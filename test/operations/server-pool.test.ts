@@ -1,0 +1,45 @@
+// One server that tells nonsense about itself takes only itself out of the run.
+
+import { afterEach, beforeEach, expect, it } from 'vitest'
+import { startFaultProxy } from '../support/fault-proxy.ts'
+import { World } from '../support/world.ts'
+import type { FaultProxy } from '../support/fault-proxy.ts'
+
+let world: World
+let proxy: FaultProxy
+beforeEach(async () => {
+  world = await World.make([{}, {}])
+  await world.noise('file', 5_000)
+  proxy = await startFaultProxy({ target: world.models[0]!.endpoint })
+  world.env['S3_SERVER_1_ENDPOINT'] = proxy.endpoint
+})
+afterEach(async () => {
+  await proxy.close()
+  await world.close()
+})
+
+it('sizes that no sum can hold are a failure of that server, and the next one is sent the archive', async () => {
+  answerLists(
+    '<IsTruncated>false</IsTruncated>' +
+      object('others/1', Number.MAX_SAFE_INTEGER) +
+      object('others/2', Number.MAX_SAFE_INTEGER),
+  )
+
+  const { archives, exit } = await world.run()
+
+  proxy.assertFired()
+  expect(archives.map(({ state }) => state)).toEqual(['stored'])
+  expect([exit, world.models.map((model) => model.objects().length)]).toEqual([3, [0, 2]])
+  const [first] = await world.withCatalog((catalog) => catalog.servers())
+  expect(first?.health).toBe('misconfigured')
+})
+
+function object(key: string, sizeBytes: number): string {
+  return `<Contents><Key>${key}</Key><Size>${sizeBytes}</Size></Contents>`
+}
+
+function answerLists(content: string): void {
+  const body = `<ListBucketResult>${content}</ListBucketResult>`
+  const headers = { 'content-type': 'application/xml' }
+  proxy.add({ operation: 'List', times: 99, fault: { kind: 'answer', status: 200, body, headers } })
+}
