@@ -81,7 +81,7 @@ export class SparseReader {
     if (this.#map !== undefined && this.#numbers === this.#map.length) {
       // The rest of the map's last record.
     } else if (byte >= 0x30 && byte <= 0x39) {
-      this.#value = 10 * this.#value + byte - 0x30
+      this.#value = 10 * this.#value + (byte - 0x30)
       this.#digits += 1
       if (this.#digits > DIGITS_MAX) throw this.#refused('has a number that is too large')
     } else if (byte === 0x0a && this.#digits > 0) this.#takeNumber(this.#value)

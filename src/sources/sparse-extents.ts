@@ -54,18 +54,10 @@ class ExtentList {
   }
 
   add(begin: number, end: number): void {
-    const last = 2 * (this.#count - 1)
-    const lastEnd = last < 0 ? -1 : this.#extents[last]! + this.#extents[last + 1]!
-    // Beside the one before it, or behind a hole that is too small to be kept.
-    if (last >= 0 && begin - lastEnd < Math.max(1, this.#holeBytesMin)) {
-      this.#extents[last + 1] = end - this.#extents[last]!
-      return
+    while (!this.#joins(begin, end)) {
+      if (this.#count < this.#max) return this.#append(begin, end)
+      this.#fillSmallestHoles()
     }
-    while (this.#count >= this.#max) this.#fillSmallestHoles()
-    if (2 * this.#count === this.#extents.length) this.#grow()
-    this.#extents[2 * this.#count] = begin
-    this.#extents[2 * this.#count + 1] = end - begin
-    this.#count += 1
   }
 
   map(): SparseMap {
@@ -75,13 +67,28 @@ class ExtentList {
     return { extents, dataBytes }
   }
 
-  #grow(): void {
-    const larger = new Float64Array(2 * this.#extents.length)
-    larger.set(this.#extents)
-    this.#extents = larger
+  /** Beside the one before it, or behind a hole that is too small to be kept. */
+  #joins(begin: number, end: number): boolean {
+    if (this.#count === 0) return false
+    const last = 2 * (this.#count - 1)
+    const lastEnd = this.#extents[last]! + this.#extents[last + 1]!
+    if (begin - lastEnd >= Math.max(1, this.#holeBytesMin)) return false
+    this.#extents[last + 1] = end - this.#extents[last]!
+    return true
   }
 
-  /** Each time of twice the size, until some are gone. */
+  #append(begin: number, end: number): void {
+    if (2 * this.#count === this.#extents.length) {
+      const larger = new Float64Array(2 * this.#extents.length)
+      larger.set(this.#extents)
+      this.#extents = larger
+    }
+    this.#extents[2 * this.#count] = begin
+    this.#extents[2 * this.#count + 1] = end - begin
+    this.#count += 1
+  }
+
+  /** All below a size that doubles each time. */
   #fillSmallestHoles(): void {
     this.#holeBytesMin = Math.max(HOLE_BYTES_MIN, 2 * this.#holeBytesMin)
     const extents = this.#extents
