@@ -45,7 +45,9 @@ it('archives, warns once, restores, and the self-test says so', () => {
   expect(report.archives[0]?.warnings).toEqual([
     {
       path: '.',
-      reason: expect.stringMatching(/^extended attributes, ACLs and holes are not kept .* koffi /),
+      reason: expect.stringMatching(
+        /^extended attributes, ACLs and holes are not kept .* koffi /,
+      ) as string,
     },
   ])
   expect(run.status).toBe(3)

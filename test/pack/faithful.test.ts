@@ -276,7 +276,10 @@ describe('attributes in an archive', () => {
     const { warnings, names } = await restored({ [`SCHILY.xattr.${name}`]: 'value' })
     expect(names).toEqual([])
     expect(warnings).toEqual([
-      { path: 'x', reason: expect.stringMatching(/could not be restored: Spillway archives none/) },
+      {
+        path: 'x',
+        reason: expect.stringMatching(/could not be restored: Spillway archives none/) as string,
+      },
     ])
   })
 
@@ -287,7 +290,7 @@ describe('attributes in an archive', () => {
     })
     expect(names).toEqual(['user.small'])
     expect(warnings).toEqual([
-      { path: 'x', reason: expect.stringMatching(/user\.large .* 65537 bytes/) },
+      { path: 'x', reason: expect.stringMatching(/user\.large .* 65537 bytes/) as string },
     ])
   })
 

@@ -98,7 +98,10 @@ describe('a map is refused', () => {
     ['that is not there', Buffer.alloc(0), 'ends in its map'],
   ])('%s', (_, stored, why) => {
     expect(() => readBack(stored, 10_000)).toThrow(
-      expect.objectContaining({ code: 'ARCHIVE_REFUSED', message: expect.stringContaining(why) }),
+      expect.objectContaining({
+        code: 'ARCHIVE_REFUSED',
+        message: expect.stringContaining(why) as string,
+      }),
     )
   })
 
