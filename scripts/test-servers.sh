@@ -25,6 +25,9 @@ install_missing() {
   have ceph || missing+=(ceph-common)
   have bsdtar || missing+=(libarchive-tools)
   have zstd || missing+=(zstd)
+  have getfattr || missing+=(attr)
+  have getfacl || missing+=(acl)
+  have setcap || missing+=(libcap2-bin)
   [ ${#missing[@]} -gt 0 ] || return 0
   have apt-get || skip "no apt-get here to install ${missing[*]}"
   [ "$(id -u)" = 0 ] || skip "not root, and these packages are missing: ${missing[*]}"

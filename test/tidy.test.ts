@@ -30,6 +30,7 @@ const OWNERS: readonly [power: RegExp, owner: RegExp][] = [
   [/from 'better-sqlite3'/, /^catalog\/open-sqlite\.ts$/],
   [/'@mongodb-js\/zstd/, /^pack\/zstd\.ts$/],
   [/from 'xxhash-wasm'/, /^pack\/seek-table\.ts$/],
+  [/'koffi'/, /^lib\/system-calls\.ts$/],
   [/from 'tar-stream'/, /^pack\/tar-reader\.ts$/],
   [/from 'ignore'/, /^sources\/exclude\.ts$/],
   [/from 'dotenv'/, /^config\/load\.ts$/],

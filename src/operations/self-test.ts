@@ -9,6 +9,7 @@ import type { Catalog, ServerRow } from '../catalog/catalog.ts'
 import type { Config } from '../domain/config.ts'
 import type { OpenStorage } from './server-pool.ts'
 import type { Server } from '../domain/server.ts'
+import { whyNoSystemCalls } from '../lib/system-calls.ts'
 import type { ServerCheck } from './check-server.ts'
 
 export type SelfTestServices = {
@@ -167,9 +168,15 @@ function remarksOn(result: ServerCheck): string[] {
 }
 
 function notesFor(nodeVersion: string): string[] {
+  const why = whyNoSystemCalls()
+  const extras =
+    why === undefined
+      ? []
+      : [`Extended attributes, ACLs and holes of sparse files are not kept here: ${why}`]
   const major = Number(nodeVersion.replace(/^v/, '').split('.')[0])
-  if (major >= 22) return []
+  if (major >= 22) return extras
   return [
+    ...extras,
     `Node ${nodeVersion} works. The AWS SDK will want Node 22 or newer from January 2027: plan the update.`,
   ]
 }

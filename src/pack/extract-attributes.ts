@@ -1,5 +1,6 @@
-// Owner, mode and mtime of what was restored, in this order: a change of owner clears setuid, and a
-// change of either would not move the mtime, but writing would.
+// Owner, extended attributes, mode, ACL and capabilities, mtime of what was restored, in this order: a change
+// of owner clears setuid and capabilities, a mode may forbid writing attributes, and bends an ACL; writing
+// would move the mtime, the others do not.
 //
 // Owners are the numbers in the archive, not the names: a restore is most often the same machine made
 // anew, in a rescue system whose names mean other people. Without root everything becomes ours, which
@@ -8,9 +9,12 @@
 import * as fs from 'node:fs'
 import { errnoOf } from './extract-failures.ts'
 import { itself } from './extract-folders.ts'
+import { ExtrasWriter } from './extract-extras.ts'
+import { microsecondsOf } from './pax-records.ts'
 import type { Attributes } from './extract-deferred.ts'
 import type { ByteString } from './tar-header.ts'
 import type { ExtractWarnings } from './extract-warnings.ts'
+import type { PaxTime } from './pax-records.ts'
 
 // The one above means "leave it as it is" to chown(2).
 const ID_MAX = 2 ** 32 - 2
@@ -19,6 +23,7 @@ const SETUID_SETGID = 0o6000
 const O_PATH = 0o10000000
 
 export class AttributeWriter {
+  readonly extras: ExtrasWriter
   readonly #warnings: ExtractWarnings
   readonly #isRoot = process.geteuid?.() === 0
   readonly #ownUid = process.geteuid?.()
@@ -27,12 +32,16 @@ export class AttributeWriter {
 
   constructor(warnings: ExtractWarnings) {
     this.#warnings = warnings
+    this.extras = new ExtrasWriter(warnings)
   }
 
   applyTo(fd: number, wanted: Attributes, path: ByteString, kind: 'file' | 'directory'): void {
     if (this.#givesOwner(wanted)) this.#chown(() => fs.fchownSync(fd, wanted.uid, wanted.gid))
+    this.extras.apply(fd, wanted.attributes, path, 'before mode')
     fs.fchmodSync(fd, this.#modeOf(wanted, path, kind))
-    const mtime = timeFor(wanted.mtimeUs)
+    this.extras.apply(fd, wanted.attributes, path, 'after mode')
+    if (this.extras.setTimes(fd, wanted)) return
+    const mtime = timeFor(wanted)
     fs.futimesSync(fd, mtime, mtime)
   }
 
@@ -42,8 +51,13 @@ export class AttributeWriter {
     try {
       const same = itself(fd)
       if (this.#givesOwner(wanted)) this.#chown(() => fs.chownSync(same, wanted.uid, wanted.gid))
+      const byName = at.toString('latin1')
+      this.extras.dropInherited(byName, 'file')
+      this.extras.apply(byName, wanted.attributes, path, 'before mode')
       fs.chmodSync(same, this.#modeOf(wanted, path, 'file'))
-      const mtime = timeFor(wanted.mtimeUs)
+      this.extras.apply(byName, wanted.attributes, path, 'after mode')
+      if (this.extras.setTimes(byName, wanted)) return
+      const mtime = timeFor(wanted)
       fs.utimesSync(same, mtime, mtime)
     } finally {
       fs.closeSync(fd)
@@ -51,14 +65,19 @@ export class AttributeWriter {
   }
 
   /** A symlink has no mode of its own. */
-  applyToSymlink(at: Buffer, wanted: Attributes): void {
+  applyToSymlink(at: Buffer, wanted: Attributes, path: ByteString): void {
+    const byName = at.toString('latin1')
     if (this.#givesOwner(wanted)) this.#chown(() => fs.lchownSync(at, wanted.uid, wanted.gid))
-    const mtime = timeFor(wanted.mtimeUs)
+    this.extras.apply(byName, wanted.attributes, path, 'before mode')
+    this.extras.apply(byName, wanted.attributes, path, 'after mode')
+    if (this.extras.setTimes(byName, wanted)) return
+    const mtime = timeFor(wanted)
     fs.lutimesSync(at, mtime, mtime)
   }
 
   /** At the end: one line, however many members it is about. */
-  addOwnerWarning(): void {
+  addSummaryWarnings(): void {
+    this.extras.addMissingWarning()
     if (this.#otherOwners === 0) return
     const why = this.#isRoot ? 'the system did not allow their owner' : 'only root can restore that'
     const what =
@@ -95,6 +114,7 @@ export class AttributeWriter {
  * Microseconds as Node takes them. Node reads a negative number as "now", but not a negative text;
  * half a microsecond more keeps the way through floating point from ending one too low.
  */
-export function timeFor(mtimeUs: number): number | string {
+export function timeFor(time: PaxTime): number | string {
+  const mtimeUs = microsecondsOf(time)
   return mtimeUs < 0 ? String((mtimeUs - 0.5) / 1e6) : (mtimeUs + 0.5) / 1e6
 }

@@ -87,6 +87,9 @@ async function copyFromStream(
   return one
 }
 
+/** What a hole is read as, piece by piece: it may have a terabyte. */
+const ZEROS = Buffer.alloc(1024 * 1024)
+
 type Wanted = { readonly path: ByteString; readonly kind?: TarKind; readonly sizeBytes?: number }
 
 /** Takes the content of the first member of that path, and refuses one that the index has otherwise. */
@@ -96,7 +99,8 @@ class OneFile implements MemberHandler {
   linkTarget: ByteString | undefined
   readonly #wanted: Wanted
   #isUnderWay = false
-  #pieces: Buffer[] = []
+  /** Bytes, and lengths of holes. */
+  #pieces: (Buffer | number)[] = []
 
   constructor(wanted: Wanted) {
     this.#wanted = wanted
@@ -123,13 +127,22 @@ class OneFile implements MemberHandler {
     if (this.#isUnderWay) this.#pieces.push(Buffer.from(bytes))
   }
 
+  hole(sizeBytes: number): void {
+    if (this.#isUnderWay) this.#pieces.push(sizeBytes)
+  }
+
   end(): void {
     if (this.#isUnderWay) this.isOver = true
     this.#isUnderWay = false
   }
 
-  take(): readonly Buffer[] {
-    return this.#pieces.splice(0)
+  *take(): Generator<Buffer> {
+    for (const piece of this.#pieces.splice(0)) {
+      if (typeof piece !== 'number') yield piece
+      else
+        for (let left = piece; left > 0; left -= ZEROS.length)
+          yield ZEROS.subarray(0, Math.min(left, ZEROS.length))
+    }
   }
 }
 

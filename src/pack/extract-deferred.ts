@@ -7,12 +7,15 @@
 import { closeSync, readSync, writeSync } from 'node:fs'
 import { assert } from '../lib/assert.ts'
 import type { ByteString } from './tar-header.ts'
+import type { ReadAttribute } from './pax-records.ts'
 
 export type Attributes = {
   readonly mode: number
   readonly uid: number
   readonly gid: number
-  readonly mtimeUs: number
+  readonly mtimeSeconds: number
+  readonly mtimeNanos: number
+  readonly attributes: readonly ReadAttribute[]
 }
 
 export type Deferred = Attributes & {
@@ -24,8 +27,8 @@ export type Deferred = Attributes & {
 const CHUNK_BYTES = 1024 * 1024
 // About 100 000 folders; most trees never touch the disk for this.
 const CHUNKS_IN_MEMORY = 8
-// Four numbers and the length of the path.
-const HEAD_BYTES = 4 * 8 + 4
+// Five numbers, and the lengths of path and target.
+const HEAD_BYTES = 5 * 8 + 2 * 4
 const LENGTH_BYTES = 4
 
 type Chunk = { bytes: Buffer | undefined; readonly offsetBytes: number; readonly sizeBytes: number }
@@ -45,14 +48,23 @@ export class DeferredList {
   }
 
   add(item: Deferred): void {
-    const bodyBytes = HEAD_BYTES + item.path.length + item.target.length
+    const { path, target, attributes } = item
+    const attributeBytes = attributes.reduce((sum, one) => sum + encodedBytes(one), 0)
+    const bodyBytes = HEAD_BYTES + path.length + target.length + attributeBytes
     this.#makeRoom(bodyBytes + 2 * LENGTH_BYTES)
     let at = this.#current.writeUInt32LE(bodyBytes, this.#used)
-    for (const value of [item.mode, item.uid, item.gid, item.mtimeUs])
+    for (const value of [item.mode, item.uid, item.gid, item.mtimeSeconds, item.mtimeNanos])
       at = this.#current.writeDoubleLE(value, at)
-    at = this.#current.writeUInt32LE(item.path.length, at)
-    at += this.#current.write(item.path, at, 'latin1')
-    at += this.#current.write(item.target, at, 'latin1')
+    at = this.#current.writeUInt32LE(path.length, at)
+    at = this.#current.writeUInt32LE(target.length, at)
+    at += this.#current.write(path, at, 'latin1')
+    at += this.#current.write(target, at, 'latin1')
+    for (const { name, value } of attributes) {
+      at = this.#current.writeUInt32LE(name.length, at)
+      at = this.#current.writeUInt32LE(value.length, at)
+      at += this.#current.write(name, at, 'latin1')
+      at += value.copy(this.#current, at)
+    }
     this.#used = this.#current.writeUInt32LE(bodyBytes, at)
   }
 
@@ -133,13 +145,33 @@ function writeAll(fd: number, bytes: Buffer, position: number): void {
 function decode(bytes: Buffer, at: number, bodyBytes: number): Deferred {
   const number = (index: number) => bytes.readDoubleLE(at + 8 * index)
   const pathAt = at + HEAD_BYTES
-  const targetAt = pathAt + bytes.readUInt32LE(pathAt - 4)
+  const targetAt = pathAt + bytes.readUInt32LE(pathAt - 8)
+  const attributesAt = targetAt + bytes.readUInt32LE(pathAt - 4)
   return {
     mode: number(0),
     uid: number(1),
     gid: number(2),
-    mtimeUs: number(3),
+    mtimeSeconds: number(3),
+    mtimeNanos: number(4),
     path: bytes.toString('latin1', pathAt, targetAt),
-    target: bytes.toString('latin1', targetAt, at + bodyBytes),
+    target: bytes.toString('latin1', targetAt, attributesAt),
+    attributes: decodeAttributes(bytes.subarray(attributesAt, at + bodyBytes)),
   }
+}
+
+function encodedBytes({ name, value }: ReadAttribute): number {
+  return 2 * LENGTH_BYTES + name.length + value.length
+}
+
+function decodeAttributes(bytes: Buffer): readonly ReadAttribute[] {
+  const attributes: ReadAttribute[] = []
+  for (let at = 0; at < bytes.length;) {
+    const valueAt = at + 2 * LENGTH_BYTES + bytes.readUInt32LE(at)
+    const end = valueAt + bytes.readUInt32LE(at + LENGTH_BYTES)
+    const name = bytes.toString('latin1', at + 2 * LENGTH_BYTES, valueAt)
+    // A copy: the chunk is written to again.
+    attributes.push({ name, value: Buffer.from(bytes.subarray(valueAt, end)) })
+    at = end
+  }
+  return attributes
 }

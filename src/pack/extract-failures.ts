@@ -32,6 +32,15 @@ export function restoreFailure(error: unknown, path: ByteString, step: RestoreSt
   )
 }
 
+/** A list that lies on the disk can fail while it is read. */
+export function* guarded<Item>(items: Generator<Item>): Generator<Item> {
+  try {
+    yield* items
+  } catch (error) {
+    throw restoreFailure(error, '', 'finish')
+  }
+}
+
 /** Two members of one name; or two names that this file system does not tell apart. */
 export function twice(path: ByteString, cause?: unknown): SpillwayError {
   return new SpillwayError(

@@ -42,5 +42,6 @@ export type LostMember = {
   readonly path: ByteString
   readonly kind: TarKind
   readonly mode: number
-  readonly mtimeUs: number
+  readonly mtimeSeconds: number
+  readonly mtimeNanos: number
 }

@@ -145,5 +145,5 @@ function endOf({ tarOffsetBytes, rawBytes }: FramePlace): number {
 }
 
 function lostMember({ path, kind, mode, mtimeSeconds, mtimeNanos }: IndexedMember): LostMember {
-  return { path, kind, mode, mtimeUs: mtimeSeconds * 1e6 + Math.floor(mtimeNanos / 1_000) }
+  return { path, kind, mode, mtimeSeconds, mtimeNanos }
 }

@@ -28,6 +28,7 @@ export class Placer {
   readonly #rule: OverwriteRule | undefined
   readonly #mergesFolders: boolean
   readonly #warnings: ExtractWarnings
+  readonly #onNewFolder: (at: Buffer) => void
   readonly #way: FolderWay
   /** What stays though the archive has a folder there: everything below stays away. */
   #blocked: ByteString | undefined
@@ -40,11 +41,13 @@ export class Placer {
       /** Stripped names of two folders may be one. */
       readonly mergesFolders: boolean
       readonly warnings: ExtractWarnings
+      readonly onNewFolder: (at: Buffer) => void
     },
   ) {
     this.#rule = input.rule
     this.#mergesFolders = input.mergesFolders
     this.#warnings = input.warnings
+    this.#onNewFolder = input.onNewFolder
     this.#way = new FolderWay(rootFd)
   }
 
@@ -92,6 +95,7 @@ export class Placer {
     }
     if (there !== undefined) fs.unlinkSync(at)
     fs.mkdirSync(at, 0o700)
+    this.#onNewFolder(at)
     return true
   }
 
@@ -119,6 +123,7 @@ export class Placer {
       if (!isMerged) throw error
       return false
     }
+    this.#onNewFolder(at)
     return true
   }
 

@@ -19,9 +19,11 @@ import { AttributeWriter } from './extract-attributes.ts'
 import { makeSpecialFile } from './special-files.ts'
 import { MemberChoice } from './extract-choice.ts'
 import { Placer } from './extract-placer.ts'
-import { restoreFailure, twice } from './extract-failures.ts'
+import { guarded, restoreFailure, twice } from './extract-failures.ts'
+import { FileOutput } from './extract-file.ts'
+import { folderFromIndex, LostMembers } from './extract-lost.ts'
+import { microsecondsOf } from './pax-records.ts'
 import { ExtractWarnings } from './extract-warnings.ts'
-import { LostMembers } from './extract-lost.ts'
 import { SpillwayError } from '../domain/errors.ts'
 import type { Attributes, Deferred } from './extract-deferred.ts'
 import type { ByteString } from './tar-header.ts'
@@ -30,11 +32,8 @@ import type { MemberHandler, ReadMember } from './tar-reader.ts'
 import type { LostMember, PendingLink, TreeInput, TreeResult } from './extract-input.ts'
 import type { Spot } from './extract-placer.ts'
 
-const { O_WRONLY, O_CREAT, O_EXCL, O_NOFOLLOW } = fs.constants
-const CREATE_FLAGS = O_WRONLY | O_CREAT | O_EXCL | O_NOFOLLOW
-
 /** A file that is being written. */
-type OpenFile = Chosen & { readonly fd: number; readonly spot: Spot }
+type OpenFile = Chosen & { readonly output: FileOutput; readonly spot: Spot }
 
 export class TreeWriter implements MemberHandler {
   readonly #rootFd: number
@@ -67,12 +66,16 @@ export class TreeWriter implements MemberHandler {
     this.#linkTargets = new LinkTargets(this.#rootFd)
     this.#choice = new MemberChoice({ paths, strip, isOrdered: !this.#isPlain })
     const warnings = this.#warnings
-    this.#placer = new Placer(this.#rootFd, { rule, mergesFolders: strip > 0, warnings })
+    const attributes = new AttributeWriter(warnings)
+    this.#placer = new Placer(this.#rootFd, {
+      ...{ rule, mergesFolders: strip > 0, warnings },
+      onNewFolder: (at) => attributes.extras.dropInherited(at.toString('latin1'), 'directory'),
+    })
     const openSpill = () => openNameless(this.#rootFd)
     this.#symlinks = new DeferredList(openSpill)
     this.#folders = new DeferredList(openSpill)
     this.#links = new DeferredList(openSpill)
-    this.#attributes = new AttributeWriter(this.#warnings)
+    this.#attributes = attributes
   }
 
   get progress(): { readonly memberCount: number; readonly sourceBytes: number } {
@@ -93,17 +96,20 @@ export class TreeWriter implements MemberHandler {
   content(bytes: Buffer): void {
     const file = this.#file
     if (file === undefined) return
-    this.#at(file.path, 'write', () => {
-      for (let at = 0; at < bytes.length;) at += fs.writeSync(file.fd, bytes, at, bytes.length - at)
-    })
+    this.#at(file.path, 'write', () => file.output.write(bytes))
+  }
+
+  hole(sizeBytes: number): void {
+    this.#file?.output.skip(sizeBytes)
   }
 
   end(): void {
     const file = this.#file
     if (file === undefined) return
-    const { member, path, outs, spot } = file
+    const { member, path, outs, spot, output } = file
     this.#at(path, 'finish', () => {
-      this.#attributes.applyTo(file.fd, member, path, 'file')
+      if (member.isSparse) output.endAt(member.sizeBytes)
+      this.#attributes.applyTo(output.fd, member, path, 'file')
       this.#closeFile()
       const isThere = this.#placer.settle(spot)
       if (isThere) this.#countMade(member)
@@ -132,7 +138,7 @@ export class TreeWriter implements MemberHandler {
   takeLinks(countMax: number): readonly PendingLink[] {
     this.#choice.checkNoneMissing()
     this.#endTargets()
-    this.#pendingLinks ??= this.#guarded(this.#links.forwards())
+    this.#pendingLinks ??= guarded(this.#links.forwards())
     const taken: PendingLink[] = []
     while (taken.length < countMax) {
       const next = this.#pendingLinks.next()
@@ -152,14 +158,14 @@ export class TreeWriter implements MemberHandler {
   finish(): TreeResult {
     const read = this.#read
     this.#endTargets()
-    for (const link of this.#guarded(this.#symlinks.forwards())) this.#makeSymlink(link)
-    for (const folder of this.#guarded(this.#folders.backwards())) {
+    for (const link of guarded(this.#symlinks.forwards())) this.#makeSymlink(link)
+    for (const folder of guarded(this.#folders.backwards())) {
       this.#at(folder.path, 'finish', () => {
         const fd = this.#placer.enter(folder.path)
         this.#attributes.applyTo(fd, folder, folder.path, 'directory')
       })
     }
-    this.#attributes.addOwnerWarning()
+    this.#attributes.addSummaryWarnings()
     return {
       ...this.progress,
       readMemberCount: read.memberCount,
@@ -224,7 +230,9 @@ export class TreeWriter implements MemberHandler {
       return
     }
     if (kind !== 'file') return this.#makeSpecial({ ...member, kind }, path, spot)
-    this.#file = { ...chosen, spot, fd: fs.openSync(spot.at, CREATE_FLAGS, 0o600) }
+    const output = new FileOutput(spot.at)
+    this.#file = { ...chosen, spot, output }
+    this.#attributes.extras.dropInherited(output.fd, 'file')
   }
 
   #makeFolder(member: ReadMember, out: ByteString): void {
@@ -241,11 +249,8 @@ export class TreeWriter implements MemberHandler {
     this.#defer(this.#folders, member, out)
   }
 
-  #makeFromIndex({ mode, mtimeUs }: LostMember, path: ByteString): void {
-    const [uid, gid] = [process.geteuid?.() ?? 0, process.getegid?.() ?? 0]
-    const device = { deviceMajor: 0, deviceMinor: 0 }
-    const given = { path, linkTarget: '', sizeBytes: 0, offsetBytes: 0, ...device }
-    const member: ReadMember = { ...given, kind: 'directory', mode, mtimeUs, uid, gid }
+  #makeFromIndex(lost: LostMember, path: ByteString): void {
+    const member = folderFromIndex(lost, path)
     const before = this.#memberCount
     for (const chosen of this.#choice.takeUnread(member, path)) this.#make(chosen)
     if (this.#memberCount > before)
@@ -269,10 +274,10 @@ export class TreeWriter implements MemberHandler {
     // Asked for only to see whether it may be written at all.
     const spot = this.#placer.spotFor(out, member.mtimeUs)
     if (spot === undefined) return
-    this.#links.add({ ...attributesOf(member), path: out, target })
+    this.#links.add({ ...attributesOf(member), attributes: [], path: out, target })
   }
 
-  #linkTo(from: ByteString, out: ByteString, member: Attributes): void {
+  #linkTo(from: ByteString, out: ByteString, member: ReadMember): void {
     const spot = this.#placer.spotFor(out, member.mtimeUs)
     if (spot === undefined) return
     this.#linkTargets.link(from, spot.at)
@@ -297,10 +302,10 @@ export class TreeWriter implements MemberHandler {
 
   #makeSymlink(link: Deferred): void {
     this.#at(link.path, 'create', () => {
-      const spot = this.#placer.spotFor(link.path, link.mtimeUs)
+      const spot = this.#placer.spotFor(link.path, microsecondsOf(link))
       if (spot === undefined) return
       fs.symlinkSync(Buffer.from(link.target, 'latin1'), spot.at)
-      this.#attributes.applyToSymlink(spot.at, link)
+      this.#attributes.applyToSymlink(spot.at, link, link.path)
       if (this.#placer.settle(spot)) this.#countMade({ sizeBytes: 0 })
     })
   }
@@ -311,15 +316,6 @@ export class TreeWriter implements MemberHandler {
 
   #defer(list: DeferredList, member: ReadMember, out: ByteString): void {
     list.add({ ...attributesOf(member), path: out, target: member.linkTarget })
-  }
-
-  /** A list that lies on the disk can fail while it is read. */
-  *#guarded(items: Generator<Deferred>): Generator<Deferred> {
-    try {
-      yield* items
-    } catch (error) {
-      throw restoreFailure(error, '', 'finish')
-    }
   }
 
   #at(path: ByteString, doing: 'create' | 'write' | 'finish', work: () => void): void {
@@ -339,10 +335,11 @@ export class TreeWriter implements MemberHandler {
   #closeFile(): void {
     const file = this.#file
     this.#file = undefined
-    if (file !== undefined) fs.closeSync(file.fd)
+    file?.output.close()
   }
 }
 
-function attributesOf({ mode, uid, gid, mtimeUs }: ReadMember): Attributes {
-  return { mode, uid, gid, mtimeUs }
+function attributesOf(member: ReadMember): Attributes {
+  const { mode, uid, gid, mtimeSeconds, mtimeNanos, attributes } = member
+  return { mode, uid, gid, mtimeSeconds, mtimeNanos, attributes }
 }

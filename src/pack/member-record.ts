@@ -15,6 +15,8 @@ export type IndexedMember = {
   readonly path: ByteString
   readonly kind: TarKind
   readonly sizeBytes: number
+  /** Of a file with holes: of its content in the tar, map and data. */
+  readonly storedBytes?: number | undefined
   readonly mtimeSeconds: number
   readonly mtimeNanos: number
   readonly mode: number
@@ -34,8 +36,8 @@ export type RawIndexBlock = {
 /** Large enough to compress well, small enough that finding one path reads little. */
 export const INDEX_BLOCK_BYTES = 1024 * 1024
 
-// A record without its path: seven numbers, and one for the kind.
-const RECORD_BYTES_MAX = 8 * VARINT_BYTES_MAX
+// A record without its path: eight numbers, and one for the kind.
+const RECORD_BYTES_MAX = 9 * VARINT_BYTES_MAX
 
 export class IndexEncoder {
   readonly #onBlock: (block: RawIndexBlock) => void
@@ -68,13 +70,15 @@ export class IndexEncoder {
     let at = writeVarint(bytes, this.#at, shared)
     at = writeVarint(bytes, at, suffix.length)
     at += bytes.write(suffix, at, 'latin1')
-    at = writeVarint(bytes, at, TYPE_FLAGS[member.kind].charCodeAt(0))
+    const isSparse = member.sparse !== undefined
+    at = writeVarint(bytes, at, isSparse ? SPARSE_CODE : TYPE_FLAGS[member.kind].charCodeAt(0))
     at = writeVarint(bytes, at, member.mode)
     at = writeVarint(bytes, at, member.sizeBytes)
     at = writeVarint(bytes, at, zigzag(member.mtimeSeconds))
     at = writeVarint(bytes, at, member.mtimeNanos)
     // Members follow each other without gaps, so the length says where the next one begins.
     at = writeVarint(bytes, at, place.spanBytes / 512)
+    if (isSparse) at = writeVarint(bytes, at, place.storedBytes ?? member.sizeBytes)
     this.#at = at
     this.#path = path
     this.#memberCount += 1
@@ -108,14 +112,26 @@ export function* decodeMembers(block: {
     if (shared > path.length) throw damaged('a path is longer than the one before it')
     path = path.slice(0, shared) + reader.slice(reader.number()).toString('latin1')
     if (path.length > PATH_BYTES_MAX) throw damaged('a path is too long')
-    const kind = KINDS.get(reader.number())
+    const code = reader.number()
+    const kind = code === SPARSE_CODE ? 'file' : KINDS.get(code)
     if (kind === undefined) throw damaged('a member is of an unknown kind')
     const mode = reader.number()
     const sizeBytes = reader.number()
     const mtimeSeconds = reader.signed()
     const mtimeNanos = reader.number()
     const spanBytes = reader.number() * 512
-    yield { path, kind, sizeBytes, mtimeSeconds, mtimeNanos, mode, offsetBytes, spanBytes }
+    const storedBytes = code === SPARSE_CODE ? reader.number() : undefined
+    yield {
+      path,
+      kind,
+      sizeBytes,
+      storedBytes,
+      mtimeSeconds,
+      mtimeNanos,
+      mode,
+      offsetBytes,
+      spanBytes,
+    }
     offsetBytes += spanBytes
   }
 }
@@ -133,6 +149,9 @@ function rankAt(path: ByteString, at: number): number {
 }
 
 const SLASH = 0x2f
+
+/** "S": a file with holes, whose record ends with its stored size. */
+const SPARSE_CODE = 0x53
 
 const KINDS = new Map(
   Object.entries(TYPE_FLAGS).map(([kind, flag]) => [flag.charCodeAt(0), kind as TarKind]),

@@ -7,9 +7,10 @@
 // takes numbers and extension records itself, and refuses whatever Spillway never writes; tar-reader.ts
 // then refuses an archive whose members the two do not see alike (size smuggling lives from that).
 
-import { isPaxNumber, parsePaxRecords, parsePaxTime } from './pax-records.ts'
+import { isPaxNumber, microsecondsOf, parsePaxRecords, parsePaxTime } from './pax-records.ts'
 import { TAR_RECORD_BYTES } from './tar-header.ts'
 import { SpillwayError } from '../domain/errors.ts'
+import type { PaxRecords, PaxTime, ReadAttribute } from './pax-records.ts'
 import type { ByteString, TarKind } from './tar-header.ts'
 
 /** What a member's headers say; names only where an extension gave them. */
@@ -20,11 +21,20 @@ export type GuardedHeader = {
   readonly path: ByteString | undefined
   readonly linkTarget: ByteString | undefined
   readonly sizeBytes: number
+  /** Of its content in the tar: of a file with holes map and data, otherwise its size. */
+  readonly storedBytes: number
+  /** Its content is a map and data (tar-sparse.ts). */
+  readonly isSparse: boolean
+  /** Of a file with holes that is not named by its header. */
+  readonly sparseName: ByteString | undefined
   readonly mode: number
   readonly uid: number
   readonly gid: number
-  /** Microseconds since 1970: what a restore can set. */
+  readonly mtimeSeconds: number
+  readonly mtimeNanos: number
+  /** The same, cut towards zero: what every Node can set. */
   readonly mtimeUs: number
+  readonly attributes: readonly ReadAttribute[]
   readonly deviceMajor: number
   readonly deviceMinor: number
 }
@@ -53,7 +63,7 @@ const GNU_LINK = 0x4b
 
 type Extensions = {
   readonly offsetBytes: number
-  pax: ReadonlyMap<string, Buffer> | undefined
+  pax: PaxRecords | undefined
   path: ByteString | undefined
   linkTarget: ByteString | undefined
 }
@@ -145,30 +155,33 @@ export class TarGuard {
   #scanMember(record: Buffer, offset: number): void {
     const kind = KINDS[record[156]!]
     if (kind === undefined) throw refused(offset, `has a member of type ${typeText(record[156]!)}`)
-    const { pax, path, linkTarget, offsetBytes } = this.#extensions ?? NO_EXTENSIONS
+    const { path, linkTarget, offsetBytes, ...extensions } = this.#extensions ?? NO_EXTENSIONS
+    const pax = extensions.pax?.values
     if (path !== undefined && pax?.has('path') === true)
       throw refused(offset, 'names a member in two ways')
     if (linkTarget !== undefined && pax?.has('linkpath') === true)
       throw refused(offset, 'names a link target in two ways')
 
-    const sizeBytes = numberOf(pax, 'size', offset) ?? sizeOf(record, 0, offset)
+    const storedBytes = numberOf(pax, 'size', offset) ?? sizeOf(record, 0, offset)
     // Other readers of tar skip such content, or do not: there lies a second list of members.
-    if (kind !== 'file' && sizeBytes > 0) throw refused(offset, `gives content to a ${kind}`)
+    if (kind !== 'file' && storedBytes > 0) throw refused(offset, `gives content to a ${kind}`)
     this.#onHeader({
       offsetBytes: this.#extensions === undefined ? offset : offsetBytes,
       kind,
       path: pax?.get('path')?.toString('latin1') ?? path,
       linkTarget: pax?.get('linkpath')?.toString('latin1') ?? linkTarget,
-      sizeBytes,
+      ...sparseOf({ pax, kind, storedBytes, isNamed: path !== undefined }, offset),
+      storedBytes,
       mode: unsigned(record, 100, 8, offset) & 0o7777,
       uid: numberOf(pax, 'uid', offset) ?? unsigned(record, 108, 8, offset),
       gid: numberOf(pax, 'gid', offset) ?? unsigned(record, 116, 8, offset),
-      mtimeUs: mtimeOf(pax, record, offset),
+      ...timesOf(pax, record, offset),
+      attributes: extensions.pax?.attributes ?? NO_ATTRIBUTES,
       deviceMajor: unsigned(record, 329, 8, offset),
       deviceMinor: unsigned(record, 337, 8, offset),
     })
     this.#extensions = undefined
-    this.#contentLeft = padded(sizeBytes)
+    this.#contentLeft = padded(storedBytes)
     this.#memberCount += 1
     if (this.#memberCount > MEMBERS_MAX) throw refused(offset, 'has too many members')
   }
@@ -202,22 +215,54 @@ function sizeOf(bytes: Buffer, at: number, offset: number): number {
   return unsigned(bytes, at + 124, 12, offset)
 }
 
-function mtimeOf(
+const NO_ATTRIBUTES: readonly ReadAttribute[] = []
+
+const SPARSE_KEYS = [
+  'GNU.sparse.major',
+  'GNU.sparse.minor',
+  'GNU.sparse.realsize',
+  'GNU.sparse.name',
+]
+
+/** GNU's format 1.0 and no other: it is what this version writes. */
+function sparseOf(
+  member: {
+    readonly pax: ReadonlyMap<string, Buffer> | undefined
+    readonly kind: TarKind
+    readonly storedBytes: number
+    readonly isNamed: boolean
+  },
+  offset: number,
+): Pick<GuardedHeader, 'sizeBytes' | 'isSparse' | 'sparseName'> {
+  const { pax, kind, storedBytes, isNamed } = member
+  if (pax === undefined || !SPARSE_KEYS.some((key) => pax.has(key)))
+    return { sizeBytes: storedBytes, isSparse: false, sparseName: undefined }
+  const version = `${pax.get('GNU.sparse.major')?.toString()}.${pax.get('GNU.sparse.minor')?.toString()}`
+  const sizeBytes = numberOf(pax, 'GNU.sparse.realsize', offset)
+  if (version !== '1.0' || sizeBytes === undefined || kind !== 'file' || storedBytes === 0)
+    throw refused(offset, 'holds a sparse file of a kind that this version cannot restore')
+  const sparseName = pax.get('GNU.sparse.name')?.toString('latin1')
+  if (sparseName !== undefined && (isNamed || pax.has('path')))
+    throw refused(offset, 'names a member in two ways')
+  return { sizeBytes, isSparse: true, sparseName }
+}
+
+function timesOf(
   pax: ReadonlyMap<string, Buffer> | undefined,
   record: Buffer,
   offset: number,
-): number {
+): PaxTime & { readonly mtimeUs: number } {
   const text = pax?.get('mtime')?.toString('latin1')
-  const mtimeUs = text === undefined ? undefined : parsePaxTime(text)
-  if (mtimeUs !== undefined) return mtimeUs
+  const time = text === undefined ? undefined : parsePaxTime(text)
+  if (time !== undefined) return { ...time, mtimeUs: microsecondsOf(time) }
   const seconds = text === undefined ? parseNumber(record, 136, 12) : undefined
   if (seconds === undefined) throw refused(offset, 'has a time that is no number')
-  return seconds * 1e6
+  return { mtimeSeconds: seconds, mtimeNanos: 0, mtimeUs: seconds * 1e6 }
 }
 
 function numberOf(
   pax: ReadonlyMap<string, Buffer> | undefined,
-  key: 'size' | 'uid' | 'gid',
+  key: 'size' | 'uid' | 'gid' | 'GNU.sparse.realsize',
   offset: number,
 ): number | undefined {
   const text = pax?.get(key)?.toString('latin1')

@@ -6,6 +6,7 @@
 // GNU tar, bsdtar and Python's tarfile all read without a word (test/pack/tar-writer.test.ts).
 
 import { isUtf8 } from 'node:buffer'
+import type { SparseMap } from '../domain/sparse-map.ts'
 
 /** One character per byte (latin1). */
 export type ByteString = string
@@ -28,6 +29,8 @@ export type TarMember = {
   /** 0 to 999 999 999, after those seconds. */
   readonly mtimeNanos: number
   readonly sizeBytes: number
+  /** Where the data lies in a file with holes; undefined: everywhere. */
+  readonly sparse?: SparseMap | undefined
   readonly deviceMajor: number
   readonly deviceMinor: number
   /** Further pax records. */
@@ -71,7 +74,11 @@ export function tarNameOf({ kind, path }: Pick<TarMember, 'kind' | 'path'>): Byt
 }
 
 /** What the header alone cannot say, in the order in which it stands in front of it. */
-export function extensionsOf(member: TarMember, name: ByteString): readonly TarExtension[] {
+export function extensionsOf(
+  member: TarMember,
+  name: ByteString,
+  storedBytes = member.sizeBytes,
+): readonly TarExtension[] {
   const hasPlainTime =
     member.mtimeNanos === 0 && member.mtimeSeconds >= 0 && member.mtimeSeconds <= NUMBER_MAX
   if (
@@ -83,19 +90,24 @@ export function extensionsOf(member: TarMember, name: ByteString): readonly TarE
     member.gid <= ID_MAX &&
     isPlainName(member.userName) &&
     isPlainName(member.groupName) &&
-    member.records === undefined
+    member.records === undefined &&
+    member.sparse === undefined
   )
     return NONE
-  return extensionsFor(member, name, hasPlainTime)
+  return extensionsFor(member, { name, hasPlainTime, storedBytes })
 }
 
 const NONE: readonly TarExtension[] = []
 
 function extensionsFor(
   member: TarMember,
-  name: ByteString,
-  hasPlainTime: boolean,
+  input: {
+    readonly name: ByteString
+    readonly hasPlainTime: boolean
+    readonly storedBytes: number
+  },
 ): readonly TarExtension[] {
+  const { name, hasPlainTime, storedBytes } = input
   const extensions: TarExtension[] = []
   let records = ''
   const nameIt = (type: 'L' | 'K', key: string, value: ByteString) => {
@@ -104,8 +116,9 @@ function extensionsFor(
     else extensions.push({ type, body: `${value}\0` })
   }
   nameIt('K', 'linkpath', member.linkTarget)
-  nameIt('L', 'path', name)
-  if (member.sizeBytes > NUMBER_MAX) records += paxRecord('size', String(member.sizeBytes))
+  if (member.sparse !== undefined) records += sparseRecords(member.sizeBytes, name)
+  if (!isNamedSparse(member, name)) nameIt('L', 'path', name)
+  if (storedBytes > NUMBER_MAX) records += paxRecord('size', String(storedBytes))
   if (!hasPlainTime) records += paxRecord('mtime', paxTime(member.mtimeSeconds, member.mtimeNanos))
   if (member.uid > ID_MAX) records += paxRecord('uid', String(member.uid))
   if (member.gid > ID_MAX) records += paxRecord('gid', String(member.gid))
@@ -119,6 +132,25 @@ function extensionsFor(
   for (const [key, value] of member.records ?? []) records += paxRecord(key, value)
   if (records !== '') extensions.push({ type: 'x', body: records })
   return extensions
+}
+
+// What a tar that does not know sparse files makes of one: map and data, where they are in nobody's way.
+const SPARSE_NAME = 'GNUSparseFile.0/file'
+
+/** GNU's sparse format 1.0: the map stands in front of the data (tar-sparse.ts). */
+function sparseRecords(sizeBytes: number, name: ByteString): ByteString {
+  const named = isUtf8Bytes(name) ? paxRecord('GNU.sparse.name', name) : ''
+  return (
+    paxRecord('GNU.sparse.major', '1') +
+    paxRecord('GNU.sparse.minor', '0') +
+    named +
+    paxRecord('GNU.sparse.realsize', String(sizeBytes))
+  )
+}
+
+/** bsdtar complains about a record that is no UTF-8: such names stay where those of other files are. */
+function isNamedSparse({ sparse }: TarMember, name: ByteString): boolean {
+  return sparse !== undefined && isUtf8Bytes(name)
 }
 
 /** `LENGTH KEY=VALUE\n`, where LENGTH counts itself. */
@@ -142,14 +174,20 @@ export function paxTime(seconds: number, nanos: number): string {
 }
 
 /** Fills 512 bytes of `out` at `at`. */
-export function writeHeader(out: Buffer, at: number, member: TarMember, name: ByteString): void {
-  const { mtimeSeconds, uid, gid, sizeBytes } = member
+export function writeHeader(
+  out: Buffer,
+  at: number,
+  member: TarMember,
+  name: ByteString,
+  storedBytes = member.sizeBytes,
+): void {
+  const { mtimeSeconds, uid, gid } = member
   out.set(EMPTY_HEADER, at)
-  out.write(name, at, NAME_BYTES_MAX, 'latin1')
+  out.write(isNamedSparse(member, name) ? SPARSE_NAME : name, at, NAME_BYTES_MAX, 'latin1')
   writeOctal(out, at + 100, 7, member.mode)
   writeOctal(out, at + 108, 7, uid <= ID_MAX ? uid : ID_TOO_LARGE)
   writeOctal(out, at + 116, 7, gid <= ID_MAX ? gid : ID_TOO_LARGE)
-  writeOctal(out, at + 124, 11, sizeBytes <= NUMBER_MAX ? sizeBytes : 0)
+  writeOctal(out, at + 124, 11, storedBytes <= NUMBER_MAX ? storedBytes : 0)
   writeOctal(out, at + 136, 11, mtimeSeconds >= 0 && mtimeSeconds <= NUMBER_MAX ? mtimeSeconds : 0)
   out[at + 156] = TYPE_FLAGS[member.kind].charCodeAt(0)
   if (member.linkTarget !== '') out.write(member.linkTarget, at + 157, NAME_BYTES_MAX, 'latin1')

@@ -9,12 +9,13 @@
 
 import { extract } from 'tar-stream'
 import { TarGuard } from './tar-guard.ts'
+import { SparseReader } from './tar-sparse.ts'
 import { messageOf, SpillwayError } from '../domain/errors.ts'
 import type { ByteString } from './tar-header.ts'
 import type { GuardedHeader } from './tar-guard.ts'
 
 /** As it stands in the archive: nothing about the path is checked here. */
-export type ReadMember = Omit<GuardedHeader, 'path' | 'linkTarget'> & {
+export type ReadMember = Omit<GuardedHeader, 'path' | 'linkTarget' | 'sparseName'> & {
   readonly path: ByteString
   /** Of symlinks their text, of hard links a path; '' otherwise. */
   readonly linkTarget: ByteString
@@ -25,6 +26,8 @@ export interface MemberHandler {
   begin(member: ReadMember): void
   /** Valid during the call only. */
   content(bytes: Buffer): void
+  /** Zeros between two calls of `content`, in front of the first or behind the last. */
+  hole(sizeBytes: number): void
   end(): void
 }
 
@@ -103,22 +106,25 @@ export class TarReader {
     const member = this.#agree(header)
     content.on('error', (error) => this.#fail(damaged(error)))
     this.#handler.begin(member)
-    if (member.sizeBytes === 0) {
+    if (member.storedBytes === 0) {
       this.#handler.end()
       // Not at once: a long row of members without content would become as deep a recursion.
       queueMicrotask(next)
       return
     }
-    let missing = member.sizeBytes
+    let missing = member.storedBytes
+    const sparse = member.isSparse ? new SparseReader(member, this.#handler) : undefined
     content.on('data', (bytes) =>
       this.#guarded(() => {
         missing -= bytes.length
-        this.#handler.content(bytes)
+        if (sparse === undefined) this.#handler.content(bytes)
+        else sparse.take(bytes)
       }),
     )
     content.on('end', () =>
       this.#guarded(() => {
         if (missing !== 0) throw disagreement(member.offsetBytes)
+        sparse?.end()
         this.#handler.end()
         next()
       }),
@@ -133,14 +139,15 @@ export class TarReader {
     const type = TYPES[header.type ?? ''] ?? header.type
     const isAlike =
       type === guarded.kind &&
-      header.size === guarded.sizeBytes &&
+      header.size === guarded.storedBytes &&
       isSameText(header.name, guarded.path) &&
       isSameText(header.linkname ?? '', guarded.linkTarget)
     if (!isAlike) throw disagreement(guarded.offsetBytes)
+    const { path, linkTarget, sparseName, ...member } = guarded
     return {
-      ...guarded,
-      path: guarded.path ?? header.name,
-      linkTarget: guarded.linkTarget ?? header.linkname ?? '',
+      ...member,
+      path: sparseName ?? path ?? header.name,
+      linkTarget: linkTarget ?? header.linkname ?? '',
     }
   }
 

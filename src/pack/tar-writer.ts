@@ -13,6 +13,7 @@ import {
   writeExtensionHeader,
   writeHeader,
 } from './tar-header.ts'
+import { encodeSparseMap } from './tar-sparse.ts'
 import type { TarExtension, TarMember } from './tar-header.ts'
 
 /** Uncompressed bytes of a frame. Smaller compresses worse, larger makes a restored file dearer. */
@@ -34,7 +35,12 @@ export interface LateHeaders {
 }
 
 /** Where a member lies in the tar stream: from its first extension to the end of its padding. */
-export type MemberPlace = { readonly offsetBytes: number; readonly spanBytes: number }
+export type MemberPlace = {
+  readonly offsetBytes: number
+  readonly spanBytes: number
+  /** Of a file with holes: of its content, map and data. */
+  readonly storedBytes?: number | undefined
+}
 
 export class TarWriter {
   readonly #blocks: BlockSupply
@@ -77,19 +83,23 @@ export class TarWriter {
     assert(this.#contentLeft === 0, `a member's content lacks ${this.#contentLeft} bytes`)
     const offsetBytes = this.offsetBytes
     const name = tarNameOf(member)
-    for (const extension of extensionsOf(member, name)) this.#writeExtension(extension)
-    writeHeader(this.#room(), this.#position, member, name)
+    const { sizeBytes, sparse } = member
+    const map = sparse === undefined ? undefined : encodeSparseMap(sparse, sizeBytes)
+    const dataBytes = sparse === undefined ? sizeBytes : sparse.dataBytes
+    const contentBytes = dataBytes + (map?.length ?? 0)
+    for (const extension of extensionsOf(member, name, contentBytes))
+      this.#writeExtension(extension)
+    writeHeader(this.#room(), this.#position, member, name, contentBytes)
     this.#position += TAR_RECORD_BYTES
-
-    const { sizeBytes } = member
-    this.#memberCount += 1
-    this.#contentLeft = sizeBytes
-    this.#padding = paddingOf(sizeBytes)
     const headerBytes = this.offsetBytes - offsetBytes
-    this.#onMember(member, {
-      offsetBytes,
-      spanBytes: headerBytes + sizeBytes + this.#padding,
-    })
+    if (map !== undefined) this.#writeBytes(map)
+
+    this.#memberCount += 1
+    this.#contentLeft = dataBytes
+    this.#padding = paddingOf(dataBytes)
+    const spanBytes = headerBytes + contentBytes + this.#padding
+    const storedBytes = map === undefined ? undefined : contentBytes
+    this.#onMember(member, { offsetBytes, spanBytes, storedBytes })
   }
 
   /** A member whose content follows, however much it is, until `endLate`. */
@@ -161,6 +171,14 @@ export class TarWriter {
     this.#writeZeros(TAR_RECORD_BYTES)
     this.#writeZeros(TAR_RECORD_BYTES)
     this.#give()
+  }
+
+  #writeBytes(bytes: Buffer): void {
+    for (let from = 0; from < bytes.length;) {
+      const copied = bytes.copy(this.#room(), this.#position, from)
+      this.#position += copied
+      from += copied
+    }
   }
 
   #writeExtension(extension: TarExtension): void {

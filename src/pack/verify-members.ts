@@ -79,6 +79,7 @@ export class MemberCheck {
       this.#reader = new TarReader({
         begin: (member) => this.#compare(member),
         content: () => {},
+        hole: () => {},
         end: () => {},
       })
       await this.#reader.write(bytes.subarray(from))
@@ -116,20 +117,21 @@ function differenceOf(
   if (tarNameOf(expected) !== member.path) return 'its path'
   if (expected.kind !== member.kind) return 'its type'
   if (expected.sizeBytes !== member.sizeBytes) return 'its size'
+  if ((expected.storedBytes ?? expected.sizeBytes) !== member.storedBytes)
+    return 'its size in the tar'
   if (expected.mode !== member.mode) return 'its mode'
-  if (microsecondsOf(expected) !== member.mtimeUs) return 'its mtime'
+  if (!isSameTime(expected, member)) return 'its mtime'
   return undefined
 }
 
-/** As the tar reader cuts them: towards zero. */
-function microsecondsOf({ mtimeSeconds, mtimeNanos }: IndexedMember): number {
-  const rest = mtimeNanos / 1_000
-  return mtimeSeconds * 1e6 + (mtimeSeconds < 0 ? Math.ceil(rest) : Math.floor(rest))
+function isSameTime(expected: IndexedMember, { mtimeSeconds, mtimeNanos }: ReadMember): boolean {
+  return expected.mtimeSeconds === mtimeSeconds && expected.mtimeNanos === mtimeNanos
 }
 
 /** Where a member's headers end, and its content begins. */
-export function headerEndOf({ offsetBytes, spanBytes, sizeBytes }: IndexedMember): number {
-  return offsetBytes + spanBytes - Math.ceil(sizeBytes / TAR_RECORD_BYTES) * TAR_RECORD_BYTES
+export function headerEndOf({ offsetBytes, spanBytes, ...of }: IndexedMember): number {
+  const contentBytes = of.storedBytes ?? of.sizeBytes
+  return offsetBytes + spanBytes - Math.ceil(contentBytes / TAR_RECORD_BYTES) * TAR_RECORD_BYTES
 }
 
 function shown(path: string): string {

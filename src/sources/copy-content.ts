@@ -2,39 +2,65 @@
 // exactly that many bytes follow, whatever happens to the file meanwhile.
 
 import type { BigIntStats } from 'node:fs'
+import type { SparseMap } from '../domain/sparse-map.ts'
 import { reasonOf } from './findings.ts'
 import type { MemberSink } from './member.ts'
 import type { SourceFiles } from './source-files.ts'
 
 /**
- * Copies `before.size` bytes to the sink. Resolves to what went wrong, for a warning; undefined: the
- * content is whole and did not change meanwhile, as far as its size and times can tell.
+ * Copies `before.size` bytes to the sink, or what `sparse` says is data of them. Returns what went wrong,
+ * for a warning; undefined: the content is whole and did not change meanwhile, as far as its size and times
+ * can tell.
  */
 export function copyContent(
   files: SourceFiles,
   fd: number,
   before: BigIntStats,
   sink: MemberSink,
+  sparse?: SparseMap,
 ): string | undefined {
   const sizeBytes = Number(before.size)
-  let left = sizeBytes
+  const extents = sparse?.extents ?? [0, sizeBytes]
+  let zerosFrom = sizeBytes
   let failure: string | undefined
-  while (left > 0 && failure === undefined) {
+  for (let at = 0; at < extents.length; at += 2) {
+    const [offset, length] = [extents[at]!, extents[at + 1]!]
+    if (zerosFrom < sizeBytes) {
+      sink.padContent(length)
+      continue
+    }
+    const copied = copyExtent(files, fd, { offset, length }, sink)
+    failure = copied.failure
+    if (copied.bytes < length) {
+      zerosFrom = offset + copied.bytes
+      sink.padContent(length - copied.bytes)
+    }
+  }
+  if (failure !== undefined)
+    return `${failure}; its last ${sizeBytes - zerosFrom} bytes are zeros in the archive`
+  return changeBetween(before, files.fstat(fd), zerosFrom)
+}
+
+function copyExtent(
+  files: SourceFiles,
+  fd: number,
+  { offset, length }: { readonly offset: number; readonly length: number },
+  sink: MemberSink,
+): { readonly bytes: number; readonly failure: string | undefined } {
+  let copied = 0
+  while (copied < length) {
     const { buffer, position, room } = sink
-    let bytes = 0
+    let bytes: number
     try {
-      bytes = files.read(fd, buffer, position, Math.min(left, room))
+      bytes = files.read(fd, buffer, position, Math.min(length - copied, room), offset + copied)
     } catch (error) {
-      failure = `could not be read: ${reasonOf(error)}`
+      return { bytes: copied, failure: `could not be read: ${reasonOf(error)}` }
     }
     if (bytes === 0) break
     sink.advance(bytes)
-    left -= bytes
+    copied += bytes
   }
-  if (left > 0) sink.padContent(left)
-
-  if (failure !== undefined) return `${failure}; its last ${left} bytes are zeros in the archive`
-  return changeBetween(before, files.fstat(fd), sizeBytes - left)
+  return { bytes: copied, failure: undefined }
 }
 
 function changeBetween(

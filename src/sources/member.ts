@@ -4,6 +4,7 @@
 // in byte order, cost a tenth of a Buffer, and lose nothing that UTF-8 decoding would lose.
 
 import type { BigIntStats } from 'node:fs'
+import type { SparseMap } from '../domain/sparse-map.ts'
 import type { OwnerNames } from './owner-names.ts'
 
 /** One character per byte. `Buffer.from(text, 'latin1')` gives the bytes back. */
@@ -29,8 +30,10 @@ export type Member = {
   readonly mtimeSeconds: number
   /** 0 to 999 999 999, after those seconds. */
   readonly mtimeNanos: number
-  /** Of the content that follows; 0 for all but files. */
+  /** 0 for all but files. */
   readonly sizeBytes: number
+  /** Where the data lies in a file with holes; undefined: everywhere. */
+  readonly sparse?: SparseMap | undefined
   readonly deviceMajor: number
   readonly deviceMinor: number
   /** Further pax records (extended attributes, say): key and value as bytes. */
@@ -39,7 +42,7 @@ export type Member = {
 
 /**
  * Takes members in the order of the archive. After `begin` exactly `sizeBytes` bytes of content
- * follow, by reading up to `room` bytes to `position` in `buffer` and saying so with `advance`.
+ * follow (of a file with holes: `sparse.dataBytes`, its data without them), by reading up to `room` bytes to `position` in `buffer` and saying so with `advance`.
  * All three may change with every call.
  */
 export interface MemberSink {
@@ -61,6 +64,7 @@ export function memberOf(
   linkTarget: ByteString,
   stats: BigIntStats,
   names: OwnerNames,
+  extras: Pick<Member, 'records' | 'sparse'> = NO_EXTRAS,
 ): Member {
   const uid = Number(stats.uid)
   const gid = Number(stats.gid)
@@ -83,9 +87,12 @@ export function memberOf(
     sizeBytes: kind === 'file' ? Number(stats.size) : 0,
     deviceMajor: isDevice ? majorOf(stats.rdev) : 0,
     deviceMinor: isDevice ? minorOf(stats.rdev) : 0,
-    records: undefined,
+    sparse: extras.sparse,
+    records: extras.records,
   }
 }
+
+const NO_EXTRAS = { records: undefined, sparse: undefined }
 
 // As glibc's gnu_dev_major and gnu_dev_minor: the 64-bit number interleaves the two.
 function majorOf(device: bigint): number {

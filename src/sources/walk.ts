@@ -10,17 +10,19 @@ import { constants } from 'node:fs'
 import type { BigIntStats } from 'node:fs'
 import { SpillwayError } from '../domain/errors.ts'
 import type { FolderSource } from '../domain/source.ts'
+import { CACHE_TAG_NAME, isCacheTag } from './cache-tag.ts'
 import { copyContent } from './copy-content.ts'
 import { createExclude } from './exclude.ts'
 import type { Exclude } from './exclude.ts'
 import { reasonOf } from './findings.ts'
 import type { Findings } from './findings.ts'
 import { HardLinks } from './hard-links.ts'
+import { MemberExtras, STAT_BLOCK_BYTES } from './member-extras.ts'
 import { memberOf } from './member.ts'
-import type { ByteString, MemberKind, MemberSink } from './member.ts'
+import type { ByteString, Member, MemberKind, MemberSink } from './member.ts'
 import { FOLDER_FLAGS, OpenFolders, pathOf } from './open-folders.ts'
 import type { OwnerNames } from './owner-names.ts'
-import { kindOf, sourceFiles } from './source-files.ts'
+import { FILE_FLAGS, kindOf, sourceFiles } from './source-files.ts'
 import type { FolderEntry, SourceFiles } from './source-files.ts'
 
 export type WalkInput = {
@@ -29,6 +31,8 @@ export type WalkInput = {
   readonly ownPaths: readonly string[]
   /** Members with longer paths are left out with a warning. */
   readonly pathBytesMax: number
+  /** Extended attributes beyond that are left out with a warning. */
+  readonly recordBytesMax?: number
   readonly ownerNames: OwnerNames
   /** undefined: a survey, which opens no file. */
   readonly sink: MemberSink | undefined
@@ -51,14 +55,6 @@ export function walkFolder(input: WalkInput): WalkResult {
   }
 }
 
-// O_NONBLOCK: a file that was swapped for a fifo must not hold the walk.
-const FILE_FLAGS =
-  constants.O_RDONLY | constants.O_NOFOLLOW | constants.O_NONBLOCK | constants.O_NOCTTY
-
-/** What marks a folder as a cache (https://bford.info/cachedir/): the first bytes of its tag. */
-const CACHE_TAG_NAME = 'CACHEDIR.TAG'
-const CACHE_TAG = 'Signature: 8a477f597d28d172789f06886806bc55'
-
 type Level = {
   readonly path: ByteString
   readonly entries: readonly FolderEntry[]
@@ -75,6 +71,8 @@ class Walk {
   readonly #folders: OpenFolders
   readonly #levels: Level[] = []
   readonly #hardLinks = new HardLinks()
+  /** undefined: a survey. */
+  readonly #extras: MemberExtras | undefined
   readonly #own = new Set<string>()
   #device = 0n
   #sourceBytes = 0
@@ -86,6 +84,8 @@ class Walk {
     this.#findings = input.findings
     this.#exclude = createExclude(input.source.excludes)
     this.#folders = new OpenFolders(this.#files, input.openFoldersMax)
+    if (input.sink !== undefined)
+      this.#extras = new MemberExtras(this.#files, this.#findings, input.recordBytesMax)
   }
 
   run(): WalkResult {
@@ -127,7 +127,7 @@ class Walk {
     const { fd, stats, entries } = this.#openSource(path)
     this.#device = stats.dev
     this.#folders.push(fd, stats, '')
-    this.#addMember('directory', '', stats)
+    this.#addFolder('', fd, stats)
     if (this.#isOwn('', stats)) return
     this.#levels.push({ path: '', entries: this.#chosen(fd, entries), next: 0 })
   }
@@ -195,7 +195,7 @@ class Walk {
     try {
       const stats = this.#files.fstat(fd)
       if (this.#isOwn(found.path, stats)) return
-      this.#addMember('directory', found.path, stats)
+      this.#addFolder(found.path, fd, stats)
       if (this.#input.source.isOneFileSystem && stats.dev !== this.#device) {
         this.#findings.note(found.path, 'is another file system; its members are left out')
         return
@@ -231,26 +231,10 @@ class Walk {
   #chosen(fd: number, entries: FolderEntry[]): FolderEntry[] {
     if (this.#input.source.excludesCaches) {
       const tag = entries.find(({ name }) => name === CACHE_TAG_NAME)
-      if (tag !== undefined && this.#isCacheTag(`${pathOf(fd)}/${CACHE_TAG_NAME}`)) return [tag]
+      if (tag !== undefined && isCacheTag(this.#files, `${pathOf(fd)}/${CACHE_TAG_NAME}`))
+        return [tag]
     }
     return entries.sort((a, b) => (a.name < b.name ? -1 : 1))
-  }
-
-  #isCacheTag(at: ByteString): boolean {
-    const start = Buffer.alloc(CACHE_TAG.length)
-    try {
-      const fd = this.#files.open(at, FILE_FLAGS)
-      try {
-        if (!this.#files.fstat(fd).isFile()) return false
-        this.#files.read(fd, start, 0, start.length)
-      } finally {
-        this.#files.close(fd)
-      }
-    } catch {
-      // A tag that cannot be read marks nothing: rather too much in the archive than too little.
-      return false
-    }
-    return start.toString('latin1') === CACHE_TAG
   }
 
   #visitFile(found: Found, folder: ByteString, sink: MemberSink): void {
@@ -264,8 +248,10 @@ class Walk {
       }
       if (this.#isElsewhere(path, stats) || this.#isOwn(path, stats)) return
       if (stats.nlink > 1n && this.#addHardLink(path, stats)) return
-      this.#addMember('file', path, stats)
-      const change = copyContent(this.#files, fd, stats, sink)
+      const sparse = this.#extras?.sparseMapOf(fd, stats)
+      this.#addMember('file', path, stats, { records: this.#extras?.recordsOf(path, fd), sparse })
+      this.#extras?.noteFlags(path, fd)
+      const change = copyContent(this.#files, fd, stats, sink, sparse)
       if (change !== undefined) this.#findings.warn(path, change)
       else if (stats.nlink > 1n) this.#hardLinks.add(stats, folder, name)
     } finally {
@@ -284,7 +270,8 @@ class Walk {
     } else if (this.#isElsewhere(path, stats) || this.#isOwn(path, stats)) {
       return
     } else if (kind !== 'file') {
-      this.#addMember(kind, path, stats, kind === 'symlink' ? this.#files.readlink(at) : '')
+      const linkTarget = kind === 'symlink' ? this.#files.readlink(at) : ''
+      this.#addMember(kind, path, stats, { linkTarget, records: this.#extras?.recordsOf(path, at) })
     } else if (stats.nlink <= 1n || !this.#addHardLink(path, stats)) {
       this.#addMember('file', path, stats)
       if (stats.nlink > 1n) this.#hardLinks.add(stats, folder, name)
@@ -295,15 +282,27 @@ class Walk {
   #addHardLink(path: ByteString, stats: BigIntStats): boolean {
     const first = this.#hardLinks.find(stats)
     if (first === undefined) return false
-    this.#addMember('hard-link', path, stats, first)
+    this.#addMember('hard-link', path, stats, { linkTarget: first })
     return true
   }
 
-  #addMember(kind: MemberKind, path: ByteString, stats: BigIntStats, linkTarget = ''): void {
+  #addFolder(path: ByteString, fd: number, stats: BigIntStats): void {
+    this.#addMember('directory', path, stats, { records: this.#extras?.recordsOf(path, fd) })
+    this.#extras?.noteFlags(path, fd)
+  }
+
+  #addMember(
+    kind: MemberKind,
+    path: ByteString,
+    stats: BigIntStats,
+    more: MoreOfMember = {},
+  ): void {
     const { sink, ownerNames } = this.#input
     this.#memberCount += 1
-    if (kind === 'file') this.#sourceBytes += Number(stats.size)
-    sink?.begin(memberOf(kind, path, linkTarget, stats, ownerNames))
+    if (kind === 'file')
+      this.#sourceBytes += sink === undefined ? roomOf(stats) : Number(stats.size)
+    const { linkTarget = '', records, sparse } = more
+    sink?.begin(memberOf(kind, path, linkTarget, stats, ownerNames, { records, sparse }))
   }
 
   /** Spillway's own folders: archiving them would archive the archives. */
@@ -324,6 +323,18 @@ class Walk {
     this.#levels.pop()
     this.#folders.pop()
   }
+}
+
+type MoreOfMember = {
+  readonly linkTarget?: ByteString
+  readonly records?: Member['records']
+  readonly sparse?: Member['sparse']
+}
+
+/** What a survey says of a file: its holes will cost nothing. */
+function roomOf({ size, blocks }: BigIntStats): number {
+  const allocated = blocks * STAT_BLOCK_BYTES
+  return Number(allocated < size ? allocated : size)
 }
 
 function identityOf({ dev, ino }: BigIntStats): string {

@@ -9,7 +9,7 @@ import { expect, it } from 'vitest'
 
 const SRC = join(import.meta.dirname, '../../src')
 const HEAVY =
-  /^(@aws-sdk|@smithy|@mongodb-js|better-sqlite3|kysely|inquirer|@inquirer|tar-stream|pg)\b/
+  /^(@aws-sdk|@smithy|@mongodb-js|better-sqlite3|kysely|inquirer|@inquirer|tar-stream|pg|koffi)\b/
 
 const entries = [
   join(SRC, 'main.ts'),

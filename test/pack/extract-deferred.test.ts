@@ -35,7 +35,9 @@ const item = (at: number, pathBytes = 10): Deferred => ({
   mode: at & 0o7777,
   uid: 4_000_000_000 - at,
   gid: at,
-  mtimeUs: -1_700_000_000_123_456 + at,
+  mtimeSeconds: -1_700_000_000 + at,
+  mtimeNanos: (at * 7_919) % 1_000_000_000,
+  attributes: at % 3 === 0 ? [] : [{ name: `user.${at}\xff`, value: Buffer.from([at & 0xff, 0]) }],
 })
 
 it('gives back what it was given, both ways, from memory', () => {

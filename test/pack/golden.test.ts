@@ -2,11 +2,14 @@
 // test/fixtures/archives are never made again; a new version of the format adds its own.
 
 import { createHash } from 'node:crypto'
-import { readFileSync } from 'node:fs'
+import { readFileSync, statSync } from 'node:fs'
 import { join } from 'node:path'
 import { describe, expect, it } from 'vitest'
 import { openArchiveTail } from '../../src/pack/archive-tail.ts'
-import { outputOf } from './in-process.ts'
+import { createUnpackerWith } from '../../src/pack/extract-archive.ts'
+import { openTreeSink } from '../../src/pack/extract-sink.ts'
+import { systemCalls } from '../../src/lib/system-calls.ts'
+import { outputOf, temporaryFolders } from './in-process.ts'
 
 const ARCHIVES = join(import.meta.dirname, '../fixtures/archives')
 
@@ -95,5 +98,44 @@ describe('v1-command.tar.zst', () => {
       number += 1
     }
     expect(number).toBe(3)
+  })
+})
+
+describe('v1-attributes-and-holes.tar.zst', () => {
+  const path = join(ARCHIVES, 'v1-attributes-and-holes.tar.zst')
+  const bytes = readFileSync(path)
+  const newFolder = temporaryFolders()
+  const open = () =>
+    openArchiveTail(async (offset, size) => bytes.subarray(offset, offset + size), bytes.length)
+
+  it('still says what it is, and lists its members', async () => {
+    const tail = await open()
+    expect(tail.manifest).toMatchObject(
+      JSON.parse(readFileSync(`${path}.manifest.json`, 'utf8')) as object,
+    )
+    const lines: string[] = []
+    for await (const member of tail.membersFrom('')) {
+      const { kind, sizeBytes, mode, mtimeSeconds, mtimeNanos, offsetBytes, spanBytes } = member
+      const time = `${mtimeSeconds}.${String(mtimeNanos).padStart(9, '0')}`
+      const name = JSON.stringify(member.path)
+      lines.push([name, kind, mode.toString(8), sizeBytes, time, offsetBytes, spanBytes].join(' '))
+    }
+    expect(lines).toEqual(readFileSync(`${path}.members.txt`, 'utf8').trimEnd().split('\n'))
+  })
+
+  it('still gives back attributes and holes', async () => {
+    const directory = newFolder()
+    const unpacker = createUnpackerWith(openTreeSink)
+    await unpacker.unpackParts({ tail: await open(), directory }, new AbortController().signal)
+
+    const at = (name: string) => join(directory, name)
+    const calls = systemCalls()!
+    expect(calls.readAttribute(at('f'), 'user.every')).toHaveLength(256)
+    expect(calls.readAttribute(at('f'), 'user.a=b %').toString()).toBe('odd')
+    expect(calls.readAttribute(at('d'), 'system.posix_acl_default')).toHaveLength(44)
+    const holes = statSync(at('holes'), { bigint: true })
+    expect(holes).toMatchObject({ size: 1_000_000_000_000n, mtimeNs: 1_600_000_002_123_456_789n })
+    expect(holes.blocks).toBeLessThan(100n)
+    expect(readFileSync(at('nothing')).equals(Buffer.alloc(3e6))).toBe(true)
   })
 })

@@ -290,6 +290,28 @@ function sizeCases(
       pax({ 'GNU.sparse.major': '1', 'GNU.sparse.minor': '0' }),
       secret('x'),
     ),
+    ...sparseCases().map(([name, records, content]) =>
+      refused(`a sparse file ${name}`, root, pax({ ...SPARSE, ...records }), member({ content })),
+    ),
+    refused('a sparse folder', root, pax(SPARSE), folderMember('a/')),
+    refused(
+      'a sparse file named in two ways',
+      root,
+      pax({ ...SPARSE, 'GNU.sparse.name': 'x', path: 'y' }),
+      member({ content: sparseMap('0\n') }),
+    ),
+    refused(
+      'an attribute twice',
+      root,
+      member({
+        type: 'x',
+        content: Buffer.concat([
+          paxBody({ 'SCHILY.xattr.user.a%3D': '1' }),
+          paxBody({ 'SCHILY.xattr.user.a%3d': '2' }),
+        ]),
+      }),
+      secret('x'),
+    ),
     refused('a member of unknown type', root, member({ type: 'Q' })),
     refused('an old header without ustar', root, member({ magic: '\0'.repeat(8) })),
     refused(
@@ -303,6 +325,34 @@ function sizeCases(
       tar: () => tarOf(root, gnuLong('L', 'n'.repeat(1000)), secret('x')),
       ends: 'RESTORE_FAILED',
     },
+  ]
+}
+
+const SPARSE = {
+  'GNU.sparse.major': '1',
+  'GNU.sparse.minor': '0',
+  'GNU.sparse.realsize': '10000',
+}
+
+function sparseMap(text: string, dataBytes = 0): Buffer {
+  const pad = Buffer.alloc(-text.length & 511)
+  return Buffer.concat([Buffer.from(text), pad, Buffer.alloc(dataBytes, 'x')])
+}
+
+/** What no writer makes of a sparse file; every map is tried alone in tar-sparse.test.ts. */
+function sparseCases(): readonly (readonly [string, Readonly<Record<string, string>>, Buffer])[] {
+  return [
+    ['that overlaps', {}, sparseMap('2\n0\n600\n599\n424\n', 1_024)],
+    ['with data beyond its size', {}, sparseMap('1\n9999\n512\n', 512)],
+    ['with a negative offset', {}, sparseMap('1\n-512\n512\n', 512)],
+    ['with millions of stretches', {}, sparseMap('9000000\n')],
+    ['without a map', {}, Buffer.alloc(0)],
+    ['with a map that does not end', {}, sparseMap('5\n0\n512\n', 512)],
+    ['with a negative size', { 'GNU.sparse.realsize': '-1' }, sparseMap('0\n')],
+    ['larger than 2^53', { 'GNU.sparse.realsize': '9999999999999999' }, sparseMap('0\n')],
+    ['of another version', { 'GNU.sparse.major': '0' }, sparseMap('0\n')],
+    ['of an old form', { 'GNU.sparse.map': '0,10' }, sparseMap('0\n')],
+    ['that climbs out', { 'GNU.sparse.name': '../outside/x' }, sparseMap('0\n')],
   ]
 }
 

@@ -1,0 +1,30 @@
+// Which extended attributes of a file are archived and given back.
+//
+// Everything that a user, a program or an administrator has set; not what the kernel derives for itself
+// on every machine anew (security.evm), nor what means something to one kind of file system only
+// (system.nfs4_acl, btrfs.compression).
+
+const KEPT =
+  /^(?:(?:user|trusted)\..+|security\.(?:capability|selinux)|system\.posix_acl_(?:access|default))$/s
+
+// The kernel's own limit, XATTR_NAME_MAX.
+const NAME_BYTES_MAX = 255
+
+/** The kernel's own limit, XATTR_SIZE_MAX. */
+export const ATTRIBUTE_VALUE_BYTES_MAX = 65_536
+
+/**
+ * Of all attributes of one member, as records of the archive: with the longest path (500 000 bytes) they
+ * still fit into the 1 MiB that readers of tar grant one header.
+ */
+export const ATTRIBUTE_RECORD_BYTES_MAX = 524_288
+
+export const CAPABILITY = 'security.capability'
+export const SELINUX_LABEL = 'security.selinux'
+export const ACCESS_ACL = 'system.posix_acl_access'
+export const DEFAULT_ACL = 'system.posix_acl_default'
+
+/** `name` has one character per byte. */
+export function isKeptAttribute(name: string): boolean {
+  return KEPT.test(name) && name.length <= NAME_BYTES_MAX && !name.includes('\0')
+}

@@ -1,0 +1,92 @@
+// The calls that Node lacks, on a real file system.
+
+import { closeSync, lstatSync, openSync, statSync, symlinkSync, writeFileSync } from 'node:fs'
+import { join } from 'node:path'
+import { afterEach, beforeEach, describe, expect, it } from 'vitest'
+import { openSystemCalls, systemCalls } from '../../src/lib/system-calls.ts'
+import type { SystemCalls } from '../../src/lib/system-calls.ts'
+import { createSparseFile, temporaryFolders } from '../pack/in-process.ts'
+
+const newFolder = temporaryFolders()
+const calls = systemCalls() as SystemCalls
+let path: string
+let fd: number
+beforeEach(() => {
+  path = join(newFolder(), 'f')
+  writeFileSync(path, 'content')
+  fd = openSync(path, 'r+')
+})
+afterEach(() => closeSync(fd))
+
+describe('extended attributes', () => {
+  const every = Buffer.from(Array.from({ length: 256 }, (_, byte) => byte))
+
+  it('come back with every byte, by descriptor and by path, under names that are no UTF-8', () => {
+    calls.writeAttribute(fd, 'user.every', every)
+    calls.writeAttribute(path, 'user.\xff = %', Buffer.from('x'))
+    calls.writeAttribute(fd, 'user.empty', Buffer.alloc(0))
+
+    expect([...calls.listAttributes(path)].sort()).toEqual(
+      ['user.every', 'user.empty', 'user.\xff = %'].sort(),
+    )
+    expect(calls.readAttribute(path, 'user.every')).toEqual(every)
+    expect(calls.readAttribute(fd, 'user.\xff = %').toString()).toBe('x')
+    expect(calls.readAttribute(fd, 'user.empty')).toHaveLength(0)
+  })
+
+  it('can be removed, twice', () => {
+    calls.writeAttribute(fd, 'user.a', every)
+    calls.removeAttribute(fd, 'user.a')
+    calls.removeAttribute(path, 'user.a')
+    expect(calls.listAttributes(fd)).toEqual([])
+  })
+
+  it('that are missing or refused are errors of the system', () => {
+    expect(() => calls.readAttribute(fd, 'user.none')).toThrow(
+      expect.objectContaining({ code: 'ENODATA', syscall: 'fgetxattr' }),
+    )
+    expect(() => calls.listAttributes(`${path}-none`)).toThrow(
+      expect.objectContaining({ code: 'ENOENT', syscall: 'llistxattr' }),
+    )
+    symlinkSync('nowhere', `${path}-link`)
+    // Of the link, which is not followed and can have none of a user.
+    expect(() => calls.writeAttribute(`${path}-link`, 'user.a', every)).toThrow(
+      expect.objectContaining({ code: 'EPERM' }),
+    )
+  })
+})
+
+it('finds data and holes', () => {
+  const sparse = `${path}-sparse`
+  createSparseFile(sparse, 1e12)
+  const holes = openSync(sparse, 'r')
+  expect(calls.seekData(holes, 0)).toBeUndefined()
+  expect(calls.seekHole(holes, 5)).toBe(5)
+  closeSync(holes)
+  expect(calls.seekData(fd, 0)).toBe(0)
+  expect(calls.seekHole(fd, 0)).toBe('content'.length)
+  expect(() => calls.seekHole(fd, 100)).toThrow(expect.objectContaining({ code: 'ENXIO' }))
+})
+
+it.each([
+  [1_700_000_000, 123_456_789],
+  [-2, 999_999_999],
+  [0, 1],
+])('sets %d seconds and %d nanoseconds', (seconds, nanos) => {
+  symlinkSync('nowhere', `${path}-link`)
+  calls.setTimes(fd, seconds, nanos)
+  calls.setTimes(`${path}-link`, seconds, nanos)
+  const ns = BigInt(seconds) * 1_000_000_000n + BigInt(nanos)
+  expect(statSync(path, { bigint: true }).mtimeNs).toBe(ns)
+  expect(lstatSync(`${path}-link`, { bigint: true }).mtimeNs).toBe(ns)
+})
+
+it('says why where there is no library', () => {
+  const opened = openSystemCalls(() => {
+    throw new Error('Cannot find the native module\nand much more')
+  })
+  expect(opened).toEqual({
+    calls: undefined,
+    why: 'koffi cannot be loaded: Cannot find the native module',
+  })
+})
