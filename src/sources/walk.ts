@@ -247,6 +247,10 @@ class Walk {
         return
       }
       if (this.#isElsewhere(path, stats) || this.#isOwn(path, stats)) return
+      if (stats.size > SIZE_MAX) {
+        this.#findings.warn(path, `is not in the archive: it says to have ${stats.size} bytes`)
+        return
+      }
       if (stats.nlink > 1n && this.#addHardLink(path, stats)) return
       const sparse = this.#extras?.sparseMapOf(fd, stats)
       this.#addMember('file', path, stats, { records: this.#extras?.recordsOf(path, fd), sparse })
@@ -300,7 +304,8 @@ class Walk {
     const { sink, ownerNames } = this.#input
     this.#memberCount += 1
     if (kind === 'file')
-      this.#sourceBytes += sink === undefined ? roomOf(stats) : Number(stats.size)
+      this.#sourceBytes +=
+        sink === undefined ? roomOf(stats) : (more.sparse?.dataBytes ?? Number(stats.size))
     const { linkTarget = '', records, sparse } = more
     sink?.begin(memberOf(kind, path, linkTarget, stats, ownerNames, { records, sparse }))
   }
@@ -324,6 +329,9 @@ class Walk {
     this.#folders.pop()
   }
 }
+
+// What a number holds, and the format. Whoever may write to a disk can make larger files of nothing but holes.
+const SIZE_MAX = BigInt(Number.MAX_SAFE_INTEGER)
 
 type MoreOfMember = {
   readonly linkTarget?: ByteString
