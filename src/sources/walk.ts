@@ -17,7 +17,7 @@ import type { Exclude } from './exclude.ts'
 import { reasonOf } from './findings.ts'
 import type { Findings } from './findings.ts'
 import { HardLinks } from './hard-links.ts'
-import { MemberExtras, STAT_BLOCK_BYTES } from './member-extras.ts'
+import { isBeyondCounting, MemberExtras, STAT_BLOCK_BYTES } from './member-extras.ts'
 import { memberOf } from './member.ts'
 import type { ByteString, Member, MemberKind, MemberSink } from './member.ts'
 import { FOLDER_FLAGS, OpenFolders, pathOf } from './open-folders.ts'
@@ -247,10 +247,7 @@ class Walk {
         return
       }
       if (this.#isElsewhere(path, stats) || this.#isOwn(path, stats)) return
-      if (stats.size > SIZE_MAX) {
-        this.#findings.warn(path, `is not in the archive: it says to have ${stats.size} bytes`)
-        return
-      }
+      if (isBeyondCounting(stats, path, this.#findings)) return
       if (stats.nlink > 1n && this.#addHardLink(path, stats)) return
       const sparse = this.#extras?.sparseMapOf(fd, stats)
       this.#addMember('file', path, stats, { records: this.#extras?.recordsOf(path, fd), sparse })
@@ -329,9 +326,6 @@ class Walk {
     this.#folders.pop()
   }
 }
-
-// What a number holds, and the format. Whoever may write to a disk can make larger files of nothing but holes.
-const SIZE_MAX = BigInt(Number.MAX_SAFE_INTEGER)
 
 type MoreOfMember = {
   readonly linkTarget?: ByteString
