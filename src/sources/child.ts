@@ -49,14 +49,13 @@ export async function startChild(source: CommandSource, pipesFolder: string): Pr
   const guard = new ChildGuard()
   let child: ChildProcess
   try {
-    child = await spawned(source, program, pipes)
+    child = await spawned(source, program, { pipes, guard })
   } catch (cause) {
     guard.end()
     closeSync(pipes.outputFd)
     pipes.close()
     throw notStarted(source, program, cause)
   }
-  guard.watch(child.pid!)
   const exited = exitOf(child)
   const lastWords = (): string => {
     const said = errors.lastLines()
@@ -89,7 +88,7 @@ export async function startChild(source: CommandSource, pipesFolder: string): Pr
 async function spawned(
   { argv, workingFolder, environment }: CommandSource,
   program: string,
-  pipes: ChildPipes,
+  { pipes, guard }: { readonly pipes: ChildPipes; readonly guard: ChildGuard },
 ): Promise<ChildProcess> {
   try {
     const child = spawn(program, argv.slice(1), {
@@ -100,6 +99,8 @@ async function spawned(
       detached: true,
       stdio: ['ignore', pipes.programOutputFd, pipes.programErrorsFd],
     })
+    // At once: we may be killed while we wait for anything.
+    if (child.pid !== undefined) guard.watch(child.pid)
     await new Promise<void>((resolve, reject) => {
       child.once('spawn', resolve)
       child.once('error', reject)
