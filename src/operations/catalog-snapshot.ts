@@ -42,15 +42,13 @@ export async function copyCatalog(
   services: SnapshotServices,
   signal: AbortSignal,
 ): Promise<readonly SpillwayError[]> {
-  const { catalog, config, pool } = services
-  // The copies there may be of the catalog that was lost, and a rebuild begins with the newest: a new and
-  // nearly empty one must not take their place.
-  if (pool.hasStrangers && (await catalog.snapshots()).length === 0) {
+  const { config, pool } = services
+  const targets = pool.servers.filter((server) => pool.downBecause(server) === undefined)
+  if (await mayBeNew(services, targets, signal)) {
     const message = 'the catalog is not copied to servers that hold archives unknown to it'
     services.emit({ kind: 'note', about: undefined, message })
     return []
   }
-  const targets = pool.servers.filter((server) => pool.downBecause(server) === undefined)
   const reasons = pool.servers
     .filter((server) => !targets.includes(server))
     .map((server) => reasonOf(server, pool.downBecause(server)))
@@ -80,6 +78,28 @@ export async function copyCatalog(
     services.emit({ kind: 'note', about: undefined, message })
   }
   return []
+}
+
+/**
+ * Whether another catalog was lost, and this one is new. What lies there may be copies of the lost one, and
+ * a rebuild begins with the newest: a nearly empty one must not take their place.
+ */
+async function mayBeNew(
+  { catalog, pool }: SnapshotServices,
+  targets: readonly Server[],
+  signal: AbortSignal,
+): Promise<boolean> {
+  if ((await catalog.snapshots()).length > 0) return false
+  // Each is listed before its first use.
+  await eachAtOnce(targets, SERVERS_AT_ONCE, async (server) => {
+    try {
+      await pool.ready(server, signal)
+    } catch (error) {
+      // Told when it is to get its copy.
+      if (failureOf(error).server === undefined) throw error
+    }
+  })
+  return pool.hasStrangers
 }
 
 async function makeSnapshot(

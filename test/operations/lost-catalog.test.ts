@@ -41,6 +41,19 @@ it('is a warning of every run, and its copies are left the newest', async () => 
   expect(counted).toEqual(world.models.map((model) => sum(model.objects())))
 })
 
+it('is noticed before the first copy of a new one, wherever the archives lie', async () => {
+  world.env['S3_SERVER_1_ENABLED'] = 'false'
+  await world.run()
+  world.env['S3_SERVER_1_ENABLED'] = 'true'
+  moveCatalogAway('lost')
+  const copiesBefore = catalogCopies()
+
+  const { exit, warnings } = await world.run()
+
+  expect([exit, warnings]).toEqual([3, [expect.stringMatching(/^2: .* holds 1 archive of host/)]])
+  expect(catalogCopies()).toEqual(copiesBefore)
+})
+
 it('comes back with its pins from the copy that was left alone, and the archives of both', async () => {
   const first = await world.run()
   await world.withCatalog((catalog) => catalog.setPinned(first.archives[0]!.id, true))
