@@ -26,7 +26,7 @@ import type {
   WalkStart,
   WorkerMessage,
 } from './pack-messages.ts'
-import { findProgram } from './sources/child-program.ts'
+import { findProgram, requireHooks } from './sources/child-program.ts'
 
 export type PackerOptions = {
   /** Its threads load while the caller opens the catalog: 0.15 s of the first archive. */
@@ -166,11 +166,14 @@ async function survey(
   { source, ownPaths }: Pick<PackJob, 'source' | 'ownPaths'>,
   signal: AbortSignal,
   tools: PackerTools,
-): Promise<{ readonly sourceBytes: number | undefined; readonly memberCount: number }> {
+): ReturnType<Packer['survey']> {
+  requireHooks(source)
   if (source.kind === 'command') {
     findProgram(source)
     return { sourceBytes: undefined, memberCount: 1 }
   }
+  // What there is to read, only BEFORE brings about.
+  if (source.hooks?.before !== undefined) return { sourceBytes: undefined, memberCount: undefined }
   const answering = await answeringPaths(ownPaths, OWN_PATH_MS)
   throwIfInterrupted(signal, source.name)
   const ring = createRingMemory(0)

@@ -10,6 +10,9 @@ import { createUnpacker } from './compose-unpacker.ts'
 import { DELIVERY_LIMITS } from './operations/upload-copy.ts'
 import { loadConfig } from './config/load.ts'
 import { NETWORK_LIMITS } from './storage/limits.ts'
+import { newArchiveId } from './domain/archive.ts'
+import { AFTER_INTERRUPT_MS } from './operations/source-hooks.ts'
+import { createRunProgram } from './sources/run-program.ts'
 import { testServer } from './operations/configure-test-server.ts'
 import { ServerPool } from './operations/server-pool.ts'
 import type { Catalog } from './catalog/catalog.ts'
@@ -75,6 +78,9 @@ export async function openServices(
             partReader,
             pool,
             limits: delivery,
+            runId: newArchiveId(Date.now()),
+            runProgram: createRunProgram(config.dataDir),
+            afterInterruptMs: AFTER_INTERRUPT_MS,
             emit,
           })
         } finally {

@@ -1,4 +1,5 @@
-// SOURCE_N_COMMAND and its companions: rows of the table of settings.
+// SOURCE_N_COMMAND and its companions, and the commands around the reading of a source: rows of the table of
+// settings.
 
 import { commandLine } from './command-line.ts'
 import { fileName, variableNames } from './setting-values.ts'
@@ -7,7 +8,10 @@ import { wholeNumber } from './values.ts'
 
 /** Of these only the settings of its kind mean anything to a source. */
 export const FOLDER_ONLY = ['EXCLUDE', 'ONE_FILE_SYSTEM', 'EXCLUDE_CACHES'] as const
-export const COMMAND_ONLY = ['FILE', 'MIN_BYTES', 'SILENCE_MINUTES', 'ENV'] as const
+export const COMMAND_ONLY = ['FILE', 'MIN_BYTES', 'SILENCE_MINUTES'] as const
+
+/** The commands around the reading, of any kind of source. */
+export const HOOKS = ['BEFORE', 'AFTER', 'ON_ERROR'] as const
 
 export const COMMAND_SETTINGS = {
   COMMAND: {
@@ -35,9 +39,37 @@ export const COMMAND_SETTINGS = {
     parse: wholeNumber(1, 10_080),
   },
   ENV: {
-    help: 'variables that the command gets from this file or the environment, besides PATH, HOME and the like',
+    help: 'variables that its commands get from this file or the environment, besides PATH, HOME and so on',
     otherwise: 'none',
     example: 'PGPASSFILE,DOCKER_HOST',
     parse: variableNames,
+  },
+} as const satisfies Settings
+
+export const HOOK_SETTINGS = {
+  BEFORE: {
+    help: 'program that is run before the source is read (a snapshot, docker stop); if it fails, nothing is read',
+    otherwise: 'none',
+    example: '/usr/local/sbin/snapshot create',
+    parse: commandLine,
+  },
+  AFTER: {
+    help: 'program that is run once the source has been read, or could not be: whatever BEFORE did, it undoes',
+    otherwise: 'none',
+    example: '/usr/local/sbin/snapshot remove',
+    parse: commandLine,
+  },
+  ON_ERROR: {
+    help: 'program that is run when BEFORE, the reading or AFTER failed',
+    otherwise: 'none',
+    example: '/usr/local/sbin/tell-somebody',
+    parse: commandLine,
+  },
+  HOOK_MINUTES: {
+    help: 'each of BEFORE, AFTER and ON_ERROR that takes longer is ended: a failure',
+    // Stopping a large database takes a few; a night has some hundred.
+    fallback: '10',
+    example: '30',
+    parse: wholeNumber(1, 1_440),
   },
 } as const satisfies Settings

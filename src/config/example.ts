@@ -42,7 +42,7 @@ const SERVERS = `
 
 const SOURCES = `
 # What to archive: folders, or commands whose output is archived; each one an archive of its own.
-# Numbers as above. Settings of commands alone: COMMAND, FILE, MIN_BYTES, SILENCE_MINUTES, ENV.`
+# Numbers as above. Settings of commands alone: COMMAND, FILE, MIN_BYTES, SILENCE_MINUTES.`
 
 const KEEP = `
 # Retention. Mind that ${KEEP_NOTE}.

@@ -7,6 +7,7 @@ import type { Config } from '../domain/config.ts'
 import { SpillwayError } from '../domain/errors.ts'
 import type { Server } from '../domain/server.ts'
 import type { Source } from '../domain/source.ts'
+import { programsOf } from '../domain/source.ts'
 import { entryNumbers, entryPrefix, nameProblems } from './names.ts'
 import type { Problem } from './problem.ts'
 import { readSettings, textOf, tryParse } from './read-settings.ts'
@@ -183,8 +184,7 @@ export function secretsOf(config: Config): string[] {
     const { password } = new URL(proxy)
     if (password !== '') secrets.push(password, safeDecode(password))
   }
-  for (const source of config.sources)
-    if (source.kind === 'command') secrets.push(...source.secrets)
+  for (const { program } of config.sources.flatMap(programsOf)) secrets.push(...program.secrets)
   return [...new Set(secrets)]
 }
 

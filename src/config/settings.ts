@@ -4,7 +4,7 @@
 // A setting without `fallback` may be absent; what must be there depends on others (an S3 server
 // needs keys, a local directory has none) and is checked by servers.ts and sources.ts.
 
-import { COMMAND_SETTINGS } from './command-settings.ts'
+import { COMMAND_SETTINGS, HOOK_SETTINGS } from './command-settings.ts'
 import {
   bucket,
   catalogUrl,
@@ -308,6 +308,7 @@ export const SOURCE_SETTINGS = {
     parse: boolean,
   },
   ...COMMAND_SETTINGS,
+  ...HOOK_SETTINGS,
 } as const satisfies Settings
 
 /** Settings of one source, the retention rules among them. */

@@ -8,7 +8,9 @@ import { entryNumbers, entryPrefix } from './names.ts'
 import type { Problem } from './problem.ts'
 import { readSettings, textOf } from './read-settings.ts'
 import type { EnvRecord } from './read-settings.ts'
-import { COMMAND_ONLY, FOLDER_ONLY } from './command-settings.ts'
+import { COMMAND_ONLY, FOLDER_ONLY, HOOKS } from './command-settings.ts'
+import { programSurroundings } from './program-surroundings.ts'
+import { readHooks } from './source-hooks.ts'
 import { KEEP_SETTINGS, SOURCE_SETTINGS } from './settings.ts'
 import type { Values } from './settings.ts'
 import { lastFolder } from './values.ts'
@@ -31,13 +33,15 @@ export function readSources(
     const own = readSettings({ ...input, settings: KEEP_SETTINGS })
     const kind = kindOf(env, variablePrefix, problems)
     const keep = keepPolicy(common, own)
+    const surroundings = programSurroundings({ ...input, names: values.ENV ?? [] })
     const source =
       kind === 'command'
-        ? readCommandSource({ ...input, number, values, keep })
+        ? readCommandSource({ ...input, number, values, keep, surroundings })
         : folderSource(number, values, keep)
     if (source === undefined) continue
     problems.push(...sourceProblems(source, sources, own))
-    sources.push(source)
+    const hooks = readHooks(values, surroundings)
+    sources.push(hooks === undefined ? source : { ...source, hooks })
   }
   return sources
 }
@@ -58,6 +62,8 @@ function kindOf(env: EnvRecord, variablePrefix: string, problems: Problem[]): So
     )
   for (const name of kind === 'command' ? FOLDER_ONLY : COMMAND_ONLY)
     if (isSet(name)) problem(name, `means nothing to a ${kind}`, 'leave it out')
+  if (kind === 'folder' && isSet('ENV') && !HOOKS.some(isSet))
+    problem('ENV', 'means nothing to a folder without BEFORE, AFTER or ON_ERROR', 'leave it out')
   return kind
 }
 

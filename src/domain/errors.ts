@@ -37,6 +37,12 @@ export const FAILURES = {
     repeat: 0,
     hint: 'run the same command by hand, without a terminal: setsid COMMAND </dev/null',
   },
+  // No warning: a container that was not started again is down until somebody hears of it.
+  SOURCE_HOOK_FAILED: {
+    exit: 14,
+    repeat: 0,
+    hint: 'run the same command by hand, without a terminal: setsid COMMAND </dev/null',
+  },
 
   SERVER_UNREACHABLE: {
     exit: 20,

@@ -10,6 +10,7 @@ import { newArchiveId } from '../domain/archive.ts'
 import { messageOf } from '../domain/errors.ts'
 import type { SpillwayError } from '../domain/errors.ts'
 import { recordSpooled } from './record-history.ts'
+import type { HookServices, SourceHooks } from './source-hooks.ts'
 import { SpoolContent } from './spool-content.ts'
 import type { ArchiveRow } from '../catalog/catalog.ts'
 import type { Config } from '../domain/config.ts'
@@ -18,10 +19,11 @@ import type { Packer, PackResult } from '../pack/packer.ts'
 import { describeSource } from '../domain/source.ts'
 import type { Source } from '../domain/source.ts'
 
-export type ArchiveServices = DeliveryServices & {
-  readonly config: Config
-  readonly packer: Packer
-}
+export type ArchiveServices = DeliveryServices &
+  HookServices & {
+    readonly config: Config
+    readonly packer: Packer
+  }
 
 type Packed = {
   readonly row: ArchiveRow
@@ -36,15 +38,22 @@ export type ArchivedSource = Packed & {
   readonly historyProblems: readonly SpillwayError[]
 }
 
+export type ArchiveOptions = {
+  /** Called once the archive is whole, whatever happens to its delivery afterwards. */
+  readonly onPacked: (facts: Packed & Pick<Delivery, 'attempts'>) => void
+  /** Of this source, and new. */
+  readonly hooks: SourceHooks
+}
+
 /**
  * Rejects when there is no archive: with SOURCE_*, SPOOL_*, CATALOG_* or INTERRUPTED. An archive that
- * no server took is a result: it waits. `onPacked` is called once the archive is whole, whatever
- * happens to its delivery afterwards.
+ * no server took is a result: it waits. What went wrong around the reading is told by `hooks.problems`,
+ * either way.
  */
 export async function archiveSource(
   services: ArchiveServices,
   source: Source,
-  onPacked: (facts: Packed & Pick<Delivery, 'attempts'>) => void,
+  { onPacked, hooks }: ArchiveOptions,
   signal: AbortSignal,
 ): Promise<ArchivedSource> {
   const { catalog, config, emit } = services
@@ -58,11 +67,15 @@ export async function archiveSource(
     startedAt: new Date(),
     spoolDir: config.spoolDir,
   })
+  hooks.begin(row)
   // The row comes first: also a source that has no room in the spool failed, and `status` must say so.
-  const outputBytesMax = await roomFor(services, expected).catch(async (error: unknown) => {
-    await catalog.markArchiveFailed(row.id, messageOf(error), new Date())
-    throw error
-  })
+  const outputBytesMax = await prepare(services, { expected, hooks }, signal).catch(
+    async (error: unknown) => {
+      await hooks.close({ error }, signal)
+      await catalog.markArchiveFailed(row.id, messageOf(error), new Date())
+      throw error
+    },
+  )
   const partialPath = row.localPath!
   const content = SpoolContent.growing(partialPath, expected)
   const stop = new AbortController()
@@ -74,19 +87,20 @@ export async function archiveSource(
     copiesMissing: config.copies,
     attempts: [],
   }
-  const packing = pack(services, { source, row, content, outputBytesMax, last }, both).then(
-    (facts) => {
-      onPacked({ ...facts, attempts: delivery.attempts })
-      return facts
-    },
-  )
+  const reading = pack(services, { source, row, content, outputBytesMax, last }, both)
+  const packing = reading.then((facts) => {
+    onPacked({ ...facts, attempts: delivery.attempts })
+    return facts
+  })
+  const closing = closeAfter(reading, { hooks, stop: stop.signal }, signal)
   const delivering = deliver(services, delivery, signal)
   // While the last parts are on their way; without an archive there is nothing to record.
   const recording = packing.then(
     () => recordSpooled(services, source.name, both),
     () => [],
   )
-  const [packed, delivered] = await Promise.allSettled([
+  const [closed, packed, delivered] = await Promise.allSettled([
+    closing,
     packing,
     // A delivery that cannot go on for a reason of ours (the catalog, the spool) ends the packing.
     delivering.catch((error: unknown) => {
@@ -105,7 +119,32 @@ export async function archiveSource(
     throw reason
   }
   if (delivered.status === 'rejected') throw delivered.reason
+  if (closed.status === 'rejected') throw closed.reason
   return { ...packed.value, delivery, result: delivered.value, historyProblems }
+}
+
+/** As soon as all has been read: what the upload still needs lies in the spool. */
+async function closeAfter(
+  reading: Promise<unknown>,
+  { hooks, stop }: { readonly hooks: SourceHooks; readonly stop: AbortSignal },
+  signal: AbortSignal,
+): Promise<void> {
+  const failure = await reading.then(
+    () => undefined,
+    (error: unknown) => ({ error: stop.aborted ? (stop.reason as unknown) : error }),
+  )
+  await hooks.close(failure, signal)
+}
+
+/** Resolves with the most bytes that the archive may take in the spool; undefined: no limit. */
+async function prepare(
+  services: ArchiveServices,
+  { expected, hooks }: { readonly expected: number | undefined; readonly hooks: SourceHooks },
+  signal: AbortSignal,
+): Promise<number | undefined> {
+  const outputBytesMax = await roomFor(services, expected)
+  await hooks.open(signal)
+  return outputBytesMax
 }
 
 async function roomFor(

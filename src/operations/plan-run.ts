@@ -86,7 +86,7 @@ export async function planRun(
       archives.push({
         source: source.name,
         file: null,
-        memberCount: found.memberCount,
+        memberCount: found.memberCount ?? null,
         sourceBytes: found.sourceBytes ?? null,
         sizeBytes: sizeBytes ?? null,
         sizeFrom: isKnown ? 'last archive' : sizeBytes === undefined ? null : 'source size',
@@ -104,10 +104,15 @@ export async function planRun(
   return { exit: exitOf(exits), archives }
 }
 
-function notRun(source: Source): readonly string[] {
-  return source.kind === 'command'
-    ? ['its command is not run now; what it writes is not known']
-    : []
+function notRun({ kind, number, hooks }: Source): readonly string[] {
+  return [
+    ...(hooks?.before === undefined
+      ? []
+      : [
+          `is read after SOURCE_${number}_BEFORE, which is not run now: what it finds is not known`,
+        ]),
+    ...(kind === 'command' ? ['its command is not run now; what it writes is not known'] : []),
+  ]
 }
 
 /** The whole archive must fit into the spool; a first archive may be much smaller than its source. */

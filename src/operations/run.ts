@@ -15,6 +15,7 @@ import { catchUpHistory } from './record-history.ts'
 import { forecastInRun, verifyShare } from './nightly-share.ts'
 import { recover } from './recover.ts'
 import { requireServers } from '../config/parse.ts'
+import { recoverHooks, SourceHooks } from './source-hooks.ts'
 import { RunRecord } from './run-record.ts'
 import { snapshotsGiveWay } from './catalog-snapshot-room.ts'
 import { SpoolContent } from './spool-content.ts'
@@ -40,7 +41,10 @@ export async function run(
   const deletions = new Deletions()
   const services = { ...given, makeRoom: snapshotsGiveWay(given, createMakeRoom(given, deletions)) }
   const record = new RunRecord(services, sources, deletions)
+  const told: string[] = []
   try {
+    // First of all: something may be down until then.
+    told.push(...(await runLeftHooks(services, record, signal)))
     // A ledger that is off by a byte could overrun a limit: nothing is sent on its word.
     await services.catalog.check()
     await services.catalog.registerServers(config.servers)
@@ -60,7 +64,7 @@ export async function run(
   const { warnings, notices } = await forecastInRun(services, new Date())
   for (const warning of warnings) record.problem(new SpillwayError('SERVERS_FULL_SOON', warning))
   for (const message of notices) services.emit({ kind: 'note', about: undefined, message })
-  const report = await record.report(notices)
+  const report = await record.report([...told, ...notices])
   const { outcome, exit, seconds } = report
   const stored = report.archives.filter(({ state }) => state === 'stored')
   services.emit({
@@ -159,6 +163,18 @@ function fails({ emit }: RunServices, record: RunRecord, source: string, error: 
   emit({ kind: 'source-failed', source, code: codeOf(error), message: messageOf(error), hint })
 }
 
+/** AFTER of sources whose run was killed. Resolves with what is worth knowing of it. */
+async function runLeftHooks(
+  services: RunServices,
+  record: RunRecord,
+  signal: AbortSignal,
+): Promise<readonly string[]> {
+  const { done, failed, problems } = await recoverHooks(services, signal)
+  for (const problem of problems) record.problem(problem)
+  for (const { source, error } of failed) fails(services, record, source, error)
+  return done
+}
+
 async function runSource(
   services: RunServices,
   source: Source,
@@ -166,11 +182,16 @@ async function runSource(
   signal: AbortSignal,
 ): Promise<void> {
   const { config, emit } = services
+  const hooks = new SourceHooks(services, source)
+  let isFailed = false
   try {
     const { row, packed, delivery, result, localPath, historyProblems } = await archiveSource(
       services,
       source,
-      ({ row, packed, attempts }) => record.begin({ id: row.id, packed, attempts }),
+      {
+        onPacked: ({ row, packed, attempts }) => record.begin({ id: row.id, packed, attempts }),
+        hooks,
+      },
       signal,
     )
     if (result.hasSickServer) record.hasWarnings = true
@@ -182,12 +203,21 @@ async function runSource(
     if (result.stored.length < config.copies) {
       const error = noServerLeft(delivery, result.stored.length, localPath)
       waits(services, record, { ...row, sizeBytes: packed.outputBytes }, error)
+      isFailed = !isFailure(error, 'COPIES_MISSING')
     } else {
       record.sourceDone(source.name, packed)
     }
   } catch (error) {
+    isFailed = true
     fails(services, record, source.name, error)
     if (endsRun(error)) throw error
+  } finally {
+    for (const problem of hooks.problems) {
+      // Without another failure it is that of the source: its archive is good, and yet somebody must look.
+      if (isFailed) record.problem(problem)
+      else fails(services, record, source.name, problem)
+      isFailed = true
+    }
   }
   await trim(services, record)
 }

@@ -4,7 +4,9 @@ import { checkServer, CHECK_BYTES } from './check-server.ts'
 import { requireServers } from '../config/parse.ts'
 import { expectedBytes, spareBytesOf } from '../domain/placement.ts'
 import { formatBytes, formatRate, MB } from '../domain/sizes.ts'
-import { FAILURES, SpillwayError } from '../domain/errors.ts'
+import { FAILURES, messageOf, SpillwayError } from '../domain/errors.ts'
+import { findProgram } from '../sources/child-program.ts'
+import { programsOf } from '../domain/source.ts'
 import type { Catalog, ServerRow } from '../catalog/catalog.ts'
 import type { Config } from '../domain/config.ts'
 import type { OpenStorage } from './server-pool.ts'
@@ -33,8 +35,12 @@ export type TestedServer = {
   readonly remarks: readonly string[]
 }
 
+export type MissingProgram = { readonly variable: string; readonly message: string }
+
 export type SelfTestReport = {
   readonly servers: readonly TestedServer[]
+  /** Programs that the sources name and that cannot be run. */
+  readonly missingPrograms: readonly MissingProgram[]
   readonly notes: readonly string[]
   readonly exit: number
 }
@@ -65,9 +71,23 @@ export async function selfTest(
       result !== undefined &&
       (result.leftovers.length > 0 || result.checks.some(({ outcome }) => outcome === 'failed')),
   )
-  const exit =
-    taking === 0 ? FAILURES.NO_SERVER_READY.exit : taking < enabled.length || hasRemarks ? 3 : 0
-  return { servers: tested, notes: notesFor(services.nodeVersion), exit }
+  const missing = missingPrograms(services.config)
+  const isGood = taking === enabled.length && !hasRemarks && missing.length === 0
+  const exit = taking === 0 ? FAILURES.NO_SERVER_READY.exit : isGood ? 0 : 3
+  const notes = notesFor(services.nodeVersion)
+  return { servers: tested, missingPrograms: missing, notes, exit }
+}
+
+/** Looked for, and not run. */
+function missingPrograms({ sources }: Pick<Config, 'sources'>): readonly MissingProgram[] {
+  return sources.flatMap(programsOf).flatMap(({ variable, program }) => {
+    try {
+      findProgram(program)
+      return []
+    } catch (error) {
+      return { variable, message: messageOf(error) }
+    }
+  })
 }
 
 function chooseServers(config: Config, numbers: readonly number[]): readonly Server[] {

@@ -63,11 +63,14 @@ export interface Packer {
   ): Promise<PackResult>
 
   /**
-   * A walk without reading: for `run --dry-run`. Same rejections. A command is looked for and not run:
-   * how much it would write nobody knows.
+   * A walk without reading: for `run --dry-run`. Same rejections. Commands are looked for and not run:
+   * what they would write, or make readable, nobody knows.
    */
   survey(
     job: Pick<PackJob, 'source' | 'ownPaths'>,
     signal: AbortSignal,
-  ): Promise<{ readonly sourceBytes: number | undefined; readonly memberCount: number }>
+  ): Promise<{
+    readonly sourceBytes: number | undefined
+    readonly memberCount: number | undefined
+  }>
 }

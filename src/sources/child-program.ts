@@ -3,12 +3,12 @@
 
 import { accessSync, constants, statSync } from 'node:fs'
 import { resolve } from 'node:path'
-import { SpillwayError } from '../domain/errors.ts'
-import type { CommandSource } from '../domain/source.ts'
+import { messageOf, SpillwayError } from '../domain/errors.ts'
+import { programsOf } from '../domain/source.ts'
+import type { Program, Source } from '../domain/source.ts'
 
 /** Its path. Throws SOURCE_COMMAND_FAILED. */
-export function findProgram(source: CommandSource): string {
-  const { argv, environment, workingFolder } = source
+export function findProgram({ argv, environment, workingFolder }: Program): string {
   const [program] = argv
   if (!isFolder(workingFolder))
     throw failed(`the folder that ${program} is to run in, ${workingFolder}, is not there`)
@@ -28,6 +28,21 @@ export function findProgram(source: CommandSource): string {
   }
   throw failed(refused ?? `there is no program "${program}" in PATH (${searched})`)
 }
+
+/** Everything that is run around the reading of a source. Throws SOURCE_HOOK_FAILED. */
+export function requireHooks(source: Source): void {
+  for (const { variable, program } of programsOf(source)) {
+    if (program === source) continue
+    try {
+      findProgram(program)
+    } catch (error) {
+      const what = `${variable} cannot be run, so nothing is begun: ${messageOf(error)}`
+      throw new SpillwayError('SOURCE_HOOK_FAILED', what, { cause: error, hint: HINT })
+    }
+  }
+}
+
+const HINT = 'install it, or write its whole path into the settings'
 
 const MISSING = 'does not exist'
 
@@ -53,7 +68,5 @@ function isFolder(path: string): boolean {
 }
 
 function failed(message: string): SpillwayError {
-  return new SpillwayError('SOURCE_COMMAND_FAILED', message, {
-    hint: 'install it, or write its whole path into the settings',
-  })
+  return new SpillwayError('SOURCE_COMMAND_FAILED', message, { hint: HINT })
 }

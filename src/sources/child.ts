@@ -10,7 +10,7 @@ import type { ChildProcess } from 'node:child_process'
 import { closeSync } from 'node:fs'
 import { setTimeout as sleep } from 'node:timers/promises'
 import { messageOf, SpillwayError } from '../domain/errors.ts'
-import type { CommandSource } from '../domain/source.ts'
+import type { Program } from '../domain/source.ts'
 import { ChildErrors } from './child-errors.ts'
 import { ChildGuard } from './child-guard.ts'
 import { openChildPipes } from './child-pipes.ts'
@@ -41,15 +41,24 @@ export type Child = {
 
 type Exit = { readonly code: number | null; readonly signal: NodeJS.Signals | null }
 
+type ChildOptions = {
+  /** Its output goes where its errors go: it is nothing but words, too. */
+  readonly hasNoOutput?: boolean
+}
+
 /** `pipesFolder` has room for two names for a moment. Rejects with SOURCE_COMMAND_FAILED. */
-export async function startChild(source: CommandSource, pipesFolder: string): Promise<Child> {
+export async function startChild(
+  source: Program,
+  pipesFolder: string,
+  options: ChildOptions = {},
+): Promise<Child> {
   const program = findProgram(source)
   const pipes = await openChildPipes(pipesFolder)
   const errors = new ChildErrors(pipes.errorsFd, source.secrets)
   const guard = new ChildGuard()
   let child: ChildProcess
   try {
-    child = await spawned(source, program, { pipes, guard })
+    child = await spawned(source, program, { pipes, guard, ...options })
   } catch (cause) {
     guard.end()
     closeSync(pipes.outputFd)
@@ -86,10 +95,15 @@ export async function startChild(source: CommandSource, pipesFolder: string): Pr
 }
 
 async function spawned(
-  { argv, workingFolder, environment }: CommandSource,
+  { argv, workingFolder, environment }: Program,
   program: string,
-  { pipes, guard }: { readonly pipes: ChildPipes; readonly guard: ChildGuard },
+  {
+    pipes,
+    guard,
+    hasNoOutput = false,
+  }: ChildOptions & { readonly pipes: ChildPipes; readonly guard: ChildGuard },
 ): Promise<ChildProcess> {
+  const { programOutputFd, programErrorsFd } = pipes
   try {
     const child = spawn(program, argv.slice(1), {
       argv0: argv[0],
@@ -97,7 +111,7 @@ async function spawned(
       env: environment,
       // setsid: a group and a session of its own, and no terminal.
       detached: true,
-      stdio: ['ignore', pipes.programOutputFd, pipes.programErrorsFd],
+      stdio: ['ignore', hasNoOutput ? programErrorsFd : programOutputFd, programErrorsFd],
     })
     // At once: we may be killed while we wait for anything.
     if (child.pid !== undefined) guard.watch(child.pid)
@@ -155,11 +169,11 @@ function describeExit({ code, signal }: Exit): string {
 }
 
 /** `what` follows on the program's name. */
-export function failed({ argv: [program] }: CommandSource, what: string): SpillwayError {
+export function failed({ argv: [program] }: Program, what: string): SpillwayError {
   return new SpillwayError('SOURCE_COMMAND_FAILED', `${program} ${what}`)
 }
 
-function notStarted(source: CommandSource, program: string, cause: unknown): SpillwayError {
+function notStarted(source: Program, program: string, cause: unknown): SpillwayError {
   const { code } = cause as NodeJS.ErrnoException
   const why =
     code === 'ENOENT'

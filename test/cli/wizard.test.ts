@@ -311,6 +311,23 @@ describe('sources, schedule, retention and the rest', () => {
     })
   })
 
+  it('a source is given programs that are run around its reading', async () => {
+    write('SOURCE_1_PATH=/srv/www\nDOCKER_HOST=unix:///x\n')
+    const { refused } = await wizard(
+      [],
+      ...['Sources', 'www', 'BEFORE', 'sync; docker stop app', 'docker stop app'],
+      ...['AFTER', 'docker start app', 'ENV', 'DOCKER_HOST', 'Back', 'Back', 'Save and leave'],
+    )
+    expect(refused).toEqual([expect.stringContaining('has ";" outside quotes')])
+    expect(values()).toEqual({
+      SOURCE_1_PATH: '/srv/www',
+      SOURCE_1_BEFORE: 'docker stop app',
+      SOURCE_1_AFTER: 'docker start app',
+      SOURCE_1_ENV: 'DOCKER_HOST',
+      DOCKER_HOST: 'unix:///x',
+    })
+  })
+
   it('a folder that is not there is told, but may be mounted later', async () => {
     const { out } = await wizard(
       [],

@@ -121,3 +121,57 @@ describe('a source that is a command', () => {
     expect(holdsSecrets('SOURCE_1_ENV=A\nPGPASSWORD=\nOTHER=x\n')).toBe(false)
   })
 })
+
+describe('programs around the reading of a source', () => {
+  const PATH = { SOURCE_1_PATH: '/srv', SOURCE_1_NAME: 'a' }
+
+  it('get the surroundings of a command, and a time', () => {
+    const { config } = parsed({
+      ...PATH,
+      SOURCE_1_BEFORE: "lvcreate -s -n 'my snap'",
+      SOURCE_1_ENV: 'API_TOKEN',
+      API_TOKEN: 'geheim',
+      SOURCE_2_COMMAND: 'dump',
+      SOURCE_2_NAME: 'b',
+      SOURCE_2_ON_ERROR: 'mailer',
+      SOURCE_2_HOOK_MINUTES: '3',
+      SOURCE_3_PATH: '/etc',
+    })
+    const [a, b, c] = config!.sources
+    expect(a?.hooks).toMatchObject({
+      before: {
+        argv: ['lvcreate', '-s', '-n', 'my snap'],
+        workingFolder: '/etc/spillway',
+        environment: { API_TOKEN: 'geheim', TERM: 'dumb' },
+      },
+      after: undefined,
+      onError: undefined,
+      timeoutMs: 600_000,
+    })
+    expect(b).toMatchObject({ kind: 'command', hooks: { onError: { argv: ['mailer'] } } })
+    expect(b?.hooks?.timeoutMs).toBe(180_000)
+    expect(c?.hooks).toBeUndefined()
+    expect(secretsOf(config!)).toEqual(['geheim'])
+  })
+
+  it('are judged like a command', () => {
+    expect(
+      problemsOf({
+        ...PATH,
+        SOURCE_1_BEFORE: 'sync && lvcreate',
+        SOURCE_1_AFTER: "bash -c 'a | b'",
+        SOURCE_1_HOOK_MINUTES: '0',
+        SOURCE_1_ENV: 'NOT_SET',
+        SOURCE_2_PATH: '/etc',
+        SOURCE_2_ENV: 'HOME',
+        HOME: '/root',
+      }),
+    ).toEqual([
+      'SOURCE_1_BEFORE has "&" outside quotes, which only a shell understands',
+      'SOURCE_1_AFTER has a pipe, which hides whether the commands before its last one did well',
+      'SOURCE_1_HOOK_MINUTES must be a whole number from 1 to 1440',
+      'SOURCE_1_ENV names NOT_SET, which is not set',
+      'SOURCE_2_ENV means nothing to a folder without BEFORE, AFTER or ON_ERROR',
+    ])
+  })
+})

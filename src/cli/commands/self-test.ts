@@ -10,13 +10,13 @@ import { formatBytes, formatSeconds } from '../../domain/sizes.ts'
 import { SpillwayError } from '../../domain/errors.ts'
 import type { Check } from '../../operations/check-server.ts'
 import type { Io } from '../command.ts'
-import type { SelfTestReport, TestedServer } from '../../operations/self-test.ts'
+import type { MissingProgram, SelfTestReport, TestedServer } from '../../operations/self-test.ts'
 import type { Services } from '../services.ts'
 
 export const selfTestCommand = defineCommand({
   ...COMMAND_TITLES['self-test'],
   details: [
-    'Does on each server what the nightly job does: stores an object in two parts, looks at it, reads a ' +
+    'Looks for the programs that the sources name, and runs none of them. Does on each server what the nightly job does: stores an object in two parts, looks at it, reads a ' +
       'piece of it back, lists it, gives up an upload, deletes. Every trace is removed, but for the marker ' +
       'that a directory gets.',
     "Exits with 0 when all servers would take tonight's archive, 3 when only some would, 25 when none would.",
@@ -104,7 +104,7 @@ function printCheck(
 
 function printSummary(
   io: Io<Services>,
-  { servers, notes, exit }: SelfTestReport,
+  { servers, missingPrograms: missing, notes, exit }: SelfTestReport,
   enabledCount: number,
 ): void {
   const tested = servers.filter(({ server }) => server.isEnabled)
@@ -117,12 +117,18 @@ function printSummary(
   )
   if (exit !== 0 && taking === 0 && rest === 0)
     io.print('Mend at least one of them: until then every archive waits in the spool.')
+  printMissing(io, missing)
   for (const note of notes) io.print(`Note: ${note}`)
 }
 
-function jsonOf({ servers, notes, exit }: SelfTestReport): unknown {
+function printMissing(io: Io<Services>, missing: readonly MissingProgram[]): void {
+  for (const { variable, message } of missing) io.print(`! ${variable}: ${message}`)
+}
+
+function jsonOf({ servers, missingPrograms: missing, notes, exit }: SelfTestReport): unknown {
   return {
     exit,
+    missingPrograms: missing,
     notes,
     servers: servers.map(({ server, usedBytes, spareBytes, result, wouldTake, remarks }) => ({
       number: server.number,

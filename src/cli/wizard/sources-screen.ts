@@ -2,7 +2,7 @@
 
 import { existsSync } from 'node:fs'
 import { ENTRY_SETTINGS, entryNumbers, entryPrefix } from '../../config/names.ts'
-import { COMMAND_ONLY, FOLDER_ONLY } from '../../config/command-settings.ts'
+import { COMMAND_ONLY, FOLDER_ONLY, HOOKS } from '../../config/command-settings.ts'
 import { KEEP_SETTINGS } from '../../config/settings.ts'
 import { path as parsePath } from '../../config/values.ts'
 import type { ConfigDraft } from '../../operations/configure.ts'
@@ -131,16 +131,21 @@ async function askPath(wizard: Wizard, number: number): Promise<void> {
   if (!existsSync(folder)) print(`  Note: ${oneLine(folder)} does not exist at the moment.`)
 }
 
+/** Settings that the file must not have for this source as it is now. */
+function meaninglessOf(draft: ConfigDraft, number: number): readonly string[] {
+  if (isCommand(draft, number)) return ['PATH', ...FOLDER_ONLY]
+  const isSet = (name: string): boolean => draft.value(`${entryPrefix(KIND, number)}${name}`) !== ''
+  return ['COMMAND', ...COMMAND_ONLY, ...(HOOKS.some(isSet) || isSet('ENV') ? [] : ['ENV'])]
+}
+
 async function sourceScreen(wizard: Wizard, number: number): Promise<void> {
   const { draft, prompts } = wizard
   const prefix = entryPrefix(KIND, number)
-  const others: readonly string[] = isCommand(draft, number)
-    ? ['PATH', ...FOLDER_ONLY]
-    : ['COMMAND', ...COMMAND_ONLY]
-  const names = Object.keys(ENTRY_SETTINGS.SOURCE).filter(
-    (name) => !Object.hasOwn(KEEP_SETTINGS, name) && !others.includes(name),
-  )
   for (;;) {
+    const meaningless = meaninglessOf(draft, number)
+    const names = Object.keys(ENTRY_SETTINGS.SOURCE).filter(
+      (name) => !Object.hasOwn(KEEP_SETTINGS, name) && !meaningless.includes(name),
+    )
     const answer = await prompts.choose<string>({
       message: `Source ${number}: ${sourceLine(draft, number)}`,
       choices: [
