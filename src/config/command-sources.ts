@@ -25,14 +25,7 @@ export function readCommandSource(input: {
   readonly context: ValueContext
   readonly problems: Problem[]
 }): CommandSource | undefined {
-  const { number, values, env, variablePrefix, context, problems } = input
-  if (textOf(env, `${variablePrefix}NAME`) === undefined)
-    problems.push({
-      variable: `${variablePrefix}NAME`,
-      value: undefined,
-      reason: 'is missing',
-      remedy: 'give the command a name: reports and object keys use it',
-    })
+  const { number, values, context } = input
   const environment = environmentFor(values.ENV ?? [], input)
   if (values.COMMAND === undefined || values.NAME === undefined) return undefined
   const { argv, text } = values.COMMAND
@@ -59,20 +52,30 @@ function environmentFor(
     problems,
   }: { readonly env: EnvRecord; readonly variablePrefix: string; readonly problems: Problem[] },
 ): Record<string, string> {
-  // No tool may wait for a key that turns a page.
-  const environment: Record<string, string> = { PAGER: 'cat', TERM: 'dumb' }
-  environment['PATH'] = PATH_OTHERWISE
-  const passed = [...PASSED, ...Object.keys(env).filter((name) => /^LC_[A-Z]+$/.test(name))]
-  for (const name of [...passed, ...names]) {
+  const environment = commonEnvironment(env)
+  for (const name of names) {
     const value = textOf(env, name)
     if (value !== undefined) environment[name] = value
-    else if (names.includes(name))
+    else
       problems.push({
         variable: `${variablePrefix}ENV`,
         value: undefined,
         reason: `names ${name}, which is not set`,
         remedy: 'set it in this file or in the environment, or leave it out',
       })
+  }
+  return environment
+}
+
+/** What every program gets. */
+export function commonEnvironment(env: EnvRecord): Record<string, string> {
+  // No tool may wait for a key that turns a page.
+  const environment: Record<string, string> = { PAGER: 'cat', TERM: 'dumb' }
+  environment['PATH'] = PATH_OTHERWISE
+  const passed = [...PASSED, ...Object.keys(env).filter((name) => /^LC_[A-Z]+$/.test(name))]
+  for (const name of passed) {
+    const value = textOf(env, name)
+    if (value !== undefined) environment[name] = value
   }
   return environment
 }

@@ -183,8 +183,7 @@ export function secretsOf(config: Config): string[] {
     const { password } = new URL(proxy)
     if (password !== '') secrets.push(password, safeDecode(password))
   }
-  for (const source of config.sources)
-    if (source.kind === 'command') secrets.push(...source.secrets)
+  for (const source of config.sources) if (source.kind !== 'folder') secrets.push(...source.secrets)
   return [...new Set(secrets)]
 }
 

@@ -37,6 +37,7 @@ export const FAILURES = {
     repeat: 0,
     hint: 'run the same command by hand, without a terminal: setsid COMMAND </dev/null',
   },
+  SOURCE_DATABASE_FAILED: { exit: 14, repeat: 0 },
 
   SERVER_UNREACHABLE: {
     exit: 20,

@@ -53,7 +53,7 @@ export const WARNINGS_KEPT_MAX = 1_000
 
 export interface Packer {
   /**
-   * Rejects with SOURCE_* (missing, empty, unreadable, a command that failed), SPOOL_FULL, SPOOL_FAILED or INTERRUPTED; the
+   * Rejects with SOURCE_* (missing, empty, unreadable, a command or a database that failed), SPOOL_FULL, SPOOL_FAILED or INTERRUPTED; the
    * file is then worthless. Files that change or vanish while they are read are warnings.
    */
   pack(
@@ -64,10 +64,15 @@ export interface Packer {
 
   /**
    * A walk without reading: for `run --dry-run`. Same rejections. A command is looked for and not run:
-   * how much it would write nobody knows.
+   * how much it would write nobody knows. A server of databases is asked for them.
    */
-  survey(
-    job: Pick<PackJob, 'source' | 'ownPaths'>,
-    signal: AbortSignal,
-  ): Promise<{ readonly sourceBytes: number | undefined; readonly memberCount: number }>
+  survey(job: Pick<PackJob, 'source' | 'ownPaths'>, signal: AbortSignal): Promise<Surveyed>
+}
+
+export type Surveyed = {
+  /** undefined: nobody knows. */
+  readonly sourceBytes: number | undefined
+  readonly memberCount: number
+  /** What it consists of, where a person would name that: databases. */
+  readonly parts?: readonly { readonly name: string; readonly sizeBytes: number | undefined }[]
 }

@@ -4,11 +4,10 @@
 import { accessSync, constants, statSync } from 'node:fs'
 import { resolve } from 'node:path'
 import { SpillwayError } from '../domain/errors.ts'
-import type { CommandSource } from '../domain/source.ts'
+import type { Program } from '../domain/source.ts'
 
 /** Its path. Throws SOURCE_COMMAND_FAILED. */
-export function findProgram(source: CommandSource): string {
-  const { argv, environment, workingFolder } = source
+export function findProgram({ argv, environment, workingFolder }: Program): string {
   const [program] = argv
   if (!isFolder(workingFolder))
     throw failed(`the folder that ${program} is to run in, ${workingFolder}, is not there`)

@@ -10,14 +10,33 @@ export type OutputSink = Pick<MemberSink, 'buffer' | 'position' | 'room' | 'adva
 // What a pipe holds; a longer read brings no more.
 const READ_BYTES_MAX = 64 * 1024
 
-/** Until its end; whoever opened `fd` closes it. `checkpoint` is called after each read, and throws to end it. */
-export function copyOutput(fd: number, sink: OutputSink, checkpoint: () => void): void {
+/**
+ * Until its end; whoever opened `fd` closes it. `checkpoint` is called after each read, and throws to end
+ * it. `see` gets each piece, which is gone after the call.
+ */
+export function copyOutput(
+  fd: number,
+  sink: OutputSink,
+  checkpoint: () => void,
+  see: (piece: Buffer) => void,
+): void {
   for (;;) {
     const { buffer, position, room } = sink
     const bytes = readSync(fd, buffer, position, Math.min(room, READ_BYTES_MAX), null)
     checkpoint()
     if (bytes === 0) return
+    see(buffer.subarray(position, position + bytes))
     sink.advance(bytes)
+  }
+}
+
+/** What is known already, as the content of a member. */
+export function copyBytes(bytes: Uint8Array, sink: OutputSink): void {
+  for (let at = 0; at < bytes.length;) {
+    const piece = bytes.subarray(at, at + sink.room)
+    sink.buffer.set(piece, sink.position)
+    sink.advance(piece.length)
+    at += piece.length
   }
 }
 

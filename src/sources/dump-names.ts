@@ -1,0 +1,45 @@
+// What the dump of a database is called in the archive: its name, as it is where that can be, so that people
+// find it; what a path, a shell or a terminal would act on is escaped as in a URL.
+
+import { createHash } from 'node:crypto'
+
+// A late header has room for so much (FORMAT.md).
+const NAME_BYTES_MAX = 100
+const HASH_CHARACTERS = 16
+
+/** Two names are never one file; `reserved` are the files that the archive has besides. */
+export function dumpFileName(
+  database: string,
+  extension: string,
+  reserved: readonly string[],
+): string {
+  const escaped = escapeName(database)
+  const name = escaped + extension
+  if (reserved.includes(name)) return escapeByte(name.charCodeAt(0)) + name.slice(1)
+  if (Buffer.byteLength(name) <= NAME_BYTES_MAX) return name
+  // Cut, and told apart by a hash behind a character that is escaped elsewhere: the list of databases in
+  // the archive says which one it is.
+  const hash = createHash('sha256').update(database).digest('hex').slice(0, HASH_CHARACTERS)
+  const ending = `~${hash}${extension}`
+  return cut(escaped, NAME_BYTES_MAX - ending.length) + ending
+}
+
+function escapeName(name: string): string {
+  return name.replace(/^[.-]|[^\p{L}\p{N}._+=@-]/gu, (character) =>
+    [...Buffer.from(character)].map(escapeByte).join(''),
+  )
+}
+
+function escapeByte(byte: number): string {
+  return `%${byte.toString(16).toUpperCase().padStart(2, '0')}`
+}
+
+/** Neither a character nor an escape is cut through. */
+function cut(escaped: string, bytesMax: number): string {
+  let kept = ''
+  for (const [piece] of escaped.matchAll(/%[0-9A-F]{2}|[^%]/gsu)) {
+    if (Buffer.byteLength(kept) + Buffer.byteLength(piece) > bytesMax) break
+    kept += piece
+  }
+  return kept
+}
