@@ -9,15 +9,33 @@ import { World } from '../support/world.ts'
 
 let server: MariaDbServer
 let world: World
-beforeAll(async () => { server = await MariaDbServer.start(); world = await World.make([]) }, 60_000)
-afterAll(async () => { await server.stop(); await world.close() })
+beforeAll(async () => {
+  server = await MariaDbServer.start()
+  world = await World.make([])
+}, 60_000)
+afterAll(async () => {
+  await server.stop()
+  await world.close()
+})
 
 it('works', async () => {
-  const odd = ["odd/na me'=x", '--host=evil', 'globals', 'nl\nname', 'ünï日本', 'back`tick"s', 'a%b', 'mysql://x']
+  const odd = [
+    "odd/na me'=x",
+    '--host=evil',
+    'globals',
+    'nl\nname',
+    'ünï日本',
+    'back`tick"s',
+    'a%b',
+    'mysql://x',
+  ]
   for (const name of odd) {
     const q = '`' + name.replaceAll('`', '``') + '`'
     await server.sql(`create database ${q}`)
-    await server.sql('create table t (a int primary key); insert into t values (1),(2); create table m (b int) engine=MyISAM', name)
+    await server.sql(
+      'create table t (a int primary key); insert into t values (1),(2); create table m (b int) engine=MyISAM',
+      name,
+    )
   }
   await mkdir(join(world.folder, 'disk'))
   world.env['S3_SERVER_1_ENDPOINT'] = `file://${join(world.folder, 'disk')}`
