@@ -70,6 +70,11 @@ export class DatabaseWorld {
     writeFileSync(join(this.tools, name), text, { mode: 0o755 })
   }
 
+  /** Option files of a user whose home is the folder of the world. */
+  fakeHome(options: string): void {
+    writeFileSync(join(this.world.folder, '.my.cnf'), options, { mode: 0o600 })
+  }
+
   close(): Promise<void> {
     return this.world.close()
   }
