@@ -1,6 +1,7 @@
 // The packer: joins the walk (sources/) and the archive (pack/) in two worker threads, and is the
 // main thread's side of them. It hears of progress, and sees to it that both end, whatever happens.
 
+import { tmpdir } from 'node:os'
 import { dirname } from 'node:path'
 import { MessageChannel, Worker } from 'node:worker_threads'
 import { SpillwayError } from './domain/errors.ts'
@@ -13,7 +14,7 @@ import { workerUrl } from './lib/worker.ts'
 import { beatsOf, createRingMemory, placeOf, stopRing } from './pack/block-ring.ts'
 import type { RingMemory } from './pack/block-ring.ts'
 import { framesAhead } from './pack/frames-ahead.ts'
-import type { Packer, PackJob, PackProgress, PackResult } from './pack/packer.ts'
+import type { Packer, PackJob, PackProgress, PackResult, Surveyed } from './pack/packer.ts'
 import { Outputs } from './compose-outputs.ts'
 import { SpoolFile } from './pack/spool-file.ts'
 import { decodeFailure } from './pack-messages.ts'
@@ -26,7 +27,9 @@ import type {
   WalkStart,
   WorkerMessage,
 } from './pack-messages.ts'
-import { findProgram, requireHooks } from './sources/child-program.ts'
+import { requireHooks } from './sources/child-program.ts'
+import { surveyOutputs } from './sources/output-series.ts'
+import { removeLeftSecrets } from './sources/secret-folder.ts'
 
 export type PackerOptions = {
   /** Its threads load while the caller opens the catalog: 0.15 s of the first archive. */
@@ -134,7 +137,7 @@ async function pack(
     const ends = { signal, source, watch }
     const packed = outcomeOf<PackResult>(workers, ends, (message, settle) => {
       if (message.kind === 'progress') onProgress(message.progress)
-      if (message.kind === 'output-read') outputs?.onRead(message.bytes)
+      if (message.kind === 'output-read') outputs?.onRead(message)
       if (message.kind === 'done') settle(message.result)
     })
     // Both are listened to from here on. Outputs that fail fail the archive.
@@ -159,18 +162,20 @@ function outputsOf(
   source: Source,
   more: Omit<ConstructorParameters<typeof Outputs>[0], 'source'>,
 ): Outputs | undefined {
-  return source.kind === 'command' ? new Outputs({ ...more, source }) : undefined
+  return source.kind === 'folder' ? undefined : new Outputs({ ...more, source })
 }
 
 async function survey(
   { source, ownPaths }: Pick<PackJob, 'source' | 'ownPaths'>,
   signal: AbortSignal,
   tools: PackerTools,
-): ReturnType<Packer['survey']> {
+): Promise<Surveyed> {
   requireHooks(source)
-  if (source.kind === 'command') {
-    findProgram(source)
-    return { sourceBytes: undefined, memberCount: 1 }
+  if (source.kind !== 'folder') {
+    // It takes no lock: in the spool a run could be at work.
+    const folder = tmpdir()
+    removeLeftSecrets(folder, false)
+    return surveyOutputs(source, { folder, signal })
   }
   // What there is to read, only BEFORE brings about.
   if (source.hooks?.before !== undefined) return { sourceBytes: undefined, memberCount: undefined }

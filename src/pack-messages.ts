@@ -2,7 +2,7 @@
 //
 //   pack-worker  --block, members, end-->  frame-worker
 //   both  --progress, done, surveyed, failed, output-read-->  main thread (compose-packer.ts)
-//   main thread  --output, output-good, outputs-end-->  pack-worker (for a command)
+//   main thread  --output, output-good, output-bytes, output-folder, outputs-end-->  pack-worker (for programs)
 //
 // Blocks travel in shared memory (pack/block-ring.ts); a message only says that one was given.
 
@@ -14,6 +14,8 @@ import type { RingMemory } from './pack/block-ring.ts'
 import type { WorkerPort } from './lib/worker.ts'
 import type { RawIndexBlock } from './pack/member-record.ts'
 import type { PackProgress, PackResult } from './pack/packer.ts'
+import type { OutputFindings } from './sources/output.ts'
+import type { FoundInOutput, OutputFormat } from './sources/output-format.ts'
 
 export type WalkOrder = {
   /** undefined: outputs of commands, which come by `OutputMessage`. */
@@ -49,9 +51,17 @@ export type FrameMessage =
 /** To the thread that packs what commands write: each output, and whether it is good, which comes last. */
 export type OutputMessage =
   /** The main thread closes it. `fileName` is bytes (latin1). */
-  | { readonly kind: 'output'; readonly fd: number; readonly fileName: string }
+  | {
+      readonly kind: 'output'
+      readonly fd: number
+      readonly fileName: string
+      readonly format: OutputFormat | undefined
+    }
   | { readonly kind: 'output-good'; readonly endedAt: Date }
-  | { readonly kind: 'outputs-end' }
+  /** A member whose content is known. */
+  | { readonly kind: 'output-bytes'; readonly fileName: string; readonly bytes: Uint8Array }
+  | { readonly kind: 'output-folder'; readonly fileName: string }
+  | { readonly kind: 'outputs-end'; readonly findings: OutputFindings }
   | { readonly kind: 'stop' }
 
 export type ReadSoFar = Pick<PackProgress, 'sourceBytes' | 'memberCount'>
@@ -60,8 +70,8 @@ export type WorkerMessage =
   | { readonly kind: 'progress'; readonly progress: PackProgress }
   | { readonly kind: 'done'; readonly result: PackResult }
   | { readonly kind: 'surveyed'; readonly totals: ReadSoFar }
-  /** An output has ended, which says nothing about its command. */
-  | { readonly kind: 'output-read'; readonly bytes: number }
+  /** An output has ended, which says nothing about its program. */
+  | { readonly kind: 'output-read'; readonly bytes: number; readonly found: FoundInOutput }
   | { readonly kind: 'failed'; readonly failure: FailureMessage }
 
 /** An error as data: a thread gets copies, which know neither class nor fields. */

@@ -1,5 +1,5 @@
-// The thread that walks a folder, or reads what a command writes, and puts its tar into the shared blocks
-// (or only counts, for a survey). All but waiting for the word that a command did well is synchronous.
+// The thread that walks a folder, or reads what programs write, and puts its tar into the shared blocks
+// (or only counts, for a survey). All but waiting for the word that a program did well is synchronous.
 
 import { parentPort } from 'node:worker_threads'
 import type { MessagePort } from 'node:worker_threads'
@@ -12,8 +12,9 @@ import { TarWriter } from './pack/tar-writer.ts'
 import { receiveOrder } from './lib/worker.ts'
 import { encodeFailure } from './pack-messages.ts'
 import type { FrameMessage, OutputMessage, WalkStart, WorkerMessage } from './pack-messages.ts'
-import { copyOutput, outputMember } from './sources/command-output.ts'
+import { copyBytes, copyOutput, outputFolder, outputMember } from './sources/command-output.ts'
 import { Findings } from './sources/findings.ts'
+import { outputReader } from './sources/output-format.ts'
 import { readOwnerNames } from './sources/owner-names.ts'
 import { watchedFiles } from './sources/source-files.ts'
 import { walkFolder } from './sources/walk.ts'
@@ -50,7 +51,7 @@ async function pack(port: MessagePort): Promise<void> {
   const { source } = order
   const totals =
     source === undefined
-      ? await packOutputs(tar, ring)
+      ? await packOutputs(tar, ring, findings)
       : walkFolder({ ...walkInput(source, findings, ring), sink: tar })
   if (totals === undefined) return
   tar.end()
@@ -63,18 +64,30 @@ async function pack(port: MessagePort): Promise<void> {
 async function packOutputs(
   tar: TarWriter,
   ring: RingWriter,
+  findings: Findings,
 ): Promise<{ readonly sourceBytes: number; readonly memberCount: number } | undefined> {
   const ownerNames = readOwnerNames()
   let fileName = ''
   for await (const message of outputMessages()) {
     if (message.kind === 'stop') return undefined
-    if (message.kind === 'outputs-end') break
+    if (message.kind === 'outputs-end') {
+      findings.add(message.findings)
+      break
+    }
     if (message.kind === 'output') {
       const before = tar.contentBytes
       fileName = message.fileName
+      const reader = outputReader(message.format)
       tar.beginLate()
-      copyOutput(message.fd, tar, () => ring.checkpoint(fileName))
-      tellMain({ kind: 'output-read', bytes: tar.contentBytes - before })
+      const checkpoint = () => ring.checkpoint(fileName)
+      copyOutput(message.fd, tar, checkpoint, (piece) => reader.see(piece))
+      tellMain({ kind: 'output-read', bytes: tar.contentBytes - before, found: reader.end() })
+    } else if (message.kind === 'output-bytes') {
+      tar.beginLate()
+      copyBytes(message.bytes, tar)
+      tar.endLate(outputMember(message.fileName, new Date(), ownerNames))
+    } else if (message.kind === 'output-folder') {
+      tar.begin(outputFolder(message.fileName, new Date(), ownerNames))
     } else {
       tar.endLate(outputMember(fileName, message.endedAt, ownerNames))
     }

@@ -124,8 +124,15 @@ export function printPlan(io: Screen, plan: RunPlan): void {
       ]
     }),
   })
-  for (const { source, file, reasons, code } of plan.archives) {
+  for (const { source, file, reasons, code, parts = [] } of plan.archives) {
     const style = code === null ? 'faint' : styleOf(code)
+    for (const { name, sizeBytes } of parts)
+      io.print(
+        paint(
+          style,
+          `  ${oneLine(source)}: ${oneLine(name)}, ${sizeBytes === null ? 'size not known' : formatBytes(sizeBytes)}`,
+        ),
+      )
     for (const reason of reasons)
       io.print(paint(style, `  ${oneLine(file ?? source)}: ${oneLine(reason)}`))
   }

@@ -6,10 +6,6 @@ import { fileName, variableNames } from './setting-values.ts'
 import type { Settings } from './settings.ts'
 import { wholeNumber } from './values.ts'
 
-/** Of these only the settings of its kind mean anything to a source. */
-export const FOLDER_ONLY = ['EXCLUDE', 'ONE_FILE_SYSTEM', 'EXCLUDE_CACHES'] as const
-export const COMMAND_ONLY = ['FILE', 'MIN_BYTES', 'SILENCE_MINUTES'] as const
-
 /** The commands around the reading, of any kind of source. */
 export const HOOKS = ['BEFORE', 'AFTER', 'ON_ERROR'] as const
 
@@ -27,13 +23,13 @@ export const COMMAND_SETTINGS = {
     parse: fileName,
   },
   MIN_BYTES: {
-    help: 'output of the command with fewer bytes than this is a failure',
+    help: 'output of the command, or dumps together, with fewer bytes than this are a failure',
     fallback: '1',
     example: '100000',
     parse: wholeNumber(1, 999_999_999),
   },
   SILENCE_MINUTES: {
-    help: 'a command that writes nothing for so long, and does not end, is ended: a failure',
+    help: 'a command or a dump that writes nothing for so long, and does not end, is ended: a failure',
     fallback: '60',
     example: '180',
     parse: wholeNumber(1, 10_080),

@@ -185,6 +185,7 @@ export function secretsOf(config: Config): string[] {
     if (password !== '') secrets.push(password, safeDecode(password))
   }
   for (const { program } of config.sources.flatMap(programsOf)) secrets.push(...program.secrets)
+  for (const source of config.sources) if (source.kind !== 'folder') secrets.push(...source.secrets)
   return [...new Set(secrets)]
 }
 

@@ -1,7 +1,7 @@
 // Where the programs of a source run, and the environment that they get: what any program needs, the variables
 // that the source names, and no secret of ours.
 
-import type { Program } from '../domain/source.ts'
+import type { ProgramSurroundings } from '../domain/source.ts'
 import type { Problem } from './problem.ts'
 import { textOf } from './read-settings.ts'
 import type { EnvRecord } from './read-settings.ts'
@@ -22,8 +22,6 @@ type Input = {
   readonly problems: Problem[]
 }
 
-export type ProgramSurroundings = Pick<Program, 'workingFolder' | 'environment' | 'secrets'>
-
 export function programSurroundings(input: Input): ProgramSurroundings {
   const environment = environmentFor(input)
   return {
@@ -36,20 +34,30 @@ export function programSurroundings(input: Input): ProgramSurroundings {
 }
 
 function environmentFor({ names, env, variablePrefix, problems }: Input): Record<string, string> {
-  // No tool may wait for a key that turns a page.
-  const environment: Record<string, string> = { PAGER: 'cat', TERM: 'dumb' }
-  environment['PATH'] = PATH_OTHERWISE
-  const passed = [...PASSED, ...Object.keys(env).filter((name) => /^LC_[A-Z]+$/.test(name))]
-  for (const name of new Set([...passed, ...names])) {
+  const environment = commonEnvironment(env)
+  for (const name of names) {
     const value = textOf(env, name)
     if (value !== undefined) environment[name] = value
-    else if (names.includes(name))
+    else
       problems.push({
         variable: `${variablePrefix}ENV`,
         value: undefined,
         reason: `names ${name}, which is not set`,
         remedy: 'set it in this file or in the environment, or leave it out',
       })
+  }
+  return environment
+}
+
+/** What every program gets. */
+export function commonEnvironment(env: EnvRecord): Record<string, string> {
+  // No tool may wait for a key that turns a page.
+  const environment: Record<string, string> = { PAGER: 'cat', TERM: 'dumb' }
+  environment['PATH'] = PATH_OTHERWISE
+  const passed = [...PASSED, ...Object.keys(env).filter((name) => /^LC_[A-Z]+$/.test(name))]
+  for (const name of passed) {
+    const value = textOf(env, name)
+    if (value !== undefined) environment[name] = value
   }
   return environment
 }

@@ -2,8 +2,6 @@
 // directory. Servers are known by what they are, so two entries for one place are an error.
 
 import { X509Certificate } from 'node:crypto'
-import { readFileSync } from 'node:fs'
-import { isAbsolute, join, resolve } from 'node:path'
 import { messageOf } from '../domain/errors.ts'
 import { regionOfHost } from '../domain/providers.ts'
 import { identityOf } from '../domain/server.ts'
@@ -14,6 +12,7 @@ import { entryNumbers, entryPrefix } from './names.ts'
 import type { Problem } from './problem.ts'
 import { readSettings, textOf, tryParse } from './read-settings.ts'
 import type { EnvRecord } from './read-settings.ts'
+import { readSecret, readText } from './secret-files.ts'
 import { SERVER_SETTINGS } from './settings.ts'
 import type { Values } from './settings.ts'
 import { credential, no } from './values.ts'
@@ -178,39 +177,15 @@ function missing(variable: string, remedy: string): Problem {
   return { variable, value: undefined, reason: 'is missing', remedy }
 }
 
-/** The key itself, or the text of the file that holds it. */
 function readKey(entry: Entry, name: 'ACCESS_KEY' | 'SECRET_KEY'): string | undefined {
-  const { env, variablePrefix, problems } = entry
-  const variable = variablePrefix + name
-  const fileVariable = `${variable}_FILE`
-  const file = textOf(env, fileVariable)
-  if (textOf(env, variable) !== undefined) {
-    if (file === undefined) return entry.values[name]
-    problems.push({
-      variable: fileVariable,
-      value: file,
-      reason: `is set, and ${variable} as well`,
-      remedy: 'remove one of the two',
-    })
-    return undefined
-  }
-  if (file === undefined) {
-    problems.push(missing(variable, `set it to the ${SERVER_SETTINGS[name].help}`))
-    return undefined
-  }
-  return tryParse(problems, fileVariable, file, false, () => {
-    const text = readText(keyPath(file, entry), 'the key').replace(/\r?\n$/, '')
-    return text === '' ? no('names an empty file') : credential(text)
-  })
-}
-
-/** A bare name is a systemd credential where the unit has them, else it lies beside the env file. */
-function keyPath(file: string, { env, context }: Entry): string {
-  const credentials = textOf(env, 'CREDENTIALS_DIRECTORY')
-  return resolve(
-    context.envFileDir,
-    credentials === undefined || isAbsolute(file) ? file : join(credentials, file),
+  const key = readSecret({ ...entry, name, value: entry.values[name], parse: credential })
+  const variable = entry.variablePrefix + name
+  const isNamed = [variable, `${variable}_FILE`].some(
+    (each) => textOf(entry.env, each) !== undefined,
   )
+  if (!isNamed)
+    entry.problems.push(missing(variable, `set it to the ${SERVER_SETTINGS[name].help}`))
+  return key
 }
 
 function readCa({ env, values, variablePrefix, problems }: Entry): string | undefined {
@@ -235,21 +210,5 @@ function certificate(pem: string): X509Certificate {
     return new X509Certificate(pem)
   } catch (error) {
     return no(`names a file with a damaged certificate (${messageOf(error)})`)
-  }
-}
-
-// Keys have under 200 bytes, the largest bundles of authorities about 500 kB.
-const FILE_BYTES_MAX = 4_000_000
-
-function readText(file: string, what: string): string {
-  try {
-    const text = readFileSync(file, 'utf8')
-    return text.length <= FILE_BYTES_MAX ? text : no(`names a file too large for ${what}`)
-  } catch (error) {
-    const code = error instanceof Error && 'code' in error ? String(error.code) : ''
-    if (code === 'ENOENT') return no(`names a file that does not exist: ${file}`)
-    if (code === 'EISDIR') return no(`names a folder, not a file: ${file}`)
-    if (code === 'EACCES') return no(`names a file that may not be read: ${file}`)
-    throw error
   }
 }

@@ -114,3 +114,9 @@ export function storageClass(text: string): string {
     ? text
     : no('must be a name in capitals, as in STANDARD_IA')
 }
+
+/** Any characters but those that end a line: it is written into a file of lines. */
+export function password(text: string): string {
+  // eslint-disable-next-line no-control-regex -- control characters are what is looked for
+  return /[\x00-\x1f\x7f]/.test(text) ? no('must not contain control characters') : text
+}

@@ -5,6 +5,7 @@
 // needs keys, a local directory has none) and is checked by servers.ts and sources.ts.
 
 import { COMMAND_SETTINGS, HOOK_SETTINGS } from './command-settings.ts'
+import { DATABASE_SETTINGS } from './database-settings.ts'
 import {
   bucket,
   catalogUrl,
@@ -279,12 +280,12 @@ export const SOURCE_SETTINGS = {
   },
   NAME: {
     help: "the source's name in reports and object keys",
-    otherwise: 'the last folder of the path; a command needs one',
+    otherwise: 'the last folder of the path; all but folders need one',
     example: 'www',
     parse: sourceName,
   },
   EXCLUDE: {
-    help: 'patterns as in .gitignore, separated by commas (\\, is a comma itself) or line breaks',
+    help: 'patterns as in .gitignore, or databases, between commas (\\, is a comma itself) or line breaks',
     otherwise: 'none',
     example: 'node_modules/,*.tmp,/cache/',
     parse: patterns,
@@ -309,6 +310,7 @@ export const SOURCE_SETTINGS = {
   },
   ...COMMAND_SETTINGS,
   ...HOOK_SETTINGS,
+  ...DATABASE_SETTINGS,
 } as const satisfies Settings
 
 /** Settings of one source, the retention rules among them. */

@@ -1,8 +1,7 @@
 // SOURCE_N_BEFORE, _AFTER and _ON_ERROR -> SourceHooks, for every kind of source.
 
-import type { Program, SourceHooks } from '../domain/source.ts'
+import type { Hook, ProgramSurroundings, SourceHooks } from '../domain/source.ts'
 import type { CommandLine } from './command-line.ts'
-import type { ProgramSurroundings } from './program-surroundings.ts'
 import type { SOURCE_SETTINGS, Values } from './settings.ts'
 
 /** undefined: it has none. */
@@ -11,7 +10,7 @@ export function readHooks(
   surroundings: ProgramSurroundings,
 ): SourceHooks | undefined {
   if (BEFORE === undefined && AFTER === undefined && ON_ERROR === undefined) return undefined
-  const program = (line: CommandLine | undefined): Program | undefined =>
+  const program = (line: CommandLine | undefined): Hook | undefined =>
     line === undefined ? undefined : { ...line, ...surroundings }
   return {
     before: program(BEFORE),

@@ -3,14 +3,16 @@
 import { safeName } from '../domain/archive.ts'
 import type { KeepPolicy } from '../domain/keep-policy.ts'
 import { readCommandSource } from './command-sources.ts'
+import { readMysqlSource, readPostgresSource } from './database-sources.ts'
 import type { FolderSource, Source } from '../domain/source.ts'
 import { entryNumbers, entryPrefix } from './names.ts'
 import type { Problem } from './problem.ts'
 import { readSettings, textOf } from './read-settings.ts'
 import type { EnvRecord } from './read-settings.ts'
-import { COMMAND_ONLY, FOLDER_ONLY, HOOKS } from './command-settings.ts'
+import { HOOKS } from './command-settings.ts'
 import { programSurroundings } from './program-surroundings.ts'
 import { readHooks } from './source-hooks.ts'
+import { foreignSettings, SOURCE_KINDS, sourceKindsOf } from './source-kinds.ts'
 import { KEEP_SETTINGS, SOURCE_SETTINGS } from './settings.ts'
 import type { Values } from './settings.ts'
 import { lastFolder } from './values.ts'
@@ -34,10 +36,7 @@ export function readSources(
     const kind = kindOf(env, variablePrefix, problems)
     const keep = keepPolicy(common, own)
     const surroundings = programSurroundings({ ...input, names: values.ENV ?? [] })
-    const source =
-      kind === 'command'
-        ? readCommandSource({ ...input, number, values, keep, surroundings })
-        : folderSource(number, values, keep)
+    const source = readSource(kind, { ...input, number, values, keep, surroundings })
     if (source === undefined) continue
     problems.push(...sourceProblems(source, sources, own))
     const hooks = readHooks(values, surroundings)
@@ -46,25 +45,55 @@ export function readSources(
   return sources
 }
 
-/** What it is, with what is wrong about that. An entry with neither is taken for a folder. */
+function readSource(
+  kind: Source['kind'],
+  input: Parameters<typeof readCommandSource>[0] & Parameters<typeof readPostgresSource>[0],
+): Source | undefined {
+  switch (kind) {
+    case 'folder':
+      return folderSource(input.number, input.values, input.keep)
+    case 'command':
+      return readCommandSource(input)
+    case 'postgres':
+      return readPostgresSource(input)
+    case 'mysql':
+      return readMysqlSource(input)
+  }
+}
+
+/** What it is, with what is wrong about that. An entry that is nothing is taken for a folder. */
 function kindOf(env: EnvRecord, variablePrefix: string, problems: Problem[]): Source['kind'] {
   const isSet = (name: string): boolean => textOf(env, variablePrefix + name) !== undefined
   const problem = (name: string, reason: string, remedy: string): void =>
     void problems.push({ variable: variablePrefix + name, value: undefined, reason, remedy })
-  const kind = isSet('COMMAND') ? 'command' : 'folder'
-  if (isSet('PATH') && isSet('COMMAND'))
-    problem('COMMAND', `is set, and so is ${variablePrefix}PATH`, 'a source is one or the other')
-  if (!isSet('PATH') && !isSet('COMMAND'))
+  const kinds = sourceKindsOf(isSet)
+  const kind = kinds.at(-1) ?? 'folder'
+  const { mark, called } = SOURCE_KINDS[kind]
+  const marks = Object.values(SOURCE_KINDS).map((each) => each.mark)
+  if (kinds.length > 1)
+    problem(
+      mark,
+      `is set, and so is ${variablePrefix}${SOURCE_KINDS[kinds[0]!].mark}`,
+      'a source is one or the other',
+    )
+  if (kinds.length === 0)
     problem(
       'PATH',
       'is missing',
-      `set it to the ${SOURCE_SETTINGS.PATH.help}; or set ${variablePrefix}COMMAND`,
+      `set it to the ${SOURCE_SETTINGS.PATH.help}; or set ${otherMarks(variablePrefix, marks)}`,
     )
-  for (const name of kind === 'command' ? FOLDER_ONLY : COMMAND_ONLY)
-    if (isSet(name)) problem(name, `means nothing to a ${kind}`, 'leave it out')
-  if (kind === 'folder' && isSet('ENV') && !HOOKS.some(isSet))
-    problem('ENV', 'means nothing to a folder without BEFORE, AFTER or ON_ERROR', 'leave it out')
+  for (const name of foreignSettings(kind).filter((each) => !marks.includes(each)))
+    if (isSet(name)) problem(name, `means nothing to ${called}`, 'leave it out')
+  if (kind !== 'command' && isSet('ENV') && !HOOKS.some(isSet))
+    problem('ENV', `means nothing to ${called} without BEFORE, AFTER or ON_ERROR`, 'leave it out')
+  if (kind !== 'folder' && !isSet('NAME'))
+    problem('NAME', 'is missing', `give ${called} a name: reports and object keys use it`)
   return kind
+}
+
+function otherMarks(variablePrefix: string, marks: readonly string[]): string {
+  const others = marks.filter((mark) => mark !== 'PATH').map((mark) => variablePrefix + mark)
+  return others.join(' or ')
 }
 
 function folderSource(

@@ -39,10 +39,11 @@ export const FAILURES = {
   },
   // No warning: a container that was not started again is down until somebody hears of it.
   SOURCE_HOOK_FAILED: {
-    exit: 14,
+    exit: 15,
     repeat: 0,
     hint: 'run the same command by hand, without a terminal: setsid COMMAND </dev/null',
   },
+  SOURCE_DATABASE_FAILED: { exit: 14, repeat: 0 },
 
   SERVER_UNREACHABLE: {
     exit: 20,

@@ -1,63 +1,104 @@
-// A source: what is archived: a folder, or what a command writes. Other kinds join the union.
+// A source: what is archived: a folder, what a command writes, or databases. Other kinds join the union.
 
 import type { KeepPolicy } from './keep-policy.ts'
 
-export type FolderSource = {
-  readonly kind: 'folder'
+type Named = {
   /** N of SOURCE_N_*. */
   readonly number: number
   readonly name: string
+  readonly mayBeEmpty: boolean
+  readonly keep: KeepPolicy
+  readonly hooks?: SourceHooks
+}
+
+export type FolderSource = Named & {
+  readonly kind: 'folder'
   /** Absolute. */
   readonly path: string
   /** Patterns in gitignore syntax, relative to `path`. */
   readonly excludes: readonly string[]
   readonly isOneFileSystem: boolean
   readonly excludesCaches: boolean
-  readonly mayBeEmpty: boolean
-  readonly keep: KeepPolicy
-  readonly hooks?: SourceHooks
 }
 
-/** A program to be run, and all that it gets. */
-export type Program = {
-  /** The program and its arguments: no shell sees them. */
-  readonly argv: readonly [program: string, ...args: string[]]
-  /** As it stands in the settings. */
-  readonly text: string
+/** What a program gets, and all of it. */
+export type ProgramSurroundings = {
   /** Absolute. */
   readonly workingFolder: string
-  /** All that the program gets; nothing else of ours. */
+  /** Nothing else of ours. */
   readonly environment: Readonly<Record<string, string>>
-  /** Values among these that must not be shown. */
+  /** What must not be shown, wherever it turns up. */
   readonly secrets: readonly string[]
+}
+
+export type Program = ProgramSurroundings & {
+  /** The program and its arguments: no shell sees them. */
+  readonly argv: readonly [program: string, ...args: string[]]
 }
 
 /** What is run around the reading of a source: to make what is read stand still, and to let it go again. */
 export type SourceHooks = {
-  readonly before: Program | undefined
-  readonly after: Program | undefined
-  readonly onError: Program | undefined
+  readonly before: Hook | undefined
+  readonly after: Hook | undefined
+  readonly onError: Hook | undefined
   /** For each of them. */
   readonly timeoutMs: number
 }
 
-/** A program whose standard output is archived as one file. */
-export type CommandSource = Program & {
-  readonly kind: 'command'
-  /** N of SOURCE_N_*. */
-  readonly number: number
-  readonly name: string
-  /** Of the member; without a slash. */
-  readonly fileName: string
-  /** Without a byte and without an end for so long, it is ended. */
-  readonly silenceMs: number
-  readonly outputBytesMin: number
-  readonly mayBeEmpty: boolean
-  readonly keep: KeepPolicy
-  readonly hooks?: SourceHooks
+export type Hook = Program & {
+  /** As it stands in the settings. */
+  readonly text: string
 }
 
-export type Source = FolderSource | CommandSource
+/** Of every source whose archive is what programs write. */
+type WritesOutputs = {
+  /** As it stands in the settings, without secrets. */
+  readonly text: string
+  /** Without a byte and without an end for so long, a program is ended. */
+  readonly silenceMs: number
+  /** Of all outputs together. */
+  readonly outputBytesMin: number
+}
+
+/** A program whose standard output is archived as one file. */
+export type CommandSource = Named &
+  Program &
+  WritesOutputs & {
+    readonly kind: 'command'
+    /** Of the member; without a slash. */
+    readonly fileName: string
+  }
+
+/** Of every server of databases. */
+type DatabaseServer = Named &
+  WritesOutputs &
+  ProgramSurroundings & {
+    /** undefined: all. */
+    readonly database: string | undefined
+    /** Databases that are left out of all. */
+    readonly excludes: readonly string[]
+    /** undefined: what the tools find by themselves. */
+    readonly password: string | undefined
+  }
+
+export type PostgresSource = DatabaseServer & {
+  readonly kind: 'postgres'
+  /** How to connect, in the words of libpq; no password and no database. */
+  readonly parameters: Readonly<Record<string, string>>
+}
+
+/** MySQL or MariaDB. */
+export type MysqlSource = DatabaseServer & {
+  readonly kind: 'mysql'
+  /** How to connect, as options of its programs: host, port, user, socket, ssl-... */
+  readonly options: Readonly<Record<string, string>>
+}
+
+export type DatabaseSource = PostgresSource | MysqlSource
+
+export type OutputSource = CommandSource | DatabaseSource
+
+export type Source = FolderSource | OutputSource
 
 /** What is archived, for a person. */
 export function describeSource(source: Source): string {

@@ -14,7 +14,7 @@ import { ownPathsOf } from './archive-source.ts'
 import { roomInSpool } from './spool.ts'
 import type { Catalog, CopyRow } from '../catalog/catalog.ts'
 import type { Config } from '../domain/config.ts'
-import type { Packer } from '../pack/packer.ts'
+import type { Packer, Surveyed } from '../pack/packer.ts'
 import type { ServerUsage } from '../domain/placement.ts'
 import type { Source } from '../domain/source.ts'
 
@@ -30,6 +30,8 @@ export type PlannedArchive = {
   readonly file: string | null
   readonly sourceBytes: number | null
   readonly memberCount: number | null
+  /** What it consists of, where a source has parts with names: databases. */
+  readonly parts?: readonly { readonly name: string; readonly sizeBytes: number | null }[]
   /** What the archive will take: exact, from the last one, or at most the size of the source. */
   readonly sizeBytes: number | null
   readonly sizeFrom: 'exact' | 'last archive' | 'source size' | null
@@ -88,6 +90,7 @@ export async function planRun(
         file: null,
         memberCount: found.memberCount ?? null,
         sourceBytes: found.sourceBytes ?? null,
+        ...partsOf(found),
         sizeBytes: sizeBytes ?? null,
         sizeFrom: isKnown ? 'last archive' : sizeBytes === undefined ? null : 'source size',
         ...place,
@@ -113,6 +116,11 @@ function notRun({ kind, number, hooks }: Source): readonly string[] {
         ]),
     ...(kind === 'command' ? ['its command is not run now; what it writes is not known'] : []),
   ]
+}
+
+function partsOf({ parts }: Surveyed): Pick<PlannedArchive, 'parts'> {
+  if (parts === undefined || parts.length === 0) return {}
+  return { parts: parts.map(({ name, sizeBytes }) => ({ name, sizeBytes: sizeBytes ?? null })) }
 }
 
 /** The whole archive must fit into the spool; a first archive may be much smaller than its source. */

@@ -18,6 +18,7 @@ import {
 } from './spool.ts'
 import { failureOf, isFailure, messageOf, SpillwayError } from '../domain/errors.ts'
 import type { ArchiveUses } from '../catalog/archive-use.ts'
+import { removeLeftSecrets } from '../sources/secret-folder.ts'
 import type { ArchiveWithCopies, Catalog, CopyRow } from '../catalog/catalog.ts'
 import type { Config } from '../domain/config.ts'
 import type { Deletions } from './deletions.ts'
@@ -59,6 +60,8 @@ export async function recover(
       await dropFile(path)
     await catalog.markArchiveFailed(id, 'its run was interrupted while it was packed', new Date())
   }
+  // The run's lock says that nobody else works there.
+  removeLeftSecrets(services.config.spoolDir, true)
   problems.push(...(await checkSpool(services)))
   return problems
 }

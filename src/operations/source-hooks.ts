@@ -8,7 +8,7 @@ import { failureOf, messageOf, SpillwayError } from '../domain/errors.ts'
 import { formatSeconds } from '../domain/sizes.ts'
 import type { ArchiveRow } from '../catalog/catalog.ts'
 import type { Config } from '../domain/config.ts'
-import type { Program, Source } from '../domain/source.ts'
+import type { Hook, Source } from '../domain/source.ts'
 import type { RunEvent } from '../domain/run-events.ts'
 import type { RunProgram } from '../sources/run-program.ts'
 import { requireHooks } from '../sources/child-program.ts'
@@ -151,7 +151,7 @@ export class SourceHooks {
     tell(`ended well in ${formatSeconds((performance.now() - begun) / 1_000)}`)
   }
 
-  #programOf(hook: HookName): Program | undefined {
+  #programOf(hook: HookName): Hook | undefined {
     const { hooks } = this.#source
     return { BEFORE: hooks?.before, AFTER: hooks?.after, ON_ERROR: hooks?.onError }[hook]
   }

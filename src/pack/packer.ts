@@ -53,7 +53,7 @@ export const WARNINGS_KEPT_MAX = 1_000
 
 export interface Packer {
   /**
-   * Rejects with SOURCE_* (missing, empty, unreadable, a command that failed), SPOOL_FULL, SPOOL_FAILED or INTERRUPTED; the
+   * Rejects with SOURCE_* (missing, empty, unreadable, a command or a database that failed), SPOOL_FULL, SPOOL_FAILED or INTERRUPTED; the
    * file is then worthless. Files that change or vanish while they are read are warnings.
    */
   pack(
@@ -64,13 +64,15 @@ export interface Packer {
 
   /**
    * A walk without reading: for `run --dry-run`. Same rejections. Commands are looked for and not run:
-   * what they would write, or make readable, nobody knows.
+   * what they would write, or make readable, nobody knows. A server of databases is asked for them.
    */
-  survey(
-    job: Pick<PackJob, 'source' | 'ownPaths'>,
-    signal: AbortSignal,
-  ): Promise<{
-    readonly sourceBytes: number | undefined
-    readonly memberCount: number | undefined
-  }>
+  survey(job: Pick<PackJob, 'source' | 'ownPaths'>, signal: AbortSignal): Promise<Surveyed>
+}
+
+export type Surveyed = {
+  /** undefined: nobody knows. */
+  readonly sourceBytes: number | undefined
+  readonly memberCount: number | undefined
+  /** What it consists of, where a person would name that: databases. */
+  readonly parts?: readonly { readonly name: string; readonly sizeBytes: number | undefined }[]
 }

@@ -2,7 +2,7 @@
 // output says nothing, only an exit code of 0 and no signal do.
 //
 // The program gets no input, no terminal (a session of its own: a tool that would ask for a password fails
-// at once), the environment that its source names and nothing else of ours, and a process group of its
+// at once), the environment that it is given and nothing else of ours, and a process group of its
 // own, which is ended as a whole: when it hangs, when the run is interrupted, and when we are killed.
 
 import { spawn } from 'node:child_process'
@@ -31,8 +31,10 @@ export type Child = {
   readonly outputFd: number
   /** Resolves when it ended well; rejects with SOURCE_COMMAND_FAILED. */
   readonly ended: Promise<void>
-  /** What it said last on its standard error: ` It said: ...`, or ''. */
+  /** What it said last on its standard error: `; it said: ...`, or ''. */
   readonly lastWords: () => string
+  /** The same without an introduction. */
+  readonly said: () => string
   /** Kills what the program, which has ended, has left behind in its group. */
   readonly endRest: () => void
   /** Ends the whole group, unless the program has ended by itself, and wakes the reader. */
@@ -48,22 +50,22 @@ type ChildOptions = {
 
 /** `pipesFolder` has room for two names for a moment. Rejects with SOURCE_COMMAND_FAILED. */
 export async function startChild(
-  source: Program,
+  program: Program,
   pipesFolder: string,
   options: ChildOptions = {},
 ): Promise<Child> {
-  const program = findProgram(source)
+  const path = findProgram(program)
   const pipes = await openChildPipes(pipesFolder)
-  const errors = new ChildErrors(pipes.errorsFd, source.secrets)
+  const errors = new ChildErrors(pipes.errorsFd, program.secrets)
   const guard = new ChildGuard()
   let child: ChildProcess
   try {
-    child = await spawned(source, program, { pipes, guard, ...options })
+    child = await spawned(program, path, { pipes, guard, ...options })
   } catch (cause) {
     guard.end()
     closeSync(pipes.outputFd)
     pipes.close()
-    throw notStarted(source, program, cause)
+    throw notStarted(program, path, cause)
   }
   const exited = exitOf(child)
   const lastWords = (): string => {
@@ -75,28 +77,31 @@ export async function startChild(
     if (exit.code === 0 && exit.signal === null) return
     // What it started has lost its purpose.
     signalGroup(child, 'SIGKILL')
-    throw failed(source, `${describeExit(exit)}${lastWords()}`)
+    throw failed(program, `${describeExit(exit)}${lastWords()}`)
   })
   ended.catch(() => undefined)
   const over = ended.catch(() => undefined).finally(() => guard.end())
+  let stopping: Promise<void> | undefined
+  const stop = async (): Promise<void> => {
+    pipes.wakeReader()
+    await endGroup(child, exited)
+    pipes.close()
+    if (!hasEnded(child)) child.unref()
+    else await over
+  }
   return {
     outputFd: pipes.outputFd,
     ended,
     lastWords,
+    said: () => errors.lastLines(),
     endRest: () => signalGroup(child, 'SIGKILL'),
-    stop: async () => {
-      pipes.wakeReader()
-      await endGroup(child, exited)
-      pipes.close()
-      if (!hasEnded(child)) child.unref()
-      else await over
-    },
+    stop: () => (stopping ??= stop()),
   }
 }
 
 async function spawned(
   { argv, workingFolder, environment }: Program,
-  program: string,
+  path: string,
   {
     pipes,
     guard,
@@ -105,7 +110,7 @@ async function spawned(
 ): Promise<ChildProcess> {
   const { programOutputFd, programErrorsFd } = pipes
   try {
-    const child = spawn(program, argv.slice(1), {
+    const child = spawn(path, argv.slice(1), {
       argv0: argv[0],
       cwd: workingFolder,
       env: environment,
@@ -173,7 +178,7 @@ export function failed({ argv: [program] }: Program, what: string): SpillwayErro
   return new SpillwayError('SOURCE_COMMAND_FAILED', `${program} ${what}`)
 }
 
-function notStarted(source: Program, program: string, cause: unknown): SpillwayError {
+function notStarted(program: Program, path: string, cause: unknown): SpillwayError {
   const { code } = cause as NodeJS.ErrnoException
   const why =
     code === 'ENOENT'
@@ -183,5 +188,5 @@ function notStarted(source: Program, program: string, cause: unknown): SpillwayE
         : code === 'E2BIG'
           ? 'its arguments are too long'
           : messageOf(cause)
-  return failed(source, `could not be started (${program}): ${why}`)
+  return failed(program, `could not be started (${path}): ${why}`)
 }

@@ -3,6 +3,7 @@
 
 import type { Warning } from '../domain/archive.ts'
 import type { ByteString } from './member.ts'
+import type { OutputFindings } from './output.ts'
 import { printablePath } from '../lib/printable-path.ts'
 
 export class Findings {
@@ -19,6 +20,13 @@ export class Findings {
   warn(path: ByteString, reason: string): void {
     this.warningCount += 1
     if (this.warnings.length < this.#keptMax) this.warnings.push({ path: shown(path), reason })
+  }
+
+  /** What the main thread has found: its paths can be shown. */
+  add({ warnings, notes }: OutputFindings): void {
+    this.warningCount += warnings.length
+    this.warnings.push(...warnings.slice(0, this.#keptMax - this.warnings.length))
+    this.notes.push(...notes.slice(0, this.#keptMax - this.notes.length))
   }
 
   note(path: ByteString, reason: string): void {

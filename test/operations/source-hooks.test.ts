@@ -142,7 +142,7 @@ describe('a failure', () => {
     const report = await world.run()
 
     expect(report).toMatchObject({
-      exit: 14,
+      exit: 15,
       sources: [
         {
           outcome: 'failed',
@@ -177,7 +177,7 @@ describe('a failure', () => {
 
     const report = await world.run()
 
-    expect(stateOf(report)).toEqual({ exit: 14, code: 'SOURCE_HOOK_FAILED', states: ['stored'] })
+    expect(stateOf(report)).toEqual({ exit: 15, code: 'SOURCE_HOOK_FAILED', states: ['stored'] })
     expect(report.sources[0]).toMatchObject({ outcome: 'failed' })
     expect(report.sources[0]?.message).toMatch(
       /^SOURCE_1_AFTER failed \(what BEFORE did may not be/,
@@ -215,7 +215,7 @@ describe('a failure', () => {
           services.runProgram(program, { ...limits, timeoutMs: 500 }, signal),
       }),
     })
-    expect(stateOf(report)).toMatchObject({ exit: 14, code: 'SOURCE_HOOK_FAILED' })
+    expect(stateOf(report)).toMatchObject({ exit: 15, code: 'SOURCE_HOOK_FAILED' })
     expect(report.sources[0]?.message).toContain('bash did not end within 0.5 s')
     expect(await log()).toEqual(['after failed -'])
     const pid = (await readFile(join(world.folder, 'pid'), 'utf8')).trim()
@@ -235,7 +235,7 @@ describe('an AFTER that cannot be run', () => {
     hooks({ BEFORE: LOG })
     world.env['SOURCE_1_AFTER'] = 'no-such-program'
     const report = await world.run()
-    expect(stateOf(report)).toMatchObject({ exit: 14, code: 'SOURCE_HOOK_FAILED' })
+    expect(stateOf(report)).toMatchObject({ exit: 15, code: 'SOURCE_HOOK_FAILED' })
     expect(report.sources[0]?.message).toMatch(
       /^SOURCE_1_AFTER cannot be run, so nothing is begun: there is no program "no-such-program"/,
     )
@@ -308,7 +308,7 @@ describe('looking ahead', () => {
     world.env['SOURCE_1_ON_ERROR'] = '/no/such/mailer root'
     const config = ['--config', await world.writeEnv()]
     const plan = await spillway(['run', '--dry-run', '--json', ...config])
-    expect(plan.exit).toBe(14)
+    expect(plan.exit).toBe(15)
     const test = await spillway(['self-test', '--json', ...config])
     expect(test.exit).toBe(3)
     expect(JSON.parse(test.out.toString())).toMatchObject({

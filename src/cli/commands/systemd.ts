@@ -137,7 +137,8 @@ function writablePaths(config: Config): readonly string[] {
 
 function keyFilesOf(envFile: string): UnitsInput['keyFiles'] {
   return Object.entries(parseEnvText(readEnvFile(envFile).text)).flatMap(([variable, value]) =>
-    /^S3_SERVER_[1-9]\d*_(ACCESS|SECRET)_KEY_FILE$/.test(variable) && value.trim() !== ''
+    /^(S3_SERVER_[1-9]\d*_(ACCESS|SECRET)_KEY|SOURCE_[1-9]\d*_PASSWORD)_FILE$/.test(variable) &&
+    value.trim() !== ''
       ? [{ variable, path: resolve(dirname(envFile), value.trim()) }]
       : [],
   )

@@ -2,9 +2,11 @@
 
 import { existsSync } from 'node:fs'
 import { ENTRY_SETTINGS, entryNumbers, entryPrefix } from '../../config/names.ts'
-import { COMMAND_ONLY, FOLDER_ONLY, HOOKS } from '../../config/command-settings.ts'
+import { HOOKS } from '../../config/command-settings.ts'
+import { foreignSettings, SOURCE_KINDS, sourceKindsOf } from '../../config/source-kinds.ts'
 import { KEEP_SETTINGS } from '../../config/settings.ts'
 import { path as parsePath } from '../../config/values.ts'
+import type { Source } from '../../domain/source.ts'
 import type { ConfigDraft } from '../../operations/configure.ts'
 import { nextNumber, removeEntry } from '../../operations/configure-entries.ts'
 import { orBack } from '../prompts.ts'
@@ -22,8 +24,9 @@ export function sourcesSummary(draft: ConfigDraft): string {
   const numbers = entryNumbers(draft.values, KIND)
   const names = numbers.map((number) => nameOf(draft, number))
   if (names.length === 0) return 'none yet: there is nothing to archive'
-  const commands = numbers.filter((number) => isCommand(draft, number)).length
-  const count = [plural(names.length - commands, 'folder'), plural(commands, 'command')]
+  const kinds = numbers.map((number) => kindOf(draft, number))
+  const count = Object.entries(COUNTED)
+    .map(([kind, word]) => plural(kinds.filter((each) => each === kind).length, word))
     .filter((each) => !each.startsWith('0 '))
     .join(', ')
   // The line of a menu has room for a few.
@@ -31,13 +34,21 @@ export function sourcesSummary(draft: ConfigDraft): string {
   return oneLine(`${count}: ${shown}`)
 }
 
-function isCommand(draft: ConfigDraft, number: number): boolean {
-  return draft.value(`${entryPrefix(KIND, number)}COMMAND`) !== ''
+const COUNTED: Readonly<Record<Source['kind'], string>> = {
+  folder: 'folder',
+  command: 'command',
+  postgres: 'PostgreSQL server',
+  mysql: 'MySQL server',
+}
+
+function kindOf(draft: ConfigDraft, number: number): Source['kind'] {
+  const isSet = (name: string) => draft.value(entryPrefix(KIND, number) + name) !== ''
+  return sourceKindsOf(isSet).at(-1) ?? 'folder'
 }
 
 function sourceLine(draft: ConfigDraft, number: number): string {
   const prefix = entryPrefix(KIND, number)
-  const what = isCommand(draft, number) ? 'COMMAND' : 'PATH'
+  const what = SOURCE_KINDS[kindOf(draft, number)].mark
   const path = draft.value(prefix + what)
   const wrong = path === '' ? 'PATH is missing' : whatIsWrong(draft, prefix + what, path)
   const excludes = draft.value(`${prefix}EXCLUDE`)
@@ -133,9 +144,10 @@ async function askPath(wizard: Wizard, number: number): Promise<void> {
 
 /** Settings that the file must not have for this source as it is now. */
 function meaninglessOf(draft: ConfigDraft, number: number): readonly string[] {
-  if (isCommand(draft, number)) return ['PATH', ...FOLDER_ONLY]
+  const kind = kindOf(draft, number)
   const isSet = (name: string): boolean => draft.value(`${entryPrefix(KIND, number)}${name}`) !== ''
-  return ['COMMAND', ...COMMAND_ONLY, ...(HOOKS.some(isSet) || isSet('ENV') ? [] : ['ENV'])]
+  const hasUse = kind === 'command' || [...HOOKS, 'ENV'].some(isSet)
+  return [...foreignSettings(kind), ...(hasUse ? [] : ['ENV'])]
 }
 
 async function sourceScreen(wizard: Wizard, number: number): Promise<void> {

@@ -2,6 +2,7 @@
 
 import { entryPrefix } from '../../config/names.ts'
 import type { EnvRecord } from '../../config/read-settings.ts'
+import { sourceKindsOf } from '../../config/source-kinds.ts'
 import { HOST_SETTINGS, KEEP_SETTINGS } from '../../config/settings.ts'
 import { lastFolder } from '../../config/values.ts'
 import { messageOf } from '../../domain/errors.ts'
@@ -35,7 +36,9 @@ export function nameOf(draft: ConfigDraft, number: number): string {
   const path = value('PATH')
   if (value('NAME') !== '') return value('NAME')
   if (path !== '') return lastFolder(path)
-  return value('COMMAND') === '' ? `(no path) ${number}` : `(no name) ${number}`
+  return sourceKindsOf((name) => value(name) !== '').length === 0
+    ? `(no path) ${number}`
+    : `(no name) ${number}`
 }
 
 /** The schedule in words. */

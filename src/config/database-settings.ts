@@ -1,0 +1,34 @@
+// SOURCE_N_POSTGRES, SOURCE_N_MYSQL and their companions: rows of the table of settings.
+
+import { mysqlUrl, postgresUrl } from './database-url.ts'
+import { password } from './setting-values.ts'
+import type { Settings } from './settings.ts'
+import { line } from './values.ts'
+
+export const DATABASE_SETTINGS = {
+  POSTGRES: {
+    help: 'instead of PATH: PostgreSQL server; all its databases with the roles, or the one that is named',
+    otherwise: 'none',
+    example: 'postgres://backup@db.example.net:5432/app',
+    parse: postgresUrl,
+  },
+  MYSQL: {
+    help: 'instead of PATH: MySQL or MariaDB server; all its databases with the users, or the one that is named',
+    otherwise: 'none',
+    example: 'mysql://backup@db.example.net:3306/shop',
+    parse: mysqlUrl,
+  },
+  PASSWORD: {
+    help: 'password for the server of databases; never in the URL',
+    otherwise: 'what its tools find by themselves',
+    example: '',
+    parse: password,
+    isSecret: true,
+  },
+  PASSWORD_FILE: {
+    help: 'file or systemd credential that holds that password',
+    otherwise: 'none',
+    example: 'db-password',
+    parse: line(1_000),
+  },
+} as const satisfies Settings

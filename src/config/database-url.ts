@@ -1,0 +1,123 @@
+// URLs of database servers, read by ourselves: an address that WHATWG refuses (a user without a host, for a
+// socket) is right here, and a password is refused before anything could print it.
+
+import { ValueProblem } from './problem.ts'
+import { no } from './values.ts'
+
+export type DatabaseUrl = {
+  /** As it stands in the settings; without a password. */
+  readonly text: string
+  readonly user: string | undefined
+  readonly host: string | undefined
+  readonly port: string | undefined
+  /** undefined: all of the server. */
+  readonly database: string | undefined
+  readonly options: ReadonlyMap<string, string>
+}
+
+export type PostgresUrl = {
+  readonly text: string
+  readonly parameters: Readonly<Record<string, string>>
+  readonly database: string | undefined
+}
+
+// What says how to connect. What would change the dump, or name another database, is not among them.
+const POSTGRES_OPTIONS = [
+  ...['host', 'hostaddr', 'port', 'user', 'connect_timeout', 'sslmode', 'sslrootcert', 'sslcert'],
+  ...[
+    'sslkey',
+    'sslcrl',
+    'ssl_min_protocol_version',
+    'channel_binding',
+    'gssencmode',
+    'krbsrvname',
+  ],
+  ...['target_session_attrs', 'keepalives', 'keepalives_idle', 'tcp_user_timeout'],
+]
+
+export function postgresUrl(text: string): PostgresUrl {
+  const url = databaseUrl(text, ['postgres', 'postgresql'], POSTGRES_OPTIONS)
+  const { host, port, user, database } = url
+  const parameters = { ...definedOf({ host, port, user }), ...Object.fromEntries(url.options) }
+  return { text: url.text, parameters, database }
+}
+
+export type MysqlUrl = {
+  readonly text: string
+  readonly options: Readonly<Record<string, string>>
+  readonly database: string | undefined
+}
+
+const MYSQL_OPTIONS = [
+  ...['socket', 'ssl-ca', 'ssl-cert', 'ssl-key', 'ssl-mode', 'ssl-verify-server-cert', 'protocol'],
+]
+
+export function mysqlUrl(text: string): MysqlUrl {
+  const url = databaseUrl(text, ['mysql', 'mariadb'], MYSQL_OPTIONS)
+  const { host, port, user, database } = url
+  const options = { ...definedOf({ host, port, user }), ...Object.fromEntries(url.options) }
+  return { text: url.text, options, database }
+}
+
+function definedOf(values: Readonly<Record<string, string | undefined>>): Record<string, string> {
+  return Object.fromEntries(
+    Object.entries(values).filter((entry): entry is [string, string] => entry[1] !== undefined),
+  )
+}
+
+const URL_PARTS =
+  /^([a-z]+):\/\/(?:([^@/?#]*)@)?(\[[0-9A-Fa-f:.]+\]|[^:/?#@]*)(?::(\d{0,5}))?(?:\/([^?#/]*))?(?:\?([^#]*))?$/i
+
+export function databaseUrl(
+  text: string,
+  schemes: readonly string[],
+  optionNames: readonly string[],
+): DatabaseUrl {
+  refusePassword(text)
+  const [whole, scheme = '', user, host = '', port, database, query = ''] =
+    URL_PARTS.exec(text) ?? []
+  if (whole === undefined || !schemes.includes(scheme.toLowerCase()))
+    return no(
+      `must be ${schemes[0]}://user@host:port/database`,
+      'a name with / @ : ? # % is written as %2F and the like',
+    )
+  const options = new Map<string, string>()
+  for (const pair of query.split('&').filter((each) => each !== '')) {
+    const [name = '', ...rest] = pair.split('=')
+    if (!optionNames.includes(name))
+      no(`has ?${name}, which is not among ${optionNames.join(', ')}`)
+    options.set(name, decoded(rest.join('=')))
+  }
+  return {
+    text,
+    user: given(user),
+    host: given(host.replace(/^\[(.*)\]$/, '$1')),
+    port: given(port),
+    database: given(database),
+    options,
+  }
+}
+
+/** Whatever stands between the colon and the last @, and what is called so among the options. */
+function refusePassword(text: string): void {
+  if (!/:\/\/[^/?#]*:[^?#]*@/.test(text) && !/[?&]pass(?:word|wd)?=/i.test(text)) return
+  throw new ValueProblem('has a password in it, which would be seen wherever it is shown', {
+    remedy: 'write it into ..._PASSWORD or a file named by ..._PASSWORD_FILE',
+    isSecret: true,
+  })
+}
+
+function given(text: string | undefined): string | undefined {
+  return text === undefined || text === '' ? undefined : decoded(text)
+}
+
+function decoded(text: string): string {
+  let plain
+  try {
+    plain = decodeURIComponent(text)
+  } catch {
+    return no('has a % that is no escape', 'a % itself is written as %25')
+  }
+  if (plain.includes('\0')) no('must not contain a byte of 0')
+  return plain
+}

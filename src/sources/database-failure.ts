@@ -1,0 +1,95 @@
+// A failure of a database's tool in words of the source: which database, and what the operator can do about
+// what the tool says.
+
+import { isFailure, messageOf, SpillwayError } from '../domain/errors.ts'
+import type { DatabaseSource } from '../domain/source.ts'
+
+export function databaseFailed(message: string, hint?: string, cause?: unknown): SpillwayError {
+  return new SpillwayError('SOURCE_DATABASE_FAILED', message, {
+    ...(hint === undefined ? {} : { hint }),
+    ...(cause === undefined ? {} : { cause }),
+  })
+}
+
+/** What a program did becomes a failure of the database; everything else stays as it is. */
+export function explained(
+  source: DatabaseSource,
+  database: string | undefined,
+  failure: SpillwayError,
+): SpillwayError {
+  if (!isFailure(failure, 'SOURCE_COMMAND_FAILED')) return failure
+  const message = messageOf(failure)
+  const subject = database === undefined ? '' : `database ${database}: `
+  return databaseFailed(subject + message, hintFor(source, message), failure)
+}
+
+function hintFor({ kind, number }: DatabaseSource, message: string): string | undefined {
+  const hints = HINTS[kind]
+  const found = hints.find(({ says }) => says.test(message))
+  return found?.hint.replaceAll('SOURCE_N', `SOURCE_${number}`)
+}
+
+type Hint = { readonly says: RegExp; readonly hint: string }
+
+const HINTS: Readonly<Record<DatabaseSource['kind'], readonly Hint[]>> = {
+  postgres: [
+    {
+      says: /there is no program/,
+      hint: "install PostgreSQL's client programs (Debian: postgresql-client), or put their folder into PATH",
+    },
+    {
+      says: /server version mismatch/,
+      hint: "install the client programs of the server's version or a newer one, and put their folder first into PATH",
+    },
+    {
+      says: /no password supplied|password authentication failed/,
+      hint: 'set SOURCE_N_PASSWORD or SOURCE_N_PASSWORD_FILE to the password of that user',
+    },
+    {
+      says: /Peer authentication failed/,
+      hint: 'run as the system user of that name, or name a user with a password and a host in SOURCE_N_POSTGRES',
+    },
+    {
+      says: /database ".*" does not exist/,
+      hint: 'was it dropped or renamed a moment ago? Then the next run is right again',
+    },
+    {
+      says: /permission denied/,
+      hint: 'the user of SOURCE_N_POSTGRES must be able to read everything: grant it pg_read_all_data, or leave that database out by SOURCE_N_EXCLUDE',
+    },
+    {
+      says: /Connection refused|could not connect|connection to server/,
+      hint: 'is the server up, and is SOURCE_N_POSTGRES right? A socket in another folder is named by ?host=/folder',
+    },
+    {
+      says: /did not end|did not answer/,
+      hint: 'does it wait for a lock? If it needs that long, raise SOURCE_N_SILENCE_MINUTES',
+    },
+  ],
+  mysql: [
+    {
+      says: /there is no program/,
+      hint: "install the server's client programs (Debian: mariadb-client), or put their folder into PATH",
+    },
+    {
+      says: /Access denied for user .* to database|command denied/,
+      hint: 'the user of SOURCE_N_MYSQL needs SELECT, SHOW VIEW, TRIGGER, EVENT and LOCK TABLES on what it dumps',
+    },
+    {
+      says: /Access denied/,
+      hint: 'set SOURCE_N_PASSWORD or SOURCE_N_PASSWORD_FILE to the password of that user; without one the option files of the tools count',
+    },
+    {
+      says: /Unknown database/,
+      hint: 'was it dropped or renamed a moment ago? Then the next run is right again',
+    },
+    {
+      says: /Can't connect|Can't create TCP|Unknown (?:MySQL |MariaDB )?server host/i,
+      hint: 'is the server up, and is SOURCE_N_MYSQL right? A socket in another place is named by ?socket=/path',
+    },
+    {
+      says: /did not end|did not answer/,
+      hint: 'does it wait for a lock? If it needs that long, raise SOURCE_N_SILENCE_MINUTES',
+    },
+  ],
+}

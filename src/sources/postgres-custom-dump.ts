@@ -1,0 +1,236 @@
+// Reads a dump of `pg_dump --format=custom` as it passes: its header, its table of contents, and that every
+// block of data which that table promises is there and has its end. The format has no trailer: a dump that
+// was cut looks like one to whoever reads its beginning, and so to `pg_restore --list`.
+//
+// The layout is that of pg_backup_archiver.c and pg_backup_custom.c, versions 1.12 (PostgreSQL 9) to 1.16 (18).
+
+import type { FoundInOutput, OutputReader } from './output-format.ts'
+
+const MAGIC = 'PGDMP'
+const CUSTOM = 1
+const BLOCK_DATA = 1
+const BLOCK_LARGE_OBJECTS = 3
+const NO_DATA = 3
+
+/** Of the format, as MAJOR * 100 + MINOR. */
+const OLDEST = 112
+const TABLE_ACCESS_METHOD = 114
+const COMPRESSION_BYTE = 115
+const RELATION_KIND = 116
+const NEWEST = 116
+
+// Names of databases and versions; what is longer is none.
+const KEPT_STRING_MAX = 4_096
+// Any number of a real header fits.
+const INT_BYTES_MAX = 8
+
+type Waiting<Result> = Generator<undefined, Result, undefined>
+
+class Problem extends Error {}
+
+export class CustomDumpReader implements OutputReader {
+  readonly #walk: Waiting<void>
+  #piece: Buffer = Buffer.alloc(0)
+  #at = 0
+  #totalBytes = 0
+  #intBytes = 4
+  #offsetBytes = 8
+  #found: FoundInOutput = {}
+  #isOver = false
+  /** Where a dump may end. */
+  #isBetweenBlocks = false
+  /** Entries of the table whose data has not come yet. */
+  readonly #expected = new Set<number>()
+
+  constructor() {
+    this.#walk = this.#dump()
+    this.#step()
+  }
+
+  see(piece: Buffer): void {
+    this.#totalBytes += piece.length
+    if (this.#isOver) return
+    const left = this.#piece.subarray(this.#at)
+    // What is left is less than the walk waits for: a number, or a name.
+    this.#piece = left.length === 0 ? piece : Buffer.concat([left, piece])
+    this.#at = 0
+    this.#step()
+    // The piece is gone after this call.
+    this.#piece = Buffer.from(this.#piece.subarray(this.#at))
+    this.#at = 0
+  }
+
+  end(): FoundInOutput {
+    if (this.#found.problem !== undefined || this.#found.unchecked !== undefined) return this.#found
+    if (!this.#isBetweenBlocks || this.#piece.length > 0)
+      return this.#wrong(`ends in the middle, after ${this.#totalBytes} bytes`)
+    if (this.#expected.size > 0)
+      return this.#wrong(
+        `ends without the data of ${this.#expected.size} of its tables or large objects`,
+      )
+    return this.#found
+  }
+
+  #wrong(problem: string): FoundInOutput {
+    return { ...this.#found, problem }
+  }
+
+  #step(): void {
+    try {
+      this.#isOver = this.#walk.next().done === true
+    } catch (error) {
+      if (!(error instanceof Problem)) throw error
+      this.#isOver = true
+      this.#found = this.#wrong(error.message)
+    }
+    if (this.#isOver) this.#at = this.#piece.length
+  }
+
+  *#dump(): Waiting<void> {
+    const version = yield* this.#header()
+    if (version > NEWEST) {
+      const shown = `${Math.floor(version / 100)}.${version % 100}`
+      this.#found = {
+        ...this.#found,
+        unchecked: `its format, ${shown}, is newer than this program`,
+      }
+      return
+    }
+    const entries = yield* this.#count()
+    for (let entry = 0; entry < entries; entry += 1) yield* this.#entry(version)
+    for (;;) {
+      this.#isBetweenBlocks = true
+      const kind = yield* this.#byte()
+      this.#isBetweenBlocks = false
+      const id = yield* this.#int()
+      if (kind === BLOCK_DATA) yield* this.#chunks()
+      else if (kind === BLOCK_LARGE_OBJECTS)
+        while ((yield* this.#int()) !== 0) yield* this.#chunks()
+      else throw new Problem(`has a block of unknown kind ${kind}`)
+      if (!this.#expected.delete(id))
+        throw new Problem(`has data of an entry ${id} that it does not list`)
+    }
+  }
+
+  /** Returns the version of the format. */
+  *#header(): Waiting<number> {
+    const magic = yield* this.#take(MAGIC.length)
+    if (magic.toString('latin1') !== MAGIC)
+      throw new Problem(`does not begin like a dump of pg_dump, but with ${shownBytes(magic)}`)
+    const version = (yield* this.#byte()) * 100 + (yield* this.#byte())
+    yield* this.#byte()
+    if (version < OLDEST) throw new Problem(`is of a format older than 1.12`)
+    this.#intBytes = yield* this.#byte()
+    if (this.#intBytes < 1 || this.#intBytes > INT_BYTES_MAX)
+      throw new Problem(`has numbers of ${this.#intBytes} bytes`)
+    const offsetBytes = yield* this.#byte()
+    const format = yield* this.#byte()
+    if (format !== CUSTOM) throw new Problem('is not of the custom format')
+    this.#offsetBytes = offsetBytes
+    yield* version >= COMPRESSION_BYTE ? this.#byte() : this.#int()
+    // The time: seconds, minutes, hours, day, month, year, daylight saving.
+    for (let field = 0; field < 7; field += 1) yield* this.#int()
+    const database = yield* this.#string()
+    const serverVersion = yield* this.#string()
+    const toolVersion = yield* this.#string()
+    this.#found = { database, serverVersion, toolVersion }
+    return version
+  }
+
+  *#entry(version: number): Waiting<void> {
+    const id = yield* this.#int()
+    // Whether something dumps it; then two numbers of the catalog, tag, description.
+    yield* this.#int()
+    for (let text = 0; text < 4; text += 1) yield* this.#passString()
+    // The section.
+    yield* this.#int()
+    // Definition, drop, copy, schema, tablespace.
+    for (let text = 0; text < 5; text += 1) yield* this.#passString()
+    if (version >= TABLE_ACCESS_METHOD) yield* this.#passString()
+    if (version >= RELATION_KIND) yield* this.#int()
+    // Owner, and a word that once told of row numbers.
+    for (let text = 0; text < 2; text += 1) yield* this.#passString()
+    // What it depends on, until a string that is none.
+    while (yield* this.#passString());
+    const dataState = yield* this.#byte()
+    yield* this.#skip(this.#offsetBytes)
+    if (dataState !== NO_DATA) this.#expected.add(id)
+  }
+
+  /** Pieces of data, each with its length in front, until one of none. */
+  *#chunks(): Waiting<void> {
+    for (;;) {
+      this.#passWholeChunks()
+      const length = yield* this.#count()
+      if (length === 0) return
+      yield* this.#skip(length)
+    }
+  }
+
+  /** A row of a table is a chunk, so there are millions: those that are here at once are not worth a wait. */
+  #passWholeChunks(): void {
+    const piece = this.#piece
+    const headBytes = 1 + this.#intBytes
+    if (this.#intBytes !== 4) return
+    let at = this.#at
+    while (at + headBytes <= piece.length) {
+      const length = piece.readUInt32LE(at + 1)
+      if (length === 0 || piece[at] !== 0 || at + headBytes + length > piece.length) break
+      at += headBytes + length
+    }
+    this.#at = at
+  }
+
+  *#count(): Waiting<number> {
+    const value = yield* this.#int()
+    return value >= 0 ? value : no(`has the length ${value}`)
+  }
+
+  *#int(): Waiting<number> {
+    const bytes = yield* this.#take(1 + this.#intBytes)
+    let value = 0
+    for (let at = this.#intBytes; at >= 1; at -= 1) value = value * 256 + bytes[at]!
+    return bytes[0] === 0 ? value : -value
+  }
+
+  *#byte(): Waiting<number> {
+    return (yield* this.#take(1))[0]!
+  }
+
+  *#string(): Waiting<string> {
+    const length = yield* this.#int()
+    if (length > KEPT_STRING_MAX) throw new Problem(`has a name of ${length} bytes`)
+    return length <= 0 ? '' : (yield* this.#take(length)).toString('utf8')
+  }
+
+  /** Whether it was one: a length below 0 is none at all. */
+  *#passString(): Waiting<boolean> {
+    const length = yield* this.#int()
+    if (length > 0) yield* this.#skip(length)
+    return length >= 0
+  }
+
+  *#take(length: number): Waiting<Buffer> {
+    while (this.#piece.length - this.#at < length) yield
+    const taken = this.#piece.subarray(this.#at, this.#at + length)
+    this.#at += length
+    return taken
+  }
+
+  *#skip(length: number): Waiting<void> {
+    for (let left = length; left > 0;) {
+      const here = Math.min(left, this.#piece.length - this.#at)
+      this.#at += here
+      left -= here
+      if (left > 0) yield
+    }
+  }
+}
+
+function no(problem: string): never {
+  throw new Problem(problem)
+}
+
+function shownBytes(bytes: Buffer): string {
+  return JSON.stringify(bytes.toString('latin1'))
+}
