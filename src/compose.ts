@@ -14,6 +14,7 @@ import { newArchiveId } from './domain/archive.ts'
 import { AFTER_INTERRUPT_MS } from './operations/source-hooks.ts'
 import { createRunProgram } from './sources/run-program.ts'
 import { testServer } from './operations/configure-test-server.ts'
+import { testSource } from './operations/configure-test-source.ts'
 import { ServerPool } from './operations/server-pool.ts'
 import type { Catalog } from './catalog/catalog.ts'
 import type { RunLock } from './catalog/run-lock.ts'
@@ -23,6 +24,7 @@ import type { DeliveryLimits } from './operations/upload-copy.ts'
 import type { NetworkLimits } from './storage/limits.ts'
 import type { OpenStorage } from './operations/server-pool.ts'
 import type { TestServer } from './operations/configure-test-server.ts'
+import type { TestSource } from './operations/configure-test-source.ts'
 import type { Services } from './cli/services.ts'
 
 /** Time limits that tests scale down. */
@@ -126,3 +128,7 @@ export const testServerOf: TestServer = async (server, signal, { proxy, serverId
     openStorage(each, { proxy, limits, rateLimit: undefined, isKnown })
   return testServer({ openStorage: open, serverId }, server, signal)
 }
+
+/** The same of a source. */
+export const testSourceOf: TestSource = (source, signal) =>
+  testSource(createPacker(), source, signal)
