@@ -4,6 +4,7 @@ import { safeName } from '../domain/archive.ts'
 import type { KeepPolicy } from '../domain/keep-policy.ts'
 import { readCommandSource } from './command-sources.ts'
 import { readPostgresSource } from './database-sources.ts'
+import { readSqliteSource } from './sqlite-source.ts'
 import type { FolderSource, Source } from '../domain/source.ts'
 import { entryNumbers, entryPrefix } from './names.ts'
 import type { Problem } from './problem.ts'
@@ -51,6 +52,8 @@ function readSource(
       return readCommandSource(input)
     case 'postgres':
       return readPostgresSource(input)
+    case 'sqlite':
+      return readSqliteSource(input)
   }
 }
 

@@ -72,7 +72,15 @@ export type PostgresSource = DatabaseServer & {
   readonly parameters: Readonly<Record<string, string>>
 }
 
-export type DatabaseSource = PostgresSource
+export type SqliteSource = Named &
+  WritesOutputs &
+  ProgramSurroundings & {
+    readonly kind: 'sqlite'
+    /** Absolute; the last part may have * and ?. */
+    readonly paths: readonly string[]
+  }
+
+export type DatabaseSource = PostgresSource | SqliteSource
 
 export type OutputSource = CommandSource | DatabaseSource
 

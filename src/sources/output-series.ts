@@ -4,6 +4,7 @@ import type { CommandSource, OutputSource } from '../domain/source.ts'
 import { findProgram } from './child-program.ts'
 import type { OutputContext, OutputSeries, OutputSurvey } from './output.ts'
 import { postgresOutputs, surveyPostgres } from './postgres.ts'
+import { sqliteOutputs, surveySqlite } from './sqlite.ts'
 
 export function outputsOf(source: OutputSource, context: OutputContext): OutputSeries {
   switch (source.kind) {
@@ -11,6 +12,8 @@ export function outputsOf(source: OutputSource, context: OutputContext): OutputS
       return commandOutputs(source)
     case 'postgres':
       return postgresOutputs(source, context)
+    case 'sqlite':
+      return sqliteOutputs(source, context)
   }
 }
 
@@ -25,6 +28,8 @@ export async function surveyOutputs(
       return { sourceBytes: undefined, memberCount: 1 }
     case 'postgres':
       return surveyPostgres(source, context)
+    case 'sqlite':
+      return surveySqlite(source)
   }
 }
 

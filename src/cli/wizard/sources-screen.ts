@@ -37,6 +37,7 @@ const COUNTED: Readonly<Record<Source['kind'], string>> = {
   folder: 'folder',
   command: 'command',
   postgres: 'PostgreSQL server',
+  sqlite: 'SQLite source',
 }
 
 function kindOf(draft: ConfigDraft, number: number): Source['kind'] {
