@@ -23,6 +23,7 @@ install_missing() {
   have ceph-mon || missing+=(ceph-mon)
   have ceph-osd || missing+=(ceph-osd)
   have ceph || missing+=(ceph-common)
+  have redis-server || missing+=(redis-server)
   have bsdtar || missing+=(libarchive-tools)
   have zstd || missing+=(zstd)
   [ ${#missing[@]} -gt 0 ] || return 0

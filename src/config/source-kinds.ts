@@ -23,6 +23,11 @@ export const SOURCE_KINDS: Readonly<Record<Source['kind'], SourceKind>> = {
   command: { mark: 'COMMAND', called: 'a command', also: [...PROGRAM, 'FILE', 'ENV'] },
   postgres: { mark: 'POSTGRES', called: 'a PostgreSQL server', also: DATABASE },
   sqlite: { mark: 'SQLITE', called: 'a SQLite database', also: PROGRAM },
+  redis: {
+    mark: 'REDIS',
+    called: 'a Redis server',
+    also: [...PROGRAM, 'PASSWORD', 'PASSWORD_FILE'],
+  },
 }
 
 const KINDS = Object.entries(SOURCE_KINDS) as [Source['kind'], SourceKind][]

@@ -4,6 +4,7 @@ import { safeName } from '../domain/archive.ts'
 import type { KeepPolicy } from '../domain/keep-policy.ts'
 import { readCommandSource } from './command-sources.ts'
 import { readPostgresSource } from './database-sources.ts'
+import { readRedisSource } from './redis-source.ts'
 import { readSqliteSource } from './sqlite-source.ts'
 import type { FolderSource, Source } from '../domain/source.ts'
 import { entryNumbers, entryPrefix } from './names.ts'
@@ -54,6 +55,8 @@ function readSource(
       return readPostgresSource(input)
     case 'sqlite':
       return readSqliteSource(input)
+    case 'redis':
+      return readRedisSource(input)
   }
 }
 

@@ -80,7 +80,25 @@ export type SqliteSource = Named &
     readonly paths: readonly string[]
   }
 
-export type DatabaseSource = PostgresSource | SqliteSource
+export type RedisAddress = {
+  /** Of the server; or the path of its socket. */
+  readonly at: { readonly host: string; readonly port: number } | { readonly path: string }
+  /** undefined: not encrypted. The files are PEM, and absolute. */
+  readonly tls:
+    { readonly caFile?: string; readonly certFile?: string; readonly keyFile?: string } | undefined
+  readonly user: string | undefined
+}
+
+export type RedisSource = Named &
+  WritesOutputs &
+  ProgramSurroundings & {
+    readonly kind: 'redis'
+    readonly address: RedisAddress
+    /** undefined: none is asked for. */
+    readonly password: string | undefined
+  }
+
+export type DatabaseSource = PostgresSource | SqliteSource | RedisSource
 
 export type OutputSource = CommandSource | DatabaseSource
 

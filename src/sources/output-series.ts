@@ -4,6 +4,7 @@ import type { CommandSource, OutputSource } from '../domain/source.ts'
 import { findProgram } from './child-program.ts'
 import type { OutputContext, OutputSeries, OutputSurvey } from './output.ts'
 import { postgresOutputs, surveyPostgres } from './postgres.ts'
+import { redisOutputs, surveyRedis } from './redis.ts'
 import { sqliteOutputs, surveySqlite } from './sqlite.ts'
 
 export function outputsOf(source: OutputSource, context: OutputContext): OutputSeries {
@@ -14,6 +15,8 @@ export function outputsOf(source: OutputSource, context: OutputContext): OutputS
       return postgresOutputs(source, context)
     case 'sqlite':
       return sqliteOutputs(source, context)
+    case 'redis':
+      return redisOutputs(source, context)
   }
 }
 
@@ -30,6 +33,8 @@ export async function surveyOutputs(
       return surveyPostgres(source, context)
     case 'sqlite':
       return surveySqlite(source)
+    case 'redis':
+      return surveyRedis(source, context)
   }
 }
 

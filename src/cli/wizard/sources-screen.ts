@@ -38,6 +38,7 @@ const COUNTED: Readonly<Record<Source['kind'], string>> = {
   command: 'command',
   postgres: 'PostgreSQL server',
   sqlite: 'SQLite source',
+  redis: 'Redis server',
 }
 
 function kindOf(draft: ConfigDraft, number: number): Source['kind'] {
