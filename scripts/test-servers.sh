@@ -49,6 +49,7 @@ gateway() {
   have ceph-mon || missing+=(ceph-mon)
   have ceph-osd || missing+=(ceph-osd)
   have ceph || missing+=(ceph-common)
+  have redis-server || missing+=(redis-server)
   have bsdtar || missing+=(libarchive-tools)
   have zstd || missing+=(zstd)
   have getfattr || missing+=(attr)

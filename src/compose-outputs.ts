@@ -173,7 +173,7 @@ export class Outputs {
       const facts = { sizeBytes: read.bytes, startedAt, endedAt, said: child.said() }
       output.accept?.({ ...facts, found: read.found })
       this.#programBytes += read.bytes
-      this.#post({ kind: 'output-good', endedAt })
+      this.#post({ kind: 'output-good', endedAt: output.modifiedAt ?? endedAt })
       return { ...facts, found: read.found }
     } catch (error) {
       throw error instanceof SpillwayError ? this.#explained(error) : error

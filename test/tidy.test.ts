@@ -27,7 +27,7 @@ const OWNERS: readonly [power: RegExp, owner: RegExp][] = [
   [/from '@aws-sdk\/client-s3'/, /^storage\/s3-/],
   [/from '@aws-sdk\/lib-storage'/, /^storage\/s3-transfer\.ts$/],
   [/from '(kysely|pg)'/, /^catalog\//],
-  [/from 'better-sqlite3'/, /^catalog\/open-sqlite\.ts$/],
+  [/from 'better-sqlite3'/, /^(catalog\/open-sqlite|sources\/sqlite-copy)\.ts$/],
   [/'@mongodb-js\/zstd/, /^pack\/zstd\.ts$/],
   [/from 'xxhash-wasm'/, /^pack\/seek-table\.ts$/],
   [/'koffi'/, /^lib\/system-calls\.ts$/],

@@ -42,7 +42,8 @@ const SERVERS = `
 
 const SOURCES = `
 # What to archive: folders, servers of databases, or commands whose output is archived; each one an
-# archive of its own. Numbers as above. One of PATH, POSTGRES, MYSQL and COMMAND says what it is.`
+# archive of its own. Numbers as above. One of PATH, POSTGRES, MYSQL,
+# SQLITE, REDIS and COMMAND says what it is.`
 
 const KEEP = `
 # Retention. Mind that ${KEEP_NOTE}.

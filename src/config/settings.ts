@@ -6,6 +6,8 @@
 
 import { COMMAND_SETTINGS, HOOK_SETTINGS } from './command-settings.ts'
 import { DATABASE_SETTINGS } from './database-settings.ts'
+import { REDIS_SETTINGS } from './redis-source.ts'
+import { SQLITE_SETTINGS } from './sqlite-source.ts'
 import {
   bucket,
   catalogUrl,
@@ -311,6 +313,8 @@ export const SOURCE_SETTINGS = {
   ...COMMAND_SETTINGS,
   ...HOOK_SETTINGS,
   ...DATABASE_SETTINGS,
+  ...SQLITE_SETTINGS,
+  ...REDIS_SETTINGS,
 } as const satisfies Settings
 
 /** Settings of one source, the retention rules among them. */

@@ -23,6 +23,12 @@ export const SOURCE_KINDS: Readonly<Record<Source['kind'], SourceKind>> = {
   command: { mark: 'COMMAND', called: 'a command', also: [...PROGRAM, 'FILE'] },
   postgres: { mark: 'POSTGRES', called: 'a PostgreSQL server', also: DATABASE },
   mysql: { mark: 'MYSQL', called: 'a MySQL server', also: DATABASE },
+  sqlite: { mark: 'SQLITE', called: 'a SQLite database', also: PROGRAM },
+  redis: {
+    mark: 'REDIS',
+    called: 'a Redis server',
+    also: [...PROGRAM, 'PASSWORD', 'PASSWORD_FILE'],
+  },
 }
 
 const KINDS = Object.entries(SOURCE_KINDS) as [Source['kind'], SourceKind][]

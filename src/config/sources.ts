@@ -4,6 +4,8 @@ import { safeName } from '../domain/archive.ts'
 import type { KeepPolicy } from '../domain/keep-policy.ts'
 import { readCommandSource } from './command-sources.ts'
 import { readMysqlSource, readPostgresSource } from './database-sources.ts'
+import { readRedisSource } from './redis-source.ts'
+import { readSqliteSource } from './sqlite-source.ts'
 import type { FolderSource, Source } from '../domain/source.ts'
 import { entryName, entryNumbers, entryPrefix } from './names.ts'
 import type { Problem } from './problem.ts'
@@ -76,6 +78,10 @@ function readSource(
       return readPostgresSource(input)
     case 'mysql':
       return readMysqlSource(input)
+    case 'sqlite':
+      return readSqliteSource(input)
+    case 'redis':
+      return readRedisSource(input)
   }
 }
 

@@ -94,7 +94,36 @@ export type MysqlSource = DatabaseServer & {
   readonly options: Readonly<Record<string, string>>
 }
 
-export type DatabaseSource = PostgresSource | MysqlSource
+export type SqliteSource = Named &
+  WritesOutputs &
+  ProgramSurroundings & {
+    readonly kind: 'sqlite'
+    /** Absolute; the last part may have * and ?. */
+    readonly paths: readonly string[]
+  }
+
+export type RedisAddress = {
+  /** Of the server; or the path of its socket. */
+  readonly at: { readonly host: string; readonly port: number } | { readonly path: string }
+  /** undefined: not encrypted. The files are PEM, and absolute. */
+  readonly tls:
+    { readonly caFile?: string; readonly certFile?: string; readonly keyFile?: string } | undefined
+  readonly user: string | undefined
+}
+
+export type RedisSource = Named &
+  WritesOutputs &
+  ProgramSurroundings & {
+    readonly kind: 'redis'
+    readonly address: RedisAddress
+    /** undefined: none is asked for. */
+    readonly password: string | undefined
+  }
+
+/** Servers that have several databases. */
+export type ServerSource = PostgresSource | MysqlSource
+
+export type DatabaseSource = ServerSource | SqliteSource | RedisSource
 
 export type OutputSource = CommandSource | DatabaseSource
 

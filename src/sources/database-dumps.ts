@@ -3,7 +3,7 @@
 
 import type { Warning } from '../domain/archive.ts'
 import { SpillwayError } from '../domain/errors.ts'
-import type { DatabaseSource } from '../domain/source.ts'
+import type { ServerSource } from '../domain/source.ts'
 import { printablePath } from '../lib/printable-path.ts'
 import { databaseFailed } from './database-failure.ts'
 import { databaseListOutput, timesOf } from './database-list.ts'
@@ -32,7 +32,7 @@ export type Chosen = {
 }
 
 /** Throws SOURCE_DATABASE_FAILED, SOURCE_EMPTY. */
-export function chooseDatabases(source: DatabaseSource, databases: readonly Database[]): Chosen {
+export function chooseDatabases(source: ServerSource, databases: readonly Database[]): Chosen {
   if (source.database !== undefined) {
     const chosen = databases.filter(({ name }) => name === source.database)
     if (chosen.length > 0) return { chosen, leftOut: [], notes: [] }

@@ -24,14 +24,14 @@ export function explained(
 }
 
 function hintFor({ kind, number }: DatabaseSource, message: string): string | undefined {
-  const hints = HINTS[kind]
+  const hints = HINTS[kind] ?? []
   const found = hints.find(({ says }) => says.test(message))
   return found?.hint.replaceAll('SOURCE_N', `SOURCE_${number}`)
 }
 
 type Hint = { readonly says: RegExp; readonly hint: string }
 
-const HINTS: Readonly<Record<DatabaseSource['kind'], readonly Hint[]>> = {
+const HINTS: Readonly<Partial<Record<DatabaseSource['kind'], readonly Hint[]>>> = {
   postgres: [
     {
       says: /there is no program/,

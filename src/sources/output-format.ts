@@ -2,9 +2,10 @@
 // which the exit code alone does not prove. The judgement is the source's, on the main thread.
 
 import { CustomDumpReader } from './postgres-custom-dump.ts'
+import { RdbReader } from './rdb-reader.ts'
 
-/** `text`: its beginning and its end. `postgres-custom`: the whole structure of `pg_dump --format=custom`. */
-export type OutputFormat = 'text' | 'postgres-custom'
+/** `text`: its beginning and its end. `postgres-custom`: the whole structure of `pg_dump --format=custom`. `redis-rdb`: ends and checksum. */
+export type OutputFormat = 'text' | 'postgres-custom' | 'redis-rdb'
 
 export type FoundInOutput = {
   /** What is wrong with it: follows on "what it wrote". */
@@ -27,6 +28,7 @@ export interface OutputReader {
 
 export function outputReader(format: OutputFormat | undefined): OutputReader {
   if (format === 'postgres-custom') return new CustomDumpReader()
+  if (format === 'redis-rdb') return new RdbReader()
   return format === 'text' ? new TextReader() : { see: () => undefined, end: () => ({}) }
 }
 

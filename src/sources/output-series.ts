@@ -5,6 +5,8 @@ import { findProgram } from './child-program.ts'
 import { mysqlOutputs, surveyMysql } from './mysql.ts'
 import type { OutputContext, OutputSeries, OutputSurvey } from './output.ts'
 import { postgresOutputs, surveyPostgres } from './postgres.ts'
+import { redisOutputs, surveyRedis } from './redis.ts'
+import { sqliteOutputs, surveySqlite } from './sqlite.ts'
 
 export function outputsOf(source: OutputSource, context: OutputContext): OutputSeries {
   switch (source.kind) {
@@ -14,6 +16,10 @@ export function outputsOf(source: OutputSource, context: OutputContext): OutputS
       return postgresOutputs(source, context)
     case 'mysql':
       return mysqlOutputs(source, context)
+    case 'sqlite':
+      return sqliteOutputs(source, context)
+    case 'redis':
+      return redisOutputs(source, context)
   }
 }
 
@@ -30,6 +36,10 @@ export async function surveyOutputs(
       return surveyPostgres(source, context)
     case 'mysql':
       return surveyMysql(source, context)
+    case 'sqlite':
+      return surveySqlite(source)
+    case 'redis':
+      return surveyRedis(source, context)
   }
 }
 

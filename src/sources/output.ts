@@ -13,6 +13,8 @@ export type ProgramOutput = {
   /** Of the member; at most 100 bytes. */
   readonly fileName: string
   readonly program: Program
+  /** Of the member; undefined: when the program ended. */
+  readonly modifiedAt?: Date
   /** What the thread that reads it looks for. */
   readonly format?: OutputFormat
   /** Judges it after the program has ended well, and before anybody can take it for good: throws. */

@@ -1,5 +1,5 @@
 // Files with a password for a tool, as long as it runs: never an argument and never a variable, which others
-// can see. In a folder of its own of mode 0700; what a killed process left is removed by the next one.
+// can see; and copies of databases that are read from there. In a folder of its own of mode 0700; what a killed process left is removed by the next one.
 
 import { existsSync, mkdtempSync, readdirSync, rmSync, writeFileSync } from 'node:fs'
 import { join } from 'node:path'
@@ -8,13 +8,13 @@ import { messageOf, SpillwayError } from '../domain/errors.ts'
 const PREFIX = '.spillway-secrets-'
 
 export class SecretFolder {
-  readonly #path: string
+  readonly path: string
 
   /** Throws SOURCE_DATABASE_FAILED. */
   constructor(parent: string) {
     try {
       // The process is in its name: whoever finds it can see whether it is still in use.
-      this.#path = mkdtempSync(join(parent, `${PREFIX}${process.pid}-`))
+      this.path = mkdtempSync(join(parent, `${PREFIX}${process.pid}-`))
     } catch (cause) {
       throw notWritten(parent, cause)
     }
@@ -22,7 +22,7 @@ export class SecretFolder {
 
   /** Returns its path. */
   write(name: string, text: string): string {
-    const path = join(this.#path, name)
+    const path = join(this.path, name)
     try {
       writeFileSync(path, text, { mode: 0o600, flag: 'wx' })
     } catch (cause) {
@@ -32,7 +32,7 @@ export class SecretFolder {
   }
 
   remove(): void {
-    rmSync(this.#path, { recursive: true, force: true })
+    rmSync(this.path, { recursive: true, force: true })
   }
 }
 
@@ -65,6 +65,6 @@ function isAlive(pid: number): boolean {
 }
 
 function notWritten(path: string, cause: unknown): SpillwayError {
-  const message = `no file for a password can be written to ${path}: ${messageOf(cause)}`
+  const message = `nothing private can be written to ${path}: ${messageOf(cause)}`
   return new SpillwayError('SOURCE_DATABASE_FAILED', message, { cause })
 }

@@ -359,7 +359,7 @@ describe('sources, schedule, retention and the rest', () => {
       ...['Sources', 'all ', 'Test it', 'Back', 'Add MySQL', 'mysql://other', '', 'x', 'Undo'],
       ...['Back', 'Save and leave'],
     )
-    expect(out).toContain('The server was not added.')
+    expect(out).toContain('It was not added.')
     expect(out).not.toContain('geheim')
     expect(Object.keys(values())).toEqual([
       ...['SOURCE_1_NAME', 'SOURCE_1_MYSQL', 'SOURCE_1_PASSWORD'],

@@ -17,20 +17,47 @@ import type { Wizard } from './wizard.ts'
 
 type DatabaseKind = DatabaseSource['kind']
 
-const FORMS: Readonly<
-  Record<DatabaseKind, { mark: string; place: string; socket: string; local: string }>
-> = {
+type Form = {
+  readonly mark: string
+  readonly question: string
+  readonly place: string
+  /** What is suggested where this exists: one that runs here is what most people mean. */
+  readonly local?: { readonly socket: string; readonly text: string }
+  readonly hasPassword: boolean
+}
+
+const SERVER = { question: 'Where is the server', hasPassword: true }
+
+const FORMS: Readonly<Record<DatabaseKind, Form>> = {
   postgres: {
+    ...SERVER,
     mark: 'POSTGRES',
     place: 'postgres://USER@HOST:PORT/DATABASE, without DATABASE for all of them',
-    socket: '/run/postgresql',
-    local: 'postgres:///?host=/run/postgresql',
+    local: { socket: '/run/postgresql', text: 'postgres:///?host=/run/postgresql' },
   },
   mysql: {
+    ...SERVER,
     mark: 'MYSQL',
     place: 'mysql://USER@HOST:PORT/DATABASE, without DATABASE for all of them',
-    socket: '/run/mysqld/mysqld.sock',
-    local: 'mysql:///?socket=/run/mysqld/mysqld.sock',
+    local: {
+      socket: '/run/mysqld/mysqld.sock',
+      text: 'mysql:///?socket=/run/mysqld/mysqld.sock',
+    },
+  },
+  sqlite: {
+    mark: 'SQLITE',
+    question: 'Which files',
+    place: '/path/app.db, or several with commas; the last part may have * and ?',
+    hasPassword: false,
+  },
+  redis: {
+    ...SERVER,
+    mark: 'REDIS',
+    place: 'redis://USER@HOST:PORT, rediss:// with TLS',
+    local: {
+      socket: '/run/redis/redis-server.sock',
+      text: 'redis://?socket=/run/redis/redis-server.sock',
+    },
   },
 }
 
@@ -52,19 +79,19 @@ export async function addDatabase(
   }, false)
   if (isKept) return
   draft.restore(before)
-  print('The server was not added.')
+  print('It was not added.')
 }
 
 async function askConnection(wizard: Wizard, number: number, kind: DatabaseKind): Promise<void> {
-  const { mark, place, socket, local } = FORMS[kind]
+  const { mark, question, place, local, hasPassword } = FORMS[kind]
   const prefix = entryPrefix('SOURCE', number)
   wizard.print(`  ${place}`)
   await askSetting(wizard, prefix + mark, {
-    message: 'Where is the server',
-    // One that runs here is what most people mean.
-    ...(existsSync(socket) ? { suggestion: local } : {}),
+    message: question,
+    ...(local !== undefined && existsSync(local.socket) ? { suggestion: local.text } : {}),
     isRequired: true,
   })
+  if (!hasPassword) return
   await askSetting(wizard, `${prefix}PASSWORD`, {
     message: 'Password (Enter for none: then its tools look for one by themselves)',
   })
@@ -110,7 +137,7 @@ export async function testDatabase(wizard: Wizard, number: number): Promise<bool
   const { lines, ok } = await tested(wizard, source)
   const redact = createRedactor(source.secrets)
   for (const line of lines) print(`  ${oneLine(redact(line))}`)
-  print(ok ? 'It works; these would be dumped.' : 'It does not work yet.')
+  print(ok ? 'It works.' : 'It does not work yet.')
   return ok
 }
 

@@ -41,6 +41,8 @@ const COUNTED: Readonly<Record<Source['kind'], string>> = {
   command: 'command',
   postgres: 'PostgreSQL server',
   mysql: 'MySQL server',
+  sqlite: 'SQLite source',
+  redis: 'Redis server',
 }
 
 function kindOf(draft: ConfigDraft, number: number): Source['kind'] {
@@ -82,6 +84,8 @@ export async function sourcesScreen(wizard: Wizard): Promise<void> {
         { name: 'Add a folder', value: 'add' },
         { name: 'Add PostgreSQL', value: 'postgres', description: 'all databases, or one' },
         { name: 'Add MySQL or MariaDB', value: 'mysql', description: 'all databases, or one' },
+        { name: 'Add SQLite', value: 'sqlite', description: 'files of databases' },
+        { name: 'Add Redis or Valkey', value: 'redis', description: 'one server' },
         {
           name: 'Add a command',
           value: 'command',
@@ -94,7 +98,7 @@ export async function sourcesScreen(wizard: Wizard): Promise<void> {
     if (answer === 'back') return
     if (answer === 'add') await addSource(wizard, nextNumber(draft.values, KIND))
     else if (answer === 'command') await addCommand(wizard, nextNumber(draft.values, KIND))
-    else if (answer === 'postgres' || answer === 'mysql')
+    else if (typeof answer === 'string')
       await addDatabase(wizard, nextNumber(draft.values, KIND), answer)
     else await orBack(() => sourceScreen(wizard, answer), undefined)
   }
