@@ -157,7 +157,7 @@ describe('a database of 1 GB', () => {
     const seconds = (performance.now() - begun) / 1_000
     expect(report).toMatchObject({ exit: 0 })
     const { sizeBytes, sourceBytes } = report.archives[0]!
-    expect(sizeBytes).toBeLessThan(sourceBytes! / 5)
+    expect(sizeBytes).toBeLessThan(sourceBytes / 5)
     process.stdout.write(
       `bench: ${sourceBytes} bytes of dump, ${sizeBytes} of archive, ${seconds} s\n`,
     )
