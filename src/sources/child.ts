@@ -1,13 +1,14 @@
 // Runs one program and says how it ended. Its output is a pipe that another thread reads; the end of the
 // output says nothing, only an exit code of 0 and no signal do.
 //
-// The program gets no input, no terminal (a session of its own: a tool that would ask for a password fails
+// The program gets no input (unless it is fed: child-feed.ts), no terminal (a session of its own: a tool that would ask for a password fails
 // at once), the environment that it is given and nothing else of ours, and a process group of its
 // own, which is ended as a whole: when it hangs, when the run is interrupted, and when we are killed.
 
 import { spawn } from 'node:child_process'
 import type { ChildProcess } from 'node:child_process'
 import { closeSync } from 'node:fs'
+import type { Writable } from 'node:stream'
 import { setTimeout as sleep } from 'node:timers/promises'
 import { messageOf, SpillwayError } from '../domain/errors.ts'
 import type { Program } from '../domain/source.ts'
@@ -27,6 +28,8 @@ const KILL_MS = 2_000
 const LAST_WORDS_MS = 1_000
 
 export type Child = {
+  /** Its standard input, where one was asked for. */
+  readonly input: Writable | null
   /** Reading waits. To be closed by whoever started the program. */
   readonly outputFd: number
   /** Resolves when it ended well; rejects with SOURCE_COMMAND_FAILED. */
@@ -44,14 +47,18 @@ export type Child = {
 type Exit = { readonly code: number | null; readonly signal: NodeJS.Signals | null }
 
 /** `pipesFolder` has room for two names for a moment. Rejects with SOURCE_COMMAND_FAILED. */
-export async function startChild(program: Program, pipesFolder: string): Promise<Child> {
+export async function startChild(
+  program: Program,
+  pipesFolder: string,
+  { isFed = false }: { readonly isFed?: boolean } = {},
+): Promise<Child> {
   const path = findProgram(program)
   const pipes = await openChildPipes(pipesFolder)
   const errors = new ChildErrors(pipes.errorsFd, program.secrets)
   const guard = new ChildGuard()
   let child: ChildProcess
   try {
-    child = await spawned(program, path, pipes)
+    child = await spawned(program, path, pipes, isFed)
   } catch (cause) {
     guard.end()
     closeSync(pipes.outputFd)
@@ -82,6 +89,7 @@ export async function startChild(program: Program, pipesFolder: string): Promise
     else await over
   }
   return {
+    input: child.stdin,
     outputFd: pipes.outputFd,
     ended,
     lastWords,
@@ -95,6 +103,7 @@ async function spawned(
   { argv, workingFolder, environment }: Program,
   path: string,
   pipes: ChildPipes,
+  isFed: boolean,
 ): Promise<ChildProcess> {
   try {
     const child = spawn(path, argv.slice(1), {
@@ -103,7 +112,7 @@ async function spawned(
       env: environment,
       // setsid: a group and a session of its own, and no terminal.
       detached: true,
-      stdio: ['ignore', pipes.programOutputFd, pipes.programErrorsFd],
+      stdio: [isFed ? 'pipe' : 'ignore', pipes.programOutputFd, pipes.programErrorsFd],
     })
     await new Promise<void>((resolve, reject) => {
       child.once('spawn', resolve)
