@@ -43,6 +43,7 @@ export class Outputs {
   #onRead: (read: WasRead) => void = () => undefined
   #programBytes = 0
   #lastWords = ''
+  #lastName = ''
 
   constructor(input: Input) {
     this.#input = input
@@ -114,6 +115,7 @@ export class Outputs {
     while (step.done !== true) {
       if (this.#isStopped) return
       const output = step.value
+      this.#requireOrder(output.fileName)
       const facts =
         output.kind === 'bytes' ? this.#putBytes(output) : await this.#putProgram(output)
       if (facts === 'stopped') return
@@ -122,6 +124,12 @@ export class Outputs {
     if (this.#isStopped) return
     this.#requireSize()
     this.#post({ kind: 'outputs-end', findings: step.value })
+  }
+
+  #requireOrder(fileName: string): void {
+    const name = asBytes(fileName)
+    assert(name > this.#lastName, `${fileName} comes too late among the outputs`)
+    this.#lastName = name
   }
 
   #putBytes({ fileName, bytes }: BytesOutput): OutputFacts {

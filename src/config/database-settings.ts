@@ -1,6 +1,6 @@
-// SOURCE_N_POSTGRES and its companions: rows of the table of settings.
+// SOURCE_N_POSTGRES, SOURCE_N_MYSQL and their companions: rows of the table of settings.
 
-import { postgresUrl } from './database-url.ts'
+import { mysqlUrl, postgresUrl } from './database-url.ts'
 import { password } from './setting-values.ts'
 import type { Settings } from './settings.ts'
 import { line } from './values.ts'
@@ -11,6 +11,12 @@ export const DATABASE_SETTINGS = {
     otherwise: 'none',
     example: 'postgres://backup@db.example.net:5432/app',
     parse: postgresUrl,
+  },
+  MYSQL: {
+    help: 'instead of PATH: MySQL or MariaDB server; all its databases with the users, or the one that is named',
+    otherwise: 'none',
+    example: 'mysql://backup@db.example.net:3306/shop',
+    parse: mysqlUrl,
   },
   PASSWORD: {
     help: 'password for the server of databases; never in the URL',

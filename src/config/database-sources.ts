@@ -1,7 +1,7 @@
-// SOURCE_N_POSTGRES with its companions -> a source: how the server is reached, what is left out, and what
+// SOURCE_N_POSTGRES or _MYSQL with its companions -> a source: how the server is reached, what is left out, and what
 // its tools get.
 
-import type { PostgresSource } from '../domain/source.ts'
+import type { MysqlSource, PostgresSource } from '../domain/source.ts'
 import type { KeepPolicy } from '../domain/keep-policy.ts'
 import { commonEnvironment } from './command-sources.ts'
 import type { Problem } from './problem.ts'
@@ -35,6 +35,15 @@ export function readPostgresSource(input: Input): PostgresSource | undefined {
     // A server that does not answer is one that is down; and its administrator sees who asks.
     environment: { ...environment, PGCONNECT_TIMEOUT: '30', PGAPPNAME: 'spillway' },
   }
+}
+
+/** undefined: something is wrong with it, which was told. */
+export function readMysqlSource(input: Input): MysqlSource | undefined {
+  const url = input.values.MYSQL
+  const common = readCommon(input, url?.database)
+  if (url === undefined || common === undefined) return undefined
+  const { options, text } = url
+  return { kind: 'mysql', ...common, text, options, environment: toolEnvironment(input.env, []) }
 }
 
 function readCommon(input: Input, database: string | undefined) {

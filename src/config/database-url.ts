@@ -37,16 +37,32 @@ const POSTGRES_OPTIONS = [
 
 export function postgresUrl(text: string): PostgresUrl {
   const url = databaseUrl(text, ['postgres', 'postgresql'], POSTGRES_OPTIONS)
-  const parameters = Object.fromEntries(
-    Object.entries({ host: url.host, port: url.port, user: url.user }).filter(
-      (entry): entry is [string, string] => entry[1] !== undefined,
-    ),
+  const { host, port, user, database } = url
+  const parameters = { ...definedOf({ host, port, user }), ...Object.fromEntries(url.options) }
+  return { text: url.text, parameters, database }
+}
+
+export type MysqlUrl = {
+  readonly text: string
+  readonly options: Readonly<Record<string, string>>
+  readonly database: string | undefined
+}
+
+const MYSQL_OPTIONS = [
+  ...['socket', 'ssl-ca', 'ssl-cert', 'ssl-key', 'ssl-mode', 'ssl-verify-server-cert', 'protocol'],
+]
+
+export function mysqlUrl(text: string): MysqlUrl {
+  const url = databaseUrl(text, ['mysql', 'mariadb'], MYSQL_OPTIONS)
+  const { host, port, user, database } = url
+  const options = { ...definedOf({ host, port, user }), ...Object.fromEntries(url.options) }
+  return { text: url.text, options, database }
+}
+
+function definedOf(values: Readonly<Record<string, string | undefined>>): Record<string, string> {
+  return Object.fromEntries(
+    Object.entries(values).filter((entry): entry is [string, string] => entry[1] !== undefined),
   )
-  return {
-    text: url.text,
-    parameters: { ...parameters, ...Object.fromEntries(url.options) },
-    database: url.database,
-  }
 }
 
 const URL_PARTS =

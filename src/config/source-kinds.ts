@@ -22,6 +22,7 @@ export const SOURCE_KINDS: Readonly<Record<Source['kind'], SourceKind>> = {
   },
   command: { mark: 'COMMAND', called: 'a command', also: [...PROGRAM, 'FILE', 'ENV'] },
   postgres: { mark: 'POSTGRES', called: 'a PostgreSQL server', also: DATABASE },
+  mysql: { mark: 'MYSQL', called: 'a MySQL server', also: DATABASE },
 }
 
 const KINDS = Object.entries(SOURCE_KINDS) as [Source['kind'], SourceKind][]

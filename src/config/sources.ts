@@ -3,7 +3,7 @@
 import { safeName } from '../domain/archive.ts'
 import type { KeepPolicy } from '../domain/keep-policy.ts'
 import { readCommandSource } from './command-sources.ts'
-import { readPostgresSource } from './database-sources.ts'
+import { readMysqlSource, readPostgresSource } from './database-sources.ts'
 import type { FolderSource, Source } from '../domain/source.ts'
 import { entryNumbers, entryPrefix } from './names.ts'
 import type { Problem } from './problem.ts'
@@ -51,6 +51,8 @@ function readSource(
       return readCommandSource(input)
     case 'postgres':
       return readPostgresSource(input)
+    case 'mysql':
+      return readMysqlSource(input)
   }
 }
 

@@ -72,7 +72,14 @@ export type PostgresSource = DatabaseServer & {
   readonly parameters: Readonly<Record<string, string>>
 }
 
-export type DatabaseSource = PostgresSource
+/** MySQL or MariaDB. */
+export type MysqlSource = DatabaseServer & {
+  readonly kind: 'mysql'
+  /** How to connect, as options of its programs: host, port, user, socket, ssl-... */
+  readonly options: Readonly<Record<string, string>>
+}
+
+export type DatabaseSource = PostgresSource | MysqlSource
 
 export type OutputSource = CommandSource | DatabaseSource
 

@@ -28,6 +28,23 @@ export function findProgram({ argv, environment, workingFolder }: Program): stri
   throw failed(refused ?? `there is no program "${program}" in PATH (${searched})`)
 }
 
+/** The first of these names that is a program; the first of all where none is. */
+export function firstProgram(
+  names: readonly [string, ...string[]],
+  surroundings: Omit<Program, 'argv'>,
+): string {
+  const isThere = (name: string): boolean => {
+    try {
+      findProgram({ ...surroundings, argv: [name] })
+      return true
+    } catch {
+      // Whoever starts it says what is wrong with it.
+      return false
+    }
+  }
+  return names.find(isThere) ?? names[0]
+}
+
 const MISSING = 'does not exist'
 
 function problemOf(path: string): string | undefined {

@@ -66,4 +66,30 @@ const HINTS: Readonly<Record<DatabaseSource['kind'], readonly Hint[]>> = {
       hint: 'does it wait for a lock? If it needs that long, raise SOURCE_N_SILENCE_MINUTES',
     },
   ],
+  mysql: [
+    {
+      says: /there is no program/,
+      hint: "install the server's client programs (Debian: mariadb-client), or put their folder into PATH",
+    },
+    {
+      says: /Access denied for user .* to database|command denied/,
+      hint: 'the user of SOURCE_N_MYSQL needs SELECT, SHOW VIEW, TRIGGER, EVENT and LOCK TABLES on what it dumps',
+    },
+    {
+      says: /Access denied/,
+      hint: 'set SOURCE_N_PASSWORD or SOURCE_N_PASSWORD_FILE to the password of that user; without one the option files of the tools count',
+    },
+    {
+      says: /Unknown database/,
+      hint: 'was it dropped or renamed a moment ago? Then the next run is right again',
+    },
+    {
+      says: /Can't connect|Can't create TCP|Unknown (?:MySQL |MariaDB )?server host/i,
+      hint: 'is the server up, and is SOURCE_N_MYSQL right? A socket in another place is named by ?socket=/path',
+    },
+    {
+      says: /did not end|did not answer/,
+      hint: 'does it wait for a lock? If it needs that long, raise SOURCE_N_SILENCE_MINUTES',
+    },
+  ],
 }

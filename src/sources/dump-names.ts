@@ -1,27 +1,25 @@
 // What the dump of a database is called in the archive: its name, as it is where that can be, so that people
-// find it; what a path, a shell or a terminal would act on is escaped as in a URL.
+// find it; what a path, a shell or a terminal would act on is escaped as in a URL. All lie in one folder,
+// so that no name meets another member's, and the list of databases comes behind them all.
 
 import { createHash } from 'node:crypto'
 
+const FOLDER = 'databases/'
+
 // A late header has room for so much (FORMAT.md).
-const NAME_BYTES_MAX = 100
+const PATH_BYTES_MAX = 100
 const HASH_CHARACTERS = 16
 
-/** Two names are never one file; `reserved` are the files that the archive has besides. */
-export function dumpFileName(
-  database: string,
-  extension: string,
-  reserved: readonly string[],
-): string {
+/** Two databases are never one file. */
+export function dumpFileName(database: string, extension: string): string {
   const escaped = escapeName(database)
-  const name = escaped + extension
-  if (reserved.includes(name)) return escapeByte(name.charCodeAt(0)) + name.slice(1)
-  if (Buffer.byteLength(name) <= NAME_BYTES_MAX) return name
+  const path = FOLDER + escaped + extension
+  if (Buffer.byteLength(path) <= PATH_BYTES_MAX) return path
   // Cut, and told apart by a hash behind a character that is escaped elsewhere: the list of databases in
   // the archive says which one it is.
   const hash = createHash('sha256').update(database).digest('hex').slice(0, HASH_CHARACTERS)
   const ending = `~${hash}${extension}`
-  return cut(escaped, NAME_BYTES_MAX - ending.length) + ending
+  return FOLDER + cut(escaped, PATH_BYTES_MAX - FOLDER.length - ending.length) + ending
 }
 
 function escapeName(name: string): string {

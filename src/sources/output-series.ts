@@ -2,6 +2,7 @@
 
 import type { CommandSource, OutputSource } from '../domain/source.ts'
 import { findProgram } from './child-program.ts'
+import { mysqlOutputs, surveyMysql } from './mysql.ts'
 import type { OutputContext, OutputSeries, OutputSurvey } from './output.ts'
 import { postgresOutputs, surveyPostgres } from './postgres.ts'
 
@@ -11,6 +12,8 @@ export function outputsOf(source: OutputSource, context: OutputContext): OutputS
       return commandOutputs(source)
     case 'postgres':
       return postgresOutputs(source, context)
+    case 'mysql':
+      return mysqlOutputs(source, context)
   }
 }
 
@@ -25,6 +28,8 @@ export async function surveyOutputs(
       return { sourceBytes: undefined, memberCount: 1 }
     case 'postgres':
       return surveyPostgres(source, context)
+    case 'mysql':
+      return surveyMysql(source, context)
   }
 }
 

@@ -10,7 +10,7 @@ import type { FoundInOutput, OutputFormat } from './output-format.ts'
 /** What a program writes. */
 export type ProgramOutput = {
   readonly kind: 'program'
-  /** Of the member; at most 100 bytes, without a slash. */
+  /** Of the member; at most 100 bytes. */
   readonly fileName: string
   readonly program: Program
   /** What the thread that reads it looks for. */
@@ -45,7 +45,10 @@ export type OutputFindings = {
   readonly notes: readonly Warning[]
 }
 
-/** `return()` is always called at its end: its `finally` takes away what it has left on disk. */
+/**
+ * Outputs come in the byte order of their names, or nobody finds them in the archive (FORMAT.md). `return()` is
+ * always called at its end: its `finally` takes away what it has left on disk.
+ */
 export type OutputSeries = AsyncGenerator<Output, OutputFindings, OutputFacts>
 
 export type OutputContext = {

@@ -6,6 +6,7 @@ import { messageOf, SpillwayError } from '../domain/errors.ts'
 import type { PostgresSource, Program } from '../domain/source.ts'
 import { answerOf } from './child-answer.ts'
 import { databaseFailed, explained } from './database-failure.ts'
+import type { Database } from './database-dumps.ts'
 import type { OutputContext } from './output.ts'
 import { SecretFolder } from './secret-folder.ts'
 
@@ -17,19 +18,17 @@ export type PostgresServer = {
   readonly user: string
   /** Whether roles can be dumped with their passwords. */
   readonly readsPasswords: boolean
-  readonly databases: readonly PostgresDatabase[]
+  readonly databases: readonly Database[]
 }
 
-export type PostgresDatabase = {
-  readonly name: string
-  readonly allowsConnections: boolean
-  readonly isTemplate: boolean
-  /** undefined: this user may not know. */
-  readonly sizeBytes: number | undefined
-  readonly owner: string
-  readonly encoding: string
-  readonly collation: string
-  readonly characterType: string
+type Answer = Omit<PostgresServer, 'maintenanceDatabase' | 'databases'> & {
+  readonly databases: readonly {
+    readonly name: string
+    readonly allowsConnections: boolean
+    readonly isTemplate: boolean
+    readonly sizeBytes: number | null
+    readonly properties: Readonly<Record<string, string>>
+  }[]
 }
 
 /** The programs of one source, with its password in a file. `close` takes that away. */
@@ -125,25 +124,34 @@ function serverQuery(only: string): string {
       'allowsConnections', datallowconn and datconnlimit <> -2,
       'isTemplate', datistemplate,
       'sizeBytes', case when has_database_privilege(oid, 'connect') then pg_database_size(oid) end,
-      'owner', pg_get_userbyid(datdba),
-      'encoding', pg_encoding_to_char(encoding),
-      'collation', datcollate,
-      'characterType', datctype) order by datname collate "C")
+      'properties', json_build_object(
+        'owner', pg_get_userbyid(datdba),
+        'encoding', pg_encoding_to_char(encoding),
+        'collation', datcollate,
+        'characterType', datctype)) order by datname collate "C")
       from pg_catalog.pg_database where ${only}))`.replace(/\s+/g, ' ')
 }
 
 function parsed(answer: string): Omit<PostgresServer, 'maintenanceDatabase'> | undefined {
   try {
-    const server = JSON.parse(answer) as PostgresServer | null
-    if (!Array.isArray(server?.databases)) return undefined
-    const databases = (server.databases as PostgresDatabase[]).map((each) => ({
-      ...each,
-      sizeBytes: each.sizeBytes ?? undefined,
-    }))
-    return { ...server, databases }
+    const server = JSON.parse(answer) as Answer | null
+    if (server === null || !Array.isArray(server.databases)) return undefined
+    return { ...server, databases: (server.databases as Answer['databases']).map(databaseOf) }
   } catch {
     // The caller says what that means.
     return undefined
+  }
+}
+
+function databaseOf(answer: Answer['databases'][number]): Database {
+  const { allowsConnections, isTemplate, name, properties, sizeBytes } = answer
+  return {
+    ...{ name, properties, sizeBytes: sizeBytes ?? undefined, isOurs: !isTemplate },
+    leftOutBecause: isTemplate
+      ? 'a template'
+      : allowsConnections
+        ? undefined
+        : 'does not allow connections',
   }
 }
 

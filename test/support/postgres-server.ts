@@ -45,7 +45,7 @@ export class PostgresServer {
     const passwordFile = join(folder, 'password')
     const plain = new PostgresServer(folder, port, programs, undefined as never)
     writeFileSync(passwordFile, `${plain.password}\n`)
-    const owner = serverOwner()
+    const owner = ownerOfServers('postgres')
     for (const path of [folder, passwordFile]) chownSync(path, owner.uid, owner.gid)
     const as = { ...owner, env: { PATH: process.env['PATH'], LC_ALL: 'C.UTF-8' }, cwd: folder }
     const data = join(folder, 'data')
@@ -66,7 +66,7 @@ export class PostgresServer {
       ],
       { ...as, stdio: ['ignore', 'ignore', 'pipe'] },
     )
-    await ready(server)
+    await untilItSays(server, 'ready to accept connections')
     return new PostgresServer(folder, port, programs, server)
   }
 
@@ -114,23 +114,24 @@ export class PostgresServer {
 }
 
 /** A server refuses to run as root: then it is the user that the package has made. */
-function serverOwner(): { readonly uid: number; readonly gid: number } {
+export function ownerOfServers(user: string): { readonly uid: number; readonly gid: number } {
   const [uid, gid] = [process.getuid?.() ?? 0, process.getgid?.() ?? 0]
   if (uid !== 0) return { uid, gid }
   const id = (flag: string): number =>
-    Number(execFileSync('id', [flag, 'postgres'], { encoding: 'utf8' }))
+    Number(execFileSync('id', [flag, user], { encoding: 'utf8' }))
   return { uid: id('-u'), gid: id('-g') }
 }
 
-async function ready(server: ChildProcess): Promise<void> {
+/** Of its standard error. */
+export async function untilItSays(server: ChildProcess, words: string): Promise<void> {
   await new Promise<void>((resolve, reject) => {
     let said = ''
     server.stderr?.on('data', (chunk: Buffer) => {
-      said += chunk.toString()
-      if (said.includes('ready to accept connections')) resolve()
+      if (said.length < 100_000) said += chunk.toString()
+      if (said.includes(words)) resolve()
     })
     server.once('error', reject)
-    server.once('exit', () => reject(new Error(`PostgreSQL did not start: ${said}`)))
+    server.once('exit', () => reject(new Error(`the server did not start: ${said}`)))
   })
 }
 

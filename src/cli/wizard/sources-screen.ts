@@ -37,6 +37,7 @@ const COUNTED: Readonly<Record<Source['kind'], string>> = {
   folder: 'folder',
   command: 'command',
   postgres: 'PostgreSQL server',
+  mysql: 'MySQL server',
 }
 
 function kindOf(draft: ConfigDraft, number: number): Source['kind'] {
