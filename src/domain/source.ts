@@ -81,6 +81,17 @@ export type MysqlSource = DatabaseServer & {
 
 export type DatabaseSource = PostgresSource | MysqlSource
 
+/** A server that databases can be restored into. */
+export type ServerSource = PostgresSource | MysqlSource
+
+export function isServerSource(source: Source | undefined): source is ServerSource {
+  return source?.kind === 'postgres' || source?.kind === 'mysql'
+}
+
+export function withPassword(target: ServerSource, password: string): ServerSource {
+  return { ...target, password, secrets: [password] }
+}
+
 export type OutputSource = CommandSource | DatabaseSource
 
 export type Source = FolderSource | OutputSource

@@ -32,7 +32,7 @@ export async function catMember(
   return withArchiveInUse(services, name, async (archive) => {
     const bytes = await openArchiveBytes(services, archive, signal)
     try {
-      await copyFrom(bytes, path, write)
+      await copyMember(bytes, path, write)
       return { warnings: bytes.warnings() }
     } finally {
       bytes.close()
@@ -40,7 +40,12 @@ export async function catMember(
   })
 }
 
-async function copyFrom(bytes: ArchiveBytes, path: string, write: WriteContent): Promise<void> {
+/** Of an archive that is open already. */
+export async function copyMember(
+  bytes: ArchiveBytes,
+  path: string,
+  write: WriteContent,
+): Promise<void> {
   // Loads the tar reader, which `--help` does without.
   const { copyContent, copyContentOfStream } = await import('../pack/extract-content.ts')
   const tail = await bytes.openTail()

@@ -1,11 +1,17 @@
 // A server that databases are restored into: what a restore asks of it, whatever kind it is. Each kind has an
 // implementation beside it; `openDatabaseTarget` is the one list of them.
 
-import type { DatabaseSource } from '../domain/source.ts'
+import { SpillwayError } from '../domain/errors.ts'
+import type { ServerSource } from '../domain/source.ts'
 import type { ReadDump } from './child-feed.ts'
 import type { DumpedDatabase } from './database-list.ts'
 import type { OutputContext } from './output.ts'
 import { PostgresTarget } from './postgres-target.ts'
+
+/** A dump, and the database that it goes into. */
+export type DumpPair = readonly [dumped: DumpedDatabase, into: string]
+
+export type Restorable = { readonly pairs: readonly DumpPair[]; readonly notes: string[] }
 
 export type TargetServer = {
   /** For people: `PostgreSQL 15.7`. */
@@ -61,6 +67,8 @@ export interface DatabaseTarget {
   /** Connects; `isPassword` is among the facts of a failure where another password may help. */
   open(): Promise<TargetServer>
   contents(database: string): Promise<TargetContents>
+  /** What of that can go where it is meant to go, and why the rest does not. */
+  restorable(pairs: readonly DumpPair[], isWhole: boolean): Restorable
   needsOf(read: ReadDump): Promise<DumpNeeds>
   planGlobals(dump: string): GlobalsPlan
   applyGlobals(plan: GlobalsPlan): Promise<void>
@@ -84,12 +92,14 @@ export interface DatabaseTarget {
 }
 
 export function openDatabaseTarget(
-  source: DatabaseSource,
+  source: ServerSource,
   context: OutputContext,
 ): DatabaseTarget {
   switch (source.kind) {
     case 'postgres':
       return new PostgresTarget(source, context)
+    case 'mysql':
+      throw new SpillwayError('NOT_BUILT', 'restoring into MySQL is not built yet')
   }
 }
 

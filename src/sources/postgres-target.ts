@@ -8,12 +8,15 @@ import type { PostgresSource } from '../domain/source.ts'
 import { answerOf } from './child-answer.ts'
 import { feedProgram } from './child-feed.ts'
 import type { ReadDump } from './child-feed.ts'
+import { printable } from './database-dumps.ts'
 import type { DumpedDatabase } from './database-list.ts'
 import type {
   DatabaseTarget,
   DumpNeeds,
+  DumpPair,
   FillOptions,
   GlobalsPlan,
+  Restorable,
   TargetContents,
   TargetServer,
 } from './database-target.ts'
@@ -80,6 +83,10 @@ export class PostgresTarget implements DatabaseTarget {
 
   async contentsAfterwards(database: string): Promise<TargetContents> {
     return contentsFrom(await this.#psql(database, contentsQuery, 'afterwards'))
+  }
+
+  restorable(pairs: readonly DumpPair[]): Restorable {
+    return { pairs, notes: [] }
   }
 
   async needsOf(read: ReadDump): Promise<DumpNeeds> {
@@ -153,7 +160,7 @@ export class PostgresTarget implements DatabaseTarget {
       ...(leavesOwners ? ['--no-owner', '--no-privileges'] : []),
       ...(isWithoutPlace ? ['--no-tablespaces'] : []),
     ])
-    return this.#explaining(`database ${database}`, feedProgram(program, read, this.#context))
+    return this.#explaining(`database ${printable(database)}`, feedProgram(program, read, this.#context))
   }
 
   async applySettings(database: string, like: DumpedDatabase, needs: DumpNeeds): Promise<string[]> {

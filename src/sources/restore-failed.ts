@@ -2,7 +2,7 @@
 // about what the tool says.
 
 import { isFailure, messageOf, SpillwayError } from '../domain/errors.ts'
-import type { DatabaseSource } from '../domain/source.ts'
+import type { ServerSource } from '../domain/source.ts'
 
 export function restoreFailed(
   message: string,
@@ -18,7 +18,7 @@ export function restoreFailed(
 
 /** What a program did becomes a failure of the restore; everything else stays as it is. */
 export function restoreExplained(
-  kind: DatabaseSource['kind'],
+  kind: ServerSource['kind'],
   subject: string,
   failure: unknown,
 ): unknown {
@@ -35,7 +35,7 @@ export function restoreExplained(
 
 type Hint = { readonly says: RegExp; readonly hint: string; readonly isPassword?: boolean }
 
-const HINTS: Readonly<Record<DatabaseSource['kind'], readonly Hint[]>> = {
+const HINTS: Readonly<Record<ServerSource['kind'], readonly Hint[]>> = {
   postgres: [
     {
       says: /there is no program/,
@@ -87,4 +87,5 @@ const HINTS: Readonly<Record<DatabaseSource['kind'], readonly Hint[]>> = {
       hint: 'is the server up, and is the URL right? A socket in another folder is named by ?host=/folder',
     },
   ],
+  mysql: [],
 }
