@@ -147,7 +147,9 @@ function printPlan(io: Io<unknown>, { archive, server, label, ...plan }: IntoPla
   const { globals } = plan
   if (globals !== undefined) {
     const { created, existing } = globals
-    io.print(`  roles      ${namesOf(created, 'created')}; ${namesOf(existing, 'left as they are')}`)
+    io.print(
+      `  roles      ${namesOf(created, 'created')}; ${namesOf(existing, 'left as they are')}`,
+    )
   }
   for (const { action, dumped, into, there } of plan.databases) {
     const from = dumped.name === into ? '' : ` from ${printable(dumped.name)}`

@@ -103,21 +103,19 @@ export function chooseDumps(
 /** A dump of the archive, from its first byte on, once more each time. */
 export type DumpReader = (dumped: DumpedDatabase) => ReadDump
 
-export async function planInto(
-  input: {
-    readonly archive: ArchiveWithCopies
-    readonly bytes: ArchiveBytes
-    readonly list: DatabaseList
-    readonly target: DatabaseTarget
-    readonly source: ServerSource
-    readonly server: TargetServer
-    readonly isOrigin: boolean
-    readonly database: string | undefined
-    readonly overwrites: boolean
-    readonly leavesOwners: boolean
-    readonly readDump: DumpReader
-  },
-): Promise<IntoPlan> {
+export async function planInto(input: {
+  readonly archive: ArchiveWithCopies
+  readonly bytes: ArchiveBytes
+  readonly list: DatabaseList
+  readonly target: DatabaseTarget
+  readonly source: ServerSource
+  readonly server: TargetServer
+  readonly isOrigin: boolean
+  readonly database: string | undefined
+  readonly overwrites: boolean
+  readonly leavesOwners: boolean
+  readonly readDump: DumpReader
+}): Promise<IntoPlan> {
   const { archive, bytes, list, target, server, isOrigin } = input
   const wanted = { database: input.database, target: input.source.database }
   const chosen = chooseDumps(list, archive, wanted)
@@ -137,9 +135,11 @@ export async function planInto(
     const action = !isThere ? 'create' : isInUse ? 'overwrite' : 'fill'
     databases.push({ dumped, into, action, there, needs })
     if (isInUse && !input.overwrites) problems.push(notEmpty(into, target.label, there))
+    if (isInUse && input.overwrites && there.sessions > 0 && target.nameBeside() !== undefined)
+      problems.push(inUse(into, target.label, there.sessions))
     notes.push(...tablespaceNotes(target, into, needs))
   }
-  if (!input.leavesOwners) problems.push(...roleProblems(target, databases, globals))
+  problems.push(...roleProblems(target, databases, { globals, ...input }))
   notes.push(...(globals?.notes ?? []))
   const { label } = target
   return { archive, list, server, label, isOrigin, globals, databases, problems, notes }
@@ -148,21 +148,26 @@ export async function planInto(
 function roleProblems(
   target: DatabaseTarget,
   databases: readonly PlannedDatabase[],
-  globals: GlobalsPlan | undefined,
+  {
+    globals,
+    leavesOwners,
+  }: { readonly globals: GlobalsPlan | undefined; readonly leavesOwners: boolean },
 ): IntoPlan['problems'] {
-  const owners = databases
-    .filter(({ action }) => action === 'create')
-    .flatMap(({ dumped }) => dumped.properties['owner'] ?? [])
-  const wanted = new Set([...owners, ...databases.flatMap(({ needs }) => needs.roles)])
+  const wanted = databases.flatMap(({ action, dumped, needs }) => {
+    const owner = action === 'fill' ? [] : (dumped.properties['owner'] ?? [])
+    return [...needs.namedRoles, ...(leavesOwners ? [] : [...needs.roles, ...[owner].flat()])]
+  })
   const missing = target
-    .missingRoles([...wanted])
+    .missingRoles([...new Set(wanted)])
     .filter((role) => globals?.created.includes(role) !== true)
   if (missing.length === 0) return []
   const what = missing.length === 1 ? 'a role' : `${missing.length} roles`
   return [
     {
       message: `${target.label} lacks ${what} that the dump names: ${shown(missing.map(printable))}`,
-      hint: 'create them first (a whole backup has them in globals.sql), or leave owners and grants out: --no-owner',
+      hint: leavesOwners
+        ? 'policies name them, and cannot do without: create them first'
+        : 'create them first (a whole backup has them in globals.sql), or leave owners and grants out: --no-owner',
     },
   ]
 }
@@ -174,7 +179,15 @@ function notEmpty(
 ): { readonly message: string; readonly hint: string } {
   return {
     message: `the database ${printable(into)} on ${label} is not empty: ${describeContents(there)}`,
-    hint: 'restore into a database of another name, or replace what the dump has: --overwrite=always',
+    hint: 'restore into a database of another name, or replace this one: --overwrite=always',
+  }
+}
+
+function inUse(into: string, label: string, sessions: number): IntoPlan['problems'][number] {
+  const who = sessions === 1 ? 'somebody is' : `${sessions} others are`
+  return {
+    message: `${who} connected to the database ${printable(into)} on ${label}, which is to be replaced`,
+    hint: 'stop what uses that database for a moment, and restore again',
   }
 }
 

@@ -20,6 +20,7 @@ import type { DatabaseTarget, TargetServer } from '../sources/database-target.ts
 import type { DumpedDatabase } from '../sources/database-list.ts'
 import type { DumpReader, IntoPlan, PlannedDatabase } from './restore-into-plan.ts'
 import type { LookServices } from './restore.ts'
+import type { ReadDump } from '../sources/child-feed.ts'
 import type { OutputContext } from '../sources/output.ts'
 import type { ServerSource } from '../domain/source.ts'
 import type { Warning } from '../domain/archive.ts'
@@ -212,42 +213,53 @@ async function restoreOne(
 ): Promise<RestoredDatabase> {
   const startedMs = performance.now()
   const { action, dumped, into, needs } = planned
+  const beside = action === 'overwrite' ? target.nameBeside() : undefined
+  const filled = beside ?? into
   const notes: string[] = []
   let tables: number | null = null
   let failure: SpillwayError | null = null
-  let isCreated = false
+  let created: string | undefined
   try {
-    if (action === 'create') await target.create(into, dumped, leavesOwners)
-    isCreated = action === 'create'
-    const read: ReturnType<DumpReader> = (write) => {
-      let writtenBytes = 0
-      return readDump(dumped)(async (piece) => {
-        await write(piece)
-        writtenBytes += piece.length
-        onProgress?.({ database: into, writtenBytes, totalBytes: dumped.dumpBytes })
-      })
+    if (action === 'create' || beside !== undefined) {
+      await target.create(filled, dumped, leavesOwners)
+      created = filled
     }
-    const overwrites = action === 'overwrite'
-    const said = await target.fill(into, read, { overwrites, leavesOwners, needs })
+    const read = watched(readDump(dumped), (writtenBytes) =>
+      onProgress?.({ database: into, writtenBytes, totalBytes: dumped.dumpBytes }),
+    )
+    const said = await target.fill(filled, read, { leavesOwners, needs })
     if (said !== '') notes.push(`the tool said: ${said}`)
-    tables = await provenTables(target, planned)
-    if (isCreated && !leavesOwners)
-      notes.push(...(await target.applySettings(into, dumped, needs)))
+    tables = await provenTables(target, planned, filled)
+    if (created !== undefined && !leavesOwners)
+      notes.push(...(await target.applySettings(filled, dumped, needs)))
+    if (beside !== undefined) await target.swap(beside, into)
   } catch (error) {
     if (!(error instanceof SpillwayError)) throw error
-    failure = withFate(error, await takenBack(target, planned, { isCreated, error }))
+    failure = withFate(error, await takenBack(target, planned, { created, error }))
   }
   const seconds = (performance.now() - startedMs) / 1_000
   const { name, dumpBytes } = dumped
   return { name, into, action, dumpBytes, seconds, tables, notes, failure }
 }
 
+function watched(read: ReadDump, onWritten: (writtenBytes: number) => void): ReadDump {
+  return async (write) => {
+    let writtenBytes = 0
+    await read(async (piece) => {
+      await write(piece)
+      writtenBytes += piece.length
+      onWritten(writtenBytes)
+    })
+  }
+}
+
 /** That it was committed, the server says, and not the tool. */
 async function provenTables(
   target: DatabaseTarget,
   { dumped, into, needs }: PlannedDatabase,
+  filled: string,
 ): Promise<number> {
-  const { tables } = await target.contents(into)
+  const { tables } = await target.contents(filled)
   if (needs.tables === undefined || tables >= needs.tables) return tables
   throw restoreFailed(
     `database ${printable(into)}: the restore ended well, but it has ${tables} tables, and the dump of ${printable(dumped.name)} has ${needs.tables}`,
@@ -258,27 +270,34 @@ async function provenTables(
 async function takenBack(
   target: DatabaseTarget,
   { action, into, there }: PlannedDatabase,
-  { isCreated, error: failure }: { readonly isCreated: boolean; readonly error: SpillwayError },
+  {
+    created,
+    error: failure,
+  }: { readonly created: string | undefined; readonly error: SpillwayError },
 ): Promise<string> {
   const name = printable(into)
   // The server may have been at it when its client was ended. To drop it could hit somebody else's.
-  if (action === 'create' && !isCreated && isFailure(failure, 'INTERRUPTED'))
-    return `an empty database ${name} may have been left`
+  if (action === 'create' && created === undefined)
+    return isFailure(failure, 'INTERRUPTED')
+      ? `an empty database ${name} may have been left`
+      : `the database ${name} was not created`
   try {
-    if (isCreated) {
-      await target.drop(into)
-      return `the database ${name}, created for this, was dropped again`
-    }
-    if (action === 'create') return `the database ${name} was not created`
+    if (created !== undefined) await target.drop(created)
+    if (created === into) return `the database ${name}, created for this, was dropped again`
+  } catch (error) {
+    if (!(error instanceof SpillwayError)) throw error
+    return `the database ${printable(created!)}, created for this, could not be dropped: ${messageOf(error)}`
+  }
+  try {
     const now = await target.contentsAfterwards(into)
     const isSame = now.tables === there?.tables && now.otherObjects === there.otherObjects
-    if (target.isAtomic && isSame) return `the database ${name} is as it was`
+    if (isSame && (target.isAtomic || created !== undefined))
+      return `the database ${name} is as it was`
     const half = target.isAtomic ? '' : ' and may be half restored'
     return `the database ${name} has ${describeContents(now)} now${half}`
   } catch (error) {
     if (!(error instanceof SpillwayError)) throw error
-    const what = isCreated ? 'was created for this and could not be dropped' : 'could not be asked'
-    return `the database ${name} ${what}: ${messageOf(error)}`
+    return `what the database ${name} holds now could not be asked: ${messageOf(error)}`
   }
 }
 

@@ -25,6 +25,8 @@ export type TargetContents = {
   /** Views, functions, types, ... */
   readonly otherObjects: number
   readonly sizeBytes: number | undefined
+  /** Others who are connected to it. */
+  readonly sessions: number
 }
 
 /** Of a dump, read from its beginning. */
@@ -33,6 +35,8 @@ export type DumpNeeds = {
   readonly tables: number | undefined
   /** Owners, and who is granted something. */
   readonly roles: readonly string[]
+  /** Named by definitions: needed also where owners and grants are left out. */
+  readonly namedRoles: readonly string[]
   readonly tablespaces: readonly string[]
   /** Statements about the database itself, as the dump has them. */
   readonly settings: readonly string[]
@@ -50,8 +54,6 @@ export type GlobalsPlan = {
 }
 
 export type FillOptions = {
-  /** It is not empty: what the dump has is dropped first. */
-  readonly overwrites: boolean
   /** Everything belongs to the user who restores, and nothing is granted. */
   readonly leavesOwners: boolean
   readonly needs: DumpNeeds
@@ -76,6 +78,13 @@ export interface DatabaseTarget {
   missingRoles(roles: readonly string[]): readonly string[]
   missingTablespaces(tablespaces: readonly string[]): readonly string[]
   create(database: string, like: DumpedDatabase, leavesOwners: boolean): Promise<void>
+  /**
+   * The name of a database that is filled in place of one that is not empty, and then takes its place by
+   * `swap`. undefined: the dump itself drops what it replaces.
+   */
+  nameBeside(): string | undefined
+  /** From one moment to the next; then drops the one that was replaced. */
+  swap(beside: string, into: string): Promise<void>
   /** Also while something is connected to it, and after an interruption. */
   drop(database: string): Promise<void>
   /**
@@ -91,10 +100,7 @@ export interface DatabaseTarget {
   close(): void
 }
 
-export function openDatabaseTarget(
-  source: ServerSource,
-  context: OutputContext,
-): DatabaseTarget {
+export function openDatabaseTarget(source: ServerSource, context: OutputContext): DatabaseTarget {
   switch (source.kind) {
     case 'postgres':
       return new PostgresTarget(source, context)
@@ -102,4 +108,3 @@ export function openDatabaseTarget(
       throw new SpillwayError('NOT_BUILT', 'restoring into MySQL is not built yet')
   }
 }
-

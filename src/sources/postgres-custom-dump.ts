@@ -35,7 +35,10 @@ export type DumpEntry = {
 }
 
 // What names roles, or belongs to the database itself.
-const KINDS_WITH_TEXT = ['ACL', 'DEFAULT ACL', 'DATABASE PROPERTIES', 'COMMENT', 'SECURITY LABEL']
+const KINDS_WITH_TEXT = [
+  ...['ACL', 'DEFAULT ACL', 'POLICY', 'USER MAPPING'],
+  ...['DATABASE PROPERTIES', 'COMMENT', 'SECURITY LABEL'],
+]
 // Statements of one object; a comment is as long as somebody liked.
 const KEPT_TEXT_MAX = 4 * 1024 * 1024
 

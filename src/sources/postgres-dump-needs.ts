@@ -10,6 +10,11 @@ import type { DumpEntry } from './postgres-custom-dump.ts'
 import { plainSqlName, quotedSqlName, SQL_NAME, sqlStatements } from './sql-statements.ts'
 
 const GRANTEE = new RegExp(`\\s(?:TO|FROM) (${SQL_NAME})(?: WITH GRANT OPTION)?$`)
+const ROLES_OF_POLICY = new RegExp(
+  `^CREATE POLICY ${SQL_NAME} ON (?:${SQL_NAME}\\.)?${SQL_NAME} (?:AS [A-Z]+ )?(?:FOR [A-Z]+ )?TO ` +
+    `(${SQL_NAME}(?:, ${SQL_NAME})*)`,
+)
+const ROLE_OF_MAPPING = new RegExp(`^CREATE USER MAPPING FOR (${SQL_NAME})`)
 const TABLES = ['TABLE', 'FOREIGN TABLE']
 
 class Enough extends Error {}
@@ -34,6 +39,7 @@ export async function postgresDumpNeeds(read: ReadDump): Promise<DumpNeeds> {
 
 function needsOf(entries: readonly DumpEntry[]): DumpNeeds {
   const roles = new Set<string>()
+  const namedRoles = new Set<string>()
   const tablespaces = new Set<string>()
   const settings: string[] = []
   for (const entry of entries) {
@@ -47,13 +53,24 @@ function needsOf(entries: readonly DumpEntry[]): DumpNeeds {
     if (entry.tablespace !== '') tablespaces.add(entry.tablespace)
     if (entry.kind === 'ACL' || entry.kind === 'DEFAULT ACL')
       for (const role of granteesOf(entry.text)) roles.add(role)
+    for (const role of namedIn(entry.text)) namedRoles.add(role)
   }
   return {
     tables: entries.filter(({ kind }) => TABLES.includes(kind)).length,
     roles: [...roles],
+    namedRoles: [...namedRoles],
     tablespaces: [...tablespaces],
     settings,
   }
+}
+
+/** By definitions that nothing can leave out. */
+function namedIn(text: string): string[] {
+  const [, list = ''] = ROLES_OF_POLICY.exec(text) ?? ROLE_OF_MAPPING.exec(text) ?? []
+  // `public` is everybody, and is no role.
+  return [...list.matchAll(new RegExp(SQL_NAME, 'g'))]
+    .map(([name]) => plainSqlName(name))
+    .filter((name) => name !== 'public')
 }
 
 function isOfDatabase({ kind, tag }: DumpEntry): boolean {

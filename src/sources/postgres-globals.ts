@@ -6,7 +6,9 @@ import type { GlobalsPlan } from './database-target.ts'
 import { plainSqlName, SQL_NAME, sqlStatements } from './sql-statements.ts'
 
 const CREATE_ROLE = new RegExp(`^CREATE ROLE (${SQL_NAME})$`)
-const OF_ROLE = new RegExp(`^(?:ALTER|COMMENT ON|SECURITY LABEL (?:FOR \\S+ )?ON) ROLE (${SQL_NAME})\\s`)
+const OF_ROLE = new RegExp(
+  `^(?:ALTER|COMMENT ON|SECURITY LABEL (?:FOR \\S+ )?ON) ROLE (${SQL_NAME})\\s`,
+)
 const MEMBERSHIP = new RegExp(`^GRANT (${SQL_NAME}) TO (${SQL_NAME})(?=\\s|$)`)
 const GRANTED_BY = new RegExp(`\\s+GRANTED BY (${SQL_NAME})$`)
 const OF_PARAMETER = new RegExp(`^GRANT .* ON PARAMETER .* TO (${SQL_NAME})(?=\\s|$)`)

@@ -40,7 +40,9 @@ export const contentsQuery = oneLine(`select json_build_object(
     + (select count(*) from pg_catalog.pg_type t where typtype in ('e', 'd') and ${isOfUser('pg_type', 't')})
     + (select count(*) from pg_catalog.pg_namespace n where nspname !~ '^pg_' and ${isOfUser('pg_namespace', 'n')})
     + (select count(*) from pg_catalog.pg_largeobject_metadata),
-  'sizeBytes', pg_catalog.pg_database_size(pg_catalog.current_database()))`)
+  'sizeBytes', pg_catalog.pg_database_size(pg_catalog.current_database()),
+  'sessions', (select count(*) from pg_catalog.pg_stat_activity
+    where datname = current_database() and pid <> pg_backend_pid() and backend_type = 'client backend'))`)
 
 /** Temporary tables of others, and what holds long values. */
 function schemasOfSystem(): string {

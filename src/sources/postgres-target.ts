@@ -3,6 +3,7 @@
 // rolls it back. Databases are created by ourselves from what the archive knows of them, since that
 // cannot be a part of a transaction; roles come before, as far as they are missing.
 
+import { randomBytes } from 'node:crypto'
 import { isFailure, messageOf } from '../domain/errors.ts'
 import type { PostgresSource } from '../domain/source.ts'
 import { answerOf } from './child-answer.ts'
@@ -130,6 +131,24 @@ export class PostgresTarget implements DatabaseTarget {
     await this.#psql(this.#maintenanceDatabase, statement)
   }
 
+  nameBeside(): string {
+    return `spillway_restore_${randomBytes(4).toString('hex')}`
+  }
+
+  async swap(beside: string, into: string): Promise<void> {
+    const old = `${beside}_old`
+    const rename = (from: string, to: string): string =>
+      `ALTER DATABASE ${quotedSqlName(from)} RENAME TO ${quotedSqlName(to)};\n`
+    // One cannot rename the database that one is connected to.
+    const place = into === this.#maintenanceDatabase ? 'template1' : this.#maintenanceDatabase
+    await this.#script(
+      place,
+      rename(into, old) + rename(beside, into),
+      `database ${printable(into)}`,
+    )
+    await this.#psql(place, `DROP DATABASE ${quotedSqlName(old)}`)
+  }
+
   async drop(database: string): Promise<void> {
     const { versionNumber } = this.#known()
     const name = quotedSqlName(database)
@@ -151,16 +170,18 @@ export class PostgresTarget implements DatabaseTarget {
   async fill(
     database: string,
     read: ReadDump,
-    { overwrites, leavesOwners, needs }: FillOptions,
+    { leavesOwners, needs }: FillOptions,
   ): Promise<string> {
     const isWithoutPlace = this.missingTablespaces(needs.tablespaces).length > 0
     const program = this.#tools.program('pg_restore', database, [
       ...['--format=custom', '--exit-on-error', '--single-transaction'],
-      ...(overwrites ? ['--clean', '--if-exists'] : []),
       ...(leavesOwners ? ['--no-owner', '--no-privileges'] : []),
       ...(isWithoutPlace ? ['--no-tablespaces'] : []),
     ])
-    return this.#explaining(`database ${printable(database)}`, feedProgram(program, read, this.#context))
+    return this.#explaining(
+      `database ${printable(database)}`,
+      feedProgram(program, read, this.#context),
+    )
   }
 
   async applySettings(database: string, like: DumpedDatabase, needs: DumpNeeds): Promise<string[]> {

@@ -6,7 +6,11 @@ import type { ServerSource } from '../domain/source.ts'
 
 export function restoreFailed(
   message: string,
-  more: { readonly hint?: string | undefined; readonly cause?: unknown; readonly isPassword?: boolean } = {},
+  more: {
+    readonly hint?: string | undefined
+    readonly cause?: unknown
+    readonly isPassword?: boolean
+  } = {},
 ): SpillwayError {
   const { hint, cause, isPassword } = more
   return new SpillwayError('RESTORE_FAILED', message, {
@@ -69,6 +73,10 @@ const HINTS: Readonly<Record<ServerSource['kind'], readonly Hint[]>> = {
     {
       says: /extension ".*" is not available|could not open extension control file/,
       hint: 'install that extension on the server first',
+    },
+    {
+      says: /is being accessed by other users/,
+      hint: 'stop what uses that database for a moment, and restore again',
     },
     {
       says: /max_locks_per_transaction|out of shared memory/,

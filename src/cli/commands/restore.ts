@@ -96,7 +96,10 @@ export const restoreCommand = defineCommand({
       if (flags[flag] !== undefined && flags[flag] !== false)
         throw new SpillwayError('USAGE', `restore: --${flag} goes with --into=URL`)
     if (flags.to === undefined || flags.to === '')
-      throw new SpillwayError('USAGE', 'restore: needs --to=DIR, the folder to restore into, or --into=URL')
+      throw new SpillwayError(
+        'USAGE',
+        'restore: needs --to=DIR, the folder to restore into, or --into=URL',
+      )
     const overwrite = overwriteOf(flags.overwrite)
     // What cannot be a path is told before anything is opened.
     for (const path of paths) parsePathPattern(path)
