@@ -14,7 +14,13 @@ import type { OutputMessage } from './pack-messages.ts'
 import { failed, startChild } from './sources/child.ts'
 import type { Child } from './sources/child.ts'
 import { outputsOf } from './sources/output-series.ts'
-import type { BytesOutput, OutputFacts, OutputSeries, ProgramOutput } from './sources/output.ts'
+import type {
+  BytesOutput,
+  FolderOutput,
+  OutputFacts,
+  OutputSeries,
+  ProgramOutput,
+} from './sources/output.ts'
 import type { FoundInOutput } from './sources/output-format.ts'
 
 // After the end of the program its last bytes are read from the pipe, 64 KiB at most. If nothing moves for
@@ -117,7 +123,7 @@ export class Outputs {
       const output = step.value
       this.#requireOrder(output.fileName)
       const facts =
-        output.kind === 'bytes' ? this.#putBytes(output) : await this.#putProgram(output)
+        output.kind === 'program' ? await this.#putProgram(output) : this.#putKnown(output)
       if (facts === 'stopped') return
       step = await series.next(facts)
     }
@@ -132,10 +138,16 @@ export class Outputs {
     this.#lastName = name
   }
 
-  #putBytes({ fileName, bytes }: BytesOutput): OutputFacts {
-    this.#post({ kind: 'output-bytes', fileName: asBytes(fileName), bytes })
+  #putKnown(output: BytesOutput | FolderOutput): OutputFacts {
+    const fileName = asBytes(output.fileName)
+    const bytes = output.kind === 'bytes' ? output.bytes : undefined
+    this.#post(
+      bytes === undefined
+        ? { kind: 'output-folder', fileName }
+        : { kind: 'output-bytes', fileName, bytes },
+    )
     const now = new Date()
-    return { sizeBytes: bytes.length, startedAt: now, endedAt: now, said: '', found: {} }
+    return { sizeBytes: bytes?.length ?? 0, startedAt: now, endedAt: now, said: '', found: {} }
   }
 
   async #putProgram(output: ProgramOutput): Promise<OutputFacts | 'stopped'> {

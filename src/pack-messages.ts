@@ -2,7 +2,7 @@
 //
 //   pack-worker  --block, members, end-->  frame-worker
 //   both  --progress, done, surveyed, failed, output-read-->  main thread (compose-packer.ts)
-//   main thread  --output, output-good, output-bytes, outputs-end-->  pack-worker (for programs)
+//   main thread  --output, output-good, output-bytes, output-folder, outputs-end-->  pack-worker (for programs)
 //
 // Blocks travel in shared memory (pack/block-ring.ts); a message only says that one was given.
 
@@ -60,6 +60,7 @@ export type OutputMessage =
   | { readonly kind: 'output-good'; readonly endedAt: Date }
   /** A member whose content is known. */
   | { readonly kind: 'output-bytes'; readonly fileName: string; readonly bytes: Uint8Array }
+  | { readonly kind: 'output-folder'; readonly fileName: string }
   | { readonly kind: 'outputs-end'; readonly findings: OutputFindings }
   | { readonly kind: 'stop' }
 

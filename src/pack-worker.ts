@@ -12,7 +12,7 @@ import { TarWriter } from './pack/tar-writer.ts'
 import { receiveOrder } from './lib/worker.ts'
 import { encodeFailure } from './pack-messages.ts'
 import type { FrameMessage, OutputMessage, WalkStart, WorkerMessage } from './pack-messages.ts'
-import { copyBytes, copyOutput, outputMember } from './sources/command-output.ts'
+import { copyBytes, copyOutput, outputFolder, outputMember } from './sources/command-output.ts'
 import { Findings } from './sources/findings.ts'
 import { outputReader } from './sources/output-format.ts'
 import { readOwnerNames } from './sources/owner-names.ts'
@@ -86,6 +86,8 @@ async function packOutputs(
       tar.beginLate()
       copyBytes(message.bytes, tar)
       tar.endLate(outputMember(message.fileName, new Date(), ownerNames))
+    } else if (message.kind === 'output-folder') {
+      tar.begin(outputFolder(message.fileName, new Date(), ownerNames))
     } else {
       tar.endLate(outputMember(fileName, message.endedAt, ownerNames))
     }

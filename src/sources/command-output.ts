@@ -42,6 +42,7 @@ export function copyBytes(bytes: Uint8Array, sink: OutputSink): void {
 
 /** A dump holds what only its owner may read. */
 const OUTPUT_MODE = 0o600
+const FOLDER_MODE = 0o700
 
 /** The member that an output becomes; it belongs to whoever runs this. */
 export function outputMember(
@@ -66,4 +67,10 @@ export function outputMember(
     deviceMinor: 0,
     records: undefined,
   }
+}
+
+/** A folder that outputs lie in. */
+export function outputFolder(path: string, madeAt: Date, names: OwnerNames): Member {
+  const member = outputMember(path, madeAt, names)
+  return { ...member, kind: 'directory', mode: FOLDER_MODE, sizeBytes: 0 }
 }

@@ -8,6 +8,7 @@ import { printablePath } from '../lib/printable-path.ts'
 import { databaseFailed } from './database-failure.ts'
 import { databaseListOutput, timesOf } from './database-list.ts'
 import type { DatabaseList, DumpedDatabase } from './database-list.ts'
+import { DUMPS_FOLDER } from './dump-names.ts'
 import type { OutputFacts, OutputSeries, OutputSurvey, ProgramOutput } from './output.ts'
 
 export const GLOBALS_FILE = 'globals.sql'
@@ -84,6 +85,7 @@ export async function* dumpDatabases(plan: DumpPlan): OutputSeries {
     .map((database) => ({ database, output: dumpOf(database) }))
     .sort((a, b) => comparePaths(a.output.fileName, b.output.fileName))
   const databases: DumpedDatabase[] = []
+  yield { kind: 'folder', fileName: DUMPS_FOLDER }
   for (const { database, output } of dumps) {
     const facts = yield output
     warnings.push(...warningsOf(output, facts))

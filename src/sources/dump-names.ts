@@ -4,7 +4,8 @@
 
 import { createHash } from 'node:crypto'
 
-const FOLDER = 'databases/'
+export const DUMPS_FOLDER = 'databases'
+const FOLDER = `${DUMPS_FOLDER}/`
 
 // A late header has room for so much (FORMAT.md).
 const PATH_BYTES_MAX = 100

@@ -28,7 +28,10 @@ export type BytesOutput = {
   readonly bytes: Uint8Array
 }
 
-export type Output = ProgramOutput | BytesOutput
+/** What others lie in: it comes before them. */
+export type FolderOutput = { readonly kind: 'folder'; readonly fileName: string }
+
+export type Output = ProgramOutput | BytesOutput | FolderOutput
 
 export type OutputFacts = {
   readonly sizeBytes: number
