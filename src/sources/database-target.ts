@@ -1,10 +1,10 @@
 // A server that databases are restored into: what a restore asks of it, whatever kind it is. Each kind has an
 // implementation beside it; `openDatabaseTarget` is the one list of them.
 
-import { SpillwayError } from '../domain/errors.ts'
 import type { ServerSource } from '../domain/source.ts'
 import type { ReadDump } from './child-feed.ts'
 import type { DumpedDatabase } from './database-list.ts'
+import { MysqlTarget } from './mysql-target.ts'
 import type { OutputContext } from './output.ts'
 import { PostgresTarget } from './postgres-target.ts'
 
@@ -72,7 +72,8 @@ export interface DatabaseTarget {
   /** What of that can go where it is meant to go, and why the rest does not. */
   restorable(pairs: readonly DumpPair[], isWhole: boolean): Restorable
   needsOf(read: ReadDump): Promise<DumpNeeds>
-  planGlobals(dump: string): GlobalsPlan
+  /** undefined: it is not restored here. */
+  planGlobals(dump: string): GlobalsPlan | undefined
   applyGlobals(plan: GlobalsPlan): Promise<void>
   /** Of these, the ones that are not on the server. */
   missingRoles(roles: readonly string[]): readonly string[]
@@ -105,6 +106,6 @@ export function openDatabaseTarget(source: ServerSource, context: OutputContext)
     case 'postgres':
       return new PostgresTarget(source, context)
     case 'mysql':
-      throw new SpillwayError('NOT_BUILT', 'restoring into MySQL is not built yet')
+      return new MysqlTarget(source, context)
   }
 }

@@ -95,5 +95,31 @@ const HINTS: Readonly<Record<ServerSource['kind'], readonly Hint[]>> = {
       hint: 'is the server up, and is the URL right? A socket in another folder is named by ?host=/folder',
     },
   ],
-  mysql: [],
+  mysql: [
+    {
+      says: /there is no program/,
+      hint: "install MariaDB's or MySQL's client programs (Debian: mariadb-client), or put their folder into PATH",
+    },
+    {
+      says: /ERROR 1045|Access denied for user .*using password/,
+      hint: 'the password comes from the source of that server, from --password-file=FILE, or from a question on a terminal',
+      isPassword: true,
+    },
+    {
+      says: /ERROR 1044|ERROR 1142|ERROR 1227|denied/,
+      hint: 'restore as a user who may create databases, tables, triggers and routines',
+    },
+    {
+      says: /ERROR 1153|max_allowed_packet|gone away|Lost connection/,
+      hint: 'a row is larger than the server takes: raise max_allowed_packet there',
+    },
+    {
+      says: /ERROR 1273|Unknown collation|Unknown character set/,
+      hint: 'the server is older than, or not of the kind of, the one that the dump is of',
+    },
+    {
+      says: /ERROR 200[0-9]|Can't connect/,
+      hint: 'is the server up, and is the URL right? A socket is named by ?socket=/path',
+    },
+  ],
 }
