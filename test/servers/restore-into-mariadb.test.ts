@@ -133,9 +133,8 @@ function quoted(name: string): string {
   return `\`${name.replaceAll('`', '``')}\``
 }
 
-/** As statements, by the server's own tool and not in our way; without the time. */
+/** As statements, by the server's own tool and not in our way; without its comments. */
 async function plainDump(of: MariaDbServer, database: string): Promise<string> {
   const options = ['--routines', '--events', '--skip-comments']
-  const text = await of.client('mariadb-dump', [...options, '--', database])
-  return text
+  return of.client('mariadb-dump', [...options, '--', database])
 }

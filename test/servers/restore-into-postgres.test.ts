@@ -1,3 +1,6 @@
+// Databases of a real PostgreSQL server go back into another one, straight from the archive, and are compared; and
+// what anybody could see, or would be left, while that goes on.
+
 import { spawn } from 'node:child_process'
 import { readdirSync, readFileSync } from 'node:fs'
 import { mkdir, open, writeFile } from 'node:fs/promises'
