@@ -180,7 +180,7 @@ async function restoreWith(
     const done = await restoreOne(target, planned, input, readDump)
     const { failure } = done
     if (failure !== null && isFailure(failure, 'INTERRUPTED'))
-      throw interruptedAfter(failure, databases)
+      throw interruptedAfter(failure, databases, plan)
     if (failure !== null && plan.databases.length === 1) throw failure
     databases.push(done)
   }
@@ -312,9 +312,15 @@ function withFate(error: SpillwayError, fate: string): SpillwayError {
 function interruptedAfter(
   failure: SpillwayError,
   done: readonly RestoredDatabase[],
+  { globals }: IntoPlan,
 ): SpillwayError {
   const names = done.filter((each) => each.failure === null).map(({ into }) => printable(into))
-  return names.length === 0 ? failure : withFate(failure, `restored before: ${names.join(', ')}`)
+  const roles = globals?.created.map(printable) ?? []
+  const before = [
+    ...(roles.length === 0 ? [] : [`created before: roles ${roles.join(', ')}`]),
+    ...(names.length === 0 ? [] : [`restored before: ${names.join(', ')}`]),
+  ]
+  return before.length === 0 ? failure : withFate(failure, before.join('; '))
 }
 
 function refusal({ problems }: IntoPlan): SpillwayError {

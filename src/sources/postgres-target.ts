@@ -4,7 +4,7 @@
 // cannot be a part of a transaction; roles come before, as far as they are missing.
 
 import { randomBytes } from 'node:crypto'
-import { isFailure, messageOf } from '../domain/errors.ts'
+import { isFailure, messageOf, SpillwayError } from '../domain/errors.ts'
 import type { PostgresSource } from '../domain/source.ts'
 import { answerOf } from './child-answer.ts'
 import { feedProgram } from './child-feed.ts'
@@ -141,12 +141,18 @@ export class PostgresTarget implements DatabaseTarget {
       `ALTER DATABASE ${quotedSqlName(from)} RENAME TO ${quotedSqlName(to)};\n`
     // One cannot rename the database that one is connected to.
     const place = into === this.#maintenanceDatabase ? 'template1' : this.#maintenanceDatabase
-    await this.#script(
-      place,
-      rename(into, old) + rename(beside, into),
-      `database ${printable(into)}`,
-    )
-    await this.#psql(place, `DROP DATABASE ${quotedSqlName(old)}`)
+    // Neither is interrupted: it takes a moment, and half of it nobody could explain.
+    const renames = rename(into, old) + rename(beside, into)
+    await this.#script(place, renames, `database ${printable(into)}`, 'afterwards')
+    try {
+      await this.#psql(place, `DROP DATABASE ${quotedSqlName(old)}`, 'afterwards')
+    } catch (error) {
+      if (!(error instanceof SpillwayError)) throw error
+      throw restoreFailed(
+        `the database ${printable(into)} was replaced, but the old one, called ${old} now, could not be dropped: ${messageOf(error)}`,
+        { cause: error, hint: `look what uses it, and drop it: DROP DATABASE ${old}` },
+      )
+    }
   }
 
   async drop(database: string): Promise<void> {
@@ -201,14 +207,21 @@ export class PostgresTarget implements DatabaseTarget {
     return notes
   }
 
-  async #script(database: string, script: string, subject: string): Promise<void> {
+  async #script(
+    database: string,
+    script: string,
+    subject: string,
+    when?: 'afterwards',
+  ): Promise<void> {
     const program = this.#tools.program('psql', database, [
       ...QUIET,
       // The server's words alone: a line of the script may hold the hash of a password.
       ...['--set=VERBOSITY=terse', '--single-transaction', '--file=-'],
     ])
     const read: ReadDump = (write) => write(Buffer.from(script))
-    await this.#explaining(subject, feedProgram(program, read, this.#context))
+    const signal = when === undefined ? this.#context.signal : new AbortController().signal
+    const feeding = feedProgram(program, read, { folder: this.#context.folder, signal })
+    await this.#explaining(subject, feeding)
   }
 
   async #psql(database: string, sql: string, when?: 'afterwards'): Promise<string> {

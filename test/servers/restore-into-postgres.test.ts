@@ -33,7 +33,10 @@ type Into = {
   readonly notes: string[]
 }
 
-describe.skipIf(postgresPrograms() === undefined)('restore --into postgres', () => {
+if (postgresPrograms() === undefined)
+  throw new Error('PostgreSQL is not installed: see scripts/test-servers.sh')
+
+describe('restore --into postgres', () => {
   beforeAll(async () => {
     ;[origin, target] = await Promise.all([PostgresServer.start(), PostgresServer.start()])
     await fillOddServer(origin)
@@ -177,6 +180,27 @@ describe.skipIf(postgresPrograms() === undefined)('restore --into postgres', () 
     expect(planned.out.toString()).toMatch(/fill +empty_one, .* there: 0 tables/)
     const done = await spillway([...asked, '--yes'])
     expect(done.exit, done.err).toBe(0)
+    // On a terminal the name of the database must be typed; another one is not taken.
+    const question = /Type the name of the database, empty_one, to go on/
+    const left = await onTerminal(asked, [
+      [question, 'empty_two\r'],
+      [/type empty_one, or press Ctrl-C/, '\x03'],
+    ])
+    expect(left.exit).toBe(130)
+    expect(left.shown).not.toContain('1 of 1 database of')
+    const typed = await onTerminal(asked, [[question, 'empty_one\r']])
+    expect(typed.shown).toContain('1 of 1 database of')
+    expect(typed.exit).toBe(0)
+  })
+
+  it('asks for a password that nobody has, without showing it', async () => {
+    const into = ['restore', 'latest:db', 'empty_one', `--into=${target.url()}`, ...config]
+    const { shown, exit } = await onTerminal(into, [
+      [/Password for 127\.0\.0\.1:\d+:/, `${target.password}\r`],
+    ])
+    expect(shown).toContain('1 of 1 database of')
+    expect(shown).not.toContain(target.password)
+    expect(exit).toBe(0)
   })
 
   it('ends with 31 and takes everything back where the archive is damaged', async () => {
@@ -231,6 +255,31 @@ describe.skipIf(postgresPrograms() === undefined)('restore --into postgres', () 
     expect(left.filter((name) => name.includes(`-${child.pid}-`))).toEqual([])
   })
 })
+
+/** Answers what is asked, in order, on a terminal of its own. */
+async function onTerminal(
+  args: readonly string[],
+  answers: readonly (readonly [question: RegExp, keys: string])[],
+): Promise<{ shown: string; exit: number | null }> {
+  const program = join(import.meta.dirname, '../../dist/src/main.js')
+  const words = [process.execPath, program, ...args].map(
+    (each) => `'${each.replaceAll("'", `'\\''`)}'`,
+  )
+  const child = spawn('script', ['-qefc', words.join(' '), '/dev/null'], {
+    env: { ...process.env, TERM: 'xterm', COLUMNS: '200' },
+  })
+  let shown = ''
+  const left = [...answers]
+  child.stdout.on('data', (chunk: Buffer) => {
+    shown += chunk.toString()
+    const [next] = left
+    if (next === undefined || !next[0].test(shown)) return
+    left.shift()
+    child.stdin.write(next[1])
+  })
+  const exit = await new Promise<number | null>((resolve) => child.on('close', resolve))
+  return { shown, exit }
+}
 
 function passwordFile(): string[] {
   return [`--password-file=${join(world.folder, 'password')}`]
