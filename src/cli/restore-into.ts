@@ -127,9 +127,10 @@ async function confirm(
   printPlan(io, plan)
   const [one, ...more] = plan.databases
   const word = one !== undefined && more.length === 0 ? printable(one.into) : plan.label
-  const what = one !== undefined && more.length === 0 ? 'the name of the database' : 'the server'
+  io.print('This goes where the archive came from.')
   await createPrompts(io.signal).ask({
-    message: `This goes where the archive came from. Type ${what}, ${word}, to go on:`,
+    // Short enough for one line of a terminal: the name is what counts.
+    message: `Type ${word} to go on:`,
     check: (text) => (text === word ? undefined : `type ${word}, or press Ctrl-C to leave it`),
   })
 }

@@ -181,7 +181,7 @@ describe('restore --into postgres', () => {
     const done = await spillway([...asked, '--yes'])
     expect(done.exit, done.err).toBe(0)
     // On a terminal the name of the database must be typed; another one is not taken.
-    const question = /Type the name of the database, empty_one, to go on/
+    const question = /Type empty_one to go on:/
     const left = await onTerminal(asked, [
       [question, 'empty_two\r'],
       [/type empty_one, or press Ctrl-C/, '\x03'],
