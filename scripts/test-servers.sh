@@ -1,23 +1,49 @@
 #!/bin/bash
-# The tests that need a real server: installs Ceph's gateway from Debian's packages when it is missing,
-# starts one of its own on loopback, runs test/servers against it, and stops it.
+# The tests that need real servers: installs what is missing of Debian's packages; runs the databases, which
+# their tests start themselves; then starts a Ceph gateway on loopback and runs the rest against it.
 #
 # What cannot run here is said loudly, and SPILLWAY_TEST_SERVERS=required makes it a failure.
 set -eu
 cd "$(dirname "$0")/.."
 readonly PORT=${SPILLWAY_CEPH_PORT:-17480}
+readonly LOG=/tmp/spillway-test-servers-apt.log
 
 skip() {
   echo "test-servers: SKIPPED: $1" >&2
-  [ "${SPILLWAY_TEST_SERVERS:-}" = required ] && exit 1
-  exit 0
+  if [ "${SPILLWAY_TEST_SERVERS:-}" = required ]; then exit 1; fi
 }
 
 have() {
   command -v "$1" > /dev/null
 }
 
-install_missing() {
+# install PACKAGE... : 1 and a word about it where that cannot be.
+install() {
+  [ $# -gt 0 ] || return 0
+  have apt-get || { skip "no apt-get here to install $*"; return 1; }
+  [ "$(id -u)" = 0 ] || { skip "not root, and these packages are missing: $*"; return 1; }
+  echo "test-servers: installing $*"
+  apt-get update -qq || { skip "apt-get update failed"; return 1; }
+  DEBIAN_FRONTEND=noninteractive apt-get install -y -qq --no-install-recommends "$@" > "$LOG" 2>&1 ||
+    { skip "apt-get could not install $*; see $LOG"; return 1; }
+}
+
+databases() {
+  local missing=()
+  compgen -G '/usr/lib/postgresql/*/bin/postgres' > /dev/null || missing+=(postgresql)
+  [ -x /usr/sbin/mariadbd ] || missing+=(mariadb-server)
+  have mariadb-dump || missing+=(mariadb-client)
+  have zstd || missing+=(zstd)
+  install ${missing[@]+"${missing[@]}"} || return 0
+  npx vitest run --config test/servers/vitest.config.ts postgres.test.ts mariadb.test.ts
+}
+
+finish() {
+  bash scripts/ceph-gateway.sh down "$dir/ceph"
+  rm -rf "$dir"
+}
+
+gateway() {
   local missing=()
   have radosgw || missing+=(radosgw)
   have ceph-mon || missing+=(ceph-mon)
@@ -25,28 +51,22 @@ install_missing() {
   have ceph || missing+=(ceph-common)
   have bsdtar || missing+=(libarchive-tools)
   have zstd || missing+=(zstd)
-  [ ${#missing[@]} -gt 0 ] || return 0
-  have apt-get || skip "no apt-get here to install ${missing[*]}"
-  [ "$(id -u)" = 0 ] || skip "not root, and these packages are missing: ${missing[*]}"
-  echo "test-servers: installing ${missing[*]}"
-  apt-get update -qq || skip "apt-get update failed"
-  DEBIAN_FRONTEND=noninteractive apt-get install -y -qq --no-install-recommends "${missing[@]}" \
-    > /tmp/spillway-test-servers-apt.log 2>&1 ||
-    skip "apt-get could not install ${missing[*]}; see /tmp/spillway-test-servers-apt.log"
+  install ${missing[@]+"${missing[@]}"} || return 0
+  dir=$(mktemp -d /tmp/spillway-ceph.XXXXXX)
+  trap finish EXIT
+  echo "test-servers: starting Ceph on port $PORT"
+  if ! SPILLWAY_CEPH=$(bash scripts/ceph-gateway.sh up "$dir/ceph" "$PORT"); then
+    skip "Ceph did not start"
+    return 0
+  fi
+  export SPILLWAY_CEPH
+  export SPILLWAY_CEPH_DIR="$dir/ceph"
+  npx vitest run --config test/servers/vitest.config.ts \
+    --exclude '**/postgres.test.ts' --exclude '**/mariadb.test.ts'
 }
 
-install_missing
-dir=$(mktemp -d /tmp/spillway-ceph.XXXXXX)
-finish() {
-  bash scripts/ceph-gateway.sh down "$dir/ceph"
-  rm -rf "$dir"
-}
-trap finish EXIT
-
-echo "test-servers: starting Ceph on port $PORT"
-if ! SPILLWAY_CEPH=$(bash scripts/ceph-gateway.sh up "$dir/ceph" "$PORT"); then
-  skip "Ceph did not start"
-fi
-export SPILLWAY_CEPH
-export SPILLWAY_CEPH_DIR="$dir/ceph"
-npx vitest run --config test/servers/vitest.config.ts
+# Both are run whatever becomes of the first.
+failed=0
+(databases) || failed=1
+(gateway) || failed=1
+exit $failed

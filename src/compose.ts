@@ -11,6 +11,7 @@ import { DELIVERY_LIMITS } from './operations/upload-copy.ts'
 import { loadConfig } from './config/load.ts'
 import { NETWORK_LIMITS } from './storage/limits.ts'
 import { testServer } from './operations/configure-test-server.ts'
+import { testSource } from './operations/configure-test-source.ts'
 import { ServerPool } from './operations/server-pool.ts'
 import type { Catalog } from './catalog/catalog.ts'
 import type { RunLock } from './catalog/run-lock.ts'
@@ -20,6 +21,7 @@ import type { DeliveryLimits } from './operations/upload-copy.ts'
 import type { NetworkLimits } from './storage/limits.ts'
 import type { OpenStorage } from './operations/server-pool.ts'
 import type { TestServer } from './operations/configure-test-server.ts'
+import type { TestSource } from './operations/configure-test-source.ts'
 import type { Services } from './cli/services.ts'
 
 /** Time limits that tests scale down. */
@@ -123,3 +125,7 @@ export const testServerOf: TestServer = async (server, signal, { proxy, serverId
     openStorage(each, { proxy, limits, rateLimit: undefined, isKnown })
   return testServer({ openStorage: open, serverId }, server, signal)
 }
+
+/** The same of a source. */
+export const testSourceOf: TestSource = (source, signal) =>
+  testSource(createPacker(), source, signal)

@@ -83,6 +83,7 @@ const COMMANDS: readonly CommandEntry<Services>[] = [
       const { createConfigureCommand } = await import('./cli/commands/configure.ts')
       return createConfigureCommand({
         testServer: async (...asked) => (await import('./compose.ts')).testServerOf(...asked),
+        testSource: async (...asked) => (await import('./compose.ts')).testSourceOf(...asked),
       })
     },
   },

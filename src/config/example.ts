@@ -41,8 +41,8 @@ const SERVERS = `
 # Renumbering is safe: a server is known by its endpoint, bucket and prefix, not by its number.`
 
 const SOURCES = `
-# What to archive: folders, or commands whose output is archived; each one an archive of its own.
-# Numbers as above. Settings of commands alone: COMMAND, FILE, MIN_BYTES, SILENCE_MINUTES, ENV.`
+# What to archive: folders, servers of databases, or commands whose output is archived; each one an
+# archive of its own. Numbers as above. One of PATH, POSTGRES, MYSQL and COMMAND says what it is.`
 
 const KEEP = `
 # Retention. Mind that ${KEEP_NOTE}.

@@ -5,7 +5,7 @@ import type { KeepPolicy } from '../domain/keep-policy.ts'
 import { readCommandSource } from './command-sources.ts'
 import { readMysqlSource, readPostgresSource } from './database-sources.ts'
 import type { FolderSource, Source } from '../domain/source.ts'
-import { entryNumbers, entryPrefix } from './names.ts'
+import { entryName, entryNumbers, entryPrefix } from './names.ts'
 import type { Problem } from './problem.ts'
 import { readSettings, textOf } from './read-settings.ts'
 import type { EnvRecord } from './read-settings.ts'
@@ -38,6 +38,24 @@ export function readSources(
     sources.push(source)
   }
   return sources
+}
+
+/** One entry, as it would be beside no other; undefined if anything about it is wrong. */
+export function readOneSource(
+  env: EnvRecord,
+  number: number,
+  context: ValueContext,
+  problems: Problem[],
+): Source | undefined {
+  const isOther = (name: string): boolean => {
+    const entry = entryName(name)
+    return entry?.kind === 'SOURCE' && entry.number !== number
+  }
+  const alone = Object.fromEntries(Object.entries(env).filter(([name]) => !isOther(name)))
+  const found: Problem[] = []
+  const sources = readSources(alone, context, {} as KeepValues, found)
+  problems.push(...found)
+  return found.length === 0 ? sources[0] : undefined
 }
 
 function readSource(

@@ -22,8 +22,12 @@ export function maskValue(name: string, value: string): string {
   if (setting?.isSecret === true) return MASK
   // Other programs keep their secrets in the same file.
   if (setting === undefined && /PASS|SECRET|TOKEN|KEY|CREDENTIAL|PWD|AUTH/i.test(name)) return MASK
-  return value.replace(/(:\/\/)[^/\s@]+@/g, `$1${MASK}@`)
+  // A user of a database is no secret; a password behind it is refused, and must not be seen till then.
+  const isDatabase = DATABASE_URLS.test(name)
+  return value.replace(isDatabase ? /(:\/\/)[^/\s@:]*:\S*@/g : /(:\/\/)[^/\s@]+@/g, `$1${MASK}@`)
 }
+
+const DATABASE_URLS = /^SOURCE_\d+_(?:POSTGRES|MYSQL)$/
 
 /** One line per variable, in the order of the file. Comments are left out: they may hold old keys. */
 export function printableLines(values: EnvRecord): string[] {

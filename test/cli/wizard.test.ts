@@ -10,6 +10,7 @@ import type { Prompts } from '../../src/cli/prompts.ts'
 import { runWizard } from '../../src/cli/wizard/wizard.ts'
 import { parseEnvText } from '../../src/config/load.ts'
 import type { Server } from '../../src/domain/server.ts'
+import { describeSource } from '../../src/domain/source.ts'
 import { SpillwayError } from '../../src/domain/errors.ts'
 import type { TestResult } from '../../src/operations/configure-test-server.ts'
 import { openDraft } from '../../src/operations/configure.ts'
@@ -311,6 +312,43 @@ describe('sources, schedule, retention and the rest', () => {
     })
   })
 
+  it('a server of databases is asked which it has, and corrected before it is kept', async () => {
+    const refusal = new SpillwayError('SOURCE_DATABASE_FAILED', 'psql ended: geheim is wrong', {
+      hint: 'set the password',
+    })
+    const { asked, out, refused } = await wizard(
+      [refusal, { ok: true, lines: ['  12.0 MB  app'] }],
+      ...['Sources', 'Add PostgreSQL', 'postgres://me:geheim@db/app', 'postgres://me@db/app'],
+      ...['geheim', 'app', 'Correct its settings', 'postgres://you@db/app', 'besser'],
+      ...['Back', 'Save and leave'],
+    )
+    expect(refused).toEqual([expect.stringContaining('has a password in it')])
+    expect(asked.map(({ message }) => message)).toContain('postgres://you@db/app')
+    expect(out).toContain('hint: set the password')
+    expect(out).toContain('12.0 MB  app')
+    expect(out).toContain('1 PostgreSQL server: app')
+    expect(out).not.toMatch(/geheim|besser/)
+    expect(values()).toEqual({
+      SOURCE_1_POSTGRES: 'postgres://you@db/app',
+      SOURCE_1_PASSWORD: 'besser',
+      SOURCE_1_NAME: 'app',
+    })
+  })
+
+  it('a server of databases shows no password among its settings, and is not kept half', async () => {
+    write('SOURCE_1_NAME=all\nSOURCE_1_MYSQL=mysql://me@db\nSOURCE_1_PASSWORD=geheim\n')
+    const { out } = await wizard(
+      [FAILS, FAILS],
+      ...['Sources', 'all ', 'Test it', 'Back', 'Add MySQL', 'mysql://other', '', 'x', 'Undo'],
+      ...['Back', 'Save and leave'],
+    )
+    expect(out).toContain('The server was not added.')
+    expect(out).not.toContain('geheim')
+    expect(Object.keys(values())).toEqual([
+      ...['SOURCE_1_NAME', 'SOURCE_1_MYSQL', 'SOURCE_1_PASSWORD'],
+    ])
+  })
+
   it('a folder that is not there is told, but may be mounted later', async () => {
     const { out } = await wizard(
       [],
@@ -411,6 +449,13 @@ async function wizard(
     prompts: scripted(plan, { lines, asked, refused }),
     testServer: async (server) => {
       tested.push(server)
+      const outcome = outcomes.shift()
+      if (outcome === undefined) throw new Error('a test that the script does not expect')
+      if (outcome instanceof Error) throw outcome
+      return outcome
+    },
+    testSource: async (source) => {
+      asked.push({ message: describeSource(source) })
       const outcome = outcomes.shift()
       if (outcome === undefined) throw new Error('a test that the script does not expect')
       if (outcome instanceof Error) throw outcome

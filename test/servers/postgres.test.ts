@@ -5,6 +5,10 @@ import { spawn } from 'node:child_process'
 import { existsSync, readdirSync, readFileSync, symlinkSync } from 'node:fs'
 import { join } from 'node:path'
 import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, it, vi } from 'vitest'
+import { createPacker } from '../../src/compose-packer.ts'
+import { parse } from '../../src/config/parse.ts'
+import { newArchiveId } from '../../src/domain/archive.ts'
+import type { PostgresSource } from '../../src/domain/source.ts'
 import type { DatabaseList } from '../../src/sources/database-list.ts'
 import { DatabaseWorld, sampleProcesses } from '../support/database-world.ts'
 import { PostgresServer, postgresPrograms } from '../support/postgres-server.ts'
@@ -143,6 +147,30 @@ describe('a PostgreSQL server', () => {
   })
 })
 
+describe('a database of 1 GB', () => {
+  it('is archived without a copy on disk, and comes back the same', async () => {
+    await server.sql('create database bench')
+    await server.client('pgbench', ['--initialize', '--scale=70', '--quiet'], 'bench', 'plain')
+    at.set({ POSTGRES: server.url('bench'), MIN_BYTES: '500000000' })
+    const begun = performance.now()
+    const report = await at.run()
+    const seconds = (performance.now() - begun) / 1_000
+    expect(report).toMatchObject({ exit: 0 })
+    const { sizeBytes, sourceBytes } = report.archives[0]!
+    expect(sizeBytes).toBeLessThan(sourceBytes! / 5)
+    process.stdout.write(
+      `bench: ${sourceBytes} bytes of dump, ${sizeBytes} of archive, ${seconds} s\n`,
+    )
+    const folder = at.extract(report)
+    await empty.sql('create database bench')
+    await empty.client('pg_restore', ['--jobs=2', join(folder, 'databases/bench.dump')], 'bench')
+    const sums = 'select count(*), sum(hashtext(a::text)) from pgbench_accounts a'
+    expect(await empty.sql(sums, 'bench')).toBe(await server.sql(sums, 'bench'))
+    expect(await empty.sql(ROW_COUNTS, 'bench')).toContain('pgbench_accounts=7000000')
+    await Promise.all([server, empty].map((each) => each.sql('drop database bench')))
+  }, 900_000)
+})
+
 describe('a dump that nobody can trust', () => {
   const cases: [string, { script: string; says: RegExp; code?: string; version?: string }][] = [
     [
@@ -245,6 +273,36 @@ describe('a dump that nobody can trust', () => {
     },
     60_000,
   )
+
+  it('because it hangs', async () => {
+    at.set({ POSTGRES: server.url('shop') })
+    at.fakeTool('pg_dump', realDump, 'real "$@" | head -c 9000; sleep 1000')
+    const env = { ...at.world.env, PATH: `${at.tools}:${process.env['PATH']}` }
+    const { config } = parse(
+      { ...env, SOURCE_1_PASSWORD: server.password },
+      { envFileDir: at.disk },
+    )
+    const source = config!.sources[0] as PostgresSource
+    const packing = createPacker().pack(
+      {
+        ...{ archiveId: newArchiveId(Date.now()), host: 'h', startedAt: new Date(), zstdLevel: 3 },
+        ...{ verifies: true, ownPaths: [], outputBytesMax: undefined },
+        // The shortest that can be set is a minute.
+        source: { ...source, silenceMs: 4_000 },
+        outputPath: join(at.disk, 'x.partial'),
+      },
+      () => undefined,
+      new AbortController().signal,
+    )
+    await expect(packing).rejects.toMatchObject({
+      code: 'SOURCE_DATABASE_FAILED',
+      message: expect.stringMatching(
+        /^database shop: pg_dump wrote nothing for .* minutes and did not end$/,
+      ) as string,
+    })
+    expect(toolsOf(at)).toEqual([])
+    expect(readdirSync(at.disk)).toEqual(['x.partial'])
+  }, 60_000)
 
   it('because the roles end too early', async () => {
     at.fakeTool('pg_dumpall', join(PROGRAMS, 'pg_dumpall'), 'real "$@" | head -n 20')

@@ -78,18 +78,23 @@ export class PostgresServer {
       : `postgres://${this.user}@/${name}?host=${encodeURIComponent(this.folder)}&port=${this.port}`
   }
 
-  /** Runs one of its client programs against a database. */
-  async client(program: string, args: readonly string[], database = 'postgres'): Promise<string> {
+  /** Runs one of its client programs against a database; pgbench takes its name alone. */
+  async client(
+    program: string,
+    args: readonly string[],
+    database = 'postgres',
+    way: 'address' | 'plain' = 'address',
+  ): Promise<string> {
     const quoted = database.replace(/[\\']/g, '\\$&')
     const address = `--dbname=host=${this.folder} port=${this.port} user=${this.user} dbname='${quoted}'`
-    const { stdout } = await promisify(execFile)(
-      join(this.#programs, program),
-      [address, ...args],
-      {
-        env: { PATH: process.env['PATH'], PGPASSWORD: this.password, LC_ALL: 'C.UTF-8' },
-        maxBuffer: 1 << 28,
+    const argv = way === 'address' ? [address, ...args] : [...args, database]
+    const { stdout } = await promisify(execFile)(join(this.#programs, program), argv, {
+      env: {
+        ...{ PATH: process.env['PATH'], PGPASSWORD: this.password, LC_ALL: 'C.UTF-8' },
+        ...{ PGHOST: this.folder, PGPORT: String(this.port), PGUSER: this.user },
       },
-    )
+      maxBuffer: 1 << 28,
+    })
     return stdout
   }
 

@@ -19,9 +19,11 @@ import { openDraft } from '../../operations/configure.ts'
 import type { ConfigDraft } from '../../operations/configure.ts'
 import { isSecretValue, printableLines } from '../../operations/configure-masks.ts'
 import type { TestServer } from '../../operations/configure-test-server.ts'
+import type { TestSource } from '../../operations/configure-test-source.ts'
 
 export type ConfigureTools = {
   readonly testServer: TestServer
+  readonly testSource: TestSource
   /** Only tests bring their own. */
   readonly prompts?: Prompts
   readonly canAsk?: boolean
@@ -80,8 +82,8 @@ async function configureByWizard(
     })
   const { signal, print, now } = io
   const prompts = tools.prompts ?? createPrompts(signal)
-  const { testServer } = tools
-  const isSaved = await runWizard({ draft, prompts, testServer, print, signal, now })
+  const { testServer, testSource } = tools
+  const isSaved = await runWizard({ draft, prompts, testServer, testSource, print, signal, now })
   if (isSaved) sayWhatIsNext(draft, io)
   return 0
 }

@@ -1,18 +1,20 @@
-// "Sources": the folders to archive, and the commands whose output is.
+// "Sources": the folders to archive, the databases, and the commands whose output is.
 
 import { existsSync } from 'node:fs'
 import { ENTRY_SETTINGS, entryNumbers, entryPrefix } from '../../config/names.ts'
 import { foreignSettings, SOURCE_KINDS, sourceKindsOf } from '../../config/source-kinds.ts'
 import { KEEP_SETTINGS } from '../../config/settings.ts'
 import { path as parsePath } from '../../config/values.ts'
-import type { Source } from '../../domain/source.ts'
+import type { DatabaseSource, Source } from '../../domain/source.ts'
 import type { ConfigDraft } from '../../operations/configure.ts'
 import { nextNumber, removeEntry } from '../../operations/configure-entries.ts'
+import { maskValue } from '../../operations/configure-masks.ts'
 import { orBack } from '../prompts.ts'
 import type { Choice } from '../prompts.ts'
 import { plural } from '../output.ts'
 import { oneLine } from '../text.ts'
 import { askSetting, whatIsWrong } from './ask-setting.ts'
+import { addDatabase, testDatabase } from './database-form.ts'
 import { describeRetention, nameOf } from './summaries.ts'
 import type { Wizard } from './wizard.ts'
 
@@ -49,26 +51,27 @@ function sourceLine(draft: ConfigDraft, number: number): string {
   const prefix = entryPrefix(KIND, number)
   const what = SOURCE_KINDS[kindOf(draft, number)].mark
   const path = draft.value(prefix + what)
+  const shown = maskValue(prefix + what, path)
   const wrong = path === '' ? 'PATH is missing' : whatIsWrong(draft, prefix + what, path)
   const excludes = draft.value(`${prefix}EXCLUDE`)
   return oneLine(
     [
       nameOf(draft, number),
-      path || '(no path)',
+      shown || '(no path)',
       ...(excludes === '' ? [] : [`without ${excludes}`]),
       ...(wrong === undefined ? [] : [`[${wrong}]`]),
     ].join('   '),
   )
 }
 
-type Answer = number | 'add' | 'command' | 'back'
+type Answer = number | 'add' | 'command' | DatabaseSource['kind'] | 'back'
 
 export async function sourcesScreen(wizard: Wizard): Promise<void> {
   const { draft, prompts } = wizard
   for (;;) {
     const numbers = entryNumbers(draft.values, KIND)
     const answer = await prompts.choose<Answer>({
-      message: 'Sources: each folder or command becomes an archive of its own',
+      message: 'Sources: each becomes an archive of its own',
       choices: [
         ...numbers.map((number): Choice<Answer> => ({
           name: `${String(number).padStart(2)}  ${sourceLine(draft, number)}`,
@@ -76,10 +79,12 @@ export async function sourcesScreen(wizard: Wizard): Promise<void> {
         })),
         ...(numbers.length > 0 ? (['line'] as const) : []),
         { name: 'Add a folder', value: 'add' },
+        { name: 'Add PostgreSQL', value: 'postgres', description: 'all databases, or one' },
+        { name: 'Add MySQL or MariaDB', value: 'mysql', description: 'all databases, or one' },
         {
           name: 'Add a command',
           value: 'command',
-          description: 'a program whose output is archived: a database dump, say',
+          description: 'a program whose output is archived',
         },
         { name: 'Back', value: 'back' },
       ],
@@ -88,6 +93,8 @@ export async function sourcesScreen(wizard: Wizard): Promise<void> {
     if (answer === 'back') return
     if (answer === 'add') await addSource(wizard, nextNumber(draft.values, KIND))
     else if (answer === 'command') await addCommand(wizard, nextNumber(draft.values, KIND))
+    else if (answer === 'postgres' || answer === 'mysql')
+      await addDatabase(wizard, nextNumber(draft.values, KIND), answer)
     else await orBack(() => sourceScreen(wizard, answer), undefined)
   }
 }
@@ -144,7 +151,9 @@ async function askPath(wizard: Wizard, number: number): Promise<void> {
 async function sourceScreen(wizard: Wizard, number: number): Promise<void> {
   const { draft, prompts } = wizard
   const prefix = entryPrefix(KIND, number)
-  const others = foreignSettings(kindOf(draft, number))
+  const kind = kindOf(draft, number)
+  const others = foreignSettings(kind)
+  const isDatabase = kind !== 'folder' && kind !== 'command'
   const names = Object.keys(ENTRY_SETTINGS.SOURCE).filter(
     (name) => !Object.hasOwn(KEEP_SETTINGS, name) && !others.includes(name),
   )
@@ -155,7 +164,7 @@ async function sourceScreen(wizard: Wizard, number: number): Promise<void> {
         ...names.map((name): Choice<string> => {
           const setting = ENTRY_SETTINGS.SOURCE[name]
           const shown =
-            draft.value(prefix + name) ||
+            maskValue(prefix + name, draft.value(prefix + name)) ||
             `(${setting?.fallback ?? setting?.otherwise ?? 'not set'})`
           return {
             name: `${name.padEnd(18)}${oneLine(shown)}`,
@@ -169,11 +178,18 @@ async function sourceScreen(wizard: Wizard, number: number): Promise<void> {
           description: 'rules of its own are set under Retention in the main menu',
         },
         'line',
+        ...(isDatabase
+          ? [{ name: 'Test it', value: 'test', description: 'shows what would be dumped' }]
+          : []),
         { name: 'Remove it', value: 'remove', description: 'its archives stay where they are' },
         { name: 'Back', value: 'back' },
       ],
     })
     if (answer === 'back' || answer === 'retention') return
+    if (answer === 'test') {
+      await testDatabase(wizard, number)
+      continue
+    }
     if (answer === 'remove') {
       const message = `Remove source ${number} from the file? Its archives stay.`
       if (!(await prompts.confirm({ message, initial: false }))) continue

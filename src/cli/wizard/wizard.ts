@@ -5,6 +5,7 @@ import { SpillwayError, isFailure } from '../../domain/errors.ts'
 import { formatProblem } from '../../config/problem.ts'
 import type { ConfigDraft } from '../../operations/configure.ts'
 import type { TestServer } from '../../operations/configure-test-server.ts'
+import type { TestSource } from '../../operations/configure-test-source.ts'
 import { orBack } from '../prompts.ts'
 import type { Choice, Prompts } from '../prompts.ts'
 import { oneLine } from '../text.ts'
@@ -19,6 +20,7 @@ export type Wizard = {
   readonly draft: ConfigDraft
   readonly prompts: Prompts
   readonly testServer: TestServer
+  readonly testSource: TestSource
   /** One line; what others chose (names, answers of servers) must be harmless already. */
   readonly print: (line: string) => void
   readonly signal: AbortSignal
