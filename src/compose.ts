@@ -37,7 +37,8 @@ export async function openServices(
   input: { readonly configFile: string | undefined },
   { network = NETWORK_LIMITS, delivery = DELIVERY_LIMITS }: LimitOverrides = {},
 ): Promise<Services & Closable & { readonly secrets: readonly string[] }> {
-  const { config, secrets } = loadConfig({ configFlag: input.configFile, cwd: process.cwd() })
+  const place = { configFlag: input.configFile, cwd: process.cwd() }
+  const { config, secrets, databaseTarget } = loadConfig(place)
   let catalog: Promise<Catalog> | undefined
   const openCatalog = () => (catalog ??= openCatalogOf(config))
   let storages: Promise<OpenStorage> | undefined
@@ -49,6 +50,9 @@ export async function openServices(
   return {
     config,
     secrets,
+    databaseTarget,
+    openDatabaseTarget: async (...asked) =>
+      (await import('./sources/database-target.ts')).openDatabaseTarget(...asked),
     archiveUses,
     catalog: openCatalog,
     catalogIfPresent: async () => (existsSync(config.catalogPath) ? openCatalog() : undefined),

@@ -4,11 +4,13 @@
 import type { ArchiveUses } from '../catalog/archive-use.ts'
 import type { Catalog } from '../catalog/catalog.ts'
 import type { Config } from '../domain/config.ts'
+import type { OpenDatabaseTarget } from '../operations/restore-into.ts'
 import type { OpenStorage } from '../operations/server-pool.ts'
 import type { Packer } from '../pack/packer.ts'
 import type { RunHolder } from '../catalog/run-lock.ts'
 import type { RunEvent } from '../domain/run-events.ts'
 import type { RunServices } from '../operations/run.ts'
+import type { ServerSource } from '../domain/source.ts'
 import type { Unpacker } from '../pack/unpacker.ts'
 
 export type Services = {
@@ -23,6 +25,9 @@ export type Services = {
   readonly currentRun: () => Promise<RunHolder | undefined>
   readonly openStorage: () => Promise<OpenStorage>
   readonly packer: () => Promise<Packer>
+  /** The URL of `restore --into` as a server, with its password where a source has it. Throws USAGE. */
+  readonly databaseTarget: (url: string) => ServerSource
+  readonly openDatabaseTarget: OpenDatabaseTarget
   readonly unpacker: () => Promise<Unpacker>
   /** Takes the run lock (RUN_LOCKED), opens everything, and lets go of it afterwards. */
   readonly withRun: <Result>(

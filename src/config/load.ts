@@ -8,6 +8,8 @@ import { dirname, resolve } from 'node:path'
 import { parse as parseDotenv } from 'dotenv'
 import type { Config } from '../domain/config.ts'
 import { SpillwayError, messageOf } from '../domain/errors.ts'
+import type { ServerSource } from '../domain/source.ts'
+import { readDatabaseTarget } from './database-target.ts'
 import { textProblems } from './env-text.ts'
 import { entryName, settingOf } from './names.ts'
 import { parse, secretsOf } from './parse.ts'
@@ -29,6 +31,8 @@ export type LoadedConfig = {
   readonly config: Config
   /** For `createRedactor`. */
   readonly secrets: readonly string[]
+  /** A URL of the command line -> a server of databases, as if it were a source's. Throws USAGE. */
+  readonly databaseTarget: (url: string) => ServerSource
 }
 
 /** Every failure is a SpillwayError: CONFIG_INVALID with all problems, CONFIG_UNSAFE, NOT_BUILT. */
@@ -38,13 +42,19 @@ export function loadConfig(place: ConfigPlace = {}): LoadedConfig {
   if (file !== undefined) requireSafe(file)
   else requireEntries(path, env)
   const fileRecord = file === undefined ? {} : parseEnvText(file.text)
-  const { config, problems } = parse(joinEnv(fileRecord, env), {
-    envFileDir: file === undefined ? cwd : dirname(path),
+  const joined = joinEnv(fileRecord, env)
+  const envFileDir = file === undefined ? cwd : dirname(path)
+  const { config, problems } = parse(joined, {
+    envFileDir,
     envFile: file === undefined ? undefined : path,
     fileNames: Object.keys(fileRecord),
   })
   const all = [...(file === undefined ? [] : textProblems(file.text)), ...problems]
-  if (config !== undefined && all.length === 0) return { config, secrets: secretsOf(config) }
+  if (config !== undefined && all.length === 0) {
+    const place = { env: joined, envFileDir, sources: config.sources }
+    const databaseTarget = (url: string) => readDatabaseTarget(url, place)
+    return { config, secrets: secretsOf(config), databaseTarget }
+  }
   throw configInvalid(file === undefined ? 'the environment' : path, all)
 }
 

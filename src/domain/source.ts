@@ -120,10 +120,18 @@ export type RedisSource = Named &
     readonly password: string | undefined
   }
 
-/** Servers that have several databases. */
+/** Servers that have several databases, and take them back. */
 export type ServerSource = PostgresSource | MysqlSource
 
 export type DatabaseSource = ServerSource | SqliteSource | RedisSource
+
+export function isServerSource(source: Source | undefined): source is ServerSource {
+  return source?.kind === 'postgres' || source?.kind === 'mysql'
+}
+
+export function withPassword(target: ServerSource, password: string): ServerSource {
+  return { ...target, password, secrets: [password] }
+}
 
 export type OutputSource = CommandSource | DatabaseSource
 

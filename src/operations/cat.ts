@@ -33,7 +33,7 @@ export async function catMember(
   return withArchiveInUse(services, name, async (archive) => {
     const bytes = await openArchiveBytes(services, archive, signal)
     try {
-      await copyFrom(bytes, path, interruptible(write, signal))
+      await copyMember(bytes, path, interruptible(write, signal))
       return { warnings: bytes.warnings() }
     } finally {
       bytes.close()
@@ -53,7 +53,12 @@ function interruptible(write: WriteContent, signal: AbortSignal): WriteContent {
   }
 }
 
-async function copyFrom(bytes: ArchiveBytes, path: string, write: WriteContent): Promise<void> {
+/** Of an archive that is open already. */
+export async function copyMember(
+  bytes: ArchiveBytes,
+  path: string,
+  write: WriteContent,
+): Promise<void> {
   // Loads the tar reader, which `--help` does without.
   const { copyContent, copyContentOfStream } = await import('../pack/extract-content.ts')
   const tail = await bytes.openTail()

@@ -9,17 +9,23 @@ const KEPT_BYTES = 8 * 1024
 const LINES_MAX = 4
 const LINE_CHARACTERS_MAX = 300
 
+// Behind its error pg_restore shows the statement, which may be long and hold what is nobody's business.
+const COMMAND_SHOWN = /^Command was: [\s\S]*/m
+
 export class ChildErrors {
   readonly #socket: Socket
   readonly #redact: (text: string) => string
   readonly #ended: Promise<void>
   #kept = Buffer.alloc(0)
+  #first = Buffer.alloc(0)
 
   /** Closes `fd` at its end. */
   constructor(fd: number, secrets: readonly string[]) {
     this.#redact = createRedactor(secrets)
     this.#socket = new Socket({ fd, readable: true, writable: false })
     this.#socket.on('data', (chunk: Buffer) => {
+      if (this.#first.length < KEPT_BYTES)
+        this.#first = Buffer.concat([this.#first, chunk]).subarray(0, KEPT_BYTES)
       this.#kept = Buffer.concat([this.#kept, chunk]).subarray(-KEPT_BYTES)
     })
     // A pipe has no errors but its end, and a message is not worth the archive.
@@ -36,7 +42,9 @@ export class ChildErrors {
 
   /** Its last lines as one, made printable, without secrets; '' where it said nothing. */
   lastLines(): string {
-    const text = this.#redact(stripVTControlCharacters(this.#kept.toString('utf8')))
+    const kept = COMMAND_SHOWN.test(this.#first.toString('utf8')) ? this.#first : this.#kept
+    const said = kept.toString('utf8').replace(COMMAND_SHOWN, '')
+    const text = this.#redact(stripVTControlCharacters(said))
     const lines = text
       .split(/[\r\n]+/)
       // eslint-disable-next-line no-control-regex -- whatever a terminal would act on

@@ -1,13 +1,14 @@
 // Runs one program and says how it ended. Its output is a pipe that another thread reads; the end of the
 // output says nothing, only an exit code of 0 and no signal do.
 //
-// The program gets no input, no terminal (a session of its own: a tool that would ask for a password fails
+// The program gets no input (unless it is fed: child-feed.ts), no terminal (a session of its own: a tool that would ask for a password fails
 // at once), the environment that it is given and nothing else of ours, and a process group of its
 // own, which is ended as a whole: when it hangs, when the run is interrupted, and when we are killed.
 
 import { spawn } from 'node:child_process'
 import type { ChildProcess } from 'node:child_process'
 import { closeSync } from 'node:fs'
+import type { Writable } from 'node:stream'
 import { setTimeout as sleep } from 'node:timers/promises'
 import { messageOf, SpillwayError } from '../domain/errors.ts'
 import type { Program } from '../domain/source.ts'
@@ -27,6 +28,8 @@ const KILL_MS = 2_000
 const LAST_WORDS_MS = 1_000
 
 export type Child = {
+  /** Its standard input, where one was asked for. */
+  readonly input: Writable | null
   /** Reading waits. To be closed by whoever started the program. */
   readonly outputFd: number
   /** Resolves when it ended well; rejects with SOURCE_COMMAND_FAILED. */
@@ -46,6 +49,8 @@ type Exit = { readonly code: number | null; readonly signal: NodeJS.Signals | nu
 type ChildOptions = {
   /** Its output goes where its errors go: it is nothing but words, too. */
   readonly hasNoOutput?: boolean
+  /** It reads what `input` of the child is given. */
+  readonly isFed?: boolean
 }
 
 /** `pipesFolder` has room for two names for a moment. Rejects with SOURCE_COMMAND_FAILED. */
@@ -90,6 +95,7 @@ export async function startChild(
     else await over
   }
   return {
+    input: child.stdin,
     outputFd: pipes.outputFd,
     ended,
     lastWords,
@@ -106,6 +112,7 @@ async function spawned(
     pipes,
     guard,
     hasNoOutput = false,
+    isFed = false,
   }: ChildOptions & { readonly pipes: ChildPipes; readonly guard: ChildGuard },
 ): Promise<ChildProcess> {
   const { programOutputFd, programErrorsFd } = pipes
@@ -116,7 +123,11 @@ async function spawned(
       env: environment,
       // setsid: a group and a session of its own, and no terminal.
       detached: true,
-      stdio: ['ignore', hasNoOutput ? programErrorsFd : programOutputFd, programErrorsFd],
+      stdio: [
+        isFed ? 'pipe' : 'ignore',
+        hasNoOutput ? programErrorsFd : programOutputFd,
+        programErrorsFd,
+      ],
     })
     // At once: we may be killed while we wait for anything.
     if (child.pid !== undefined) guard.watch(child.pid)

@@ -24,6 +24,24 @@ const KEPT_STRING_MAX = 4_096
 // Any number of a real header fits.
 const INT_BYTES_MAX = 8
 
+/** A line of the table of contents, as far as a restore must know it before it begins. */
+export type DumpEntry = {
+  readonly kind: string
+  readonly tag: string
+  readonly tablespace: string
+  readonly owner: string
+  /** The statements themselves, of KINDS_WITH_TEXT only. */
+  readonly text: string
+}
+
+// What names roles, or belongs to the database itself.
+const KINDS_WITH_TEXT = [
+  ...['ACL', 'DEFAULT ACL', 'POLICY', 'USER MAPPING'],
+  ...['DATABASE PROPERTIES', 'COMMENT', 'SECURITY LABEL'],
+]
+// Statements of one object; a comment is as long as somebody liked.
+const KEPT_TEXT_MAX = 4 * 1024 * 1024
+
 type Waiting<Result> = Generator<undefined, Result, undefined>
 
 class Problem extends Error {}
@@ -42,7 +60,13 @@ export class CustomDumpReader implements OutputReader {
   /** Entries of the table whose data has not come yet. */
   readonly #expected = new Set<number>()
 
-  constructor() {
+  readonly #entries: DumpEntry[] | undefined
+  /** Whether its table of contents has been read. */
+  isListed = false
+
+  /** `entries` receives its table of contents. */
+  constructor(entries?: DumpEntry[]) {
+    this.#entries = entries
     this.#walk = this.#dump()
     this.#step()
   }
@@ -98,6 +122,7 @@ export class CustomDumpReader implements OutputReader {
     }
     const entries = yield* this.#count()
     for (let entry = 0; entry < entries; entry += 1) yield* this.#entry(version)
+    this.isListed = true
     for (;;) {
       this.#isBetweenBlocks = true
       const kind = yield* this.#byte()
@@ -141,15 +166,21 @@ export class CustomDumpReader implements OutputReader {
     const id = yield* this.#int()
     // Whether something dumps it; then two numbers of the catalog, tag, description.
     yield* this.#int()
-    for (let text = 0; text < 4; text += 1) yield* this.#passString()
+    for (let text = 0; text < 2; text += 1) yield* this.#passString()
+    const tag = yield* this.#listed()
+    const kind = yield* this.#listed()
     // The section.
     yield* this.#int()
     // Definition, drop, copy, schema, tablespace.
-    for (let text = 0; text < 5; text += 1) yield* this.#passString()
+    const text = yield* this.#listed(KINDS_WITH_TEXT.includes(kind))
+    for (let text = 0; text < 3; text += 1) yield* this.#passString()
+    const tablespace = yield* this.#listed()
     if (version >= TABLE_ACCESS_METHOD) yield* this.#passString()
     if (version >= RELATION_KIND) yield* this.#int()
     // Owner, and a word that once told of row numbers.
-    for (let text = 0; text < 2; text += 1) yield* this.#passString()
+    const owner = yield* this.#listed()
+    yield* this.#passString()
+    this.#entries?.push({ kind, tag, tablespace, owner, text })
     // What it depends on, until a string that is none.
     while (yield* this.#passString());
     const dataState = yield* this.#byte()
@@ -197,10 +228,17 @@ export class CustomDumpReader implements OutputReader {
     return (yield* this.#take(1))[0]!
   }
 
-  *#string(): Waiting<string> {
+  *#string(lengthMax = KEPT_STRING_MAX): Waiting<string> {
     const length = yield* this.#int()
-    if (length > KEPT_STRING_MAX) throw new Problem(`has a name of ${length} bytes`)
+    if (length > lengthMax) throw new Problem(`has a name of ${length} bytes`)
     return length <= 0 ? '' : (yield* this.#take(length)).toString('utf8')
+  }
+
+  /** Of the table of contents: read where somebody wants it. */
+  *#listed(isWanted = true): Waiting<string> {
+    if (this.#entries !== undefined && isWanted) return yield* this.#string(KEPT_TEXT_MAX)
+    yield* this.#passString()
+    return ''
   }
 
   /** Whether it was one: a length below 0 is none at all. */

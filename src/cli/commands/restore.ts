@@ -1,4 +1,4 @@
-// spillway restore: an archive, or a part of it, becomes a folder again.
+// spillway restore: an archive, or a part of it, becomes a folder again, or databases (restore-into.ts).
 
 import { COMMAND_TITLES } from '../command-titles.ts'
 import { defineCommand, DRY_RUN_FLAG, JSON_FLAG } from '../command.ts'
@@ -11,6 +11,7 @@ import { fateOf } from '../../operations/restore-destination.ts'
 import { parsePathPattern } from '../../pack/extract-patterns.ts'
 import { planOfRestore, restoreArchive } from '../../operations/restore.ts'
 import { noCatalog } from '../no-catalog.ts'
+import type { IntoCommandServices } from '../restore-into.ts'
 import type { Catalog } from '../../catalog/catalog.ts'
 import type { FatedMember } from '../../operations/restore-destination.ts'
 import type { Io } from '../command.ts'
@@ -22,7 +23,8 @@ import type { Services } from '../services.ts'
 export type RestoreCommandServices = Pick<
   Services,
   'config' | 'catalogIfPresent' | 'openStorage' | 'archiveUses' | 'unpacker'
->
+> &
+  IntoCommandServices
 
 const EXIT_WITH_WARNINGS = 3
 // More on a terminal would scroll the summary away; --json has them all.
@@ -46,14 +48,35 @@ export const restoreCommand = defineCommand({
       'Restore an archive of unknown origin as a normal user.',
     'Where the archive is damaged, and no other copy is whole there, the members in that part are named on ' +
       'standard error, everything else is given back, and the restore ends with 31.',
+    'With --into an archive of databases goes straight into a server, without a file on any disk: all of it, ' +
+      'roles first, or the one DATABASE that is named in place of PATH, under the name that the URL has. ' +
+      'A database that is missing is created; one that is not empty is refused, unless --overwrite=always ' +
+      'replaces in it what the dump has. --into=origin means where the archive came from, and asks first. ' +
+      'The password is never a part of the URL: it comes from the source of that server, from ' +
+      '--password-file, or from a question.',
   ],
   flags: {
     to: { type: 'string', placeholder: 'DIR', help: 'the folder to restore into' },
+    into: {
+      type: 'string',
+      placeholder: 'URL',
+      help: 'instead of --to: postgres://user@host:port[/DATABASE], mysql://..., or origin',
+    },
+    'password-file': {
+      type: 'string',
+      placeholder: 'FILE',
+      help: 'with --into: its first line is the password',
+    },
+    'no-owner': {
+      type: 'boolean',
+      help: 'with --into: leave out owners and grants',
+    },
+    yes: { type: 'boolean', help: 'with --into=origin: do not ask' },
     strip: { type: 'count', placeholder: 'N', help: 'leave out the first N folders of every path' },
     overwrite: {
       type: 'string',
       placeholder: 'never|older|always',
-      help: 'DIR may hold files; what becomes of those that are in the archive',
+      help: 'DIR may hold files; what becomes of those that are in the archive (with --into: always)',
     },
     'dry-run': DRY_RUN_FLAG,
     json: JSON_FLAG,
@@ -63,11 +86,23 @@ export const restoreCommand = defineCommand({
     'spillway restore latest:etc nginx "ssl/*.pem" --to=restored',
     'spillway restore latest:www "**/*.php" --to=/var/www --overwrite=older --dry-run',
     'spillway restore 0198c2 --to=restored --json',
+    'spillway restore latest:db app --into=postgres://admin@db.example.net/app_restored',
+    'spillway restore latest:db --into=origin --dry-run',
   ],
 
   async run(flags, [archive = '', ...paths], io: Io<RestoreCommandServices>) {
+    if (flags.into !== undefined) {
+      const { runRestoreInto } = await import('../restore-into.ts')
+      return runRestoreInto({ ...flags, into: flags.into }, [archive, ...paths], io)
+    }
+    for (const flag of ['password-file', 'no-owner', 'yes'] as const)
+      if (flags[flag] !== undefined && flags[flag] !== false)
+        throw new SpillwayError('USAGE', `restore: --${flag} goes with --into=URL`)
     if (flags.to === undefined || flags.to === '')
-      throw new SpillwayError('USAGE', 'restore: needs --to=DIR, the folder to restore into')
+      throw new SpillwayError(
+        'USAGE',
+        'restore: needs --to=DIR, the folder to restore into, or --into=URL',
+      )
     const overwrite = overwriteOf(flags.overwrite)
     // What cannot be a path is told before anything is opened.
     for (const path of paths) parsePathPattern(path)

@@ -1,0 +1,212 @@
+// MySQL and MariaDB as the target of a restore: each dump is fed to the server's own client. It consists of
+// statements that take effect one by one, so a restore that fails half way leaves half of it: a database
+// that was created for it is dropped again, and of any other it is said.
+
+import { messageOf } from '../domain/errors.ts'
+import type { MysqlSource } from '../domain/source.ts'
+import { answerOf } from './child-answer.ts'
+import { feedProgram } from './child-feed.ts'
+import type { ReadDump } from './child-feed.ts'
+import { firstProgram } from './child-program.ts'
+import { printable } from './database-dumps.ts'
+import type { DumpedDatabase } from './database-list.ts'
+import type {
+  DatabaseTarget,
+  DumpNeeds,
+  DumpPair,
+  GlobalsPlan,
+  Restorable,
+  TargetContents,
+  TargetServer,
+} from './database-target.ts'
+import { MysqlTools } from './mysql-server.ts'
+import type { OutputContext } from './output.ts'
+import { restoreExplained } from './restore-failed.ts'
+
+// It makes a folder on the server; more is a server that does not answer.
+const ANSWER_MS = 120_000
+// After an interruption somebody waits for us to end.
+const CLEAN_UP_MS = 10_000
+// It holds the users of the server itself.
+const SYSTEM_DATABASE = 'mysql'
+
+export class MysqlTarget implements DatabaseTarget {
+  readonly label: string
+  readonly isAtomic = false
+  readonly #source: MysqlSource
+  readonly #context: OutputContext
+  readonly #tools: MysqlTools
+
+  constructor(source: MysqlSource, context: OutputContext) {
+    const { host = 'localhost', port = '3306', socket } = source.options
+    this.label = socket ?? `${host.includes(':') ? `[${host}]` : host}:${port}`
+    this.#source = source
+    this.#context = context
+    this.#tools = new MysqlTools(source, context)
+  }
+
+  close(): void {
+    this.#tools.close()
+  }
+
+  async open(): Promise<TargetServer> {
+    const rows = await this.#query(
+      `select 'version', version(); select 'database', hex(schema_name) from information_schema.schemata`,
+    )
+    const version = rows.find(([kind]) => kind === 'version')?.[1] ?? ''
+    const databases = rows.filter(([kind]) => kind === 'database').map(([, hex = '']) => text(hex))
+    const name = /mariadb/i.test(version) ? 'MariaDB' : 'MySQL'
+    return { version: `${name} ${version}`, databases }
+  }
+
+  async contents(database: string): Promise<TargetContents> {
+    return contentsFrom(await this.#query(contentsQuery(database)))
+  }
+
+  async contentsAfterwards(database: string): Promise<TargetContents> {
+    return contentsFrom(await this.#query(contentsQuery(database), 'afterwards'))
+  }
+
+  /** Users are no part of it: which of them would take over the server, nobody can tell from here. */
+  restorable(pairs: readonly DumpPair[], isWhole: boolean): Restorable {
+    if (!isWhole) return { pairs, notes: [] }
+    const notes = [
+      'users and grants of the server are not restored: where they are to come back, look into globals.sql of the archive (spillway cat)',
+    ]
+    return { pairs: pairs.filter(([, into]) => into !== SYSTEM_DATABASE), notes }
+  }
+
+  async needsOf(): Promise<DumpNeeds> {
+    return { tables: undefined, roles: [], namedRoles: [], tablespaces: [], settings: [] }
+  }
+
+  planGlobals(): undefined {
+    return undefined
+  }
+
+  async applyGlobals(_plan: GlobalsPlan): Promise<void> {
+    // There is never a plan.
+  }
+
+  missingRoles(): readonly string[] {
+    return []
+  }
+
+  missingTablespaces(): readonly string[] {
+    return []
+  }
+
+  async create(database: string, { properties }: DumpedDatabase): Promise<void> {
+    const { characterSet, collation } = properties
+    const option = (words: string, value: string | undefined): string =>
+      value === undefined || !/^\w+$/.test(value) ? '' : ` ${words} ${value}`
+    await this.#query(
+      `create database ${quoted(database)}` +
+        option('character set', characterSet) +
+        option('collate', collation),
+    )
+  }
+
+  nameBeside(): undefined {
+    return undefined
+  }
+
+  async swap(): Promise<void> {
+    // Nothing is ever filled beside.
+  }
+
+  async drop(database: string): Promise<void> {
+    // The server goes on with the statement of a client that is gone, and that holds its tables.
+    const rows = await this.#query(
+      `select id from information_schema.processlist where db = ${named(database)} and id <> connection_id()`,
+      'afterwards',
+    )
+    for (const [id = ''] of rows)
+      await this.#query(`kill ${id}`, 'afterwards').catch((error: unknown) => {
+        // It has ended meanwhile.
+        if (!/Unknown thread id/.test(messageOf(error))) throw error
+      })
+    await this.#query(`drop database if exists ${quoted(database)}`, 'afterwards')
+  }
+
+  /** Its own words for a failure name the line of the dump. */
+  async fill(database: string, read: ReadDump): Promise<string> {
+    const program = this.#tools.program(this.#client(), [
+      ...['--batch', '--default-character-set=utf8mb4', '--max-allowed-packet=1G'],
+      ...['--connect-timeout=30', `--database=${database}`],
+    ])
+    return this.#explaining(
+      `database ${printable(database)}`,
+      feedProgram(program, read, this.#context),
+    )
+  }
+
+  async applySettings(): Promise<string[]> {
+    return []
+  }
+
+  async #query(query: string, when?: 'afterwards'): Promise<string[][]> {
+    const options =
+      when === undefined
+        ? { ...this.#context, timeoutMs: ANSWER_MS }
+        : { ...this.#context, signal: new AbortController().signal, timeoutMs: CLEAN_UP_MS }
+    const work = async (): Promise<string> =>
+      answerOf(
+        this.#tools.program(this.#client(), [
+          ...['--batch', '--raw', '--skip-column-names', '--connect-timeout=30'],
+          ...['--default-character-set=utf8mb4', `--execute=${query}`],
+        ]),
+        options,
+      )
+    const answer = await this.#explaining(this.label, work())
+    return answer
+      .split('\n')
+      .slice(0, -1)
+      .map((line) => line.split('\t'))
+  }
+
+  #client(): string {
+    return firstProgram(['mariadb', 'mysql'], this.#source)
+  }
+
+  async #explaining<Result>(subject: string, work: Promise<Result>): Promise<Result> {
+    try {
+      return await work
+    } catch (error) {
+      throw restoreExplained('mysql', subject, error)
+    }
+  }
+}
+
+function contentsQuery(database: string): string {
+  const schema = named(database)
+  const count = (from: string, column: string): string =>
+    `(select count(*) from information_schema.${from} where ${column} = ${schema})`
+  return `select
+    (select count(*) from information_schema.tables where table_schema = ${schema} and table_type <> 'VIEW'),
+    ${count('views', 'table_schema')} + ${count('routines', 'routine_schema')}
+      + ${count('events', 'event_schema')},
+    (select coalesce(sum(data_length + index_length), 0) from information_schema.tables
+      where table_schema = ${schema}),
+    (select count(*) from information_schema.processlist where db = ${schema} and id <> connection_id())`
+    .replace(/\s+/g, ' ')
+    .trim()
+}
+
+function contentsFrom([row = []]: string[][]): TargetContents {
+  const [tables = 0, otherObjects = 0, sizeBytes = 0, sessions = 0] = row.map(Number)
+  return { tables, otherObjects, sizeBytes, sessions }
+}
+
+/** As digits: nothing in a name can look like the end of one. */
+function named(database: string): string {
+  return `convert(0x${Buffer.from(database).toString('hex')} using utf8mb4)`
+}
+
+function quoted(name: string): string {
+  return `\`${name.replaceAll('`', '``')}\``
+}
+
+function text(hex: string): string {
+  return Buffer.from(hex, 'hex').toString('utf8')
+}
