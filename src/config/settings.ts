@@ -15,6 +15,7 @@ import {
   schedule,
   serverId,
   sourceName,
+  spool,
   storageClass,
 } from './setting-values.ts'
 import {
@@ -130,6 +131,12 @@ export const PLACE_SETTINGS = {
     fallback: './data',
     example: '/var/lib/spillway',
     parse: path,
+  },
+  SPOOL: {
+    help: 'disk: archives are written there first; none: they go straight to a server, and nothing can wait',
+    fallback: 'disk',
+    example: 'none',
+    parse: spool,
   },
   SPOOL_DIR: {
     help: 'folder where archives are written before they are sent; needs room for the largest',
