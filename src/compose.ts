@@ -66,6 +66,7 @@ export async function openServices(
         const pool = new ServerPool({
           servers: config.servers,
           catalog: await openCatalog(),
+          host: config.serverId,
           openStorage,
         })
         try {

@@ -4,6 +4,7 @@ import { oneLine } from './text.ts'
 import { formatCount, plural } from './output.ts'
 import { printablePath } from '../lib/printable-path.ts'
 import { SpillwayError } from '../domain/errors.ts'
+import { noCatalog } from './no-catalog.ts'
 import type { Catalog } from '../catalog/catalog.ts'
 import type { Io } from './command.ts'
 import type { Services } from './services.ts'
@@ -34,10 +35,7 @@ export async function openCatalogFor(
   const { config, catalogIfPresent } = await io.services()
   const catalog = await catalogIfPresent()
   if (catalog !== undefined) return { config, catalog }
-  throw new SpillwayError(
-    'ARCHIVE_MISSING',
-    `there is no catalog at ${config.catalogPath}: nothing was archived here yet`,
-  )
+  throw noCatalog(config)
 }
 
 /** On one line, whatever bytes it has; folders end with a slash. */

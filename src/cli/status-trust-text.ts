@@ -21,7 +21,8 @@ import { oneLine } from './text.ts'
 type Screen = Pick<Io<unknown>, 'print' | 'out' | 'now'>
 
 /** Nothing while no server holds a copy. */
-export function printTrust(io: Screen, { servers, lackingCopies, copies }: Status): void {
+export function printTrust(io: Screen, status: Status): void {
+  const { servers, lackingCopies, copies, unusable } = status
   const holding = servers.filter(({ trust }) => trust.copies > 0)
   if (holding.length === 0) return
   io.print('')
@@ -41,7 +42,8 @@ export function printTrust(io: Screen, { servers, lackingCopies, copies }: Statu
       fullCell(server),
     ]),
   })
-  if (lackingCopies === 0) return
+  // With one copy wanted, what lacks it is named by `printUnusable`.
+  if (lackingCopies === 0 || (copies === 1 && lackingCopies <= unusable.length)) return
   const what = `${plural(lackingCopies, 'archive')} on fewer than ${plural(copies, 'server')}`
   io.print(painter(io.out)('warning', `! ${what}: see spillway copies --dry-run`))
 }

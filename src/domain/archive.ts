@@ -71,6 +71,23 @@ export function keyOnServer(prefix: string, key: string): string {
   return prefix === '' ? key : `${prefix}/${key}`
 }
 
+/**
+ * Whether a key looks like an archive's, and which host's: `HOST/YYYY/MM/DD/FILE.tar.zst`. The names are the
+ * archive's own, also where that server was given another copy of it before.
+ */
+export function archiveNameIn(
+  server: { readonly prefix: string },
+  keyThere: string,
+): { readonly host: string; readonly key: string; readonly file: string } | undefined {
+  const front = keyOnServer(server.prefix, '')
+  if (!keyThere.startsWith(front)) return undefined
+  const key = keyThere.slice(front.length)
+  const parts = /^([A-Za-z0-9._-]{1,64})\/\d{4}\/\d\d\/\d\d\/([A-Za-z0-9._-]+\.tar\.zst)$/.exec(key)
+  const [, host, file] = parts ?? []
+  if (host === undefined || file === undefined) return undefined
+  return { host, key: withoutCopyNumber(key), file: withoutCopyNumber(file) }
+}
+
 /** What a user calls the state of an archive with these copies. */
 export function shownState(
   state: ArchiveState,

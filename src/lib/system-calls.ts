@@ -8,8 +8,11 @@
 import { constants, endianness } from 'node:os'
 import { createRequire } from 'node:module'
 
-/** A descriptor, or a path (one character per byte), whose last part is not followed as a symlink. */
-export type CallPlace = number | string
+/**
+ * A descriptor; or a path (one character per byte), whose last part is not followed as a symlink; or a
+ * descriptor of O_PATH, which names an inode of any kind that nobody can swap any more.
+ */
+export type CallPlace = number | string | { readonly pathFd: number }
 
 export interface SystemCalls {
   /** Names, one character per byte. [] also where the file system has none. */
@@ -103,12 +106,16 @@ class LibraryCalls implements SystemCalls {
     this.#calls = {
       flistxattr: call('flistxattr'),
       llistxattr: call('llistxattr'),
+      listxattr: call('listxattr'),
       fgetxattr: call('fgetxattr'),
       lgetxattr: call('lgetxattr'),
+      getxattr: call('getxattr'),
       fsetxattr: call('fsetxattr'),
       lsetxattr: call('lsetxattr'),
+      setxattr: call('setxattr'),
       fremovexattr: call('fremovexattr'),
       lremovexattr: call('lremovexattr'),
+      removexattr: call('removexattr'),
       lseek: call('lseek'),
       futimens: call('futimens'),
       utimensat: call('utimensat'),
@@ -117,7 +124,7 @@ class LibraryCalls implements SystemCalls {
   }
 
   listAttributes(at: CallPlace): readonly string[] {
-    const name = typeof at === 'number' ? 'flistxattr' : 'llistxattr'
+    const name = `${formOf(at)}listxattr` as const
     const length = this.#calls[name](placeOf(at), this.#answer, ANSWER_BYTES_MAX)
     if (length === 0) return NO_NAMES
     if (Number(length) > 0)
@@ -128,18 +135,18 @@ class LibraryCalls implements SystemCalls {
   }
 
   readAttribute(at: CallPlace, name: string): Buffer {
-    const call = typeof at === 'number' ? 'fgetxattr' : 'lgetxattr'
+    const call = `${formOf(at)}getxattr` as const
     const length = this.#call(call, placeOf(at), textOf(name), this.#answer, ANSWER_BYTES_MAX)
     return Buffer.from(this.#answer.subarray(0, length))
   }
 
   writeAttribute(at: CallPlace, name: string, value: Uint8Array): void {
-    const call = typeof at === 'number' ? 'fsetxattr' : 'lsetxattr'
+    const call = `${formOf(at)}setxattr` as const
     this.#call(call, placeOf(at), textOf(name), value, value.length, 0)
   }
 
   removeAttribute(at: CallPlace, name: string): void {
-    const call = typeof at === 'number' ? 'fremovexattr' : 'lremovexattr'
+    const call = `${formOf(at)}removexattr` as const
     if (Number(this.#calls[call](placeOf(at), textOf(name))) >= 0) return
     const error = this.#error(call)
     if (error.code !== 'ENODATA' && error.code !== 'ENOTSUP') throw error
@@ -162,8 +169,10 @@ class LibraryCalls implements SystemCalls {
       this.#times.writeBigInt64LE(BigInt(seconds), offset)
       this.#times.writeBigInt64LE(BigInt(nanos), offset + 8)
     }
-    if (typeof at === 'number') this.#call('futimens', at, this.#times)
-    else this.#call('utimensat', AT_FDCWD, textOf(at), this.#times, AT_SYMLINK_NOFOLLOW)
+    const place = placeOf(at)
+    const flags = typeof at === 'string' ? AT_SYMLINK_NOFOLLOW : 0
+    if (typeof place === 'number') this.#call('futimens', place, this.#times)
+    else this.#call('utimensat', AT_FDCWD, place, this.#times, flags)
   }
 
   flagsOf(fd: number): number {
@@ -189,12 +198,16 @@ class LibraryCalls implements SystemCalls {
 const PARAMETERS = {
   flistxattr: ['int64_t', 'int', 'void *', 'size_t'],
   llistxattr: ['int64_t', 'const void *', 'void *', 'size_t'],
+  listxattr: ['int64_t', 'const void *', 'void *', 'size_t'],
   fgetxattr: ['int64_t', 'int', 'const void *', 'void *', 'size_t'],
   lgetxattr: ['int64_t', 'const void *', 'const void *', 'void *', 'size_t'],
+  getxattr: ['int64_t', 'const void *', 'const void *', 'void *', 'size_t'],
   fsetxattr: ['int', 'int', 'const void *', 'const void *', 'size_t', 'int'],
   lsetxattr: ['int', 'const void *', 'const void *', 'const void *', 'size_t', 'int'],
+  setxattr: ['int', 'const void *', 'const void *', 'const void *', 'size_t', 'int'],
   fremovexattr: ['int', 'int', 'const void *'],
   lremovexattr: ['int', 'const void *', 'const void *'],
+  removexattr: ['int', 'const void *', 'const void *'],
   lseek: ['int64_t', 'int', 'int64_t', 'int'],
   futimens: ['int', 'int', 'const void *'],
   utimensat: ['int', 'int', 'const void *', 'const void *', 'int'],
@@ -210,7 +223,15 @@ const CODES = new Map(
 )
 
 function placeOf(at: CallPlace): number | Buffer {
-  return typeof at === 'number' ? at : textOf(at)
+  if (typeof at === 'number') return at
+  // The kernel's own link to the inode: followed, though the inode may be a symlink, and no further.
+  return textOf(typeof at === 'string' ? at : `/proc/self/fd/${at.pathFd}`)
+}
+
+/** Which call of three: by descriptor, not following, following. */
+function formOf(at: CallPlace): 'f' | 'l' | '' {
+  if (typeof at === 'number') return 'f'
+  return typeof at === 'string' ? 'l' : ''
 }
 
 function textOf(text: string): Buffer {

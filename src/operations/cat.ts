@@ -1,5 +1,6 @@
 // The content of one file of an archive, with the few reads that it takes.
 
+import { setImmediate } from 'node:timers/promises'
 import { isFailure } from '../domain/errors.ts'
 import { memberMissing } from './restore-plan.ts'
 import { openArchiveBytes } from './archive-bytes.ts'
@@ -32,12 +33,24 @@ export async function catMember(
   return withArchiveInUse(services, name, async (archive) => {
     const bytes = await openArchiveBytes(services, archive, signal)
     try {
-      await copyFrom(bytes, path, write)
+      await copyFrom(bytes, path, interruptible(write, signal))
       return { warnings: bytes.warnings() }
     } finally {
       bytes.close()
     }
   })
+}
+
+/**
+ * A hole of a terabyte is written without a read, and writing to a file or pipe never lets Node look at its
+ * signals: without a pause of ours Ctrl-C would go unheard.
+ */
+function interruptible(write: WriteContent, signal: AbortSignal): WriteContent {
+  return async (piece) => {
+    await write(piece)
+    await setImmediate()
+    signal.throwIfAborted()
+  }
 }
 
 async function copyFrom(bytes: ArchiveBytes, path: string, write: WriteContent): Promise<void> {

@@ -42,7 +42,14 @@ export async function copyCatalog(
   services: SnapshotServices,
   signal: AbortSignal,
 ): Promise<readonly SpillwayError[]> {
-  const { config, pool } = services
+  const { catalog, config, pool } = services
+  // The copies there may be of the catalog that was lost, and a rebuild begins with the newest: a new and
+  // nearly empty one must not take their place.
+  if (pool.hasStrangers && (await catalog.snapshots()).length === 0) {
+    const message = 'the catalog is not copied to servers that hold archives unknown to it'
+    services.emit({ kind: 'note', about: undefined, message })
+    return []
+  }
   const targets = pool.servers.filter((server) => pool.downBecause(server) === undefined)
   const reasons = pool.servers
     .filter((server) => !targets.includes(server))
@@ -153,7 +160,7 @@ type Count = { readonly stored: number; readonly wanted: number; readonly of: nu
 
 function notCopied({ stored, wanted, of }: Count, reasons: readonly string[]): SpillwayError {
   const servers = of === 1 ? '1 server' : `${of} servers`
-  const enough = wanted < of ? `, and ${wanted} are wanted` : ''
+  const enough = wanted < of ? `, and ${wanted === 1 ? '1 is' : `${wanted} are`} wanted` : ''
   const few = `the catalog was copied to ${stored} of ${servers}${enough}`
   const why = reasons.length === 0 ? '' : `: ${reasons.join('; ')}`
   return new SpillwayError('CATALOG_NOT_COPIED', few + why)

@@ -50,10 +50,11 @@ export async function withCopySession<Result>(
 ): Promise<Result> {
   const { catalog, config, emit, openStorage } = services
   requireServers(config)
+  const { serverId: host } = config
   const enabled = config.servers.map((server) => ({ ...server, isEnabled: true }))
-  const readers = new ServerPool({ servers: enabled, catalog, openStorage })
+  const readers = new ServerPool({ servers: enabled, catalog, host, openStorage })
   const others = config.servers.filter(({ identity }) => identity !== leaving?.identity)
-  const pool = new ServerPool({ servers: others, catalog, openStorage })
+  const pool = new ServerPool({ servers: others, catalog, host, openStorage })
   try {
     // A ledger that is off by a byte could overrun a limit: nothing is sent on its word.
     await catalog.check()

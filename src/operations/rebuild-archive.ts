@@ -5,7 +5,7 @@
 // whole and of the host whose folder it lies in, and its name is the one that Spillway would have given it.
 
 import { openArchiveTail } from '../pack/archive-tail.ts'
-import { archiveFileName, archiveKey, keyOnServer, withoutCopyNumber } from '../domain/archive.ts'
+import { archiveFileName, archiveKey, archiveNameIn } from '../domain/archive.ts'
 import { isFailure, messageOf } from '../domain/errors.ts'
 import type { FoundCopy, RebuiltArchive } from '../catalog/rebuild-calls.ts'
 import type { HeadResult, Storage } from '../storage/storage.ts'
@@ -21,23 +21,6 @@ export type ReadObject =
 
 // Of a whole archive: one frame, index, manifest and seek table. Less cannot be one.
 const ARCHIVE_BYTES_MIN = 64
-
-/**
- * Whether a key looks like an archive's, and which host's: `HOST/YYYY/MM/DD/FILE.tar.zst`. The names are the
- * archive's own, also where that server was given another copy of it before.
- */
-export function archiveNameIn(
-  server: { readonly prefix: string },
-  keyThere: string,
-): { readonly host: string; readonly key: string; readonly file: string } | undefined {
-  const front = keyOnServer(server.prefix, '')
-  if (!keyThere.startsWith(front)) return undefined
-  const key = keyThere.slice(front.length)
-  const parts = /^([A-Za-z0-9._-]{1,64})\/\d{4}\/\d\d\/\d\d\/([A-Za-z0-9._-]+\.tar\.zst)$/.exec(key)
-  const [, host, file] = parts ?? []
-  if (host === undefined || file === undefined) return undefined
-  return { host, key: withoutCopyNumber(key), file: withoutCopyNumber(file) }
-}
 
 /**
  * Rejects with the failure of a server that does not answer; what is wrong with one object is a result.

@@ -1,12 +1,11 @@
 // `reconcile --rebuild --dry-run`: what a rebuild would begin with and how much it would read. Servers are
 // listed, and nothing else is done; no catalog is opened or made.
 
-import { archiveNameIn } from './rebuild-archive.ts'
 import { asServerFailure } from './reconcile-failure.ts'
 import { exitOf } from '../domain/exit-code.ts'
 import { failureOf } from '../domain/errors.ts'
 import { addListed } from './listed-bytes.ts'
-import { keyOnServer } from '../domain/archive.ts'
+import { archiveNameIn, keyOnServer } from '../domain/archive.ts'
 import { startRebuild } from './rebuild-snapshot.ts'
 import type { RebuildStart, StartServices } from './rebuild-snapshot.ts'
 import type { Server } from '../domain/server.ts'

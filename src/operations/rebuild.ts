@@ -6,12 +6,12 @@
 // Killed at any moment it is begun again and goes on: what has a row is not read twice.
 
 import { planReconcile, settleAll } from './reconcile.ts'
-import { archiveNameIn, READ_AT_ONCE, readObject } from './rebuild-archive.ts'
+import { READ_AT_ONCE, readObject } from './rebuild-archive.ts'
 import { asServerFailure } from './reconcile-failure.ts'
 import { eachAtOnce } from './reconcile-at-once.ts'
 import { exitOf } from '../domain/exit-code.ts'
 import { failureOf, SpillwayError } from '../domain/errors.ts'
-import { keyOnServer } from '../domain/archive.ts'
+import { archiveNameIn, keyOnServer } from '../domain/archive.ts'
 import { notEmpty } from './rebuild-snapshot.ts'
 import { ONLY_IN_SPOOL } from '../catalog/rebuild-calls.ts'
 import { planExit } from './reconcile-plan.ts'

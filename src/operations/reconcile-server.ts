@@ -6,10 +6,10 @@
 
 import { isFailure, messageOf } from '../domain/errors.ts'
 import { addListed } from './listed-bytes.ts'
-import { keyOnServer } from '../domain/archive.ts'
+import { archiveNameIn, keyOnServer } from '../domain/archive.ts'
 import { formatBytes } from '../domain/sizes.ts'
 import { isProvenBy } from '../storage/storage.ts'
-import { archiveNameIn, READ_AT_ONCE, readObject } from './rebuild-archive.ts'
+import { READ_AT_ONCE, readObject } from './rebuild-archive.ts'
 import { eachAtOnce } from './reconcile-at-once.ts'
 import { findSnapshotFindings } from './reconcile-snapshots.ts'
 import { findUploads } from './reconcile-uploads.ts'

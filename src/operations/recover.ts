@@ -141,7 +141,8 @@ async function checkSpool({ catalog, config }: RecoverServices): Promise<readonl
   await trimSpool({ catalog, host: serverId, copies, localKeep })
   for (const path of await strangersIn(spoolDir, known)) {
     const what = `${path} belongs to no archive of this catalog; it is left alone`
-    problems.push(new SpillwayError('SPOOL_FAILED', what))
+    const remedy = 'if the catalog was lost: spillway reconcile --rebuild'
+    problems.push(new SpillwayError('SPOOL_FAILED', `${what} (${remedy})`))
   }
   return problems
 }

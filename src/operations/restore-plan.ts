@@ -41,7 +41,8 @@ export async function planRestore(
       if (isStripped && member.kind !== 'directory') counts.strippedCount += 1
       if (!isStripped) {
         counts.memberCount += 1
-        counts.sourceBytes += member.sizeBytes
+        // Holes are no content; the map of the others is, a few hundred bytes.
+        counts.sourceBytes += member.storedBytes ?? member.sizeBytes
         if (member.kind === 'hard-link') counts.hardLinkCount += 1
       }
       // The folders above are given back too, but it is not them that are meant.

@@ -4,7 +4,7 @@
 // asks all of them again, since what was wrong may have been mended on the other side.
 
 import { failureOf, isFailure, messageOf, SpillwayError } from '../domain/errors.ts'
-import { keyOnServer } from '../domain/archive.ts'
+import { archiveNameIn, keyOnServer } from '../domain/archive.ts'
 import { addListed } from './listed-bytes.ts'
 import type { Catalog } from '../catalog/catalog.ts'
 import type { Server, ServerIdentity } from '../domain/server.ts'
@@ -21,7 +21,10 @@ export class ServerPool {
   readonly servers: readonly Server[]
   /** For the report: what is wrong with a server and stops nothing. */
   readonly warnings: string[] = []
+  /** Servers hold archives of this host that the catalog does not know: it may be a new one. */
+  hasStrangers = false
   readonly #catalog: Catalog
+  readonly #host: string
   readonly #openStorage: () => Promise<OpenStorage>
   readonly #storages = new Map<ServerIdentity, Storage>()
   readonly #ready = new Set<ServerIdentity>()
@@ -30,11 +33,13 @@ export class ServerPool {
   constructor(input: {
     readonly servers: readonly Server[]
     readonly catalog: Catalog
+    readonly host: string
     /** Asked once a server is used: loading what talks to servers takes as long as packing 50 MB. */
     readonly openStorage: () => Promise<OpenStorage>
   }) {
     this.servers = input.servers.filter((server) => server.isEnabled)
     this.#catalog = input.catalog
+    this.#host = input.host
     this.#openStorage = input.openStorage
   }
 
@@ -85,10 +90,13 @@ export class ServerPool {
 
   async #list(server: Server, storage: Storage, signal: AbortSignal): Promise<void> {
     const ours = await this.#catalog.keysOn(server.identity)
+    const unknown = new UnknownArchives(this.#catalog, server, this.#host)
     let otherBytes = 0
     try {
       for await (const object of storage.list(keyOnServer(server.prefix, ''), signal)) {
-        if (!ours.has(object.key)) otherBytes = addListed(otherBytes, object, server)
+        if (ours.has(object.key)) continue
+        otherBytes = addListed(otherBytes, object, server)
+        await unknown.look(object.key)
       }
     } catch (error) {
       // A key without the right to list still works for archives: only the others' bytes there stay
@@ -98,6 +106,41 @@ export class ServerPool {
       this.warnings.push(`${server.label} ${what} against its limit`)
     }
     await this.#catalog.setOtherBytes(server.identity, otherBytes, new Date())
+    if (unknown.count === 0) return
+    this.hasStrangers = true
+    this.warnings.push(unknown.tell())
+  }
+}
+
+/**
+ * Counts archives of this host that no row names: after the loss of a catalog the next run makes a new one
+ * and all looks well, but nothing finds, keeps or prunes what was there before.
+ */
+class UnknownArchives {
+  count = 0
+  readonly #catalog: Catalog
+  readonly #server: Server
+  readonly #host: string
+  #known: ReadonlySet<string> | undefined
+
+  constructor(catalog: Catalog, server: Server, host: string) {
+    this.#catalog = catalog
+    this.#server = server
+    this.#host = host
+  }
+
+  async look(key: string): Promise<void> {
+    const name = archiveNameIn(this.#server, key)
+    if (name?.host !== this.#host) return
+    // Also what was deleted once: its deletion may not have been confirmed yet.
+    this.#known ??= await this.#catalog.archiveKeys()
+    if (!this.#known.has(name.key)) this.count += 1
+  }
+
+  tell(): string {
+    const what = this.count === 1 ? '1 archive' : `${this.count} archives`
+    const holds = `${this.#server.label} holds ${what} of ${this.#host} that this catalog does not know`
+    return `${holds}: if the catalog was lost, bring it back with "spillway reconcile --rebuild", else take them in with "spillway reconcile --adopt"`
   }
 }
 

@@ -11,8 +11,11 @@ import { errnoOf } from './extract-failures.ts'
 import { itself } from './extract-folders.ts'
 import { ExtrasWriter } from './extract-extras.ts'
 import { microsecondsOf } from './pax-records.ts'
+import { shownPath } from './extract-paths.ts'
+import { SpillwayError } from '../domain/errors.ts'
 import type { Attributes } from './extract-deferred.ts'
-import type { ByteString } from './tar-header.ts'
+import type { ByteString, TarKind } from './tar-header.ts'
+import type { ReadMember } from './tar-reader.ts'
 import type { ExtractWarnings } from './extract-warnings.ts'
 import type { PaxTime } from './pax-records.ts'
 
@@ -45,34 +48,33 @@ export class AttributeWriter {
     fs.futimesSync(fd, mtime, mtime)
   }
 
-  /** For what must not be opened: fifos and device nodes. */
-  applyByName(at: Buffer, wanted: Attributes, path: ByteString): void {
-    const fd = fs.openSync(at, O_PATH | fs.constants.O_NOFOLLOW)
+  /**
+   * For what must not be opened. In a folder that others may write to, what was just made there may be
+   * something else by now: it is held by its inode, and looked at, before anything is changed.
+   */
+  applyByName(
+    at: Buffer,
+    wanted: Attributes,
+    { path, kind }: Pick<ReadMember, 'path' | 'kind'>,
+  ): void {
+    const pathFd = fs.openSync(at, O_PATH | fs.constants.O_NOFOLLOW)
     try {
-      const same = itself(fd)
+      checkKind(fs.fstatSync(pathFd), { path, kind })
+      const same = itself(pathFd)
+      const place = { pathFd }
       if (this.#givesOwner(wanted)) this.#chown(() => fs.chownSync(same, wanted.uid, wanted.gid))
-      const byName = at.toString('latin1')
-      this.extras.dropInherited(byName, 'file')
-      this.extras.apply(byName, wanted.attributes, path, 'before mode')
-      fs.chmodSync(same, this.#modeOf(wanted, path, 'file'))
-      this.extras.apply(byName, wanted.attributes, path, 'after mode')
-      if (this.extras.setTimes(byName, wanted)) return
+      // A symlink has neither a mode of its own nor an ACL.
+      const isSymlink = kind === 'symlink'
+      if (!isSymlink) this.extras.dropInherited(place, 'file')
+      this.extras.apply(place, wanted.attributes, path, 'before mode')
+      if (!isSymlink) fs.chmodSync(same, this.#modeOf(wanted, path, 'file'))
+      this.extras.apply(place, wanted.attributes, path, 'after mode')
+      if (this.extras.setTimes(place, wanted)) return
       const mtime = timeFor(wanted)
       fs.utimesSync(same, mtime, mtime)
     } finally {
-      fs.closeSync(fd)
+      fs.closeSync(pathFd)
     }
-  }
-
-  /** A symlink has no mode of its own. */
-  applyToSymlink(at: Buffer, wanted: Attributes, path: ByteString): void {
-    const byName = at.toString('latin1')
-    if (this.#givesOwner(wanted)) this.#chown(() => fs.lchownSync(at, wanted.uid, wanted.gid))
-    this.extras.apply(byName, wanted.attributes, path, 'before mode')
-    this.extras.apply(byName, wanted.attributes, path, 'after mode')
-    if (this.extras.setTimes(byName, wanted)) return
-    const mtime = timeFor(wanted)
-    fs.lutimesSync(at, mtime, mtime)
   }
 
   /** At the end: one line, however many members it is about. */
@@ -108,6 +110,21 @@ export class AttributeWriter {
     this.#warnings.add(path, 'lost its setuid or setgid bit: only root can restore that')
     return mode & ~SETUID_SETGID
   }
+}
+
+const FORMATS: Readonly<Partial<Record<TarKind, number>>> = {
+  symlink: fs.constants.S_IFLNK,
+  fifo: fs.constants.S_IFIFO,
+  'character-device': fs.constants.S_IFCHR,
+  'block-device': fs.constants.S_IFBLK,
+}
+
+function checkKind(stats: fs.Stats, { path, kind }: Pick<ReadMember, 'path' | 'kind'>): void {
+  if ((stats.mode & fs.constants.S_IFMT) === FORMATS[kind]) return
+  const what = `"${shownPath(path)}" was replaced while it was restored`
+  throw new SpillwayError('RESTORE_FAILED', what, {
+    hint: 'restore into a folder that nobody else may write to',
+  })
 }
 
 /**

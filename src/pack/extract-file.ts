@@ -9,10 +9,16 @@ const CREATE_FLAGS = O_WRONLY | O_CREAT | O_EXCL | O_NOFOLLOW
 export class FileOutput {
   readonly fd: number
   #position = 0
+  #writtenBytes = 0
 
   /** Never over anything that is there. */
   constructor(at: Buffer) {
     this.fd = fs.openSync(at, CREATE_FLAGS, 0o600)
+  }
+
+  /** Without holes. */
+  get writtenBytes(): number {
+    return this.#writtenBytes
   }
 
   write(bytes: Buffer): void {
@@ -20,6 +26,7 @@ export class FileOutput {
       const written = fs.writeSync(this.fd, bytes, at, bytes.length - at, this.#position)
       at += written
       this.#position += written
+      this.#writtenBytes += written
     }
   }
 

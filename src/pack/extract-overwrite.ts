@@ -31,7 +31,7 @@ export function mayReplaceStats(
   rule: OverwriteRule,
 ): boolean {
   if (rule !== 'older') return rule === 'always'
-  // To the microsecond, which is what a restore sets.
+  // To the microsecond: without koffi a restore sets no more.
   return mtimeNsThere / 1_000n < BigInt(Math.floor(mtimeUs))
 }
 

@@ -21,6 +21,7 @@ import { MemberChoice } from './extract-choice.ts'
 import { Placer } from './extract-placer.ts'
 import { guarded, restoreFailure, twice } from './extract-failures.ts'
 import { FileOutput } from './extract-file.ts'
+import { ReadCounts } from './extract-counts.ts'
 import { folderFromIndex, LostMembers } from './extract-lost.ts'
 import { microsecondsOf } from './pax-records.ts'
 import { ExtractWarnings } from './extract-warnings.ts'
@@ -30,6 +31,7 @@ import type { ByteString } from './tar-header.ts'
 import type { Chosen, ExpectedMember, LinkTarget } from './extract-choice.ts'
 import type { MemberHandler, ReadMember } from './tar-reader.ts'
 import type { LostMember, PendingLink, TreeInput, TreeResult } from './extract-input.ts'
+import type { ReadLimits } from './extract-counts.ts'
 import type { Spot } from './extract-placer.ts'
 
 /** A file that is being written. */
@@ -37,7 +39,7 @@ type OpenFile = Chosen & { readonly output: FileOutput; readonly spot: Spot }
 
 export class TreeWriter implements MemberHandler {
   readonly #rootFd: number
-  readonly #limits: Pick<TreeInput, 'memberCountMax' | 'sourceBytesMax'>
+  readonly #limits: ReadLimits
   readonly #choice: MemberChoice
   readonly #placer: Placer
   /** Nothing was there and no name is changed: what a member's path is, is its own. */
@@ -52,7 +54,7 @@ export class TreeWriter implements MemberHandler {
   #pendingLinks: Generator<Deferred> | undefined
   #memberCount = 0
   #sourceBytes = 0
-  #read = { memberCount: 0, sourceBytes: 0 }
+  #read: ReadCounts
   #hasRoot = false
   #hasLosses = false
   #file: OpenFile | undefined
@@ -61,6 +63,7 @@ export class TreeWriter implements MemberHandler {
   constructor(input: TreeInput) {
     const { overwrite: rule, strip = 0, paths = [] } = input
     this.#limits = input
+    this.#read = new ReadCounts(input)
     this.#isPlain = rule === undefined && strip === 0
     this.#rootFd = openTarget(input.directory, rule !== undefined)
     this.#linkTargets = new LinkTargets(this.#rootFd)
@@ -89,11 +92,12 @@ export class TreeWriter implements MemberHandler {
 
   begin(member: ReadMember): void {
     const path = checkedPath(member.path, member.kind)
-    this.#countRead(member)
+    this.#read.begin(member)
     for (const chosen of this.#choice.take(member, path)) this.#make(chosen)
   }
 
   content(bytes: Buffer): void {
+    this.#read.content(bytes.length)
     const file = this.#file
     if (file === undefined) return
     this.#at(file.path, 'write', () => file.output.write(bytes))
@@ -112,7 +116,7 @@ export class TreeWriter implements MemberHandler {
       this.#attributes.applyTo(output.fd, member, path, 'file')
       this.#closeFile()
       const isThere = this.#placer.settle(spot)
-      if (isThere) this.#countMade(member)
+      if (isThere) this.#countMade({ sizeBytes: output.writtenBytes })
       for (const out of isThere ? outs.slice(1) : []) this.#linkTo(outs[0]!, out, member)
     })
     this.#choice.markDone(path)
@@ -151,7 +155,7 @@ export class TreeWriter implements MemberHandler {
   /** From here on the tar is gone through again, for nothing but these. */
   beginTargets(targets: readonly LinkTarget[]): void {
     this.#choice.beginTargets(targets)
-    this.#read = { memberCount: 0, sourceBytes: 0 }
+    this.#read = new ReadCounts(this.#limits)
   }
 
   /** After the last member. */
@@ -162,6 +166,8 @@ export class TreeWriter implements MemberHandler {
     for (const folder of guarded(this.#folders.backwards())) {
       this.#at(folder.path, 'finish', () => {
         const fd = this.#placer.enter(folder.path)
+        // One that was there, or was made in a folder with a default ACL, has rights of its own.
+        if (!this.#isPlain) this.#attributes.extras.dropInherited(fd, 'directory')
         this.#attributes.applyTo(fd, folder, folder.path, 'directory')
       })
     }
@@ -188,17 +194,6 @@ export class TreeWriter implements MemberHandler {
     this.#folders.close()
     this.#links.close()
     fs.closeSync(this.#rootFd)
-  }
-
-  #countRead(member: ReadMember): void {
-    this.#read.memberCount += 1
-    this.#read.sourceBytes += member.sizeBytes
-    const { memberCountMax = Infinity, sourceBytesMax = Infinity } = this.#limits
-    if (this.#read.memberCount > memberCountMax || this.#read.sourceBytes > sourceBytesMax)
-      throw new SpillwayError(
-        'ARCHIVE_CORRUPT',
-        `the archive holds more than the catalog knows of: ${memberCountMax} members, ${sourceBytesMax} bytes`,
-      )
   }
 
   #countMade({ sizeBytes }: { readonly sizeBytes: number }): void {
@@ -296,7 +291,7 @@ export class TreeWriter implements MemberHandler {
     }
     const obstacle = makeSpecialFile(spot.folderFd, spot.name, member)
     if (obstacle !== undefined) return this.#warnings.add(path, `could not be created: ${obstacle}`)
-    this.#attributes.applyByName(spot.at, member, path)
+    this.#attributes.applyByName(spot.at, member, { path, kind: member.kind })
     this.#placer.settle(spot)
   }
 
@@ -305,7 +300,7 @@ export class TreeWriter implements MemberHandler {
       const spot = this.#placer.spotFor(link.path, microsecondsOf(link))
       if (spot === undefined) return
       fs.symlinkSync(Buffer.from(link.target, 'latin1'), spot.at)
-      this.#attributes.applyToSymlink(spot.at, link, link.path)
+      this.#attributes.applyByName(spot.at, link, { path: link.path, kind: 'symlink' })
       if (this.#placer.settle(spot)) this.#countMade({ sizeBytes: 0 })
     })
   }

@@ -58,14 +58,13 @@ export async function startChild(
   const guard = new ChildGuard()
   let child: ChildProcess
   try {
-    child = await spawned(source, program, pipes, options)
+    child = await spawned(source, program, { ...options, pipes, guard })
   } catch (cause) {
     guard.end()
     closeSync(pipes.outputFd)
     pipes.close()
     throw notStarted(source, program, cause)
   }
-  guard.watch(child.pid!)
   const exited = exitOf(child)
   const lastWords = (): string => {
     const said = errors.lastLines()
@@ -98,8 +97,11 @@ export async function startChild(
 async function spawned(
   { argv, workingFolder, environment }: Program,
   program: string,
-  pipes: ChildPipes,
-  { hasNoOutput = false }: ChildOptions,
+  {
+    pipes,
+    guard,
+    hasNoOutput = false,
+  }: ChildOptions & { readonly pipes: ChildPipes; readonly guard: ChildGuard },
 ): Promise<ChildProcess> {
   const { programOutputFd, programErrorsFd } = pipes
   try {
@@ -111,6 +113,8 @@ async function spawned(
       detached: true,
       stdio: ['ignore', hasNoOutput ? programErrorsFd : programOutputFd, programErrorsFd],
     })
+    // At once: we may be killed while we wait for anything.
+    if (child.pid !== undefined) guard.watch(child.pid)
     await new Promise<void>((resolve, reject) => {
       child.once('spawn', resolve)
       child.once('error', reject)

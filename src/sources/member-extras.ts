@@ -126,6 +126,20 @@ export class MemberExtras {
   }
 }
 
+/** Whoever may write to a disk can make files of nothing but holes that no number of ours can measure. */
+export function isBeyondCounting(
+  { size }: BigIntStats,
+  path: ByteString,
+  findings: Findings,
+): boolean {
+  if (size <= SIZE_MAX) return false
+  findings.warn(path, `is not in the archive: it says to have ${size} bytes`)
+  return true
+}
+
+// The format's own limit, too.
+const SIZE_MAX = BigInt(Number.MAX_SAFE_INTEGER)
+
 export function recordsOfAttribute(name: ByteString, value: Buffer): Records {
   const bytes = value.toString('latin1')
   const records: (readonly [ByteString, ByteString])[] = []

@@ -17,7 +17,7 @@ import type { Exclude } from './exclude.ts'
 import { reasonOf } from './findings.ts'
 import type { Findings } from './findings.ts'
 import { HardLinks } from './hard-links.ts'
-import { MemberExtras, STAT_BLOCK_BYTES } from './member-extras.ts'
+import { isBeyondCounting, MemberExtras, STAT_BLOCK_BYTES } from './member-extras.ts'
 import { memberOf } from './member.ts'
 import type { ByteString, Member, MemberKind, MemberSink } from './member.ts'
 import { FOLDER_FLAGS, OpenFolders, pathOf } from './open-folders.ts'
@@ -247,6 +247,7 @@ class Walk {
         return
       }
       if (this.#isElsewhere(path, stats) || this.#isOwn(path, stats)) return
+      if (isBeyondCounting(stats, path, this.#findings)) return
       if (stats.nlink > 1n && this.#addHardLink(path, stats)) return
       const sparse = this.#extras?.sparseMapOf(fd, stats)
       this.#addMember('file', path, stats, { records: this.#extras?.recordsOf(path, fd), sparse })
@@ -300,7 +301,8 @@ class Walk {
     const { sink, ownerNames } = this.#input
     this.#memberCount += 1
     if (kind === 'file')
-      this.#sourceBytes += sink === undefined ? roomOf(stats) : Number(stats.size)
+      this.#sourceBytes +=
+        sink === undefined ? roomOf(stats) : (more.sparse?.dataBytes ?? Number(stats.size))
     const { linkTarget = '', records, sparse } = more
     sink?.begin(memberOf(kind, path, linkTarget, stats, ownerNames, { records, sparse }))
   }

@@ -7,7 +7,7 @@ import { expect, it, describe } from 'vitest'
 import { MIGRATIONS } from '../../src/catalog/migrations.ts'
 import type { Migration } from '../../src/catalog/migrations.ts'
 import { openCatalog } from '../../src/catalog/open-sqlite.ts'
-import { child, race, ready, runSql, server, stored, temporaryFolder } from './fixtures.ts'
+import { child, NIGHT, race, ready, reserved, runSql, server, temporaryFolder } from './fixtures.ts'
 
 const near = server(1)
 
@@ -141,11 +141,20 @@ const CHILD_MIGRATIONS = `
 `
 
 /** A catalog with one stored archive, as these migrations leave it. */
+/** Of 100 bytes on one server. */
 async function oldCatalog(migrations = MIGRATIONS): Promise<string> {
   const path = join(temporaryFolder(), 'catalog.db')
   const catalog = await openCatalog({ path, host: 'alpha', migrations })
   await catalog.registerServers([near])
-  await stored(catalog, await ready(catalog), near)
+  await reserved(catalog, await ready(catalog), near)
   await catalog.close()
+  // As the program of that version did: this one writes to tables that are not there yet.
+  const at = `'${NIGHT.toISOString()}'`
+  for (const statement of [
+    `update s3_archives set state = 'stored', size_bytes = 100, reserved_bytes = 0, stored_at = ${at}`,
+    `update s3_servers set used_bytes = 100, reserved_bytes = 0, used_copies = 1`,
+    `update archives set stored_copies = 1, first_stored_at = ${at}`,
+  ])
+    await runSql(path, statement)
   return path
 }

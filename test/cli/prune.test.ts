@@ -107,7 +107,7 @@ describe('prune', () => {
     const { exit, out } = await spillway('prune')
 
     expect(exit).toBe(3)
-    expect(out.join('\n')).toContain('! the catalog was copied to 0 of 1 servers: 1: ')
+    expect(out.join('\n')).toContain('! the catalog was copied to 0 of 1 server: 1: ')
     const json = (await withOptions(['prune', '--json'], {})).json()
     expect(json).toMatchObject({ exit: 0, warnings: [] })
   })

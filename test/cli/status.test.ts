@@ -42,6 +42,8 @@ it('tells servers, sources and what waits', async () => {
       "N  COPIES  VERIFIED          READ BACK  FULL",
       "1       1  not since stored  never      -",
       "-       1  not since stored  never      -",
+      "! 1 archive without a sound copy on a configured server: see spillway copies --dry-run",
+      "  etc-20260301-023000.tar.zst: 3: s3-3.example.com/backups (not configured)",
       "",
       "SOURCE  LAST GOOD (UTC)       AGE     SIZE  PATH",
       "etc     2026-03-02 02:30:00  10 h  80.0 GB  /srv/etc",

@@ -1,12 +1,22 @@
 // The calls that Node lacks, on a real file system.
 
-import { closeSync, lstatSync, openSync, statSync, symlinkSync, writeFileSync } from 'node:fs'
+import {
+  closeSync,
+  constants,
+  lstatSync,
+  openSync,
+  statSync,
+  symlinkSync,
+  writeFileSync,
+} from 'node:fs'
 import { join } from 'node:path'
 import { afterEach, beforeEach, describe, expect, it } from 'vitest'
 import { openSystemCalls, systemCalls } from '../../src/lib/system-calls.ts'
 import type { SystemCalls } from '../../src/lib/system-calls.ts'
 import { createSparseFile, temporaryFolders } from '../pack/in-process.ts'
 
+// Node does not name it.
+const O_PATH = 0o10000000
 const newFolder = temporaryFolders()
 const calls = systemCalls() as SystemCalls
 let path: string
@@ -54,6 +64,23 @@ describe('extended attributes', () => {
       expect.objectContaining({ code: 'EPERM' }),
     )
   })
+})
+
+it('reaches an inode of any kind that a descriptor of O_PATH names, and nothing behind it', () => {
+  symlinkSync(path, `${path}-link`)
+  const pathFd = openSync(`${path}-link`, O_PATH | constants.O_NOFOLLOW)
+  calls.setTimes({ pathFd }, 1_000, 5)
+  expect(lstatSync(`${path}-link`, { bigint: true }).mtimeNs).toBe(1_000_000_000_005n)
+  expect(statSync(path).mtimeMs).toBeGreaterThan(1_000_000)
+  if (process.getuid?.() === 0) {
+    calls.writeAttribute({ pathFd }, 'trusted.a', Buffer.from('x'))
+    expect(calls.listAttributes({ pathFd })).toEqual(['trusted.a'])
+    expect(calls.readAttribute(`${path}-link`, 'trusted.a').toString()).toBe('x')
+    expect(calls.listAttributes(path)).toEqual([])
+    calls.removeAttribute({ pathFd }, 'trusted.a')
+  }
+  expect(calls.listAttributes(`${path}-link`)).toEqual([])
+  closeSync(pathFd)
 })
 
 it('finds data and holes', () => {

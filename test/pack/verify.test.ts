@@ -121,7 +121,7 @@ describe('an index that does not tell the truth is found, though all checksums a
     const walked = recut(walkedTree(), 1_536)
     const last = walked.members.at(-1)!
     const index = indexOf(walked, (member) => member, { ...last, path: 'zz', sizeBytes: 0 })
-    const bytes = await written({ ...walked, index })
+    const bytes = await written({ ...walked, index, memberCount: walked.memberCount + 1 })
     const layout = await readLayout(sourceOf(bytes), EXPECTED)
 
     const { findings } = await verified(sourceOf(bytes), {

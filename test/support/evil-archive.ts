@@ -75,7 +75,10 @@ export async function evilArchive(input: EvilArchive): Promise<Buffer> {
 
   const indexBytes = Buffer.concat(pieces)
   const index = Buffer.concat([skippableHeader(INDEX_MAGIC, indexBytes.length), indexBytes])
-  const manifest = manifestOf(tar, frames, { ...piece, sha256: piece.sha256.toString('hex') })
+  const manifest = {
+    ...manifestOf(tar, frames, { ...piece, sha256: piece.sha256.toString('hex') }),
+    memberCount: members.reduce((sum, { memberCount }) => sum + memberCount, 0),
+  }
   const json = encodeManifest(input.manifest?.(manifest) ?? manifest)
   const tail = Buffer.concat([skippableHeader(MANIFEST_MAGIC, json.length), json])
   entries.push(nothing(index.length), nothing(tail.length))
@@ -122,7 +125,7 @@ function manifestOf(
   tar: Buffer,
   frames: readonly Buffer[],
   piece: Manifest['directory'][number],
-): Manifest {
+): Omit<Manifest, 'memberCount'> {
   return {
     format: 'spillway',
     version: 1,
@@ -132,7 +135,6 @@ function manifestOf(
     startedAt: '2026-03-01T02:30:00Z',
     endedAt: '2026-03-01T02:30:00Z',
     encryption: 'none',
-    memberCount: 1,
     sourceBytes: 0,
     tarBytes: tar.length,
     frameCount: frames.length,

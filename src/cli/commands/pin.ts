@@ -2,8 +2,8 @@
 
 import { COMMAND_TITLES } from '../command-titles.ts'
 import { defineCommand, JSON_FLAG } from '../command.ts'
-import { SpillwayError } from '../../domain/errors.ts'
 import { setPinned } from '../../operations/pin.ts'
+import { noCatalog } from '../no-catalog.ts'
 import type { Command, Io } from '../command.ts'
 import type { Services } from '../services.ts'
 
@@ -25,11 +25,7 @@ export function createPinCommand(isPinned: boolean): Command<PinServices> {
     async run(flags, names, io: Io<PinServices>) {
       const { config, catalogIfPresent, ...services } = await io.services()
       const catalog = await catalogIfPresent()
-      if (catalog === undefined)
-        throw new SpillwayError(
-          'ARCHIVE_MISSING',
-          `there is no catalog at ${config.catalogPath}: nothing was archived here yet`,
-        )
+      if (catalog === undefined) throw noCatalog(config)
       // All names first: a mistyped one changes nothing.
       for (const each of names) await catalog.findArchive(each)
       const archiveUses = await services.archiveUses()

@@ -10,6 +10,7 @@ import { isOverwriteRule, OVERWRITE_RULES } from '../../pack/extract-overwrite.t
 import { fateOf } from '../../operations/restore-destination.ts'
 import { parsePathPattern } from '../../pack/extract-patterns.ts'
 import { planOfRestore, restoreArchive } from '../../operations/restore.ts'
+import { noCatalog } from '../no-catalog.ts'
 import type { Catalog } from '../../catalog/catalog.ts'
 import type { FatedMember } from '../../operations/restore-destination.ts'
 import type { Io } from '../command.ts'
@@ -104,10 +105,7 @@ export async function catalogOf({
 }: Pick<Services, 'config' | 'catalogIfPresent'>): Promise<Catalog> {
   const catalog = await catalogIfPresent()
   if (catalog !== undefined) return catalog
-  throw new SpillwayError(
-    'ARCHIVE_MISSING',
-    `there is no catalog at ${config.catalogPath}: nothing was archived here yet`,
-  )
+  throw noCatalog(config)
 }
 
 function overwriteOf(text: string | undefined): OverwriteRule | undefined {

@@ -15,6 +15,7 @@ import type { OpenStorage } from '../../operations/server-pool.ts'
 import { verify } from '../../operations/verify.ts'
 import type { VerifiedCopy, VerifyProblem, VerifyReport } from '../../operations/verify-report.ts'
 import { VerifyServers } from '../../operations/verify-servers.ts'
+import { noCatalog } from '../no-catalog.ts'
 
 /** Only what this command needs: the real services have more. */
 export type VerifyCommandServices = {
@@ -59,11 +60,7 @@ export const verifyCommand = defineCommand({
     const budgetBytes = budgetOf(flags.budget, flags.deep)
     const { config, catalogIfPresent, openStorage } = await io.services()
     const catalog = await catalogIfPresent()
-    if (catalog === undefined)
-      throw new SpillwayError(
-        'ARCHIVE_MISSING',
-        `there is no catalog at ${config.catalogPath}: nothing was archived here yet`,
-      )
+    if (catalog === undefined) throw noCatalog(config)
     const servers = new VerifyServers(openStorage)
     const live = openLive(io, budgetBytes)
     try {

@@ -1,0 +1,91 @@
+// A catalog that is lost is not noticed by the next run's archives: they are stored as ever. What lies on
+// the servers already tells, and the copies of the lost one must stay the newest.
+
+import { renameSync } from 'node:fs'
+import { join } from 'node:path'
+import { afterEach, beforeEach, expect, it } from 'vitest'
+import { openServices } from '../../src/compose.ts'
+import { rebuild } from '../../src/operations/rebuild.ts'
+import { startRebuild } from '../../src/operations/rebuild-snapshot.ts'
+import { QUICK, World } from '../support/world.ts'
+
+const never = new AbortController().signal
+
+let world: World
+beforeEach(async () => {
+  world = await World.make([{}, {}])
+  await world.noise('one', 5_000)
+})
+afterEach(async () => {
+  await world.close()
+})
+
+it('is a warning of every run, and its copies are left the newest', async () => {
+  await world.run()
+  const copiesBefore = catalogCopies()
+  moveCatalogAway('lost')
+
+  const { exit, warnings, archives } = await world.run()
+
+  expect(exit).toBe(3)
+  expect(archives).toMatchObject([{ state: 'stored' }])
+  expect(warnings).toEqual([
+    expect.stringMatching(
+      /^1: .* holds 1 archive of host that this catalog does not know: .*reconcile --rebuild/,
+    ),
+  ])
+  expect(catalogCopies()).toEqual(copiesBefore)
+  expect(await world.audit()).toEqual([])
+})
+
+it('comes back with its pins from the copy that was left alone, and the archives of both', async () => {
+  const first = await world.run()
+  await world.withCatalog((catalog) => catalog.setPinned(first.archives[0]!.id, true))
+  await world.run()
+  moveCatalogAway('lost')
+  const third = await world.run()
+  moveCatalogAway('new')
+
+  await rebuilding()
+
+  const rows = await world.withCatalog((catalog) => catalog.archives())
+  expect(rows.find(({ id }) => id === first.archives[0]!.id)?.isPinned).toBe(true)
+  expect(rows.map(({ id }) => id)).toContain(third.archives[0]!.id)
+  const after = await world.run()
+  expect([after.exit, after.warnings]).toEqual([0, []])
+  expect(await world.audit()).toEqual([])
+})
+
+function catalogCopies(): readonly string[] {
+  return world.models.flatMap((model, index) =>
+    model
+      .objects()
+      .filter(({ key }) => key.startsWith('spillway-catalog/'))
+      .map(({ key }) => `${index}: ${key}`),
+  )
+}
+
+async function rebuilding(): Promise<void> {
+  const services = await openServices({ configFile: await world.writeEnv() }, QUICK)
+  const input = { isForAllHosts: false, onProgress: () => {}, onPlan: () => {} }
+  try {
+    const start = await startRebuild(services, { isDryRun: false }, never)
+    await services.withRun(
+      () => {},
+      (running) => rebuild(running, { start, ...input }, never),
+    )
+  } finally {
+    await services.close()
+  }
+}
+
+function moveCatalogAway(name: string): void {
+  for (const end of ['', '-wal', '-shm']) {
+    const path = join(world.folder, 'data', `catalog.db${end}`)
+    try {
+      renameSync(path, join(world.folder, `${name}.db${end}`))
+    } catch (error) {
+      if ((error as NodeJS.ErrnoException).code !== 'ENOENT') throw error
+    }
+  }
+}
