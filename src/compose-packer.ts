@@ -16,6 +16,7 @@ import type { RingMemory } from './pack/block-ring.ts'
 import { framesAhead } from './pack/frames-ahead.ts'
 import type { Packer, PackJob, PackProgress, PackResult, Surveyed } from './pack/packer.ts'
 import { Outputs } from './compose-outputs.ts'
+import { stopPartMemory } from './pack/part-memory.ts'
 import { SpoolFile } from './pack/spool-file.ts'
 import { decodeFailure } from './pack-messages.ts'
 import type {
@@ -103,7 +104,8 @@ async function pack(
   throwIfInterrupted(signal, source.name)
   const { archiveId, host, outputPath, startedAt, zstdLevel, verifies } = job
   // Created here, so that the walk knows it by its inode before it can meet it.
-  const file = SpoolFile.create(outputPath)
+  const { outputMemory: memory } = job
+  const file = memory === undefined ? SpoolFile.create(outputPath) : undefined
   // One more is filled, and one waits for the slower side.
   const ring = createRingMemory(framesAhead(zstdLevel, verifies) + 2)
   const { port1: frames, port2: walker } = new MessageChannel()
@@ -117,12 +119,13 @@ async function pack(
       verifies,
       source: { name: source.name, kind: source.kind },
     },
-    outputFd: file.fd,
+    output: file === undefined ? { memory: memory! } : { fd: file.fd },
     outputBytesMax,
     ring,
   }
   const folder = source.kind === 'folder' ? source : undefined
-  const walkOrder: WalkOrder = { source: folder, ownPaths: [...ownPaths, outputPath], ring }
+  const files = file === undefined ? [] : [outputPath]
+  const walkOrder: WalkOrder = { source: folder, ownPaths: [...ownPaths, ...files], ring }
   const pair = tools.takePair()
   const workers = [pair.frames, pair.walk]
   const outputs = outputsOf(source, { worker: pair.walk.worker, ring, folder: dirname(outputPath) })
@@ -149,9 +152,10 @@ async function pack(
     watch.stop()
     // A number that is closed may become another file's: never under a thread that still writes.
     void Promise.all(workers.map(({ exited }) => exited)).then(() => {
-      file.close()
+      file?.close()
       void outputs?.close()
     })
+    if (memory !== undefined) stopPartMemory(memory)
     const stopped = stop(ring, workers)
     await outputs?.stop()
     await stopped

@@ -5,6 +5,8 @@ import { ArchiveWriter } from './pack/archive-writer.ts'
 import { RingReader } from './pack/block-ring.ts'
 import { receiveOrder } from './lib/worker.ts'
 import { keepFreedMemory } from './pack/give-back.ts'
+import { MemoryFile } from './pack/part-memory.ts'
+import type { ArchiveFile } from './pack/part-memory.ts'
 import { SpoolFile } from './pack/spool-file.ts'
 import { encodeFailure } from './pack-messages.ts'
 import type { FrameMessage, FrameStart, ReadSoFar, WorkerMessage } from './pack-messages.ts'
@@ -40,11 +42,17 @@ main.unref()
 
 /** undefined: stopped. */
 async function write(): Promise<PackResult | undefined> {
-  const { job, outputFd, outputBytesMax, ring: memory } = order
-  const ring = new RingReader(memory)
-  const file = SpoolFile.adopt(job.outputPath, outputFd, outputBytesMax)
-  file.bypassCache()
-  const writer = new ArchiveWriter(file, job, (bytes) => tellProgress(bytes, writer.kept))
+  const ring = new RingReader(order.ring)
+  const { output } = order
+  const spool = 'fd' in output ? spoolFile(output.fd) : undefined
+  const file: ArchiveFile =
+    'memory' in output ? new MemoryFile(output.memory, () => tellAtOnce()) : spool!
+  const writer = new ArchiveWriter(file, order.job, (bytes) => tellProgress(bytes, writer.kept))
+  const tellAtOnce = (): void => {
+    // The upload waits for what it has not heard of, and we for the upload.
+    toldAt = 0
+    tellProgress(file.readableBytes, writer.kept)
+  }
   try {
     for (;;) {
       const message = await nextMessage()
@@ -67,8 +75,15 @@ async function write(): Promise<PackResult | undefined> {
     }
   } finally {
     await writer.close()
-    file.endBypass()
+    spool?.endBypass()
   }
+}
+
+function spoolFile(fd: number): SpoolFile {
+  const { job, outputBytesMax } = order
+  const file = SpoolFile.adopt(job.outputPath, fd, outputBytesMax)
+  file.bypassCache()
+  return file
 }
 
 async function nextMessage(): Promise<FrameMessage> {

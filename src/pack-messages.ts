@@ -13,6 +13,7 @@ import type { ArchiveJob, WalkTotals } from './pack/archive-writer.ts'
 import type { RingMemory } from './pack/block-ring.ts'
 import type { WorkerPort } from './lib/worker.ts'
 import type { RawIndexBlock } from './pack/member-record.ts'
+import type { PartMemory } from './pack/part-memory.ts'
 import type { PackProgress, PackResult } from './pack/packer.ts'
 import type { OutputFindings } from './sources/output.ts'
 import type { FoundInOutput, OutputFormat } from './sources/output-format.ts'
@@ -26,8 +27,8 @@ export type WalkOrder = {
 
 export type FrameOrder = {
   readonly job: ArchiveJob
-  /** Created by the main thread, which closes it. */
-  readonly outputFd: number
+  /** A file that the main thread created and closes, or memory. */
+  readonly output: { readonly fd: number } | { readonly memory: PartMemory }
   readonly outputBytesMax: number | undefined
   readonly ring: RingMemory
 }

@@ -47,6 +47,7 @@ export function parse(env: EnvRecord, context: ParseContext): ParseResult {
   const sources = readSources(env, { envFileDir }, values, problems)
   const config = assemble(values, servers, sources, context)
   problems.push(...copiesProblems(env, config))
+  problems.push(...spoolProblems(config))
   problems.push(...overlapProblems(config))
   return problems.length === 0 ? { config, problems: [] } : { config: undefined, problems }
 }
@@ -81,6 +82,7 @@ function assemble(
     envFile: context.envFile,
     serverId: values.SERVER_ID ?? defaultServerId(context.hostName ?? hostname()),
     dataDir,
+    hasSpool: values.SPOOL,
     spoolDir: values.SPOOL_DIR ?? join(dataDir, 'spool'),
     spoolLimitBytes: values.SPOOL_LIMIT_GB,
     catalogPath: values.CATALOG_URL ?? join(dataDir, 'catalog.db'),
@@ -136,6 +138,26 @@ function isDisabled(env: EnvRecord, number: number): boolean {
   if (text === undefined) return false
   const isEnabled = tryParse([], variable, text, false, () => SERVER_SETTINGS.ENABLED.parse(text))
   return isEnabled === false
+}
+
+/** Without a spool there is nothing on this machine that could wait, stay, or be sent a second time. */
+function spoolProblems({ hasSpool, copies, localKeep, spoolLimitBytes }: Config): Problem[] {
+  if (hasSpool) return []
+  const remedy = 'leave it out, or take SPOOL=disk'
+  const problem = (variable: string, value: number, reason: string): Problem[] => [
+    { variable, value: String(value), reason: `${reason}, and there is none (SPOOL=none)`, remedy },
+  ]
+  return [
+    ...(copies > 1
+      ? problem('COPIES', copies, 'needs a spool that the second copy is made from')
+      : []),
+    ...(localKeep > 0
+      ? problem('LOCAL_KEEP', localKeep, 'names archives that stay in the spool')
+      : []),
+    ...(spoolLimitBytes === undefined
+      ? []
+      : problem('SPOOL_LIMIT_GB', spoolLimitBytes / 1e9, 'is a limit of the spool')),
+  ]
 }
 
 /** A folder that holds our own archives must not be archived into them. */

@@ -78,6 +78,12 @@ export function sourceName(text: string, context: ValueContext): string {
   return text.includes('/') ? no('must not contain "/"') : line(120)(text, context)
 }
 
+/** Whether there is one. */
+export function spool(text: string): boolean {
+  const word = text.toLowerCase()
+  return word === 'disk' || (word === 'none' ? false : no('must be disk or none'))
+}
+
 /** Of a file in an archive: longer names do not fit into the place that is kept for its header. */
 export function fileName(text: string, context: ValueContext): string {
   if (text.includes('/') || /^\.{1,2}$/.test(text)) no('must be a name without folders')

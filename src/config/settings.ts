@@ -18,6 +18,7 @@ import {
   schedule,
   serverId,
   sourceName,
+  spool,
   storageClass,
 } from './setting-values.ts'
 import {
@@ -133,6 +134,12 @@ export const PLACE_SETTINGS = {
     fallback: './data',
     example: '/var/lib/spillway',
     parse: path,
+  },
+  SPOOL: {
+    help: 'disk: archives are written there first; none: they go straight to a server, and nothing can wait',
+    fallback: 'disk',
+    example: 'none',
+    parse: spool,
   },
   SPOOL_DIR: {
     help: 'folder where archives are written before they are sent; needs room for the largest',

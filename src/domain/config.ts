@@ -8,6 +8,8 @@ export type Config = {
   readonly envFile: string | undefined
   readonly serverId: string
   readonly dataDir: string
+  /** false: archives go straight to a server, and nothing can wait. */
+  readonly hasSpool: boolean
   readonly spoolDir: string
   /** undefined: no limit. */
   readonly spoolLimitBytes: number | undefined

@@ -4,7 +4,7 @@
 // row `ready`; only then may an upload be completed, so a copy never exists of what was not whole.
 
 import { deliver } from './deliver.ts'
-import { dropFile, finishedPath, publishPartial, roomInSpool } from './spool.ts'
+import { dropFile, finishedPath, publishPartial, roomInSpool, streamedPath } from './spool.ts'
 import { expectedBytes } from '../domain/placement.ts'
 import { newArchiveId } from '../domain/archive.ts'
 import { messageOf } from '../domain/errors.ts'
@@ -15,7 +15,9 @@ import { SpoolContent } from './spool-content.ts'
 import type { ArchiveRow } from '../catalog/catalog.ts'
 import type { Config } from '../domain/config.ts'
 import type { Delivery, DeliveryResult, DeliveryServices } from './deliver.ts'
+import type { RunEvent } from '../domain/run-events.ts'
 import type { Packer, PackResult } from '../pack/packer.ts'
+import type { PartMemory } from '../pack/part-memory.ts'
 import { describeSource } from '../domain/source.ts'
 import type { Source } from '../domain/source.ts'
 
@@ -25,7 +27,7 @@ export type ArchiveServices = DeliveryServices &
     readonly packer: Packer
   }
 
-type Packed = {
+export type Packed = {
   readonly row: ArchiveRow
   readonly packed: PackResult
   readonly localPath: string
@@ -87,7 +89,7 @@ export async function archiveSource(
     copiesMissing: config.copies,
     attempts: [],
   }
-  const reading = pack(services, { source, row, content, outputBytesMax, last }, both)
+  const reading = packSource(services, { source, row, content, outputBytesMax, last }, both)
   const packing = reading.then((facts) => {
     onPacked({ ...facts, attempts: delivery.attempts })
     return facts
@@ -123,15 +125,23 @@ export async function archiveSource(
   return { ...packed.value, delivery, result: delivered.value, historyProblems }
 }
 
+type CloseOptions = {
+  readonly hooks: SourceHooks
+  /** Ends the reading for its reason. */
+  readonly stop: AbortSignal
+  /** Which is that a server failed. */
+  readonly isServers?: boolean
+}
+
 /** As soon as all has been read: what the upload still needs lies in the spool. */
-async function closeAfter(
+export async function closeAfter(
   reading: Promise<unknown>,
-  { hooks, stop }: { readonly hooks: SourceHooks; readonly stop: AbortSignal },
+  { hooks, stop, isServers = false }: CloseOptions,
   signal: AbortSignal,
 ): Promise<void> {
   const failure = await reading.then(
     () => undefined,
-    (error: unknown) => ({ error: stop.aborted ? (stop.reason as unknown) : error }),
+    (error: unknown) => (stop.aborted ? { error: stop.reason as unknown, isServers } : { error }),
   )
   await hooks.close(failure, signal)
 }
@@ -160,19 +170,21 @@ async function roomFor(
   })
 }
 
-async function pack(
+/** Reads a source to its end: into the spool, or into `memory` as far as the upload takes it from there. */
+export async function packSource(
   { catalog, config, emit, packer }: ArchiveServices,
   input: {
     readonly source: Source
     readonly row: ArchiveRow
     readonly content: SpoolContent
-    readonly outputBytesMax: number | undefined
+    readonly memory?: PartMemory
+    readonly outputBytesMax?: number | undefined
     readonly last: ArchiveRow | undefined
   },
   signal: AbortSignal,
 ): Promise<Packed> {
-  const { content, row, source } = input
-  const partialPath = content.path
+  const { content, memory, row, source } = input
+  const partialPath = row.localPath!
   const begun = performance.now()
   const names = { source: source.name, file: row.file }
   try {
@@ -182,6 +194,7 @@ async function pack(
         host: config.serverId,
         source,
         outputPath: partialPath,
+        ...(memory === undefined ? {} : { outputMemory: memory }),
         startedAt: row.startedAt,
         zstdLevel: config.zstdLevel,
         verifies: config.verifiesPacking,
@@ -201,7 +214,8 @@ async function pack(
       },
       signal,
     )
-    const localPath = await publishPartial(partialPath)
+    const localPath =
+      memory === undefined ? await publishPartial(partialPath) : streamedPath(partialPath)
     await catalog.markReady(row.id, {
       localPath,
       sizeBytes: packed.outputBytes,
@@ -212,23 +226,22 @@ async function pack(
       warningCount: packed.warningCount,
       warnings: packed.warnings,
     })
-    const seconds = (performance.now() - begun) / 1_000
-    const { sourceBytes, memberCount, warningCount } = packed
-    emit({
-      kind: 'packed',
-      ...names,
-      sizeBytes: packed.outputBytes,
-      sourceBytes,
-      memberCount,
-      warningCount,
-      seconds,
-    })
+    emit(packedEvent(names, packed, (performance.now() - begun) / 1_000))
     content.finish(packed.outputBytes)
     return { row, packed, localPath }
   } catch (error) {
     content.fail(error)
     throw error
   }
+}
+
+function packedEvent(
+  names: { readonly source: string; readonly file: string },
+  { outputBytes, sourceBytes, memberCount, warningCount }: PackResult,
+  seconds: number,
+): RunEvent {
+  const sizeBytes = outputBytes
+  return { kind: 'packed', ...names, sizeBytes, sourceBytes, memberCount, warningCount, seconds }
 }
 
 /** What must never be archived into itself: data, spool, the catalog, local servers. */

@@ -14,7 +14,7 @@ import type { ReportedAttempt } from '../domain/run-report.ts'
 import type { RunEvent } from '../domain/run-events.ts'
 import type { Server, ServerIdentity } from '../domain/server.ts'
 import type { ServerPool } from './server-pool.ts'
-import type { SpoolContent } from './spool-content.ts'
+import type { UploadContent } from './upload-content.ts'
 import type { ArchiveToSend, UploadServices } from './upload-copy.ts'
 
 export type DeliveryServices = UploadServices & {
@@ -26,7 +26,9 @@ export type DeliveryServices = UploadServices & {
 
 export type Delivery = {
   readonly archive: ArchiveToSend
-  readonly content: SpoolContent
+  readonly content: UploadContent
+  /** What it takes will not be known any better before it is stored. */
+  readonly needIsFinal?: boolean
   /** Servers that hold, or may hold, a copy already. */
   readonly holders: ReadonlySet<ServerIdentity>
   /** Copies still to be stored. */
@@ -79,7 +81,7 @@ export async function deliver(
   return { stored, hasSickServer: journal.hasSickServer }
 }
 
-async function nextServer(
+export async function nextServer(
   services: DeliveryServices,
   delivery: Delivery,
   done: Set<ServerIdentity>,
@@ -88,6 +90,7 @@ async function nextServer(
 ): Promise<Server | undefined> {
   const { catalog, pool } = services
   const { content } = delivery
+  const isFinal = content.isWhole || delivery.needIsFinal === true
   const usage = new Map((await catalog.servers()).map((row) => [row.identity, row]))
   const neededBytes = content.isWhole ? content.bytes : (content.expectedBytes ?? FIRST_BYTES)
   const open = pool.servers.filter((server) => !done.has(server.identity))
@@ -109,15 +112,15 @@ async function nextServer(
     await journal.passedSick(server, pool.downBecause(server))
   }
   for (const { server, spareBytes } of withoutRoom) {
-    if (chosen === undefined ? !content.isWhole : server.number >= chosen.number) continue
+    if (chosen === undefined ? !isFinal : server.number >= chosen.number) continue
     // While packing the need is an estimate: such a server is asked again once it is exact.
-    if (content.isWhole) done.add(server.identity)
+    if (isFinal) done.add(server.identity)
     await journal.passedFull(server, neededBytes, spareBytes, usage.get(server.identity))
   }
   return chosen
 }
 
-async function attemptOn(
+export async function attemptOn(
   services: DeliveryServices,
   { archive, content }: Delivery,
   server: Server,
@@ -175,7 +178,7 @@ async function attemptOn(
 }
 
 /** The attempts of one archive: kept in the catalog, told to the progress, and in the report. */
-class Journal {
+export class Journal {
   hasSickServer = false
   readonly #services: DeliveryServices
   readonly #delivery: Delivery

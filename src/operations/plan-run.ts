@@ -129,6 +129,7 @@ async function spoolFor(
   waitingBytes: number,
   archive: { readonly sizeBytes: number; readonly isKnown: boolean },
 ): Promise<{ readonly reasons: readonly string[]; readonly code: 'SPOOL_FULL' | null }> {
+  if (!config.hasSpool) return { reasons: [], code: null }
   try {
     await roomInSpool({
       spoolDir: existsSync(config.spoolDir) ? config.spoolDir : config.dataDir,
@@ -195,7 +196,12 @@ function placeFor(
   if (count === 0)
     return {
       servers,
-      reasons: [...reasons, 'Not enough space: it would wait in the spool'],
+      reasons: [
+        ...reasons,
+        config.hasSpool
+          ? 'Not enough space: it would wait in the spool'
+          : 'Not enough space, and no spool to wait in: it would fail',
+      ],
       code: 'NO_SERVER_LEFT',
     }
   // As the run has it: an archive that is off this machine is safe, and its other copies may come later.

@@ -12,6 +12,7 @@ import {
   fileSize,
   finishedPath,
   isStored,
+  isSpooled,
   PARTIAL_SUFFIX,
   strangersIn,
   trimSpool,
@@ -168,6 +169,16 @@ async function checkFile(
     if (stored >= copiesWanted) return undefined
     const few = `${what}: the archive stays on ${stored} of ${copiesWanted} servers`
     return new SpillwayError('ARCHIVE_LOST', few)
+  }
+  if (!isSpooled(path)) {
+    // Like one whose packing was interrupted: its bytes were nowhere else, and its source is read again.
+    if (!archive.copies.some(({ state }) => state === 'uncertain' || state === 'uploading'))
+      await catalog.markArchiveFailed(
+        archive.id,
+        'no server took it before its run ended',
+        new Date(),
+      )
+    return undefined
   }
   // A server may still turn out to have it: then it is no loss.
   if (archive.copies.some(({ state }) => state === 'uncertain')) {

@@ -3,12 +3,13 @@
 //
 // A failing source never stops the others. Only a failing catalog or an interrupt ends a run early.
 
+import { archiveDirect } from './archive-direct.ts'
 import { archiveSource } from './archive-source.ts'
 import { copyCatalog } from './catalog-snapshot.ts'
 import { deliver, noServerLeft } from './deliver.ts'
 import { dirname } from 'node:path'
 import { failureOf, isFailure, messageOf, SpillwayError } from '../domain/errors.ts'
-import { fileSize, prepareSpool, trimSpool } from './spool.ts'
+import { fileSize, isSpooled, prepareSpool, trimSpool } from './spool.ts'
 import { createMakeRoom, prune } from './prune.ts'
 import { Deletions } from './deletions.ts'
 import { catchUpHistory } from './record-history.ts'
@@ -106,7 +107,7 @@ export function chooseSources(
 async function holdsArchives({ catalog, config }: RunServices): Promise<boolean> {
   const { serverId, spoolDir } = config
   const ready = await catalog.archives({ host: serverId, states: ['ready'] })
-  return ready.some(({ localPath }) => localPath !== undefined && dirname(localPath) === spoolDir)
+  return ready.some(({ localPath }) => isSpooled(localPath) && dirname(localPath) === spoolDir)
 }
 
 async function sendWaiting(
@@ -117,7 +118,7 @@ async function sendWaiting(
   const { catalog, config } = services
   for (const archive of await catalog.waitingArchives(config.copies)) {
     const { localPath, sizeBytes } = archive
-    if (localPath === undefined || sizeBytes === undefined) continue
+    if (sizeBytes === undefined || !isSpooled(localPath)) continue
     const attempts: ReportedAttempt[] = []
     record.begin({ id: archive.id, packed: undefined, attempts })
     const holding = archive.copies.filter(({ state }) => state !== 'failed' && state !== 'deleted')
@@ -185,11 +186,14 @@ async function runSource(
   const hooks = new SourceHooks(services, source)
   let isFailed = false
   try {
-    const { row, packed, delivery, result, localPath, historyProblems } = await archiveSource(
+    const { row, packed, delivery, result, localPath, historyProblems } = await (
+      config.hasSpool ? archiveSource : archiveDirect
+    )(
       services,
       source,
       {
         onPacked: ({ row, packed, attempts }) => record.begin({ id: row.id, packed, attempts }),
+        onGivenUp: ({ row, attempts }) => record.begin({ id: row.id, packed: undefined, attempts }),
         hooks,
       },
       signal,

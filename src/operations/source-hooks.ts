@@ -30,6 +30,12 @@ export const AFTER_INTERRUPT_MS = 60_000
 type HookName = 'BEFORE' | 'AFTER' | 'ON_ERROR'
 type Phase = 'before' | 'reading' | 'after'
 
+export type ReadingFailure = {
+  readonly error: unknown
+  /** The source is well: a server to which it was sent as it was read is not. */
+  readonly isServers?: boolean
+}
+
 export class SourceHooks {
   /** What went wrong besides the reading, in the order in which it did. */
   readonly problems: SpillwayError[] = []
@@ -47,10 +53,11 @@ export class SourceHooks {
     this.#records = new HookRecords(services.config.dataDir)
   }
 
-  /** What the programs are told. To be called first. */
+  /** What the programs are told. To be called first, and before each time that the source is read. */
   begin(archive: Pick<ArchiveRow, 'id' | 'file' | 'startedAt'>): void {
     const { config, runId } = this.#services
     this.#facts = factsOf(this.#source, archive, { runId, host: config.serverId })
+    this.#phase = 'reading'
   }
 
   /** Runs BEFORE. Rejects with SOURCE_HOOK_FAILED or INTERRUPTED: nothing may be read then. */
@@ -74,12 +81,9 @@ export class SourceHooks {
    * Runs AFTER, and ON_ERROR where something failed; what goes wrong here is added to `problems`.
    * `failure`: why there is no archive; undefined: all has been read.
    */
-  async close(
-    failure: { readonly error: unknown } | undefined,
-    signal: AbortSignal,
-  ): Promise<void> {
+  async close(failure: ReadingFailure | undefined, signal: AbortSignal): Promise<void> {
     const outcome = failure === undefined ? 'packed' : signal.aborted ? 'interrupted' : 'failed'
-    let failed = failure
+    let failed: ReadingFailure | undefined = failure
     if (this.#isOpen) {
       const problem = await this.#closeOnce(outcome, signal)
       if (problem !== undefined && failed === undefined) {
@@ -88,7 +92,8 @@ export class SourceHooks {
       }
     }
     // Whoever interrupts a run knows.
-    if (failed === undefined || signal.aborted || this.#source.hooks?.onError === undefined) return
+    if (failed === undefined || failed.isServers === true || signal.aborted) return
+    if (this.#source.hooks?.onError === undefined) return
     const facts = {
       SPILLWAY_OUTCOME: 'failed',
       SPILLWAY_ERROR_KIND: this.#phase,

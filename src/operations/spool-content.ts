@@ -4,11 +4,15 @@
 // `run` links the finished file to its final name and removes the first name afterwards.
 
 import { assert } from '../lib/assert.ts'
+import type { PartBody } from '../storage/storage.ts'
+import type { PartPlace, UploadContent } from './upload-content.ts'
+import type { PartReader } from '../storage/part-reader.ts'
 
 /** Bytes that are written last, somewhere in the file: the header of what has no size yet. */
 export type KeptBytes = { readonly offsetBytes: number; readonly storedBytes: number }
 
-export class SpoolContent {
+export class SpoolContent implements UploadContent {
+  readonly partBytes = undefined
   readonly path: string
   /** What the archive is expected to take; exact once it is whole, undefined for a first archive. */
   #expectedBytes: number | undefined
@@ -79,6 +83,18 @@ export class SpoolContent {
     if (kept === undefined) return false
     const isBefore = offsetBytes + sizeBytes <= kept.offsetBytes
     return !isBefore && offsetBytes < kept.offsetBytes + kept.storedBytes
+  }
+
+  begin(): void {
+    // It is written whether it is sent or not.
+  }
+
+  async readPart(reader: PartReader, { offsetBytes, sizeBytes }: PartPlace): Promise<PartBody> {
+    return reader.readPart({ path: this.path, offsetBytes, sizeBytes })
+  }
+
+  partSent(): void {
+    // It stays for the next server.
   }
 
   async untilWhole(signal: AbortSignal): Promise<void> {

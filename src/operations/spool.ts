@@ -11,6 +11,7 @@ import { formatBytes } from '../domain/sizes.ts'
 import type { ArchiveWithCopies, Catalog } from '../catalog/catalog.ts'
 
 export const PARTIAL_SUFFIX = '.partial'
+const STREAMED_SUFFIX = '.streamed'
 
 // Lies in the spool from its first use on: a folder without it is the bare mount point of a disk that is
 // not mounted, and what waits there is not lost but out of sight.
@@ -68,6 +69,16 @@ export async function publishPartial(partialPath: string): Promise<string> {
     throw spoolFailed(`cannot give ${partialPath} its final name`, cause)
   }
   return finalPath
+}
+
+/** In the row of an archive that was never in the spool: no file has that name. */
+export function streamedPath(partialPath: string): string {
+  return finishedPath(partialPath) + STREAMED_SUFFIX
+}
+
+/** Whether a row's path is that of a file. */
+export function isSpooled(localPath: string | undefined): localPath is string {
+  return localPath !== undefined && !localPath.endsWith(STREAMED_SUFFIX)
 }
 
 export async function dropFile(path: string): Promise<void> {

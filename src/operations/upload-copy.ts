@@ -9,17 +9,23 @@ import { randomBytes } from 'node:crypto'
 import { setTimeout as sleep } from 'node:timers/promises'
 import { choosePartBytes } from '../domain/placement.ts'
 import { failureOf, isFailure, messageOf, SpillwayError } from '../domain/errors.ts'
-import { formatBytes } from '../domain/sizes.ts'
 import { copyKey, keyOnServer } from '../domain/archive.ts'
 import { compareEtag } from '../storage/composite-etag.ts'
 import { isProvenBy } from '../storage/storage.ts'
+import { noRoom, sendParts } from './send-parts.ts'
 import { settleCopy } from './settle-copy.ts'
-import type { ArchiveRow, Catalog, CopyId, CopyRow } from '../catalog/catalog.ts'
-import type { HeadResult, OpenUpload, PartReceipt, Storage } from '../storage/storage.ts'
+import type { ArchiveRow, Catalog, CopyRow } from '../catalog/catalog.ts'
+import type {
+  HeadResult,
+  OpenUpload,
+  PartReceipt,
+  Storage,
+  StorageLimits,
+} from '../storage/storage.ts'
 import type { PartReader } from '../storage/part-reader.ts'
 import type { Server } from '../domain/server.ts'
 import type { OpenCopy } from './settle-copy.ts'
-import type { SpoolContent } from './spool-content.ts'
+import type { UploadContent } from './upload-content.ts'
 
 export type UploadServices = {
   readonly catalog: Catalog
@@ -52,7 +58,7 @@ export type ArchiveToSend = Pick<ArchiveRow, 'id' | 'key' | 'file'> & {
 
 export type Attempt = {
   readonly archive: ArchiveToSend
-  readonly content: SpoolContent
+  readonly content: UploadContent
   readonly server: Server
   readonly storage: Storage
   readonly onSent: (bytes: number) => void
@@ -69,10 +75,7 @@ export async function uploadCopy(
 ): Promise<void> {
   const { catalog } = services
   const { content, server, storage } = attempt
-  const partBytes = choosePartBytes(storage.limits, {
-    sizeBytes: content.expectedBytes ?? 0,
-    isExact: content.isWhole,
-  })
+  const partBytes = partBytesFor(storage.limits, content)
   const key = freshKey(server, attempt.archive)
   const token = randomBytes(16).toString('hex')
   const neededBytes = content.isWhole ? content.bytes : (content.expectedBytes ?? FIRST_BYTES)
@@ -93,6 +96,7 @@ export async function uploadCopy(
   try {
     upload = await storage.begin({ key, token }, stop)
     await catalog.setUploadId(copyId, upload.uploadId)
+    content.begin(partBytes)
     receipts = await sendParts(services, attempt, { copyId, upload, partBytes }, stop, work)
     await catalog.markCompleting(copyId)
     const head = await completeAndProve(services, attempt, upload, receipts, stop)
@@ -111,6 +115,16 @@ export async function uploadCopy(
   }
 }
 
+function partBytesFor(limits: StorageLimits, content: UploadContent): number {
+  const { partBytes, expectedBytes, isWhole } = content
+  const usual = Math.max(limits.partBytesMin, partBytes?.usual ?? limits.partBytesDefault)
+  const chosen = choosePartBytes(
+    { ...limits, partBytesDefault: usual },
+    { sizeBytes: expectedBytes ?? 0, isExact: isWhole },
+  )
+  return Math.min(chosen, partBytes?.max ?? chosen)
+}
+
 /** One that was written is not written again, also when its object is gone. */
 function freshKey({ identity, prefix }: Server, { key, copies = [] }: ArchiveToSend): string {
   const there = copies.filter((copy) => copy.identity === identity && copy.state !== 'failed')
@@ -119,80 +133,6 @@ function freshKey({ identity, prefix }: Server, { key, copies = [] }: ArchiveToS
     const fresh = keyOnServer(prefix, copyKey(key, number))
     if (!written.has(fresh)) return fresh
   }
-}
-
-type UnderWay = { readonly copyId: CopyId; readonly upload: OpenUpload; readonly partBytes: number }
-
-async function sendParts(
-  services: UploadServices,
-  attempt: Attempt,
-  underWay: UnderWay,
-  stop: AbortSignal,
-  work: AbortController,
-): Promise<readonly PartReceipt[]> {
-  const { content, storage, server } = attempt
-  const { partBytes, copyId } = underWay
-  const receipts: PartReceipt[] = []
-  const sending = new Set<Promise<void>>()
-  /** Parts with bytes that are written last: they are sent last. */
-  const late: number[] = []
-  let failure: { readonly error: unknown } | undefined
-
-  const send = async (number: number, offsetBytes: number, sizeBytes: number): Promise<void> => {
-    const body = await services.partReader.readPart({ path: content.path, offsetBytes, sizeBytes })
-    const part = { number, offsetBytes, body, onSent: attempt.onSent }
-    receipts.push(await storage.putPart(underWay.upload, part, stop))
-  }
-
-  const begin = async (number: number): Promise<void> => {
-    const offsetBytes = (number - 1) * partBytes
-    const sizeBytes = Math.min(partBytes, content.bytes - offsetBytes)
-    await coverWithReservation(services.catalog, attempt, copyId, offsetBytes + sizeBytes)
-    const task = send(number, offsetBytes, sizeBytes).catch((error: unknown) => {
-      failure ??= { error }
-      work.abort()
-    })
-    sending.add(task)
-    void task.finally(() => sending.delete(task))
-    while (sending.size >= storage.limits.partsAtOnce) await Promise.race(sending)
-    if (failure) throw failure.error
-  }
-
-  try {
-    for (let number = 1; ; number += 1) {
-      const offsetBytes = (number - 1) * partBytes
-      await content.until(offsetBytes + partBytes, stop)
-      if (offsetBytes >= content.bytes && number > 1) break
-      if (number > storage.limits.partsMax) throw outOfParts(server, number - 1, partBytes)
-      if (content.isKept(offsetBytes, partBytes)) late.push(number)
-      else await begin(number)
-    }
-    await Promise.all(sending)
-    if (late.length > 0) await content.untilWhole(stop)
-    for (const number of late) await begin(number)
-    await Promise.all(sending)
-    await content.untilWhole(stop)
-  } catch (error) {
-    // Parts under way fail by the abort, which is no reason: it was there before, or is this one.
-    const reason = failure ?? { error }
-    work.abort()
-    await Promise.all(sending)
-    throw reason.error
-  }
-  if (failure) throw failure.error
-  return receipts.toSorted((a, b) => a.number - b.number)
-}
-
-/** Before a byte is sent it is promised: growing ahead while packing, exact once that is known. */
-async function coverWithReservation(
-  catalog: Catalog,
-  { content, server }: Attempt,
-  copyId: CopyId,
-  endBytes: number,
-): Promise<void> {
-  const bytes = content.isWhole ? content.bytes : Math.max(endBytes, content.expectedBytes ?? 0)
-  if (!(await catalog.resizeReservation(copyId, bytes, server.limitBytes)))
-    throw noRoom(server, bytes)
 }
 
 async function completeAndProve(
@@ -290,22 +230,6 @@ function neverBegan(error: unknown): boolean {
 function wasRefused(error: unknown): boolean {
   const says = failureOf(error).server
   return says === 'misconfigured' || says === 'full'
-}
-
-function noRoom(server: Server, neededBytes: number): SpillwayError {
-  return new SpillwayError(
-    'SERVER_FULL',
-    `Not enough space on ${server.label}: ${formatBytes(neededBytes)} needed within its limit of ${formatBytes(server.limitBytes)}`,
-    { facts: { code: 'STORAGE_LIMIT', neededBytes, limitBytes: server.limitBytes } },
-  )
-}
-
-function outOfParts(server: Server, parts: number, partBytes: number): SpillwayError {
-  return new SpillwayError(
-    'SERVER_REJECTED',
-    `the archive outgrew ${parts} parts of ${formatBytes(partBytes)} on ${server.label}`,
-    { facts: { code: 'OUT_OF_PARTS', parts, partBytes } },
-  )
 }
 
 function damaged(server: Server, key: string): SpillwayError {

@@ -14,6 +14,7 @@ import type { PackJob, PackResult } from './packer.ts'
 import { checksumOf, seekTableFooter, seekTableHeader } from './seek-table.ts'
 import type { SeekEntry } from './seek-table.ts'
 import { MANIFEST_MAGIC, skippableHeader } from './skippable-frame.ts'
+import type { ArchiveFile } from './part-memory.ts'
 import { SpoolFile } from './spool-file.ts'
 import { TarFrames } from './tar-frames.ts'
 import type { KeptPlace, WrittenFrame } from './tar-frames.ts'
@@ -37,7 +38,7 @@ const NO_BYTES = Buffer.alloc(0)
 export class ArchiveWriter {
   readonly #job: ArchiveJob
   readonly #onWritten: (outputBytes: number) => void
-  readonly #file: SpoolFile
+  readonly #file: ArchiveFile
   readonly #spills: SpoolFile[] = []
   readonly #ledger: FrameLedger
   readonly #index: IndexWriter
@@ -46,7 +47,7 @@ export class ArchiveWriter {
 
   /** `file` is new; the caller closes it. `indexPayloadMax` is smaller in tests only. */
   constructor(
-    file: SpoolFile,
+    file: ArchiveFile,
     job: ArchiveJob,
     onWritten: (outputBytes: number) => void = () => {},
     indexPayloadMax?: number,

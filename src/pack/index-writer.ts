@@ -15,6 +15,7 @@ import {
   SKIPPABLE_PAYLOAD_MAX,
   skippableHeader,
 } from './skippable-frame.ts'
+import type { ArchiveFile } from './part-memory.ts'
 import type { SpoolFile } from './spool-file.ts'
 import { compressFrame } from './zstd.ts'
 
@@ -58,7 +59,7 @@ export class IndexWriter {
 
   /** Appends the index; `onFrame` hears the length of each skippable frame. */
   async appendTo(
-    file: SpoolFile,
+    file: ArchiveFile,
     onFrame: (storedBytes: number) => void,
   ): Promise<readonly ManifestBlock[]> {
     await this.#flushHashes()
@@ -87,7 +88,7 @@ export class IndexWriter {
 
   /** In one skippable frame of its own, in zstd frames of 1 MiB each. */
   async #appendDirectory(
-    file: SpoolFile,
+    file: ArchiveFile,
     directory: Buffer,
     onFrame: (storedBytes: number) => void,
   ): Promise<readonly ManifestBlock[]> {

@@ -5,6 +5,7 @@
 
 import type { ArchiveId, Warning } from '../domain/archive.ts'
 import type { Source } from '../domain/source.ts'
+import type { PartMemory } from './part-memory.ts'
 
 export type PackJob = {
   readonly archiveId: ArchiveId
@@ -12,6 +13,8 @@ export type PackJob = {
   readonly source: Source
   /** Created by the packer, mode 0600; must not exist. Left for the caller to rename or remove. */
   readonly outputPath: string
+  /** The archive goes there, and nowhere else: no file is created. */
+  readonly outputMemory?: PartMemory
   readonly startedAt: Date
   readonly zstdLevel: number
   /** Decompress every frame again and compare (VERIFY_PACK). */

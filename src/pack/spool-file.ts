@@ -8,8 +8,9 @@ import { assert } from '../lib/assert.ts'
 import { DirectWriter } from './direct-writer.ts'
 import { SpillwayError } from '../domain/errors.ts'
 import { formatBytes } from '../domain/sizes.ts'
+import type { ArchiveFile } from './part-memory.ts'
 
-export class SpoolFile {
+export class SpoolFile implements ArchiveFile {
   readonly #path: string
   readonly #bytesMax: number
   #fd: number

@@ -9,7 +9,7 @@ import { giveBack } from './give-back.ts'
 import { encodeRawFrame, rawFrameBytes } from './raw-frame.ts'
 import { checksumOf } from './seek-table.ts'
 import type { SeekEntry } from './seek-table.ts'
-import type { SpoolFile } from './spool-file.ts'
+import type { ArchiveFile } from './part-memory.ts'
 import { compressFrame, decompressFrame } from './zstd.ts'
 
 export type WrittenFrame = SeekEntry & { readonly sha256: Buffer }
@@ -25,7 +25,7 @@ export type KeptPlace = {
 }
 
 type Input = {
-  readonly file: SpoolFile
+  readonly file: ArchiveFile
   readonly zstdLevel: number
   readonly verifies: boolean
   readonly onWritten: (frame: WrittenFrame) => void

@@ -5,7 +5,12 @@ import { createHash } from 'node:crypto'
 import { closeSync, constants, openSync, readSync } from 'node:fs'
 import { alignedBuffer, alignedUp, isAligned, openDirect } from '../lib/direct-io.ts'
 
-export type PartRequest = {
+export type PartRequest = FilePartRequest | MemoryPartRequest
+
+/** Bytes in shared memory, of which the MD5 alone is asked for. */
+export type MemoryPartRequest = { readonly id: number; readonly bytes: Uint8Array }
+
+export type FilePartRequest = {
   readonly id: number
   readonly path: string
   readonly offsetBytes: number
@@ -29,6 +34,10 @@ const BLOCK_BYTES = 1024 * 1024
 const block = alignedBuffer(BLOCK_BYTES)
 
 export function readHashed(request: PartRequest): PartReply {
+  if ('bytes' in request) {
+    const md5 = createHash('md5').update(request.bytes).digest()
+    return { id: request.id, md5, bytes: undefined }
+  }
   const { id, offsetBytes, sizeBytes, withBytes } = request
   try {
     const whole = withBytes ? new Uint8Array(sizeBytes) : undefined
@@ -45,7 +54,7 @@ export function readHashed(request: PartRequest): PartReply {
 }
 
 /** Each is only good until the next one is asked for. */
-function* blocksOf({ path, offsetBytes, sizeBytes }: PartRequest) {
+function* blocksOf({ path, offsetBytes, sizeBytes }: FilePartRequest) {
   const file = openToReadOnce(path, offsetBytes)
   try {
     for (let done = 0; done < sizeBytes;) {

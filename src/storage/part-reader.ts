@@ -16,6 +16,8 @@ export interface PartReader {
     readonly offsetBytes: number
     readonly sizeBytes: number
   }): Promise<PartBody>
+  /** Of bytes in shared memory, which must stay as they are while the part is sent. */
+  hashPart(bytes: Uint8Array): Promise<PartBody>
   close(): Promise<void>
 }
 

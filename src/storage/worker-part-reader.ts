@@ -7,7 +7,7 @@ import { setTimeout as sleep } from 'node:timers/promises'
 import { leaveBehind } from '../lib/left-behind.ts'
 import { SpillwayError } from '../domain/errors.ts'
 import { alignedBuffer, alignedUp, isAligned } from '../lib/direct-io.ts'
-import type { PartReply, PartRequest } from './part-messages.ts'
+import type { FilePartRequest, MemoryPartRequest, PartReply, PartRequest } from './part-messages.ts'
 import { PART_BUFFER_BYTES_MAX } from './part-reader.ts'
 import type { PartReader } from './part-reader.ts'
 import type { PartBody } from './storage.ts'
@@ -53,10 +53,20 @@ export class WorkerPartReader implements PartReader {
     readonly offsetBytes: number
     readonly sizeBytes: number
   }): Promise<PartBody> {
+    return this.#ask({ ...input, withBytes: input.sizeBytes <= PART_BUFFER_BYTES_MAX })
+  }
+
+  async hashPart(bytes: Uint8Array): Promise<PartBody> {
+    return this.#ask({ bytes })
+  }
+
+  async #ask(
+    input: Omit<FilePartRequest, 'id'> | Omit<MemoryPartRequest, 'id'>,
+  ): Promise<PartBody> {
     if (this.#isClosed) throw new Error('the part reader is closed')
     const thread = (this.#thread ??= this.#start())
     const id = this.#nextId++
-    const request = { ...input, id, withBytes: input.sizeBytes <= PART_BUFFER_BYTES_MAX }
+    const request: PartRequest = { ...input, id }
     return new Promise((resolve, reject) => {
       this.#waiting.set(id, { request, resolve, reject })
       thread.ref()
@@ -92,7 +102,9 @@ export class WorkerPartReader implements PartReader {
     this.#waiting.delete(reply.id)
     // A thread that waits for work must not keep a command alive that has ended.
     if (this.#waiting.size === 0) this.#thread?.unref()
-    if ('error' in reply) waiting.reject(spoolFailed(waiting.request, reply))
+    const { request } = waiting
+    if ('error' in reply)
+      waiting.reject('path' in request ? spoolFailed(request, reply) : new Error(reply.error))
     else waiting.resolve(bodyOf(waiting.request, reply))
   }
 
@@ -103,9 +115,12 @@ export class WorkerPartReader implements PartReader {
 }
 
 function bodyOf(
-  { path, offsetBytes, sizeBytes }: PartRequest,
+  request: PartRequest,
   { md5, bytes }: Extract<PartReply, { md5: Uint8Array }>,
 ): PartBody {
+  if ('bytes' in request)
+    return { sizeBytes: request.bytes.length, md5, open: () => memoryChunks(request.bytes) }
+  const { path, offsetBytes, sizeBytes } = request
   const openBytes =
     bytes === undefined
       ? () => fileChunks(path, offsetBytes, sizeBytes)
@@ -116,6 +131,18 @@ function bodyOf(
 async function* bufferChunks(bytes: Uint8Array): AsyncGenerator<Uint8Array> {
   for (let from = 0; from < bytes.length; from += CHUNK_BYTES)
     yield bytes.subarray(from, from + CHUNK_BYTES)
+}
+
+/** Copies, since no socket is promised to take shared memory. */
+async function* memoryChunks(bytes: Uint8Array): AsyncGenerator<Uint8Array> {
+  const memory = spareMemory.pop() ?? alignedBuffer(2 * CHUNK_BYTES)
+  for (let done = 0; done < bytes.length; done += CHUNK_BYTES) {
+    const begin = (done / CHUNK_BYTES) % 2 === 0 ? 0 : CHUNK_BYTES
+    const piece = bytes.subarray(done, done + CHUNK_BYTES)
+    memory.set(piece, begin)
+    yield memory.subarray(begin, begin + piece.length)
+  }
+  spareMemory.push(memory)
 }
 
 async function* fileChunks(
@@ -195,7 +222,7 @@ async function readChunk(
 }
 
 function spoolFailed(
-  { path, offsetBytes }: Pick<PartRequest, 'path' | 'offsetBytes'>,
+  { path, offsetBytes }: Pick<FilePartRequest, 'path' | 'offsetBytes'>,
   { error, code }: { readonly error: string; readonly code: string | undefined },
 ): SpillwayError {
   return new SpillwayError(

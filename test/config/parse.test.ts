@@ -25,6 +25,7 @@ describe('an empty environment', () => {
       envFile: undefined,
       serverId: 'web-1.example',
       dataDir: '/etc/spillway/data',
+      hasSpool: true,
       spoolDir: '/etc/spillway/data/spool',
       spoolLimitBytes: undefined,
       catalogPath: '/etc/spillway/data/catalog.db',
@@ -257,11 +258,24 @@ describe('values', () => {
     expect(config({ VERIFY_PACK: text }).verifiesPacking).toBe(false)
   })
 
+  it('there is a spool unless it is said that there is none, and nothing that needs it then', () => {
+    expect(config({}).hasSpool).toBe(true)
+    expect(config({ SPOOL: 'None' }).hasSpool).toBe(false)
+    expect(problems({ SPOOL: 'memory' })).toEqual([
+      expect.stringContaining('SPOOL="memory" must be disk or none'),
+    ])
+    expect(problems({ SPOOL: 'none', LOCAL_KEEP: '2', SPOOL_LIMIT_GB: '1.5' })).toEqual([
+      expect.stringContaining('LOCAL_KEEP="2" names archives that stay in the spool, and there is'),
+      expect.stringContaining('SPOOL_LIMIT_GB="1.5" is a limit of the spool, and there is none'),
+    ])
+  })
+
   it('paths start at the folder of the env file', () => {
     expect(
       config({ DATA_DIR: 'state', SPOOL_DIR: '../spool', CATALOG_URL: 'sqlite:c.db' }),
     ).toMatchObject({
       dataDir: '/etc/spillway/state',
+      hasSpool: true,
       spoolDir: '/etc/spool',
       catalogPath: '/etc/spillway/c.db',
     })

@@ -73,6 +73,7 @@ export function configOf(more: Partial<Config> = {}): Config {
     envFile: '/etc/spillway/.env',
     serverId: 'web1',
     dataDir: '/var/lib/spillway',
+    hasSpool: true,
     spoolDir: '/var/lib/spillway/spool',
     spoolLimitBytes: undefined,
     catalogPath: '/var/lib/spillway/catalog.db',
