@@ -99,7 +99,9 @@ async function rebuilding(): Promise<void> {
   }
 }
 
+/** What is archived from then on has another name, also within the same second. */
 function moveCatalogAway(name: string): void {
+  world.env['SOURCE_1_NAME'] = `after-${name}`
   for (const end of ['', '-wal', '-shm']) {
     const path = join(world.folder, 'data', `catalog.db${end}`)
     try {
