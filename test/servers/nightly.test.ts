@@ -47,6 +47,8 @@ beforeAll(async () => {
 afterAll(() => client.destroy())
 beforeEach(async () => {
   world = await World.make([])
+  // One bucket, and each time a new catalog: under one name those archives would be of a catalog that was lost.
+  world.env['SERVER_ID'] = `host-${randomBytes(4).toString('hex')}`
   useCeph()
 })
 afterEach(async () => {
