@@ -22,7 +22,7 @@ type Screen = Pick<Io<unknown>, 'print' | 'out' | 'now'>
 
 /** Nothing while no server holds a copy. */
 export function printTrust(io: Screen, status: Status): void {
-  const { servers, lackingCopies, copies, unusable } = status
+  const { servers, lackingCopies, copies } = status
   const holding = servers.filter(({ trust }) => trust.copies > 0)
   if (holding.length === 0) return
   io.print('')
@@ -42,8 +42,8 @@ export function printTrust(io: Screen, status: Status): void {
       fullCell(server),
     ]),
   })
-  // With one copy wanted, what lacks it is named by `printUnusable`.
-  if (lackingCopies === 0 || (copies === 1 && lackingCopies <= unusable.length)) return
+  // With one copy wanted, whatever lacks it is among those that `printUnusable` names.
+  if (lackingCopies === 0 || copies === 1) return
   const what = `${plural(lackingCopies, 'archive')} on fewer than ${plural(copies, 'server')}`
   io.print(painter(io.out)('warning', `! ${what}: see spillway copies --dry-run`))
 }

@@ -73,8 +73,13 @@ it.each<[string, Lies, RegExp]>([
   ],
   [
     'resets the connection',
+    { onSync: (s) => s.resetAndDestroy() },
+    /the connection broke: .*ECONNRESET/,
+  ],
+  [
+    'resets the connection in the middle',
     { onSync: (s) => s.write('$1000\r\nREDIS', () => s.resetAndDestroy()) },
-    // Whether the end or the reset is seen first, the system decides.
+    // The system says ECONNRESET; Node 20 often takes it for an end when data came just before.
     /the connection broke: .*ECONNRESET|closed the connection before its answer was whole/,
   ],
   [
