@@ -1,8 +1,8 @@
 // Databases of a real PostgreSQL server go back into another one, straight from the archive, and are compared; and
 // what anybody could see, or would be left, while that goes on.
 
-import { spawn } from 'node:child_process'
-import { readdirSync, readFileSync } from 'node:fs'
+import { execFileSync, spawn } from 'node:child_process'
+import { mkdirSync, readdirSync, readFileSync, writeFileSync } from 'node:fs'
 import { mkdir, open, writeFile } from 'node:fs/promises'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
@@ -226,7 +226,9 @@ describe('restore --into postgres', () => {
     await createRoles()
     const program = join(import.meta.dirname, '../../dist/src/main.js')
     const into = ['latest:db', 'app', `--into=${target.url()}`, ...passwordFile()]
-    const child = spawn(process.execPath, [program, 'restore', ...into, ...config])
+    const { path, seen: seenByPsql } = recordingPsql()
+    const env = { ...process.env, PATH: path }
+    const child = spawn(process.execPath, [program, 'restore', ...into, ...config], { env })
     let err = ''
     child.stderr.on('data', (chunk: Buffer) => (err += chunk.toString()))
     const exited = new Promise<number | null>((resolve) => child.on('close', resolve))
@@ -240,9 +242,10 @@ describe('restore --into postgres', () => {
     expect(atWork, err).toBeDefined()
     // Stopped in the middle, so that it is at work when it is ended, and does not notice.
     process.kill(atWork!.pid, 'SIGSTOP')
-    for (const { cmdline, environ } of seen.values())
-      for (const secret of [target.password, origin.password])
-        expect(cmdline + environ).not.toContain(secret)
+    expect(seenByPsql()).toMatch(/psql .*\n(?:.*\n)*PATH=/)
+    const all = [...seen.values()].map(({ cmdline, environ }) => cmdline + environ)
+    for (const secret of [target.password, origin.password])
+      expect([...all, seenByPsql()].join('\n')).not.toContain(secret)
     const atMs = performance.now()
     child.kill('SIGTERM')
     expect(await exited).toBe(130)
@@ -333,6 +336,21 @@ async function settingsOf(server: PostgresServer): Promise<string> {
     select setconfig from pg_db_role_setting order by 1;
     select r.rolname, m.rolname from pg_auth_members a join pg_roles r on r.oid = a.roleid
       join pg_roles m on m.oid = a.member where m.rolname = 'reader'`)
+}
+
+/** A psql that writes down what anybody could see of it, since each lives too briefly to be sampled. */
+function recordingPsql(): { readonly path: string; readonly seen: () => string } {
+  const folder = join(world.folder, 'tools')
+  const file = join(folder, 'seen')
+  mkdirSync(folder)
+  const real = execFileSync('sh', ['-c', 'command -v psql']).toString().trim()
+  const lines = [
+    '#!/bin/sh',
+    `{ tr '\\0' ' ' < /proc/$$/cmdline; echo; tr '\\0' '\\n' < /proc/$$/environ; } >> '${file}'`,
+    `exec '${real}' "$@"`,
+  ]
+  writeFileSync(join(folder, 'psql'), `${lines.join('\n')}\n`, { mode: 0o755 })
+  return { path: `${folder}:${process.env['PATH']}`, seen: () => readFileSync(file, 'utf8') }
 }
 
 type Seen = { readonly pid: number; readonly cmdline: string; readonly environ: string }
