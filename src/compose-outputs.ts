@@ -14,13 +14,7 @@ import type { OutputMessage } from './pack-messages.ts'
 import { failed, startChild } from './sources/child.ts'
 import type { Child } from './sources/child.ts'
 import { outputsOf } from './sources/output-series.ts'
-import type {
-  BytesOutput,
-  FolderOutput,
-  OutputFacts,
-  OutputSeries,
-  ProgramOutput,
-} from './sources/output.ts'
+import type { BytesOutput, OutputFacts, OutputSeries, ProgramOutput } from './sources/output.ts'
 import type { FoundInOutput } from './sources/output-format.ts'
 
 // After the end of the program its last bytes are read from the pipe, 64 KiB at most. If nothing moves for
@@ -50,6 +44,7 @@ export class Outputs {
   #programBytes = 0
   #lastWords = ''
   #lastName = ''
+  #folder: string | undefined
 
   constructor(input: Input) {
     this.#input = input
@@ -121,9 +116,10 @@ export class Outputs {
     while (step.done !== true) {
       if (this.#isStopped) return
       const output = step.value
+      this.#putFolderOf(output.fileName)
       this.#requireOrder(output.fileName)
       const facts =
-        output.kind === 'program' ? await this.#putProgram(output) : this.#putKnown(output)
+        output.kind === 'program' ? await this.#putProgram(output) : this.#putBytes(output)
       if (facts === 'stopped') return
       step = await series.next(facts)
     }
@@ -138,16 +134,20 @@ export class Outputs {
     this.#lastName = name
   }
 
-  #putKnown(output: BytesOutput | FolderOutput): OutputFacts {
-    const fileName = asBytes(output.fileName)
-    const bytes = output.kind === 'bytes' ? output.bytes : undefined
-    this.#post(
-      bytes === undefined
-        ? { kind: 'output-folder', fileName }
-        : { kind: 'output-bytes', fileName, bytes },
-    )
+  /** Restoring refuses what lies in a folder that did not come before it. */
+  #putFolderOf(fileName: string): void {
+    const [folder, ...rest] = fileName.split('/')
+    if (rest.length === 0 || folder === undefined || this.#folder === folder) return
+    assert(rest.length === 1, `${fileName} lies deeper than one folder`)
+    this.#requireOrder(folder)
+    this.#folder = folder
+    this.#post({ kind: 'output-folder', fileName: asBytes(folder) })
+  }
+
+  #putBytes({ fileName, bytes }: BytesOutput): OutputFacts {
+    this.#post({ kind: 'output-bytes', fileName: asBytes(fileName), bytes })
     const now = new Date()
-    return { sizeBytes: bytes?.length ?? 0, startedAt: now, endedAt: now, said: '', found: {} }
+    return { sizeBytes: bytes.length, startedAt: now, endedAt: now, said: '', found: {} }
   }
 
   async #putProgram(output: ProgramOutput): Promise<OutputFacts | 'stopped'> {

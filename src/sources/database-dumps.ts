@@ -8,7 +8,6 @@ import { printablePath } from '../lib/printable-path.ts'
 import { databaseFailed } from './database-failure.ts'
 import { databaseListOutput, timesOf } from './database-list.ts'
 import type { DatabaseList, DumpedDatabase } from './database-list.ts'
-import { DUMPS_FOLDER } from './dump-names.ts'
 import type { OutputFacts, OutputSeries, OutputSurvey, ProgramOutput } from './output.ts'
 
 export const GLOBALS_FILE = 'globals.sql'
@@ -63,7 +62,8 @@ export function surveyOf({ chosen }: Chosen, otherMembers: number): OutputSurvey
   const isKnown = sizes.every((size) => size !== undefined)
   return {
     sourceBytes: isKnown ? sizes.reduce((sum, size) => sum + size, 0) : undefined,
-    memberCount: chosen.length + otherMembers,
+    // With the folder that they lie in.
+    memberCount: chosen.length + (chosen.length > 0 ? 1 : 0) + otherMembers,
     parts: chosen.map(({ name, sizeBytes }) => ({ name, sizeBytes })),
   }
 }
@@ -85,7 +85,6 @@ export async function* dumpDatabases(plan: DumpPlan): OutputSeries {
     .map((database) => ({ database, output: dumpOf(database) }))
     .sort((a, b) => comparePaths(a.output.fileName, b.output.fileName))
   const databases: DumpedDatabase[] = []
-  yield { kind: 'folder', fileName: DUMPS_FOLDER }
   for (const { database, output } of dumps) {
     const facts = yield output
     warnings.push(...warningsOf(output, facts))

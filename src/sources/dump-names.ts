@@ -4,8 +4,7 @@
 
 import { createHash } from 'node:crypto'
 
-export const DUMPS_FOLDER = 'databases'
-const FOLDER = `${DUMPS_FOLDER}/`
+const FOLDER = 'databases/'
 
 // A late header has room for so much (FORMAT.md).
 const PATH_BYTES_MAX = 100

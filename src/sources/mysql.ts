@@ -35,7 +35,7 @@ export async function surveyMysql(
     const tool = await tools.dumpTool(server)
     requireNewEnough(tool, server)
     const hasUsers = source.database === undefined && dumpsUsers(tool, server)
-    return surveyOf(choose(source, server, hasUsers), hasUsers ? 3 : 2)
+    return surveyOf(choose(source, server, hasUsers), hasUsers ? 2 : 1)
   } finally {
     tools.close()
   }

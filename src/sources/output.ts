@@ -30,10 +30,7 @@ export type BytesOutput = {
   readonly bytes: Uint8Array
 }
 
-/** What others lie in: it comes before them. */
-export type FolderOutput = { readonly kind: 'folder'; readonly fileName: string }
-
-export type Output = ProgramOutput | BytesOutput | FolderOutput
+export type Output = ProgramOutput | BytesOutput
 
 export type OutputFacts = {
   readonly sizeBytes: number
@@ -51,8 +48,8 @@ export type OutputFindings = {
 }
 
 /**
- * Outputs come in the byte order of their names, or nobody finds them in the archive (FORMAT.md). `return()` is
- * always called at its end: its `finally` takes away what it has left on disk.
+ * Outputs come in the byte order of their names, or nobody finds them in the archive (FORMAT.md). The folder
+ * that one lies in is put before it by whoever takes them. `return()` is always called at its end: its `finally` takes away what it has left on disk.
  */
 export type OutputSeries = AsyncGenerator<Output, OutputFindings, OutputFacts>
 

@@ -28,8 +28,8 @@ export async function surveyPostgres(
   try {
     const server = await tools.server()
     requireNewEnough(await tools.toolVersion('pg_dump'), server)
-    // The folder of the dumps, the roles, the list.
-    const otherMembers = source.database === undefined ? 3 : 2
+    // The roles, the list.
+    const otherMembers = source.database === undefined ? 2 : 1
     return surveyOf(chooseDatabases(source, server.databases), otherMembers)
   } finally {
     tools.close()

@@ -32,7 +32,8 @@ export function surveySqlite(source: SqliteSource): OutputSurvey {
   const files = findFiles(source)
   return {
     sourceBytes: files.reduce((sum, { sizeBytes }) => sum + sizeBytes, 0),
-    memberCount: files.length + 1,
+    // With the folder that they lie in, and the list.
+    memberCount: files.length + (files.length > 0 ? 2 : 1),
     parts: files.map(({ path, sizeBytes }) => ({ name: printable(path), sizeBytes })),
   }
 }
