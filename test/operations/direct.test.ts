@@ -11,6 +11,7 @@ import { outputOf } from '../pack/in-process.ts'
 import { startFaultProxy } from '../support/fault-proxy.ts'
 import type { FaultProxy } from '../support/fault-proxy.ts'
 import { spillway } from '../support/command-sources.ts'
+import { makeAccounts, sumOf, SUM } from '../support/sqlite-writer.ts'
 import { World } from '../support/world.ts'
 import type { WorldServer } from '../support/world.ts'
 
@@ -97,6 +98,26 @@ describe('without a spool', () => {
     )
     expect(parts.toSorted((a, b) => a - b)).toEqual([1, 2, 3, 4, 5, 6, 7, 8, 9, 10, 11, 12])
     expect(parts.at(-1)).toBe(1)
+    expect(await world.audit()).toEqual([])
+  })
+
+  it('several outputs go up one after another, each with its header in its place', async () => {
+    await start([{}], 1)
+    delete world.env['SOURCE_1_PATH']
+    // Parts have 5 MB: headers lie in different ones, and some in the one of an end before.
+    const names = ['a.db', 'b.db', 'c.db']
+    for (const [index, name] of names.entries())
+      makeAccounts(join(world.source, name), 'delete', [4_000, 20, 6_000][index])
+    world.env['SOURCE_1_SQLITE'] = join(world.source, '*.db')
+
+    const report = await world.run()
+
+    expect(report).toMatchObject({ exit: 0, archives: [{ state: 'stored', fileCount: 5 }] })
+    const config = ['--config', await world.writeEnv()]
+    expect((await spillway(['verify', '--deep', 'latest:docs', ...config])).exit).toBe(0)
+    const back = join(world.folder, 'back')
+    expect((await spillway(['restore', 'latest:docs', '--to', back, ...config])).exit).toBe(0)
+    for (const name of names) expect(sumOf(join(back, 'databases', name))).toBe(SUM)
     expect(await world.audit()).toEqual([])
   })
 
