@@ -2,28 +2,15 @@
 // its tools get.
 
 import type { MysqlSource, PostgresSource } from '../domain/source.ts'
-import type { KeepPolicy } from '../domain/keep-policy.ts'
 import { commonEnvironment } from './program-surroundings.ts'
-import type { Problem } from './problem.ts'
 import { textOf } from './read-settings.ts'
 import type { EnvRecord } from './read-settings.ts'
 import { readSecret } from './secret-files.ts'
 import { password } from './setting-values.ts'
-import type { SOURCE_SETTINGS, Values } from './settings.ts'
-import type { ValueContext } from './values.ts'
-
-type Input = {
-  readonly number: number
-  readonly values: Values<typeof SOURCE_SETTINGS>
-  readonly keep: KeepPolicy
-  readonly env: EnvRecord
-  readonly variablePrefix: string
-  readonly context: ValueContext
-  readonly problems: Problem[]
-}
+import type { SourceInput } from './source-input.ts'
 
 /** undefined: something is wrong with it, which was told. */
-export function readPostgresSource(input: Input): PostgresSource | undefined {
+export function readPostgresSource(input: SourceInput): PostgresSource | undefined {
   const url = input.values.POSTGRES
   const common = readCommon(input, url?.database)
   if (url === undefined || common === undefined) return undefined
@@ -38,7 +25,7 @@ export function readPostgresSource(input: Input): PostgresSource | undefined {
 }
 
 /** undefined: something is wrong with it, which was told. */
-export function readMysqlSource(input: Input): MysqlSource | undefined {
+export function readMysqlSource(input: SourceInput): MysqlSource | undefined {
   const url = input.values.MYSQL
   const common = readCommon(input, url?.database)
   if (url === undefined || common === undefined) return undefined
@@ -46,7 +33,7 @@ export function readMysqlSource(input: Input): MysqlSource | undefined {
   return { kind: 'mysql', ...common, text, options, environment: toolEnvironment(input.env, []) }
 }
 
-function readCommon(input: Input, database: string | undefined) {
+function readCommon(input: SourceInput, database: string | undefined) {
   const { number, values, variablePrefix, context, problems, keep } = input
   const secret = readSecret({ ...input, name: 'PASSWORD', value: values.PASSWORD, parse: password })
   if (database !== undefined && values.EXCLUDE !== undefined)

@@ -7,6 +7,7 @@ import { constants } from 'node:fs'
 import { lstat, open, readdir, readlink, realpath, rename, rm, stat } from 'node:fs/promises'
 import { basename, dirname, join, resolve } from 'node:path'
 import { SpillwayError, messageOf } from '../domain/errors.ts'
+import { syncFolder } from '../lib/sync-folder.ts'
 import { readEnvFile } from './load.ts'
 
 /**
@@ -56,15 +57,6 @@ async function replace(target: string, text: string, old: Stats | undefined): Pr
     throw error
   }
   await syncFolder(folder)
-}
-
-async function syncFolder(folder: string): Promise<void> {
-  const handle = await open(folder, constants.O_RDONLY | constants.O_DIRECTORY)
-  try {
-    await handle.sync()
-  } finally {
-    await handle.close()
-  }
 }
 
 /** Where the bytes go: the end of a chain of links, also if nothing is there yet. */

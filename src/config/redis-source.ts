@@ -1,16 +1,14 @@
 // SOURCE_N_REDIS: its row of the table of settings, and the source that it becomes.
 
-import type { KeepPolicy } from '../domain/keep-policy.ts'
 import type { RedisAddress, RedisSource } from '../domain/source.ts'
 import { commonEnvironment } from './program-surroundings.ts'
 import { databaseUrl } from './database-url.ts'
-import type { Problem } from './problem.ts'
-import type { EnvRecord } from './read-settings.ts'
 import { readSecret } from './secret-files.ts'
 import { password } from './setting-values.ts'
-import type { Settings, SOURCE_SETTINGS, Values } from './settings.ts'
+import type { Settings } from './settings.ts'
 import { no, path } from './values.ts'
 import type { ValueContext } from './values.ts'
+import type { SourceInput } from './source-input.ts'
 
 export const REDIS_SETTINGS = {
   REDIS: {
@@ -57,15 +55,7 @@ function redisUrl(text: string, context: ValueContext): RedisUrl {
 }
 
 /** undefined: something is wrong with it, which was told. */
-export function readRedisSource(input: {
-  readonly number: number
-  readonly values: Values<typeof SOURCE_SETTINGS>
-  readonly keep: KeepPolicy
-  readonly env: EnvRecord
-  readonly variablePrefix: string
-  readonly context: ValueContext
-  readonly problems: Problem[]
-}): RedisSource | undefined {
+export function readRedisSource(input: SourceInput): RedisSource | undefined {
   const { number, values, keep, env, context } = input
   const secret = readSecret({ ...input, name: 'PASSWORD', value: values.PASSWORD, parse: password })
   if (values.REDIS === undefined || values.NAME === undefined) return undefined

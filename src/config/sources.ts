@@ -19,6 +19,7 @@ import { KEEP_SETTINGS, SOURCE_SETTINGS } from './settings.ts'
 import type { Values } from './settings.ts'
 import { lastFolder } from './values.ts'
 import type { ValueContext } from './values.ts'
+import type { SourceInput } from './source-input.ts'
 
 type KeepValues = Values<typeof KEEP_SETTINGS>
 
@@ -67,7 +68,7 @@ export function readOneSource(
 
 function readSource(
   kind: Source['kind'],
-  input: Parameters<typeof readCommandSource>[0] & Parameters<typeof readPostgresSource>[0],
+  input: SourceInput & Parameters<typeof readCommandSource>[0],
 ): Source | undefined {
   switch (kind) {
     case 'folder':

@@ -1,14 +1,13 @@
 // SOURCE_N_SQLITE: its row of the table of settings, and the source that it becomes.
 
 import { basename, dirname } from 'node:path'
-import type { KeepPolicy } from '../domain/keep-policy.ts'
 import type { SqliteSource } from '../domain/source.ts'
 import { commonEnvironment } from './program-surroundings.ts'
-import type { EnvRecord } from './read-settings.ts'
 import { patterns } from './setting-values.ts'
-import type { Settings, SOURCE_SETTINGS, Values } from './settings.ts'
+import type { Settings } from './settings.ts'
 import { no, path } from './values.ts'
 import type { ValueContext } from './values.ts'
+import type { SourceInput } from './source-input.ts'
 
 export const SQLITE_SETTINGS = {
   SQLITE: {
@@ -33,13 +32,7 @@ function sqlitePaths(text: string, context: ValueContext): SqlitePaths {
 }
 
 /** undefined: something is wrong with it, which was told. */
-export function readSqliteSource(input: {
-  readonly number: number
-  readonly values: Values<typeof SOURCE_SETTINGS>
-  readonly keep: KeepPolicy
-  readonly env: EnvRecord
-  readonly context: ValueContext
-}): SqliteSource | undefined {
+export function readSqliteSource(input: SourceInput): SqliteSource | undefined {
   const { number, values, keep, env, context } = input
   if (values.SQLITE === undefined || values.NAME === undefined) return undefined
   return {

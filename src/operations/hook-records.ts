@@ -5,6 +5,7 @@ import { mkdir, open, readdir, readFile, rename, rm } from 'node:fs/promises'
 import { join } from 'node:path'
 import { safeName } from '../domain/archive.ts'
 import { messageOf, SpillwayError } from '../domain/errors.ts'
+import { syncFolder } from '../lib/sync-folder.ts'
 
 /** What the programs are told, by the names of their variables. */
 export type HookFacts = Readonly<Record<string, string>>
@@ -108,15 +109,6 @@ function isFacts(facts: unknown): facts is HookFacts {
   return Object.entries(facts).every(
     ([name, value]) => /^SPILLWAY_[A-Z_]+$/.test(name) && typeof value === 'string',
   )
-}
-
-async function syncFolder(path: string): Promise<void> {
-  const folder = await open(path, 'r')
-  try {
-    await folder.sync()
-  } finally {
-    await folder.close()
-  }
 }
 
 function failed(what: string, cause: unknown): SpillwayError {

@@ -3,12 +3,13 @@
 // A file there ends in `.partial` until it is whole and fsynced. Only files that a row of the catalog
 // names are ever removed; anything else is somebody's, and is only pointed out.
 
-import { link, mkdir, open, readdir, rm, stat, statfs, writeFile } from 'node:fs/promises'
+import { link, mkdir, readdir, rm, stat, statfs, writeFile } from 'node:fs/promises'
 import { dirname, join } from 'node:path'
 import { SpillwayError, messageOf } from '../domain/errors.ts'
 import { damagedCopyIds, withoutDamaged } from './damaged-copies.ts'
 import { formatBytes } from '../domain/sizes.ts'
 import type { ArchiveWithCopies, Catalog } from '../catalog/catalog.ts'
+import { syncFolder } from '../lib/sync-folder.ts'
 
 export const PARTIAL_SUFFIX = '.partial'
 const STREAMED_SUFFIX = '.streamed'
@@ -182,15 +183,6 @@ export async function strangersIn(
     return files.map((name) => join(spoolDir, name)).filter((path) => !known.has(path))
   } catch (cause) {
     throw spoolFailed(`cannot list the spool ${spoolDir}`, cause)
-  }
-}
-
-async function syncFolder(path: string): Promise<void> {
-  const folder = await open(path, 'r')
-  try {
-    await folder.sync()
-  } finally {
-    await folder.close()
   }
 }
 

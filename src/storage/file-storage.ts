@@ -7,6 +7,7 @@ import type { FileHandle } from 'node:fs/promises'
 import { dirname, join } from 'node:path'
 import { isFailure, SpillwayError } from '../domain/errors.ts'
 import type { FileServer } from '../domain/server.ts'
+import { syncFolder } from '../lib/sync-folder.ts'
 import * as failures from './file-errors.ts'
 import * as layout from './file-layout.ts'
 import type { TokenRecord } from './file-layout.ts'
@@ -81,7 +82,7 @@ export class FileStorage implements Storage {
         () => open(temporary, 'wx', files.FILE_MODE),
         async () => {},
       )
-      await step(() => files.syncFolder(dirname(temporary)))
+      await step(() => syncFolder(dirname(temporary)))
       return { ...target, uploadId }
     })
   }
@@ -151,7 +152,7 @@ export class FileStorage implements Storage {
         if (failures.errnoOf(error) !== 'ENOENT' || tries === 2) throw error
       }
     }
-    await step(() => files.syncFolder(dirname(path)))
+    await step(() => syncFolder(dirname(path)))
   }
 
   async abort(upload: OpenUpload, signal: AbortSignal): Promise<AbortOutcome> {
@@ -218,7 +219,7 @@ export class FileStorage implements Storage {
         await step(() => files.checkInside(this.#root, path))
         await this.#removeSecondLinks(step, key, found.ino)
         await step(() => unlink(path))
-        await step(() => files.syncFolder(dirname(path)))
+        await step(() => syncFolder(dirname(path)))
       }
       await step(() => rm(layout.tokenPath(this.#root, key), { force: true }))
       await step(() => files.removeEmptyFolders(this.#root, dirname(path)))

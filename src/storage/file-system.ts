@@ -4,23 +4,12 @@
 import { link, lstat, mkdir, open, realpath, rename, rmdir, stat } from 'node:fs/promises'
 import { dirname, join, relative, sep } from 'node:path'
 import { SpillwayError } from '../domain/errors.ts'
+import { syncFolder } from '../lib/sync-folder.ts'
 import { errnoOf } from './file-errors.ts'
 
 // Only the user who archives may read what was archived.
 export const FILE_MODE = 0o600
 const FOLDER_MODE = 0o700
-
-export async function syncFolder(path: string): Promise<void> {
-  const folder = await open(path, 'r')
-  try {
-    await folder.sync()
-  } catch (error) {
-    // Some network and FAT file systems cannot flush a folder; there is nothing better to do there.
-    if (!['EINVAL', 'ENOTSUP', 'EBADF'].includes(errnoOf(error) ?? '')) throw error
-  } finally {
-    await folder.close()
-  }
-}
 
 /** Makes every missing folder from `root` (which must exist) down to `path`. */
 export async function ensureFolder(root: string, path: string): Promise<void> {
