@@ -46,7 +46,7 @@ function needsOf(entries: readonly DumpEntry[]): DumpNeeds {
     // Whom the database itself belongs to, the list in the archive says.
     if (entry.kind === 'DATABASE') continue
     if (isOfDatabase(entry)) {
-      settings.push(...sqlStatements(entry.text))
+      settings.push(...(sqlStatements(entry.text) ?? [entry.text]))
       continue
     }
     if (entry.owner !== '') roles.add(entry.owner)
@@ -79,7 +79,7 @@ function isOfDatabase({ kind, tag }: DumpEntry): boolean {
 }
 
 function granteesOf(text: string): string[] {
-  return sqlStatements(text).flatMap((statement) => {
+  return (sqlStatements(text) ?? []).flatMap((statement) => {
     const [, name] = GRANTEE.exec(statement) ?? []
     return name === undefined ? [] : [plainSqlName(name)]
   })
@@ -91,6 +91,7 @@ const OF_DATABASE = new RegExp(
 
 /** The statements about the database, for one of another name; undefined: nobody knows how. */
 export function settingFor(database: string, statement: string): string | undefined {
+  if (sqlStatements(`${statement};`)?.length !== 1) return undefined
   if (!OF_DATABASE.test(statement)) return undefined
   return statement.replace(OF_DATABASE, (_all, before: string) => before + quotedSqlName(database))
 }

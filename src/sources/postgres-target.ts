@@ -5,7 +5,7 @@
 
 import { randomBytes } from 'node:crypto'
 import { isFailure, messageOf, SpillwayError } from '../domain/errors.ts'
-import type { PostgresSource } from '../domain/source.ts'
+import type { PostgresSource, Program } from '../domain/source.ts'
 import { answerOf } from './child-answer.ts'
 import { feedProgram } from './child-feed.ts'
 import type { ReadDump } from './child-feed.ts'
@@ -37,6 +37,9 @@ const CLEAN_UP_MS = 10_000
 
 const QUIET = ['--no-psqlrc', '--quiet', '--no-align', '--tuples-only', '--set=ON_ERROR_STOP=1']
 
+// How psql and the server read what follows: as `sqlStatements` does, whatever the server is set to.
+const SCRIPT_BEGIN = `SET client_encoding = 'UTF8';\nSET standard_conforming_strings = on;\n`
+
 export class PostgresTarget implements DatabaseTarget {
   readonly label: string
   readonly isAtomic = true
@@ -45,6 +48,7 @@ export class PostgresTarget implements DatabaseTarget {
   readonly #tools: PostgresTools
   #maintenanceDatabase = 'postgres'
   #facts: TargetFacts | undefined
+  #restricts: boolean | undefined
 
   constructor(source: PostgresSource, context: OutputContext) {
     const { host = 'localhost', port = '5432' } = source.parameters
@@ -218,7 +222,9 @@ export class PostgresTarget implements DatabaseTarget {
       // The server's words alone: a line of the script may hold the hash of a password.
       ...['--set=VERBOSITY=terse', '--single-transaction', '--file=-'],
     ])
-    const read: ReadDump = (write) => write(Buffer.from(script))
+    this.#restricts ??= await knowsRestrict(program, this.#context)
+    const text = this.#restricts ? restricted(SCRIPT_BEGIN + script) : SCRIPT_BEGIN + script
+    const read: ReadDump = (write) => write(Buffer.from(text))
     const signal = when === undefined ? this.#context.signal : new AbortController().signal
     const feeding = feedProgram(program, read, { folder: this.#context.folder, signal })
     await this.#explaining(subject, feeding)
@@ -253,7 +259,22 @@ function contentsFrom(answer: string): TargetContents {
   return { ...counts, sizeBytes: sizeBytes ?? undefined }
 }
 
-/** Quotes are doubled; a server of ours takes backslashes as they are (standard_conforming_strings). */
+/** Means the same whether the server takes backslashes as they are or not (standard_conforming_strings). */
 function quotedText(text: string): string {
-  return `'${text.replaceAll("'", "''")}'`
+  const doubled = text.replaceAll("'", "''")
+  return text.includes('\\') ? ` E'${doubled.replaceAll('\\', '\\\\')}'` : `'${doubled}'`
+}
+
+/** Whether this psql can be told to run no commands of its own. Newer minor versions can (CVE-2025-8714). */
+async function knowsRestrict(psql: Program, context: OutputContext): Promise<boolean> {
+  const argv = [psql.argv[0], '--help=commands'] as const
+  return (await answerOf({ ...psql, argv }, { ...context, timeoutMs: ANSWER_MS })).includes(
+    '\\restrict',
+  )
+}
+
+/** Only who knows the key ends that. */
+function restricted(script: string): string {
+  const key = randomBytes(16).toString('hex')
+  return `\\restrict ${key}\n${script}\\unrestrict ${key}\n`
 }

@@ -69,10 +69,13 @@ function globalsOutput(
   tools: PostgresTools,
   { maintenanceDatabase, readsPasswords }: PostgresServer,
 ): ProgramOutput {
-  const program = tools.program('pg_dumpall', maintenanceDatabase, [
+  const asked = tools.program('pg_dumpall', maintenanceDatabase, [
     ...['--globals-only', `--database=${maintenanceDatabase}`],
     ...(readsPasswords ? [] : ['--no-role-passwords']),
   ])
+  // Else it would come in the encoding of that database, which nobody knows of a file.
+  const environment = { ...asked.environment, PGCLIENTENCODING: 'UTF8' }
+  const program = { ...asked, environment }
   return {
     ...{ kind: 'program', fileName: GLOBALS_FILE, program, format: 'text' },
     accept: ({ found, said }) => {
