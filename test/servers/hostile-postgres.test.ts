@@ -109,6 +109,58 @@ describe('the settings of a database', () => {
   })
 })
 
+describe('the owner of a database', () => {
+  const GRAB = `create schema m;
+    create function m.current_setting(text) returns text language plpgsql as
+      $f$ begin alter role mallory superuser; return pg_catalog.current_setting($1); end $f$;
+    create function m.eq(name, name) returns bool language plpgsql as
+      $f$ begin alter role mallory superuser; return true; end $f$;
+    create operator m.= (leftarg = name, rightarg = name, function = m.eq);
+    grant all on schema m to public;
+    create table mine (n int)`
+
+  it.each(['mdb', 'postgres', 'template1'])(
+    'does not become superuser by an archive, or a restore, of %s',
+    async (database) => {
+      const servers = [pair.origin, pair.target]
+      for (const server of servers) {
+        await server.sql(`create role mallory`)
+        if (database === 'mdb') await server.sql('create database mdb owner mallory')
+        await server.sql(GRAB, database)
+        await server.sql(
+          `alter database ${database} set search_path = m, pg_catalog, public`,
+          database,
+        )
+      }
+      const names = database === 'mdb' ? ['mdb', ''] : ['']
+      try {
+        for (const name of names) {
+          at.set({ POSTGRES: pair.origin.url(name) })
+          expect((await at.run()).exit).toBe(0)
+        }
+        for (const args of [['latest:db'], ['latest:db', database, '--overwrite=always', '--yes']])
+          await pair.restore(at, [...args, `--into=${pair.target.url()}`])
+        for (const server of servers)
+          expect(
+            await server.sql(`select pg_catalog.count(*) from pg_catalog.pg_roles
+              where rolname operator(pg_catalog.=) 'mallory' and rolsuper`),
+          ).toBe('0')
+      } finally {
+        for (const server of servers) {
+          if (database === 'mdb') await server.sql('drop database mdb')
+          else
+            await server.sql(
+              `alter database ${database} reset search_path; set search_path to public;
+              drop schema m cascade; drop table mine`,
+              database,
+            )
+          await server.sql('drop role mallory')
+        }
+      }
+    },
+  )
+})
+
 function quotedForShell(text: string): string {
   return `'${text.replaceAll("'", `'\\''`)}'`
 }
