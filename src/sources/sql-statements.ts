@@ -53,3 +53,9 @@ export function plainSqlName(name: string): string {
 export function quotedSqlName(name: string): string {
   return `"${name.replaceAll('"', '""')}"`
 }
+
+/** Means the same whether the server takes backslashes as they are or not (standard_conforming_strings). */
+export function quotedSqlText(text: string): string {
+  const doubled = text.replaceAll("'", "''")
+  return text.includes('\\') ? ` E'${doubled.replaceAll('\\', '\\\\')}'` : `'${doubled}'`
+}
