@@ -33,6 +33,8 @@ export type PlannedDatabase = {
   /** What is in it; undefined: it is not there. */
   readonly there: TargetContents | undefined
   readonly needs: DumpNeeds
+  /** Tables that go with the database that is dropped; undefined: none is dropped. */
+  readonly lost: readonly string[] | undefined
 }
 
 export type IntoPlan = {
@@ -114,6 +116,7 @@ export async function planInto(input: {
   readonly database: string | undefined
   readonly overwrites: boolean
   readonly leavesOwners: boolean
+  readonly keepsGoing: boolean
   readonly readDump: DumpReader
 }): Promise<IntoPlan> {
   const { archive, bytes, list, target, server, isOrigin } = input
@@ -126,23 +129,82 @@ export async function planInto(input: {
       ? undefined
       : target.planGlobals(await textOf(bytes, globalsFile, GLOBALS_BYTES_MAX))
   const databases: PlannedDatabase[] = []
-  const problems: { message: string; hint: string }[] = []
-  for (const [dumped, into] of pairs) {
-    const isThere = server.databases.includes(into)
-    const there = isThere ? await target.contents(into) : undefined
-    const isInUse = there !== undefined && there.tables + there.otherObjects > 0
-    const needs = await target.needsOf(input.readDump(dumped))
-    const action = !isThere ? 'create' : isInUse ? 'overwrite' : 'fill'
-    databases.push({ dumped, into, action, there, needs })
-    if (isInUse && !input.overwrites) problems.push(notEmpty(into, target.label, there))
-    if (isInUse && input.overwrites && there.sessions > 0 && target.nameBeside() !== undefined)
-      problems.push(inUse(into, target.label, there.sessions))
-    notes.push(...tablespaceNotes(target, into, needs))
+  const problems: Problem[] = []
+  for (const [listed, into] of pairs) {
+    const there = server.databases.includes(into) ? await target.contents(into) : undefined
+    if (chosen.isWhole && isNotEmpty(there) && target.staysAsItIs?.(into) === true) {
+      notes.push(`${printable(into)} stays as it is: it holds ${describeContents(there)}`)
+      continue
+    }
+    const needs = await target.needsOf(input.readDump(listed))
+    const dumped = { ...listed, properties: { ...needs.properties, ...listed.properties } }
+    const planned = planOne(target, { dumped, into, there, needs })
+    databases.push(planned)
+    problems.push(...problemsOf(target, planned, input))
+    notes.push(...notesOf(target, planned, input.leavesOwners))
   }
   problems.push(...roleProblems(target, databases, { globals, ...input }))
-  notes.push(...(globals?.notes ?? []))
+  notes.push(...(globals?.notes ?? []), ...(target.leftovers?.() ?? []))
   const { label } = target
   return { archive, list, server, label, isOrigin, globals, databases, problems, notes }
+}
+
+type Problem = IntoPlan['problems'][number]
+
+function isNotEmpty(there: TargetContents | undefined): there is TargetContents {
+  return there !== undefined && there.tables + there.otherObjects > 0
+}
+
+function planOne(
+  target: DatabaseTarget,
+  found: Pick<PlannedDatabase, 'dumped' | 'into' | 'there' | 'needs'>,
+): PlannedDatabase {
+  const { there, needs } = found
+  if (there === undefined) return { ...found, action: 'create', lost: undefined }
+  if (!isNotEmpty(there)) return { ...found, action: 'fill', lost: undefined }
+  const kept = new Set(needs.tableNames)
+  const isDropped = target.nameBeside() !== undefined
+  const lost = isDropped ? there.tableNames?.filter((name) => !kept.has(name)) : undefined
+  return { ...found, action: 'overwrite', lost }
+}
+
+function problemsOf(
+  target: DatabaseTarget,
+  { action, dumped, into, there }: PlannedDatabase,
+  { overwrites, keepsGoing }: { readonly overwrites: boolean; readonly keepsGoing: boolean },
+): Problem[] {
+  const problems = isMade(target, action)
+    ? creationProblems(target, dumped)
+    : fillProblems(target, into, dumped)
+  if (action !== 'overwrite' || there === undefined) return problems
+  if (!overwrites) return [notEmpty(into, target.label, there), ...problems]
+  if (keepsGoing) problems.push(notReplacedByLess(into))
+  if (there.sessions > 0 && target.nameBeside() !== undefined)
+    problems.push(inUse(into, target.label, there.sessions))
+  return problems
+}
+
+function notesOf(
+  target: DatabaseTarget,
+  { action, dumped, into, needs }: PlannedDatabase,
+  leavesOwners: boolean,
+): string[] {
+  const ofPlace = tablespaceNotes(target, into, needs)
+  return isMade(target, action)
+    ? [...ofPlace, ...placeNotes(target, into, dumped)]
+    : [...differenceNotes(target, { into, dumped, leavesOwners }), ...ofPlace]
+}
+
+/** Whether it is a database of our own making, in the end. */
+function isMade(target: DatabaseTarget, action: PlannedDatabase['action']): boolean {
+  return action === 'create' || (action === 'overwrite' && target.nameBeside() !== undefined)
+}
+
+function notReplacedByLess(into: string): Problem {
+  return {
+    message: `--keep-going replaces nothing: what the server refuses would be missing in ${printable(into)}, and the old one be gone`,
+    hint: 'restore into a database of another name, and look at what is missing there',
+  }
 }
 
 function roleProblems(
@@ -172,18 +234,14 @@ function roleProblems(
   ]
 }
 
-function notEmpty(
-  into: string,
-  label: string,
-  there: TargetContents,
-): { readonly message: string; readonly hint: string } {
+function notEmpty(into: string, label: string, there: TargetContents): Problem {
   return {
     message: `the database ${printable(into)} on ${label} is not empty: ${describeContents(there)}`,
     hint: 'restore into a database of another name, or replace this one: --overwrite=always',
   }
 }
 
-function inUse(into: string, label: string, sessions: number): IntoPlan['problems'][number] {
+function inUse(into: string, label: string, sessions: number): Problem {
   const who = sessions === 1 ? 'somebody is' : `${sessions} others are`
   return {
     message: `${who} connected to the database ${printable(into)} on ${label}, which is to be replaced`,
@@ -206,6 +264,53 @@ function tablespaceNotes(
   if (missing.length === 0) return []
   const names = shown(missing.map(printable))
   return [`${printable(into)}: everything goes into the default tablespace: ${names} is not there`]
+}
+
+function placeNotes(
+  target: DatabaseTarget,
+  into: string,
+  { properties }: DumpedDatabase,
+): string[] {
+  const { tablespace } = properties
+  if (tablespace === undefined || target.missingTablespaces([tablespace]).length === 0) return []
+  return [
+    `${printable(into)} is made in the default tablespace: it lay in ${printable(tablespace)}, which is not there`,
+  ]
+}
+
+function creationProblems(target: DatabaseTarget, dumped: DumpedDatabase): Problem[] {
+  const why = target.cannotCreate?.(dumped)
+  if (why === undefined) return []
+  return [
+    {
+      message: `the database ${printable(dumped.name)} ${printable(why)}`,
+      hint: 'restore into a newer server; or create the database yourself, with a collation that will do, and restore into it',
+    },
+  ]
+}
+
+function fillProblems(target: DatabaseTarget, into: string, dumped: DumpedDatabase): Problem[] {
+  const why = target.cannotFill?.(into, dumped)
+  if (why === undefined) return []
+  return [
+    {
+      message: `the database ${printable(into)} ${why}`,
+      hint: 'drop it, and it is created as it was; or restore into a database of another name',
+    },
+  ]
+}
+
+/** What is filled as it is there stays what it is; somebody must be told. */
+function differenceNotes(
+  target: DatabaseTarget,
+  {
+    into,
+    dumped,
+    leavesOwners,
+  }: Pick<PlannedDatabase, 'into' | 'dumped'> & { readonly leavesOwners: boolean },
+): string[] {
+  const differences = target.differences?.(into, dumped, leavesOwners) ?? []
+  return differences.map((each) => `${printable(into)}: ${printable(each)}`)
 }
 
 async function textOf(bytes: ArchiveBytes, path: string, bytesMax: number): Promise<string> {

@@ -7,6 +7,8 @@ import type { DumpNeeds } from './database-target.ts'
 import { restoreFailed } from './restore-failed.ts'
 import { CustomDumpReader } from './postgres-custom-dump.ts'
 import type { DumpEntry } from './postgres-custom-dump.ts'
+import { propertiesInDump } from './postgres-properties.ts'
+import type { PostgresProperties } from './postgres-properties.ts'
 import { plainSqlName, quotedSqlName, SQL_NAME, sqlStatements } from './sql-statements.ts'
 
 const GRANTEE = new RegExp(`\\s(?:TO|FROM) (${SQL_NAME})(?: WITH GRANT OPTION)?$`)
@@ -42,9 +44,13 @@ function needsOf(entries: readonly DumpEntry[]): DumpNeeds {
   const namedRoles = new Set<string>()
   const tablespaces = new Set<string>()
   const settings: string[] = []
+  let properties: PostgresProperties = {}
   for (const entry of entries) {
     // Whom the database itself belongs to, the list in the archive says.
-    if (entry.kind === 'DATABASE') continue
+    if (entry.kind === 'DATABASE') {
+      properties = propertiesInDump(entry.text)
+      continue
+    }
     if (isOfDatabase(entry)) {
       settings.push(...(sqlStatements(entry.text) ?? [entry.text]))
       continue
@@ -55,12 +61,15 @@ function needsOf(entries: readonly DumpEntry[]): DumpNeeds {
       for (const role of granteesOf(entry.text)) roles.add(role)
     for (const role of namedIn(entry.text)) namedRoles.add(role)
   }
+  const tables = entries.filter(({ kind }) => TABLES.includes(kind))
   return {
-    tables: entries.filter(({ kind }) => TABLES.includes(kind)).length,
+    tables: tables.length,
+    tableNames: tables.map(({ schema, tag }) => `${schema}.${tag}`),
     roles: [...roles],
     namedRoles: [...namedRoles],
     tablespaces: [...tablespaces],
     settings,
+    properties,
   }
 }
 

@@ -30,12 +30,20 @@ export function restoreExplained(
   if (!isFailure(failure, 'SOURCE_COMMAND_FAILED', 'SOURCE_DATABASE_FAILED')) return failure
   const message = messageOf(failure)
   const found = HINTS[kind].find(({ says }) => says.test(message))
+  const hints = [found?.hint, REFUSED[kind]?.test(message) === true ? GO_ON : undefined]
+  const hint = hints.filter((each) => each !== undefined).join('; or ')
   return restoreFailed(`${subject}: ${message}`, {
-    hint: found?.hint,
+    hint: hint === '' ? undefined : hint,
     cause: failure,
     isPassword: found?.isPassword === true,
   })
 }
+
+/** One statement of a dump, and not the connection. */
+const REFUSED: Readonly<Partial<Record<ServerSource['kind'], RegExp>>> = {
+  postgres: /could not execute query: ERROR|COPY failed for table/,
+}
+const GO_ON = 'have a new database made with everything but what is refused: --keep-going'
 
 type Hint = { readonly says: RegExp; readonly hint: string; readonly isPassword?: boolean }
 
