@@ -25,7 +25,7 @@ import type { NetworkLimits } from './storage/limits.ts'
 import type { OpenStorage } from './operations/server-pool.ts'
 import type { TestServer } from './operations/configure-test-server.ts'
 import type { TestSource } from './operations/configure-test-source.ts'
-import type { Services } from './cli/services.ts'
+import type { Services } from './operations/services.ts'
 
 /** Time limits that tests scale down. */
 export type LimitOverrides = {

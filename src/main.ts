@@ -10,7 +10,7 @@ import { terminalSettings } from './config/load.ts'
 import { watchSignals } from './cli/interrupt.ts'
 import { readFileSync } from 'node:fs'
 import type { CommandEntry } from './cli/command.ts'
-import type { Services } from './cli/services.ts'
+import type { Services } from './operations/services.ts'
 
 const COMMANDS: readonly CommandEntry<Services>[] = [
   {

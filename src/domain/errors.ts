@@ -155,6 +155,9 @@ export const FAILURES = {
   /** Archives are where they were; only a rebuild would have more to read. */
   CATALOG_NOT_COPIED: { exit: 3, repeat: 0 },
 
+  /** Tokens and the daemon's queue; no archive depends on it. */
+  STATE_UNAVAILABLE: { exit: 44, repeat: 0 },
+
   RUN_LOCKED: { exit: 75, repeat: 0 },
   INTERRUPTED: { exit: 130, repeat: 0 },
 } as const satisfies Record<string, Failure>
