@@ -36,7 +36,11 @@ const OWNERS: readonly [power: RegExp, owner: RegExp][] = [
   [/from 'ignore'/, /^sources\/exclude\.ts$/],
   [/from 'dotenv'/, /^config\/load\.ts$/],
   [/from '(@inquirer|inquirer)/, /^cli\/prompts\.ts$/],
-  [/from 'node:child_process'/, /^(sources\/child(-pipes|-guard)?|pack\/special-files)\.ts$/],
+  [
+    /from 'node:child_process'/,
+    /^(sources\/child(-pipes|-guard)?|pack\/special-files|daemon\/job-process)\.ts$/,
+  ],
+  [/from 'zod'/, /^daemon\//],
   [/from 'node:worker_threads'/, /^([^/]+-worker|compose|compose-[a-z-]+)\.ts$|^lib\/worker\.ts$/],
   [/\bprocess\.env\b/, /^config\/load\.ts$/],
   [/\bprocess\.exit\b/, /^main\.ts$/],

@@ -35,7 +35,9 @@ export async function runJobProcess(
 ): Promise<JobEnd> {
   const config = program.configFile === undefined ? [] : ['--config', program.configFile]
   const guard = new ChildGuard()
-  const child = spawn(process.execPath, [program.path, ...args, ...config], {
+  const [command = '', ...rest] = args
+  // Not behind them: a "--" ends the flags.
+  const child = spawn(process.execPath, [program.path, command, ...config, ...rest], {
     stdio: ['ignore', 'pipe', 'pipe'],
     // A group of its own: Ctrl-C in the daemon's terminal is the daemon's to hand on.
     detached: true,

@@ -128,9 +128,12 @@ export class JobQueue {
     this.#tell({ jobId: id, number: undefined, event: { kind: 'job-ended', state } })
   }
 
-  /** A command that has no document has told on standard error why. */
+  /** Why there is no good end: as its document says, or as it told on standard error. */
   #lastWords(id: string, { exit, result }: JobEnd): string | undefined {
-    if (exit === 0 || result !== undefined) return undefined
+    if (exit === 0) return undefined
+    const { error } = (result ?? {}) as { readonly error?: { readonly message?: unknown } }
+    if (typeof error?.message === 'string') return error.message
+    if (result !== undefined) return undefined
     const said = this.#input.jobs.lines(id, 0).flatMap(({ event }) => {
       const { kind, message } = event as { readonly kind?: unknown; readonly message?: unknown }
       return kind === 'line' && typeof message === 'string' ? [message] : []

@@ -99,11 +99,13 @@ function parametersOf(place: 'path' | 'query', schema: Route['path']): readonly 
   }))
 }
 
+/** What comes in is described as it is written, not as it is read. */
 function schemaOf(schema: z.ZodType): unknown {
-  // What comes in is described as it is written, not as it is read.
-  const { $schema: _dialect, ...rest } = z.toJSONSchema(schema, {
+  const made: Record<string, unknown> = z.toJSONSchema(schema, {
     io: 'input',
     unrepresentable: 'any',
   })
-  return rest
+  // The document says it once, for all.
+  delete made['$schema']
+  return made
 }

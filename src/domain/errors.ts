@@ -27,6 +27,7 @@ export const FAILURES = {
   CONFIG_UNSAFE: { exit: 4, repeat: 0 },
   NO_SERVERS: { exit: 4, repeat: 0, hint: 'add one with: spillway configure' },
   NOT_BUILT: { exit: 4, repeat: 0 },
+  LISTEN_FAILED: { exit: 4, repeat: 0 },
   UNITS_NOT_WRITTEN: { exit: 4, repeat: 0, hint: 'run it as root, or with --user' },
 
   SOURCE_MISSING: { exit: 10, repeat: 0, hint: 'is the folder mounted, and is its path right?' },
