@@ -94,10 +94,6 @@ const HINTS: Readonly<Partial<Record<DatabaseSource['kind'], readonly Hint[]>>> 
   ],
   mongodb: [
     {
-      says: /there is no program/,
-      hint: "install MongoDB's tools (the package mongodb-database-tools, of MongoDB's own repository), or put their folder into PATH",
-    },
-    {
       says: /error reading password|AuthenticationFailed|auth error|unable to authenticate/i,
       hint: 'set SOURCE_N_PASSWORD or SOURCE_N_PASSWORD_FILE to the password of that user; ?authSource=admin in SOURCE_N_MONGODB names the database that knows the user',
     },

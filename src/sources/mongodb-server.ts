@@ -1,9 +1,10 @@
 // How mongodump is run: the one place that knows how it gets its address and its password (a file of its own
 // options, which has room for nothing else), and what it says while all is well.
 
-import { SpillwayError } from '../domain/errors.ts'
+import { messageOf, SpillwayError } from '../domain/errors.ts'
 import type { MongodbSource, Program } from '../domain/source.ts'
 import { answerOf } from './child-answer.ts'
+import { findProgram } from './child-program.ts'
 import { printable } from './database-dumps.ts'
 import { databaseFailed, explained } from './database-failure.ts'
 import type { OutputContext } from './output.ts'
@@ -60,6 +61,7 @@ export class MongodbTools {
 
   /** Throws SOURCE_DATABASE_FAILED where it cannot be used. */
   async version(): Promise<string> {
+    this.#requireProgram()
     const answer = await this.#answer(this.#program(['--version']))
     const version = /^mongodump version: r?(\d+\.\d+\.\d+)/m.exec(answer)?.[1]
     if (version === undefined) {
@@ -85,6 +87,16 @@ export class MongodbTools {
     const { database } = this.#source
     const where = database === undefined ? ['--db=admin'] : []
     await this.#answer(this.program([...where, `--collection=${NO_COLLECTION}`]))
+  }
+
+  /** Debian has no such package, and nobody would look for one of this name. */
+  #requireProgram(): void {
+    try {
+      findProgram(this.#program([]))
+    } catch (error) {
+      const hint = `install ${PACKAGE} from MongoDB's own repository, or put its folder into PATH`
+      throw databaseFailed(`${messageOf(error)}: it comes with ${PACKAGE}`, hint, error)
+    }
   }
 
   #program(args: readonly string[]): Program {
