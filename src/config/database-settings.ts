@@ -25,7 +25,7 @@ export const DATABASE_SETTINGS = {
     parse: mongodbUrl,
   },
   OPLOG: {
-    help: 'MongoDB: dump what changes meanwhile, too, so that all is of one moment; auto: where the URL names a replicaSet and no database',
+    help: 'MongoDB: with what changes meanwhile, so that all is of one moment; auto: if its URL has replicaSet, no database',
     fallback: 'auto',
     example: 'auto',
     parse: booleanOrAuto,

@@ -155,7 +155,8 @@ function noUrl(schemes: readonly string[]): never {
 
 /** Whatever stands between the colon and the last @, and what is called so among the options. */
 function refusePassword(text: string): void {
-  if (!/:\/\/[^/?#]*:[^?#]*@/.test(text) && !/[?&]\w*pass(?:word|wd)?=/i.test(text)) return
+  const isOption = /[?&](?:\w*pass(?:word|wd)?=|[^&]*_TOKEN)/i.test(text)
+  if (!isOption && !/:\/\/[^/?#]*:[^?#]*@/.test(text)) return
   throw new ValueProblem('has a password in it, which would be seen wherever it is shown', {
     remedy: 'write it into ..._PASSWORD or a file named by ..._PASSWORD_FILE',
     isSecret: true,
