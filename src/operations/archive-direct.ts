@@ -7,12 +7,11 @@
 // end; row `ready`, with a path that no file has; only then the upload is completed. Nothing can wait.
 
 import { attemptOn, Journal, nextServer } from './deliver.ts'
-import { closeAfter, ownPathsOf, packSource } from './archive-source.ts'
+import { beginRow, closeAfter, ownPathsOf, packSource } from './archive-source.ts'
 import { describeSource } from '../domain/source.ts'
 import { expectedBytes } from '../domain/placement.ts'
 import { MemoryContent } from './memory-content.ts'
 import { messageOf, SpillwayError } from '../domain/errors.ts'
-import { newArchiveId } from '../domain/archive.ts'
 import type { ArchiveRow } from '../catalog/catalog.ts'
 import type { ArchivedSource, ArchiveOptions, ArchiveServices, Packed } from './archive-source.ts'
 import type { Delivery } from './deliver.ts'
@@ -103,15 +102,8 @@ async function surveyed(
 }
 
 async function tryNext(services: ArchiveServices, tries: Tries, signal: AbortSignal): Promise<Try> {
-  const { catalog, config } = services
   const { source, hooks, attempts } = tries
-  const row = await catalog.beginArchive({
-    id: newArchiveId(Date.now()),
-    source: source.name,
-    sourceKind: source.kind,
-    startedAt: new Date(),
-    spoolDir: config.spoolDir,
-  })
+  const row = await beginRow(services, source)
   hooks.begin(row)
   const reading = new Reading(services, { tries, row }, signal)
   const delivery: Delivery = {

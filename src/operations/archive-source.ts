@@ -62,13 +62,7 @@ export async function archiveSource(
   emit({ kind: 'source-started', source: source.name, path: describeSource(source) })
   const last = await catalog.lastGood(source.name)
   const expected = expectedBytes(last?.sizeBytes)
-  const row = await catalog.beginArchive({
-    id: newArchiveId(Date.now()),
-    source: source.name,
-    sourceKind: source.kind,
-    startedAt: new Date(),
-    spoolDir: config.spoolDir,
-  })
+  const row = await beginRow(services, source)
   hooks.begin(row)
   // The row comes first: also a source that has no room in the spool failed, and `status` must say so.
   const outputBytesMax = await prepare(services, { expected, hooks }, signal).catch(
@@ -250,4 +244,18 @@ export function ownPathsOf(config: Config): readonly string[] {
     server.kind === 'file' ? [server.directory] : [],
   )
   return [config.dataDir, config.spoolDir, config.catalogPath, ...directories]
+}
+
+/** The row of a new archive, before anything is read: also what fails is told by `status`. */
+export function beginRow(
+  { catalog, config }: ArchiveServices,
+  source: Source,
+): Promise<ArchiveRow> {
+  return catalog.beginArchive({
+    id: newArchiveId(Date.now()),
+    source: source.name,
+    sourceKind: source.kind,
+    startedAt: new Date(),
+    spoolDir: config.spoolDir,
+  })
 }

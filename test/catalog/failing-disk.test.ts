@@ -42,7 +42,7 @@ it('says that the disk is full, changes nothing, and goes on when there is room'
 
 it('says that the disk failed when a write does', async () => {
   const path = await emptyCatalog()
-  const dist = pathToFileURL(join(import.meta.dirname, '../../dist/src')).href
+  const dist = pathToFileURL(join(import.meta.dirname, '../../dist/modules/src')).href
   const script = `
     const { openCatalog } = await import('${dist}/catalog/open-sqlite.js')
     const { newArchiveId } = await import('${dist}/domain/archive.js')

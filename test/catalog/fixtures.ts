@@ -108,7 +108,7 @@ export function temporaryFolder(): string {
   return folder
 }
 
-const DIST = pathToFileURL(join(import.meta.dirname, '../../dist/src')).href
+const DIST = pathToFileURL(join(import.meta.dirname, '../../dist/modules/src')).href
 
 export type Child = {
   readonly process: ChildProcess

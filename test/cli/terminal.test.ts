@@ -152,7 +152,7 @@ describe('watchSignals', () => {
 
 /** The compiled module: child processes cannot run TypeScript. */
 function moduleUrl(): string {
-  return new URL('../../dist/src/cli/terminal.js', import.meta.url).href
+  return new URL('../../dist/modules/src/cli/terminal.js', import.meta.url).href
 }
 
 function open(settings: Partial<TerminalSettings> = {}, isTTY = true) {

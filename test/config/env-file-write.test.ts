@@ -127,7 +127,9 @@ it('leaves the old or the new file, whole, when it is killed at any moment', asy
   const whole = (letter: string) => `${letter.repeat(size)}\n`
   writeFileSync(file, whole('A'), { mode: 0o600 })
   // Writes a, b, a, b, ... as fast as it can until it is killed.
-  const module = pathToFileURL(join(import.meta.dirname, '../../dist/src/config/env-file-write.js'))
+  const module = pathToFileURL(
+    join(import.meta.dirname, '../../dist/modules/src/config/env-file-write.js'),
+  )
   const script = `
     const { writeEnvFile } = await import(${JSON.stringify(module.href)})
     const [file, whole] = [process.argv[1], (letter) => letter.repeat(${size}) + '\\n']

@@ -24,7 +24,7 @@ import type { Story } from '../support/catalog-story.ts'
 import type { FileState } from '../../src/domain/file-history.ts'
 
 const near = s3Server(1)
-const DIST = pathToFileURL(join(import.meta.dirname, '../../dist/src/')).href
+const DIST = pathToFileURL(join(import.meta.dirname, '../../dist/modules/src/')).href
 let story: Story
 beforeEach(async () => {
   story = await openStory([near])

@@ -441,7 +441,7 @@ describe.runIf(isRoot)('somebody who is not root', () => {
     if (ownsTarget) chownSync(target, uid, uid)
     const path = join(base, 'archive')
     writeFileSync(path, archive)
-    const entry = join(import.meta.dirname, '../../dist/src/compose-unpacker.js')
+    const entry = join(import.meta.dirname, '../../dist/modules/src/compose-unpacker.js')
     const script = join(base, 'restore.mjs')
     writeFileSync(
       script,

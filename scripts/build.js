@@ -1,0 +1,44 @@
+// `npm run build` makes dist/: one file for each program and each thread, with chunks for what they share. A run then loads
+// dozens of files instead of the eight hundred of its libraries: 0.25 s and 30 MiB less, measured.
+//
+// Entries keep the paths of their sources, since programs find each other by them (lib/worker.ts).
+
+import { chmodSync, readdirSync } from 'node:fs'
+import { join } from 'node:path'
+import { rolldown } from 'rolldown'
+
+const root = join(import.meta.dirname, '..')
+
+const entries = [
+  'configure.ts',
+  'src/main.ts',
+  ...inFolder('src', /-(?:worker|program)\.ts$/),
+  ...inFolder('scripts', /\.ts$/),
+  ...inFolder('scripts/bench', /\.ts$/),
+  'test/support/s3-model-main.ts',
+]
+
+const bundle = await rolldown({
+  cwd: root,
+  input: Object.fromEntries(entries.map((path) => [path.replace(/\.ts$/, ''), path])),
+  platform: 'node',
+  // The first three find their binaries beside themselves; the last only the wizard loads.
+  external: [/^better-sqlite3/, /^koffi/, /^@mongodb-js\//, /^inquirer/],
+  // ES modules where a package has both: what nobody uses is left out (half of the AWS SDK).
+  resolve: { mainFields: ['module', 'main'] },
+})
+await bundle.write({
+  dir: join(root, 'dist'),
+  format: 'esm',
+  entryFileNames: '[name].js',
+  // No hash: a build while a run goes on replaces a chunk instead of taking it away.
+  chunkFileNames: 'src/chunks/[name].js',
+})
+await bundle.close()
+chmodSync(join(root, 'dist/src/main.js'), 0o755)
+
+function inFolder(folder, pattern) {
+  return readdirSync(join(root, folder))
+    .filter((name) => pattern.test(name))
+    .map((name) => `${folder}/${name}`)
+}
