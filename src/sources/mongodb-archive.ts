@@ -1,6 +1,8 @@
 // Reads what `mongodump --archive` writes as it passes: the list of collections at its beginning, their
 // documents in whatever order, and behind those of each the checksum over all of them. The archive has no
-// trailer: it is whole when every collection of the list has had its end.
+// trailer: it is whole when every collection of the list has had its end. That alone does not make it good:
+// the tool ends a collection, with a checksum of what it has, even when it could not read all of it, and says
+// so by its exit code only.
 //
 // The format is 0.1, the only one there is, as its authors describe it (common/archive/spec.md of
 // mongo-tools) and as their own reader takes it.

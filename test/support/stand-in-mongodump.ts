@@ -37,7 +37,8 @@ done
 [ "$(stat -c %a "$(dirname "$config")")" = 700 ] || fail 'the mode of its folder is not 700'
 cp "$config" FOLDER/config
 password=$(sed -n 's/^password: "\\(.*\\)"$/\\1/p' "$config")
-if [ -n "$password" ] && cat /proc/$$/cmdline /proc/$$/environ | grep -qaF -e "$password"; then
+seen=$(tr '\\0' ' ' < /proc/$$/cmdline; tr '\\0' ' ' < /proc/$$/environ)
+if [ -n "$password" ] && [[ $seen == *"$password"* ]]; then
   fail 'the password can be seen by everybody'
 fi
 if [ -n "$collection" ]; then
