@@ -105,7 +105,8 @@ export async function* dumpDatabases(plan: DumpPlan): OutputSeries {
   return { warnings, notes }
 }
 
-function comparePaths(one: string, other: string): number {
+/** As members of an archive are ordered: by bytes. */
+export function comparePaths(one: string, other: string): number {
   return Buffer.compare(Buffer.from(one), Buffer.from(other))
 }
 
