@@ -7,13 +7,13 @@ import type { Settings } from './settings.ts'
 
 export const DAEMON_SETTINGS = {
   LISTEN: {
-    help: 'where "spillway serve" answers: a port of this machine alone, behind a proxy with TLS if others need it',
+    help: 'where "spillway serve" answers, on this machine alone; others come by a proxy with TLS',
     fallback: '127.0.0.1:8420',
     example: '127.0.0.1:8420',
     parse: listen,
   },
   LISTEN_NAMES: {
-    help: 'further names under which it is asked for, as a proxy sends them: host or host:port, separated by commas',
+    help: 'further names under which a proxy asks for it, separated by commas',
     otherwise: 'localhost and the address of LISTEN',
     example: 'backup.example.net',
     parse: hostNames,
@@ -32,7 +32,8 @@ function listen(text: string): { readonly host: string; readonly port: number } 
     /^(?:\[([0-9a-f:.]+)\]|([^:[\]]+)):(\d{1,5})$/i.exec(text) ?? []
   const host = bracketed ?? plain
   const port = Number(portText)
-  if (host === undefined || port < 1 || port > 65_535)
+  // Port 0: any that is free, told when it answers.
+  if (host === undefined || !(port <= 65_535))
     return no('must be address:port, as in 127.0.0.1:8420 or [::1]:8420')
   const isLoopback = host === 'localhost' || host === '::1' || /^127\./.test(host)
   if (!isLoopback || (host !== 'localhost' && isIP(host) === 0))

@@ -149,7 +149,7 @@ function matchPath(
   const values: Record<string, string> = {}
   for (const [place, part] of parts.entries()) {
     const segment = segments[place]!
-    if (part.startsWith('{')) values[part.slice(1, -1)] = segment
+    if (part.startsWith('{') && segment !== '') values[part.slice(1, -1)] = segment
     else if (part !== segment) return undefined
   }
   return values

@@ -45,7 +45,7 @@ export async function serve(input: ServeInput, signal: AbortSignal): Promise<voi
     reply: { status: 200, description: 'OpenAPI 3.1' },
     handle: async () => document,
   })
-  const hosts = hostsOf(listen, names)
+  let hosts: ReadonlySet<string> = new Set()
   const gate = new TokenGate((secret) => tokens.find(secret, now()), now)
   const server = createHttpServer({
     ...{ routes: [openApi, ...ROUTES], daemon, gate, log },
@@ -57,9 +57,10 @@ export async function serve(input: ServeInput, signal: AbortSignal): Promise<voi
     server.once('error', (cause: Error) => reject(notListening(listen, cause)))
     server.listen({ host: listen.host, port: listen.port }, resolve)
   })
+  const { port } = server.address() as AddressInfo
+  hosts = hostsOf({ ...listen, port }, names)
   queue.start()
   await scheduler.start()
-  const { port } = server.address() as AddressInfo
   input.onReady(`http://${bracketed(listen.host)}:${port}/`)
   await new Promise<void>((resolve) => {
     if (signal.aborted) resolve()
