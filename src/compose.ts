@@ -58,6 +58,7 @@ export async function openServices(
     catalogIfPresent: async () => (existsSync(config.catalogPath) ? openCatalog() : undefined),
     currentRun: async () => (await import('./catalog/run-lock.ts')).currentRun(config.dataDir),
     openStorage,
+    openState: async () => (await import('./state/open-state.ts')).openState(config.dataDir),
     packer: async () => createPacker(),
     unpacker: async () => createUnpacker(),
     withRun: async (emit, work) => {

@@ -6,22 +6,20 @@ import { createHttpServer } from './http-server.ts'
 import { defineRoute } from './route.ts'
 import type { Daemon, DaemonServices, Route } from './route.ts'
 import { JobQueue } from './job-queue.ts'
-import { Jobs } from '../state/jobs.ts'
 import { jobRoutes } from './routes/jobs.ts'
 import { messageOf, SpillwayError } from '../domain/errors.ts'
 import { openApiOf } from './openapi.ts'
 import type { RunJob } from './job-queue.ts'
 import { Scheduler } from './scheduler.ts'
 import { serverRoutes } from './routes/servers.ts'
-import type { StateHandle } from '../state/state-file.ts'
+import type { State } from '../state/open-state.ts'
 import { TokenGate } from './gate.ts'
-import { Tokens } from '../state/tokens.ts'
 
 export const ROUTES: readonly Route[] = [...archiveRoutes, ...serverRoutes, ...jobRoutes]
 
 export type ServeInput = {
   readonly services: () => Promise<DaemonServices>
-  readonly state: StateHandle
+  readonly state: State
   readonly runJob: RunJob
   readonly version: string
   readonly now: () => Date
@@ -35,7 +33,7 @@ export async function serve(input: ServeInput, signal: AbortSignal): Promise<voi
   const { services, state, runJob, version, now, log } = input
   const { config } = await services()
   const { listen, names } = config.daemon
-  const [jobs, tokens] = [new Jobs(state), new Tokens(state)]
+  const { jobs, tokens } = state
   const queue = new JobQueue({ jobs, runJob, now, log })
   const daemon: Daemon = { services, jobs, tokens, queue, version, now }
   const document = openApiOf(ROUTES, version)

@@ -10,6 +10,7 @@ import type { Packer } from '../pack/packer.ts'
 import type { RunHolder } from '../catalog/run-lock.ts'
 import type { RunEvent } from '../domain/run-events.ts'
 import type { RunServices } from './run.ts'
+import type { State } from '../state/open-state.ts'
 import type { ServerSource } from '../domain/source.ts'
 import type { Unpacker } from '../pack/unpacker.ts'
 
@@ -24,6 +25,8 @@ export type Services = {
   /** The run that is going on in the data folder. */
   readonly currentRun: () => Promise<RunHolder | undefined>
   readonly openStorage: () => Promise<OpenStorage>
+  /** Tokens and the daemon's queue; to be closed by whoever opens it. */
+  readonly openState: () => Promise<State>
   readonly packer: () => Promise<Packer>
   /** The URL of `restore --into` as a server, with its password where a source has it. Throws USAGE. */
   readonly databaseTarget: (url: string) => ServerSource

@@ -53,15 +53,11 @@ const STEPS: readonly string[] = [
   ) strict;`,
 ]
 
-/** Throws STATE_UNAVAILABLE. `undefined` where there is none yet and `isCreating` is not set. */
-export function openStateFile(
-  dataDir: string,
-  { isCreating }: { readonly isCreating: boolean },
-): StateHandle | undefined {
+/** Made when it is not there yet. Throws STATE_UNAVAILABLE. */
+export function openStateFile(dataDir: string): StateHandle {
   const path = join(dataDir, FILE)
   try {
     if (!existsSync(path)) {
-      if (!isCreating) return undefined
       mkdirSync(dataDir, { recursive: true, mode: 0o700 })
       // SQLite would make it readable for everybody.
       closeSync(openSync(path, 'a', 0o600))

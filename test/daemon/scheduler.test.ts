@@ -5,17 +5,16 @@ import { join } from 'node:path'
 import { tmpdir } from 'node:os'
 import { afterEach, beforeEach, expect, it } from 'vitest'
 import { JobQueue } from '../../src/daemon/job-queue.ts'
-import { Jobs } from '../../src/state/jobs.ts'
-import { openStateFile } from '../../src/state/state-file.ts'
+import { openState } from '../../src/state/open-state.ts'
 import { Scheduler } from '../../src/daemon/scheduler.ts'
-import type { StateHandle } from '../../src/state/state-file.ts'
+import type { State } from '../../src/state/open-state.ts'
 
 let folder: string
-let state: StateHandle
+let state: State
 let now: Date
 beforeEach(() => {
   folder = mkdtempSync(join(tmpdir(), 'spillway-test-'))
-  state = openStateFile(folder, { isCreating: true })!
+  state = openState(folder)
   now = new Date(2026, 2, 1, 12)
 })
 afterEach(() => {
@@ -24,7 +23,7 @@ afterEach(() => {
 })
 
 function daemon(schedule = '30 2 * * *'): { scheduler: Scheduler; queue: JobQueue } {
-  const jobs = new Jobs(state)
+  const jobs = state.jobs
   const log = (): void => undefined
   const queue = new JobQueue({
     ...{ jobs, log, now: () => now },
@@ -43,7 +42,7 @@ function daemon(schedule = '30 2 * * *'): { scheduler: Scheduler; queue: JobQueu
 
 const RUN = ['run', '--json', '--events']
 const queued = () =>
-  new Jobs(state).list({ kind: 'run', before: undefined, limit: 100 }).map(({ args }) => args)
+  state.jobs.list({ kind: 'run', before: undefined, limit: 100 }).map(({ args }) => args)
 
 it('queues one run a night, and none at its first start', async () => {
   const { scheduler, queue } = daemon()

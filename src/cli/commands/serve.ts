@@ -3,11 +3,7 @@
 import { COMMAND_TITLES } from '../command-titles.ts'
 import { defineCommand } from '../command.ts'
 import type { Closable, Command, Io } from '../command.ts'
-import { LiveServices } from '../../daemon/live-services.ts'
-import { openStateFile } from '../../state/state-file.ts'
 import { requireServers } from '../../config/parse.ts'
-import { runJobProcess } from '../../daemon/job-process.ts'
-import { serve } from '../../daemon/serve.ts'
 import type { Services } from '../../operations/services.ts'
 
 export type ServeWorld = {
@@ -34,13 +30,16 @@ export function createServeCommand(world: ServeWorld): Command<Services> {
     examples: ['spillway serve', 'spillway token create me --scope=admin'],
 
     async run(_flags, _operands, io: Io<Services>) {
+      const { LiveServices } = await import('../../daemon/live-services.ts')
+      const { runJobProcess } = await import('../../daemon/job-process.ts')
+      const { serve } = await import('../../daemon/serve.ts')
       const { configFile, now } = io
       const first = await world.open({ configFile })
       const log = (line: string): void => io.printError(line)
       const live = new LiveServices(first, () => world.open({ configFile }), log)
       try {
         requireServers(first.config)
-        const state = openStateFile(first.config.dataDir, { isCreating: true })!
+        const state = await first.openState()
         const program = { path: world.programPath, configFile: first.config.envFile }
         try {
           await serve(

@@ -3,12 +3,11 @@
 import { COMMAND_TITLES } from '../command-titles.ts'
 import { defineCommand, JSON_FLAG } from '../command.ts'
 import { formatUtc, printTable } from '../output.ts'
-import { openStateFile } from '../../state/state-file.ts'
 import { SCOPES } from '../../domain/token.ts'
 import type { Scope } from '../../domain/token.ts'
 import { SpillwayError } from '../../domain/errors.ts'
-import { Tokens } from '../../state/tokens.ts'
 import type { Io } from '../command.ts'
+import type { Tokens } from '../../state/tokens.ts'
 import type { Services } from '../../operations/services.ts'
 
 export const tokenCommand = defineCommand({
@@ -32,28 +31,41 @@ export const tokenCommand = defineCommand({
     'spillway token revoke grafana',
   ],
 
-  async run(flags, [what = '', name], io: Io<Pick<Services, 'config'>>) {
-    const { config } = await io.services()
+  async run(flags, [what = '', name], io: Io<Pick<Services, 'openState'>>) {
     if (flags.scope !== undefined && what !== 'create') throw usage('--scope goes with create')
-    const state = openStateFile(config.dataDir, { isCreating: what === 'create' })
+    const work = workOf(what, name, flags)
+    const { openState } = await io.services()
+    const state = await openState()
     try {
-      const tokens = state === undefined ? undefined : new Tokens(state)
-      if (what === 'list' && name === undefined) printTokens(io, tokens, flags.json)
-      else if (what === 'create')
-        create(io, tokens!, nameOf(name), scopeOf(flags.scope), flags.json)
-      else if (what === 'revoke') {
-        const given = nameOf(name)
-        if (tokens === undefined) throw usage(`there is no token "${given}"`)
-        tokens.revoke(given)
-        if (flags.json) io.printJson({ revoked: given })
-        else io.printError(`${given} is revoked`)
-      } else throw usage(`"${what}" is none of create NAME, list, revoke NAME`)
+      work(io, state.tokens)
       return 0
     } finally {
-      state?.close()
+      state.close()
     }
   },
 })
+
+/** All that can be wrong with what was typed is told before anything is opened. */
+function workOf(
+  what: string,
+  name: string | undefined,
+  { scope, json }: { readonly scope: string | undefined; readonly json: boolean },
+): (io: Io<unknown>, tokens: Tokens) => void {
+  if (what === 'list' && name === undefined) return (io, tokens) => printTokens(io, tokens, json)
+  if (what === 'create') {
+    const [given, allowed] = [nameOf(name), scopeOf(scope)]
+    return (io, tokens) => create(io, tokens, given, allowed, json)
+  }
+  if (what === 'revoke') {
+    const given = nameOf(name)
+    return (io, tokens) => {
+      tokens.revoke(given)
+      if (json) io.printJson({ revoked: given })
+      else io.printError(`${given} is revoked`)
+    }
+  }
+  throw usage(`"${what}" is none of create NAME, list, revoke NAME`)
+}
 
 function create(
   io: Io<unknown>,
@@ -69,8 +81,8 @@ function create(
     io.printError('Keep it: only its hash is stored, and it is not shown again.')
 }
 
-function printTokens(io: Io<unknown>, tokens: Tokens | undefined, isJson: boolean): void {
-  const all = tokens?.all() ?? []
+function printTokens(io: Io<unknown>, tokens: Tokens, isJson: boolean): void {
+  const all = tokens.all()
   if (isJson) {
     io.printJson({
       tokens: all.map(({ name, prefix, scope, createdAt, lastUsedAt }) => ({
