@@ -1,7 +1,7 @@
 // Restores one database of an archive into a server, and says what became of it: whole, without what the server
 // refused where that was asked for, or taken back.
 
-import { describeContents } from './restore-into-plan.ts'
+import { describeContents } from './restore-into-problems.ts'
 import { isFailure, messageOf, SpillwayError } from '../domain/errors.ts'
 import { printable } from '../sources/database-dumps.ts'
 import { restoreFailed } from '../sources/restore-failed.ts'

@@ -3,6 +3,7 @@
 
 import { Socket } from 'node:net'
 import { stripVTControlCharacters } from 'node:util'
+import type { Program } from '../domain/source.ts'
 import { createRedactor } from '../lib/redact.ts'
 
 const KEPT_BYTES = 8 * 1024
@@ -22,21 +23,52 @@ export class ChildErrors {
   readonly #ended: Promise<void>
   #kept = Buffer.alloc(0)
   #first = Buffer.alloc(0)
-  #line = Buffer.alloc(0)
+  readonly #chatter: RegExp | undefined
+  /** The beginning of a line that may become chatter. */
+  #line = ''
+
+  /** The beginning of a line that nobody was given yet. */
+  #untold = Buffer.alloc(0)
 
   /** Closes `fd` at its end. `onLine` is given each line, printable, without secrets. */
-  constructor(fd: number, secrets: readonly string[], onLine?: (line: string) => void) {
+  constructor(
+    fd: number,
+    { secrets, chatter }: Pick<Program, 'secrets' | 'chatter'>,
+    onLine?: (line: string) => void,
+  ) {
     this.#redact = createRedactor(secrets)
+    this.#chatter = chatter
     this.#socket = new Socket({ fd, readable: true, writable: false })
     this.#socket.on('data', (chunk: Buffer) => {
-      if (this.#first.length < KEPT_BYTES)
-        this.#first = Buffer.concat([this.#first, chunk]).subarray(0, KEPT_BYTES)
-      this.#kept = Buffer.concat([this.#kept, chunk]).subarray(-KEPT_BYTES)
+      this.#keep(this.#withoutChatter(chunk))
       if (onLine !== undefined) this.#giveLines(chunk, onLine)
     })
     // A pipe has no errors but its end, and a message is not worth the archive.
     this.#socket.on('error', () => undefined)
-    this.#ended = new Promise((resolve) => this.#socket.once('close', () => resolve()))
+    this.#ended = new Promise((resolve) =>
+      this.#socket.once('close', () => {
+        if (this.#line !== '') this.#keep(this.#withoutChatter(Buffer.from('\n')))
+        resolve()
+      }),
+    )
+  }
+
+  #keep(bytes: Buffer): void {
+    if (this.#first.length < KEPT_BYTES)
+      this.#first = Buffer.concat([this.#first, bytes]).subarray(0, KEPT_BYTES)
+    this.#kept = Buffer.concat([this.#kept, bytes]).subarray(-KEPT_BYTES)
+  }
+
+  /** Dropped as it comes: a warning is early, and there may be a million lines behind it. */
+  #withoutChatter(chunk: Buffer): Buffer {
+    const chatter = this.#chatter
+    if (chatter === undefined) return chunk
+    const lines = (this.#line + chunk.toString('latin1')).split('\n')
+    const rest = lines.pop() ?? ''
+    const isLong = rest.length > KEPT_BYTES
+    this.#line = isLong ? '' : rest
+    const kept = lines.filter((line) => !chatter.test(line)).map((line) => `${line}\n`)
+    return Buffer.from(kept.join('') + (isLong ? rest : ''), 'latin1')
   }
 
   /** Waits so long at most: something that the program left behind may hold it open. */
@@ -60,13 +92,13 @@ export class ChildErrors {
   #giveLines(chunk: Buffer, onLine: (line: string) => void): void {
     let rest = chunk
     for (let end = rest.indexOf('\n'); end !== -1; end = rest.indexOf('\n')) {
-      const line = Buffer.concat([this.#line, rest.subarray(0, end)]).subarray(0, LINE_BYTES_MAX)
+      const line = Buffer.concat([this.#untold, rest.subarray(0, end)]).subarray(0, LINE_BYTES_MAX)
       const text = stripVTControlCharacters(line.toString('utf8'))
       onLine(shortened(onOneLine(this.#redact(text))))
-      this.#line = Buffer.alloc(0)
+      this.#untold = Buffer.alloc(0)
       rest = rest.subarray(end + 1)
     }
-    this.#line = Buffer.concat([this.#line, rest]).subarray(0, LINE_BYTES_MAX)
+    this.#untold = Buffer.concat([this.#untold, rest]).subarray(0, LINE_BYTES_MAX)
   }
 }
 

@@ -63,7 +63,7 @@ export async function startChild(
 ): Promise<Child> {
   const path = findProgram(program)
   const pipes = await openChildPipes(pipesFolder)
-  const errors = new ChildErrors(pipes.errorsFd, program.secrets, options.onErrorLine)
+  const errors = new ChildErrors(pipes.errorsFd, program, options.onErrorLine)
   const guard = new ChildGuard()
   let child: ChildProcess
   try {
