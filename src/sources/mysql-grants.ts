@@ -107,7 +107,7 @@ export class Grants {
     if (!this.#rules.hasPatterns) return this.#isSame(pattern, database)
     const source = pattern.replace(/\\([%_\\])|([%_])|[\s\S]/gu, (char, escaped, wild) => {
       if (wild !== undefined) return wild === '%' ? '[^]*' : '[^]'
-      return ((escaped as string | undefined) ?? char).replace(/[\\^$.*+?()[\]{}|/-]/, '\\$&')
+      return ((escaped as string | undefined) ?? char).replace(/[\\^$.*+?()[\]{}|/]/, '\\$&')
     })
     return new RegExp(`^${source}$`, this.#rules.ignoresCase ? 'iu' : 'u').test(database)
   }
