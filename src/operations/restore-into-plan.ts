@@ -137,6 +137,8 @@ export async function planInto(input: {
     if (isInUse && !input.overwrites) problems.push(notEmpty(into, target.label, there))
     if (isInUse && input.overwrites && there.sessions > 0 && target.nameBeside() !== undefined)
       problems.push(inUse(into, target.label, there.sessions))
+    if (isInUse && input.overwrites)
+      problems.push(...(await clashesWith(target, into, input.readDump(dumped))))
     notes.push(...tablespaceNotes(target, into, needs))
   }
   problems.push(...roleProblems(target, databases, { globals, ...input }))
@@ -189,6 +191,22 @@ function inUse(into: string, label: string, sessions: number): IntoPlan['problem
     message: `${who} connected to the database ${printable(into)} on ${label}, which is to be replaced`,
     hint: 'stop what uses that database for a moment, and restore again',
   }
+}
+
+async function clashesWith(
+  target: DatabaseTarget,
+  into: string,
+  read: ReadDump,
+): Promise<IntoPlan['problems']> {
+  const names = (await target.clashes?.(into, read)) ?? []
+  if (names.length === 0) return []
+  const what = `views of the database ${printable(into)} on ${target.label}`
+  return [
+    {
+      message: `${what} are tables in the dump, which cannot take their place: ${shown(names.map(printable))}`,
+      hint: 'drop those views, or restore into a database of another name',
+    },
+  ]
 }
 
 export function describeContents({ tables, otherObjects, sizeBytes }: TargetContents): string {

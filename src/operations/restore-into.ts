@@ -232,7 +232,7 @@ async function restoreOne(
     tables = await provenTables(target, planned, filled)
     if (created !== undefined && !leavesOwners)
       notes.push(...(await target.applySettings(filled, dumped, needs)))
-    notes.push(...((await target.brokenIn?.(filled)) ?? []))
+    notes.push(...((await target.notesOn?.(filled)) ?? []))
     if (beside !== undefined) await target.swap(beside, into)
   } catch (error) {
     if (!(error instanceof SpillwayError)) throw error

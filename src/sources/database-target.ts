@@ -95,8 +95,10 @@ export interface DatabaseTarget {
   fill(database: string, read: ReadDump, options: FillOptions): Promise<string>
   /** After a database was created: what the dump says of it itself. Returns what could not be set. */
   applySettings(database: string, like: DumpedDatabase, needs: DumpNeeds): Promise<string[]>
-  /** Of a database that was filled: what in it will not work on this server, for a person. */
-  brokenIn?(database: string): Promise<readonly string[]>
+  /** What of a database that is not empty the dump cannot replace. */
+  clashes?(database: string, read: ReadDump): Promise<readonly string[]>
+  /** Of a database that was filled just now: what stays of before, and what will not work on this server. */
+  notesOn?(database: string): Promise<readonly string[]>
   /** As `contents`, also after an interruption, when nobody waits for it any more. */
   contentsAfterwards(database: string): Promise<TargetContents>
   readonly isAtomic: boolean

@@ -22,6 +22,12 @@ export function contentsFrom([row = []]: string[][]): TargetContents {
   return { tables, otherObjects, sizeBytes, sessions }
 }
 
+/** As hexadecimal digits; sequences are tables here. */
+export function namesQuery(database: string, of: 'tables' | 'views'): string {
+  const isView = of === 'views' ? '=' : '<>'
+  return `select hex(table_name) from information_schema.tables where table_schema = ${named(database)} and table_type ${isView} 'VIEW' order by 1`
+}
+
 /**
  * Users that definitions of a database run as: who it is, whether the server has it, one of its objects. What
  * runs as whoever uses it does without.

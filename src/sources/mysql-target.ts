@@ -19,8 +19,15 @@ import type {
   TargetContents,
   TargetServer,
 } from './database-target.ts'
+import { DumpTables } from './mysql-dump-tables.ts'
 import { MysqlTools } from './mysql-server.ts'
-import { contentsFrom, contentsQuery, definersQuery, named } from './mysql-target-queries.ts'
+import {
+  contentsFrom,
+  contentsQuery,
+  definersQuery,
+  named,
+  namesQuery,
+} from './mysql-target-queries.ts'
 import type { OutputContext } from './output.ts'
 import { restoreExplained, restoreFailed } from './restore-failed.ts'
 
@@ -30,6 +37,9 @@ const ANSWER_MS = 120_000
 const CLEAN_UP_MS = 10_000
 // It holds the users of the server itself.
 const SYSTEM_DATABASE = 'mysql'
+
+// So many names tell what is meant.
+const NAMES_SHOWN = 10
 
 const NO_USERS = 'users and grants of the server are not restored'
 const USERS_IN_TABLES = `${NO_USERS}: they are in databases/mysql.sql of the archive, for a server of the same version (spillway cat)`
@@ -42,6 +52,8 @@ export class MysqlTarget implements DatabaseTarget {
   readonly #source: MysqlSource
   readonly #context: OutputContext
   readonly #tools: MysqlTools
+  /** What was fed last. */
+  #filled: DumpTables | undefined
 
   constructor(source: MysqlSource, context: OutputContext) {
     const { host = 'localhost', port = '3306', socket } = source.options
@@ -136,8 +148,29 @@ export class MysqlTarget implements DatabaseTarget {
   /** Its own words for a failure name the line of the dump. */
   async fill(database: string, read: ReadDump): Promise<string> {
     const work = async (): Promise<string> =>
-      feedProgram(await this.#feeder(database), read, this.#context)
+      feedProgram(await this.#feeder(database), this.#noting(read), this.#context)
     return this.#explaining(`database ${printable(database)}`, work())
+  }
+
+  /** With the names of its tables. */
+  #noting(read: ReadDump): ReadDump {
+    return (write) => {
+      const tables = new DumpTables()
+      this.#filled = tables
+      return read(async (piece) => {
+        tables.see(piece)
+        await write(piece)
+      })
+    }
+  }
+
+  /** `DROP TABLE` passes a view by, and the table cannot be created then. Reads the dump if there is a view. */
+  async clashes(database: string, read: ReadDump): Promise<readonly string[]> {
+    const views = (await this.#query(namesQuery(database, 'views'))).flat().map(text)
+    if (views.length === 0) return []
+    const tables = new DumpTables()
+    await read(async (piece) => tables.see(piece))
+    return views.filter((view) => tables.names.has(view))
   }
 
   /**
@@ -160,7 +193,20 @@ export class MysqlTarget implements DatabaseTarget {
     ])
   }
 
-  async brokenIn(database: string): Promise<readonly string[]> {
+  async notesOn(database: string): Promise<readonly string[]> {
+    return [...(await this.#otherTables(database)), ...(await this.#missingDefiners(database))]
+  }
+
+  async #otherTables(database: string): Promise<readonly string[]> {
+    const tables = (await this.#query(namesQuery(database, 'tables'))).flat().map(text)
+    const others = tables.filter((table) => this.#filled?.names.has(table) !== true).map(printable)
+    if (others.length === 0) return []
+    const more = others.length > NAMES_SHOWN ? `, and ${others.length - NAMES_SHOWN} more` : ''
+    const some = others.slice(0, NAMES_SHOWN).join(', ') + more
+    return [`tables that the dump does not have are there as they were: ${some}`]
+  }
+
+  async #missingDefiners(database: string): Promise<readonly string[]> {
     try {
       const rows = await this.#query(definersQuery(database))
       return rows.map(([definer = '', object = '', count = '1']) => {

@@ -122,7 +122,7 @@ const HINTS: Readonly<Record<ServerSource['kind'], readonly Hint[]>> = {
     },
     {
       says: /ERROR 1050/,
-      hint: 'a table there is a view in the dump, or the other way round: drop it, or restore into a database of another name',
+      hint: 'a view there has the name of a table in the dump: drop it, or restore into a database of another name',
     },
     {
       says: /ERROR at line \d+: Unknown command/,

@@ -252,6 +252,37 @@ describe('a restore that fails', () => {
   })
 })
 
+describe('a database that is overwritten', () => {
+  beforeAll(() =>
+    server.sql(`create database shapes; use shapes; create table x (a int); insert into x values (1);
+      create view y as select a from x; create sequence s`),
+  )
+
+  it('keeps what the dump does not have, and that is told; a table makes room for a view', async () => {
+    at.set({ MYSQL: server.url('shapes') })
+    expect(await at.run()).toMatchObject({ exit: 0 })
+    await target.sql(`create or replace database shapes; use shapes; create table y (a int);
+      create table mine as select 7 as n`)
+    const { exit, err } = await restore(['shapes', `--into=${target.url()}`, '--overwrite=always'])
+    expect(err).toContain('tables that the dump does not have are there as they were: mine')
+    expect(exit).toBe(3)
+    expect(await target.sql('select a from y; select n from mine', 'shapes')).toBe('1\n7')
+  })
+
+  it('is left alone where a view is in the way of a table', async () => {
+    at.set({ MYSQL: server.url('shapes') })
+    expect(await at.run()).toMatchObject({ exit: 0 })
+    await target.sql(`create or replace database shapes; use shapes; create table z (a int);
+      create view x as select a from z`)
+    const { exit, err } = await restore(['shapes', `--into=${target.url()}`, '--overwrite=always'])
+    expect(exit).toBe(35)
+    expect(err).toContain('nothing was changed')
+    expect(err).toMatch(/views of the database shapes on .* are tables in the dump, .*: x/)
+    const tables = "select table_name from information_schema.tables where table_schema = 'shapes'"
+    expect((await target.sql(tables)).split('\n').sort()).toEqual(['x', 'z'])
+  })
+})
+
 describe('definitions', () => {
   it('whose users are missing after a restore are told', async () => {
     await server.sql(`create database def; use def; create user app@'%'; create role actor;
