@@ -29,21 +29,22 @@ export function namesQuery(database: string, of: 'tables' | 'views'): string {
 }
 
 /**
- * Users that definitions of a database run as: who it is, whether the server has it, one of its objects. What
- * runs as whoever uses it does without.
+ * Users that definitions of a database run as: who it is, one of its objects, how many: those that the server
+ * does not have, or all but whoever asks. What runs as whoever uses it does without.
  */
-export function definersQuery(database: string): string {
+export function definersQuery(database: string, which: 'missing' | 'others'): string {
   const schema = named(database)
   const of = (kind: string, from: string, name: string, schemaOf: string, more = ''): string =>
     `select definer, concat('${kind} ', ${name}) as object from information_schema.${from} where ${schemaOf} = ${schema}${more}`
   const runsAsDefiner = ` and security_type = 'DEFINER'`
+  const isMissing = `not exists (select 1 from mysql.user u
+    where binary concat(u.user, '@', u.host) = binary d.definer)`
   return `select hex(d.definer), hex(min(d.object)), count(*) from (
     ${of('view', 'views', 'table_name', 'table_schema', runsAsDefiner)} union all
     ${of('trigger', 'triggers', 'trigger_name', 'trigger_schema')} union all
     ${of('event', 'events', 'event_name', 'event_schema')} union all
     ${of('routine', 'routines', 'routine_name', 'routine_schema', runsAsDefiner)}) d
-    where not exists (select 1 from mysql.user u
-      where binary concat(u.user, '@', u.host) = binary d.definer)
+    where ${which === 'missing' ? isMissing : 'd.definer <> current_user()'}
     group by d.definer order by 1`
     .replace(/\s+/g, ' ')
     .trim()

@@ -300,6 +300,17 @@ describe('definitions', () => {
     expect(err).not.toContain('gone@%')
     expect(exit).toBe(3)
 
+    // Who may not read users hears that nobody knows.
+    await target.sql(
+      `drop database def; create user half@'127.0.0.1' identified by '${PASSWORD}'; grant all on def.* to half@'127.0.0.1'; grant set user on *.* to half@'127.0.0.1'`,
+    )
+    writeFileSync(passwordFile(), `${PASSWORD}\n`)
+    const asHalf = target.url().replace('root@', 'half@')
+    const uncertain = await restore(['def', `--into=${asHalf}`])
+    expect(uncertain.err).toMatch(/could not be asked, and .* without them: actor@%, app@%/)
+    expect(uncertain.exit).toBe(3)
+
+    writeFileSync(passwordFile(), `${target.password}\n`)
     await target.sql("create user app@'%'; create role actor; drop database def")
     expect(await restore(['def', ...into])).toMatchObject({ exit: 0 })
   })
