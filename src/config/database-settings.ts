@@ -1,9 +1,9 @@
-// SOURCE_N_POSTGRES, SOURCE_N_MYSQL and their companions: rows of the table of settings.
+// SOURCE_N_POSTGRES, _MYSQL, _MONGODB and their companions: rows of the table of settings.
 
-import { mysqlUrl, postgresUrl } from './database-url.ts'
+import { mongodbUrl, mysqlUrl, postgresUrl } from './database-url.ts'
 import { password } from './setting-values.ts'
 import type { Settings } from './settings.ts'
-import { line } from './values.ts'
+import { booleanOrAuto, line } from './values.ts'
 
 export const DATABASE_SETTINGS = {
   POSTGRES: {
@@ -17,6 +17,18 @@ export const DATABASE_SETTINGS = {
     otherwise: 'none',
     example: 'mysql://backup@db.example.net:3306/shop',
     parse: mysqlUrl,
+  },
+  MONGODB: {
+    help: 'instead of PATH: MongoDB server; all its databases with the users, or the one that is named',
+    otherwise: 'none',
+    example: 'mongodb://backup@db.example.net:27017/?authSource=admin',
+    parse: mongodbUrl,
+  },
+  OPLOG: {
+    help: 'MongoDB: with what changes meanwhile, so that all is of one moment; auto: if its URL has replicaSet, no database',
+    fallback: 'auto',
+    example: 'auto',
+    parse: booleanOrAuto,
   },
   PASSWORD: {
     help: 'password for the server of databases; never in the URL',

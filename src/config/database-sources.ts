@@ -1,7 +1,7 @@
-// SOURCE_N_POSTGRES or _MYSQL with its companions -> a source: how the server is reached, what is left out, and what
+// SOURCE_N_POSTGRES, _MYSQL or _MONGODB with its companions -> a source: how the server is reached, what is left out, and what
 // its tools get.
 
-import type { MysqlSource, PostgresSource } from '../domain/source.ts'
+import type { MongodbSource, MysqlSource, PostgresSource } from '../domain/source.ts'
 import { commonEnvironment } from './program-surroundings.ts'
 import { textOf } from './read-settings.ts'
 import type { EnvRecord } from './read-settings.ts'
@@ -31,6 +31,25 @@ export function readMysqlSource(input: SourceInput): MysqlSource | undefined {
   if (url === undefined || common === undefined) return undefined
   const { options, text } = url
   return { kind: 'mysql', ...common, text, options, environment: toolEnvironment(input.env, []) }
+}
+
+/** undefined: something is wrong with it, which was told. */
+export function readMongodbSource(input: SourceInput): MongodbSource | undefined {
+  const { values, variablePrefix, problems } = input
+  const url = values.MONGODB
+  const common = readCommon(input, url?.database)
+  if (url === undefined || common === undefined) return undefined
+  const { uri, text, database } = url
+  if (values.OPLOG === true && database !== undefined)
+    problems.push({
+      variable: `${variablePrefix}OPLOG`,
+      value: undefined,
+      reason: 'means nothing where one database is named',
+      remedy: 'leave it out, or the name of the database',
+    })
+  const withOplog = values.OPLOG ?? (url.namesReplicaSet && database === undefined)
+  const environment = toolEnvironment(input.env, [])
+  return { kind: 'mongodb', ...common, text, uri, withOplog, environment }
 }
 
 function readCommon(input: SourceInput, database: string | undefined) {

@@ -34,6 +34,7 @@ export function readDatabaseTarget(
 ): ServerSource {
   const [, scheme = ''] = /^([a-z]+):\/\//i.exec(url) ?? []
   const kind = KIND_OF_SCHEME[scheme.toLowerCase()]
+  if (/^mongodb(?:\+srv)?:\/\//i.test(url)) throw byMongorestore()
   if (kind === undefined)
     throw new SpillwayError('USAGE', '--into must be postgres://..., mysql://... or origin', {
       hint: 'as in --into=postgres://admin@db.example.net:5432, or with /DATABASE behind it',
@@ -52,6 +53,12 @@ export function readDatabaseTarget(
   if (!isServerSource(target)) throw new Error('a URL of a server made no server of it')
   const password = passwordOf(target, place.sources)
   return password === undefined ? target : withPassword(target, password)
+}
+
+function byMongorestore(): SpillwayError {
+  return new SpillwayError('USAGE', '--into does not go into MongoDB: its own tool does', {
+    hint: 'spillway cat ARCHIVE databases/NAME.archive | mongorestore --archive --config=FILE, with uri: and password: in FILE',
+  })
 }
 
 function withoutSources(env: EnvRecord): EnvRecord {

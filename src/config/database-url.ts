@@ -59,28 +59,83 @@ export function mysqlUrl(text: string): MysqlUrl {
   return { text: url.text, options, database }
 }
 
+export type MongodbUrl = {
+  readonly text: string
+  /** For its tools, as they want it. */
+  readonly uri: string
+  readonly database: string | undefined
+  readonly namesReplicaSet: boolean
+}
+
+// How to connect; and what providers put into the URLs that they show, which means nothing to a dump.
+const MONGODB_OPTIONS = [
+  ...['authSource', 'authMechanism', 'replicaSet', 'directConnection', 'loadBalanced'],
+  ...['tls', 'ssl', 'tlsCAFile', 'tlsCertificateKeyFile', 'tlsInsecure', 'srvServiceName'],
+  ...['readPreference', 'readPreferenceTags', 'maxStalenessSeconds', 'compressors'],
+  ...['connectTimeoutMS', 'serverSelectionTimeoutMS', 'socketTimeoutMS'],
+  ...['appName', 'retryReads', 'retryWrites', 'w'],
+]
+
+export function mongodbUrl(text: string): MongodbUrl {
+  const url = urlParts(text, ['mongodb', 'mongodb+srv'], MONGODB_OPTIONS)
+  if (url.authority === '') no('names no server', 'write mongodb://host:port')
+  const database = given(url.path)
+  if (database !== undefined && !/^[^/\\. "$]{1,63}$/.test(database))
+    no('names a database that cannot be one', `a user's own is named by ?authSource=`)
+  // A question mark right behind the host is not understood everywhere.
+  const at = url.user === undefined ? '' : `${url.user}@`
+  const query = url.query === '' ? '' : `?${url.query}`
+  const uri = `${url.scheme}://${at}${url.authority}/${url.path ?? ''}${query}`
+  return { text, uri, database, namesReplicaSet: url.options.has('replicaSet') }
+}
+
 function definedOf(values: Readonly<Record<string, string | undefined>>): Record<string, string> {
   return Object.fromEntries(
     Object.entries(values).filter((entry): entry is [string, string] => entry[1] !== undefined),
   )
 }
 
-const URL_PARTS =
-  /^([a-z]+):\/\/(?:([^@/?#]*)@)?(\[[0-9A-Fa-f:.]+\]|[^:/?#@]*)(?::(\d{0,5}))?(?:\/([^?#/]*))?(?:\?([^#]*))?$/i
-
 export function databaseUrl(
   text: string,
   schemes: readonly string[],
   optionNames: readonly string[],
 ): DatabaseUrl {
+  const { authority, user, path, options } = urlParts(text, schemes, optionNames)
+  const [whole, host = '', port] = HOST.exec(authority) ?? []
+  if (whole === undefined) return noUrl(schemes)
+  return {
+    text,
+    user: given(user),
+    host: given(host.replace(/^\[(.*)\]$/, '$1')),
+    port: given(port),
+    database: given(path),
+    options,
+  }
+}
+
+const HOST = /^(\[[0-9A-Fa-f:.]+\]|[^:]*)(?::(\d{0,5}))?$/
+
+const URL_PARTS = /^([a-z+]+):\/\/(?:([^@/?#]*)@)?([^/?#@]*)(?:\/([^?#/]*))?(?:\?([^#]*))?$/i
+
+/** As they stand there, but for the options. */
+type UrlParts = {
+  readonly scheme: string
+  readonly user: string | undefined
+  /** The host and its port; or, where that means something, several with commas. */
+  readonly authority: string
+  readonly path: string | undefined
+  readonly query: string
+  readonly options: ReadonlyMap<string, string>
+}
+
+function urlParts(
+  text: string,
+  schemes: readonly string[],
+  optionNames: readonly string[],
+): UrlParts {
   refusePassword(text)
-  const [whole, scheme = '', user, host = '', port, database, query = ''] =
-    URL_PARTS.exec(text) ?? []
-  if (whole === undefined || !schemes.includes(scheme.toLowerCase()))
-    return no(
-      `must be ${schemes[0]}://user@host:port/database`,
-      'a name with / @ : ? # % is written as %2F and the like',
-    )
+  const [whole, scheme = '', user, authority = '', path, query = ''] = URL_PARTS.exec(text) ?? []
+  if (whole === undefined || !schemes.includes(scheme.toLowerCase())) return noUrl(schemes)
   const options = new Map<string, string>()
   for (const pair of query.split('&').filter((each) => each !== '')) {
     const [name = '', ...rest] = pair.split('=')
@@ -88,19 +143,20 @@ export function databaseUrl(
       no(`has ?${name}, which is not among ${optionNames.join(', ')}`)
     options.set(name, decoded(rest.join('=')))
   }
-  return {
-    text,
-    user: given(user),
-    host: given(host.replace(/^\[(.*)\]$/, '$1')),
-    port: given(port),
-    database: given(database),
-    options,
-  }
+  return { scheme: scheme.toLowerCase(), user, authority, path, query, options }
+}
+
+function noUrl(schemes: readonly string[]): never {
+  return no(
+    `must be ${schemes[0]}://user@host:port/database`,
+    'a name with / @ : ? # % is written as %2F and the like',
+  )
 }
 
 /** Whatever stands between the colon and the last @, and what is called so among the options. */
 function refusePassword(text: string): void {
-  if (!/:\/\/[^/?#]*:[^?#]*@/.test(text) && !/[?&]pass(?:word|wd)?=/i.test(text)) return
+  const isOption = /[?&](?:\w*pass(?:word|wd)?=|[^&]*_TOKEN)/i.test(text)
+  if (!isOption && !/:\/\/[^/?#]*:[^?#]*@/.test(text)) return
   throw new ValueProblem('has a password in it, which would be seen wherever it is shown', {
     remedy: 'write it into ..._PASSWORD or a file named by ..._PASSWORD_FILE',
     isSecret: true,

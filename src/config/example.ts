@@ -42,7 +42,7 @@ const SERVERS = `
 
 const SOURCES = `
 # What to archive: folders, servers of databases, or commands whose output is archived; each one an
-# archive of its own. Numbers as above. One of PATH, POSTGRES, MYSQL,
+# archive of its own. Numbers as above. One of PATH, POSTGRES, MYSQL, MONGODB,
 # SQLITE, REDIS and COMMAND says what it is.`
 
 const KEEP = `

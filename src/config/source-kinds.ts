@@ -12,7 +12,8 @@ type SourceKind = {
 }
 
 const PROGRAM = ['MIN_BYTES', 'SILENCE_MINUTES']
-const DATABASE = [...PROGRAM, 'EXCLUDE', 'PASSWORD', 'PASSWORD_FILE']
+const SERVER = [...PROGRAM, 'PASSWORD', 'PASSWORD_FILE']
+const DATABASE = [...SERVER, 'EXCLUDE']
 
 export const SOURCE_KINDS: Readonly<Record<Source['kind'], SourceKind>> = {
   folder: {
@@ -23,12 +24,9 @@ export const SOURCE_KINDS: Readonly<Record<Source['kind'], SourceKind>> = {
   command: { mark: 'COMMAND', called: 'a command', also: [...PROGRAM, 'FILE'] },
   postgres: { mark: 'POSTGRES', called: 'a PostgreSQL server', also: DATABASE },
   mysql: { mark: 'MYSQL', called: 'a MySQL server', also: DATABASE },
+  mongodb: { mark: 'MONGODB', called: 'a MongoDB server', also: [...SERVER, 'OPLOG'] },
   sqlite: { mark: 'SQLITE', called: 'a SQLite database', also: PROGRAM },
-  redis: {
-    mark: 'REDIS',
-    called: 'a Redis server',
-    also: [...PROGRAM, 'PASSWORD', 'PASSWORD_FILE'],
-  },
+  redis: { mark: 'REDIS', called: 'a Redis server', also: SERVER },
 }
 
 const KINDS = Object.entries(SOURCE_KINDS) as [Source['kind'], SourceKind][]

@@ -3,7 +3,7 @@
 import { safeName } from '../domain/archive.ts'
 import type { KeepPolicy } from '../domain/keep-policy.ts'
 import { readCommandSource } from './command-sources.ts'
-import { readMysqlSource, readPostgresSource } from './database-sources.ts'
+import { readMongodbSource, readMysqlSource, readPostgresSource } from './database-sources.ts'
 import { readRedisSource } from './redis-source.ts'
 import { readSqliteSource } from './sqlite-source.ts'
 import type { FolderSource, Source } from '../domain/source.ts'
@@ -79,6 +79,8 @@ function readSource(
       return readPostgresSource(input)
     case 'mysql':
       return readMysqlSource(input)
+    case 'mongodb':
+      return readMongodbSource(input)
     case 'sqlite':
       return readSqliteSource(input)
     case 'redis':

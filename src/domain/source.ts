@@ -34,6 +34,8 @@ export type ProgramSurroundings = {
 export type Program = ProgramSurroundings & {
   /** The program and its arguments: no shell sees them. */
   readonly argv: readonly [program: string, ...args: string[]]
+  /** A line on its standard error that says no more than that it goes on. */
+  readonly chatter?: RegExp
 }
 
 /** What is run around the reading of a source: to make what is read stand still, and to let it go again. */
@@ -94,6 +96,14 @@ export type MysqlSource = DatabaseServer & {
   readonly options: Readonly<Record<string, string>>
 }
 
+export type MongodbSource = DatabaseServer & {
+  readonly kind: 'mongodb'
+  /** How to connect, for its tools; without a password. */
+  readonly uri: string
+  /** Whether what changes while it is dumped comes along. */
+  readonly withOplog: boolean
+}
+
 export type SqliteSource = Named &
   WritesOutputs &
   ProgramSurroundings & {
@@ -123,7 +133,7 @@ export type RedisSource = Named &
 /** Servers that have several databases, and take them back. */
 export type ServerSource = PostgresSource | MysqlSource
 
-export type DatabaseSource = ServerSource | SqliteSource | RedisSource
+export type DatabaseSource = ServerSource | MongodbSource | SqliteSource | RedisSource
 
 export function isServerSource(source: Source | undefined): source is ServerSource {
   return source?.kind === 'postgres' || source?.kind === 'mysql'

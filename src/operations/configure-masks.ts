@@ -27,7 +27,7 @@ export function maskValue(name: string, value: string): string {
   return value.replace(isDatabase ? /(:\/\/)[^/\s@:]*:\S*@/g : /(:\/\/)[^/\s@]+@/g, `$1${MASK}@`)
 }
 
-const DATABASE_URLS = /^SOURCE_\d+_(?:POSTGRES|MYSQL)$/
+const DATABASE_URLS = /^SOURCE_\d+_(?:POSTGRES|MYSQL|MONGODB)$/
 
 /** One line per variable, in the order of the file. Comments are left out: they may hold old keys. */
 export function printableLines(values: EnvRecord): string[] {

@@ -1,5 +1,6 @@
-// What AFTER has still to undo: a small file in the data folder for each source, written before BEFORE begins
-// and removed when AFTER has ended well. A run that was killed between them leaves it to the next one.
+// What AFTER has still to undo: a small file in the data folder for each BEFORE, written before it begins
+// and removed when its AFTER has ended well. A run that was killed between them leaves it to the next one; so
+// does an AFTER that failed, and the next BEFORE of that source has a file of its own.
 
 import { mkdir, open, readdir, readFile, rename, rm } from 'node:fs/promises'
 import { join } from 'node:path'
@@ -26,13 +27,12 @@ export class HookRecords {
     this.#folder = join(dataDir, 'hooks')
   }
 
-  pathFor(source: string): string {
-    return join(this.#folder, `${safeName(source)}.json`)
-  }
-
-  /** On disk when it resolves. Rejects with SOURCE_HOOK_FAILED: then BEFORE must not begin. */
-  async add(record: Omit<HookRecord, 'path'>): Promise<void> {
-    const path = this.pathFor(record.source)
+  /**
+   * On disk when it resolves, with its path; `archiveId` tells it from others of the source. Rejects with
+   * SOURCE_HOOK_FAILED: then BEFORE must not begin.
+   */
+  async add(record: Omit<HookRecord, 'path'>, archiveId: string): Promise<string> {
+    const path = join(this.#folder, `${safeName(record.source)}-${archiveId}.json`)
     const newPath = `${path}.new`
     try {
       await mkdir(this.#folder, { recursive: true, mode: 0o700 })
@@ -45,13 +45,13 @@ export class HookRecords {
       }
       await rename(newPath, path)
       await syncFolder(this.#folder)
+      return path
     } catch (cause) {
       throw failed(`cannot note in ${path} that AFTER is to be run`, cause)
     }
   }
 
-  async remove(source: string): Promise<void> {
-    const path = this.pathFor(source)
+  async remove(path: string): Promise<void> {
     try {
       await rm(path, { force: true })
     } catch (cause) {
@@ -59,7 +59,7 @@ export class HookRecords {
     }
   }
 
-  /** Of all sources. What cannot be read is a problem, and stays. */
+  /** Of all sources, in the order in which they began. What cannot be read is a problem, and stays. */
   async all(): Promise<{
     readonly records: readonly HookRecord[]
     readonly problems: readonly SpillwayError[]
@@ -81,7 +81,7 @@ export class HookRecords {
         )
       }
     }
-    return { records, problems }
+    return { records: records.sort((a, b) => (a.since < b.since ? -1 : 1)), problems }
   }
 
   async #names(): Promise<readonly string[]> {

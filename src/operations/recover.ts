@@ -19,6 +19,7 @@ import {
 } from './spool.ts'
 import { failureOf, isFailure, messageOf, SpillwayError } from '../domain/errors.ts'
 import type { ArchiveUses } from '../catalog/archive-use.ts'
+import { tmpdir } from 'node:os'
 import { removeLeftSecrets } from '../sources/secret-folder.ts'
 import type { ArchiveWithCopies, Catalog, CopyRow } from '../catalog/catalog.ts'
 import type { Config } from '../domain/config.ts'
@@ -63,6 +64,8 @@ export async function recover(
   }
   // The run's lock says that nobody else works there.
   removeLeftSecrets(services.config.spoolDir, true)
+  // Where a restore into a database, or a dry run, keeps its own.
+  removeLeftSecrets(tmpdir(), false)
   problems.push(...(await checkSpool(services)))
   return problems
 }

@@ -72,6 +72,23 @@ export async function readDatabaseList(
   )
 }
 
+/** Throws USAGE where others than servers of PostgreSQL and MySQL take the dump back. */
+export function requireIntoKind(
+  { kind, databases }: DatabaseList,
+  archive: ArchiveWithCopies,
+): void {
+  if (kind === 'postgres' || kind === 'mysql') return
+  const [dumped] = databases
+  const replay = dumped?.properties['oplog'] === 'true' ? ' --oplogReplay' : ''
+  const hint =
+    kind === 'mongodb' && dumped !== undefined
+      ? `spillway cat ${archive.file} ${dumped.file} | mongorestore --archive --config=FILE${replay}, with uri: and password: in FILE`
+      : 'restore it into a folder: --to=DIR'
+  throw new SpillwayError('USAGE', `${archive.file} is of ${kind}, which --into does not go into`, {
+    hint,
+  })
+}
+
 /** All of them, or the one that is meant, with the database that each one goes into. */
 export function chooseDumps(
   list: DatabaseList,

@@ -6,7 +6,12 @@
 
 import { tmpdir } from 'node:os'
 import { copyMember } from './cat.ts'
-import { describeContents, planInto, readDatabaseList } from './restore-into-plan.ts'
+import {
+  describeContents,
+  planInto,
+  readDatabaseList,
+  requireIntoKind,
+} from './restore-into-plan.ts'
 import { isFailure, messageOf, SpillwayError } from '../domain/errors.ts'
 import { isServerSource, withPassword } from '../domain/source.ts'
 import { openArchiveBytes } from './archive-bytes.ts'
@@ -101,6 +106,7 @@ export async function restoreInto(
     const bytes = await openArchiveBytes(services, archive, signal)
     try {
       const list = await readDatabaseList(bytes, archive)
+      requireIntoKind(list, archive)
       const source = asked ?? originOf(services, archive)
       if (list.kind !== source.kind)
         throw new SpillwayError(

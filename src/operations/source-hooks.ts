@@ -44,8 +44,9 @@ export class SourceHooks {
   readonly #records: HookRecords
   #facts: HookFacts = {}
   #phase: Phase = 'reading'
-  /** AFTER is to be run. */
-  #isOpen = false
+  #archiveId = ''
+  /** AFTER is to be run, and this says so. */
+  #record: string | undefined
 
   constructor(services: HookServices, source: Source) {
     this.#services = services
@@ -57,6 +58,7 @@ export class SourceHooks {
   begin(archive: Pick<ArchiveRow, 'id' | 'file' | 'startedAt'>): void {
     const { config, runId } = this.#services
     this.#facts = factsOf(this.#source, archive, { runId, host: config.serverId })
+    this.#archiveId = archive.id
     this.#phase = 'reading'
   }
 
@@ -70,8 +72,9 @@ export class SourceHooks {
     if (signal.aborted)
       throw new SpillwayError('INTERRUPTED', `${name} was interrupted before it was begun`)
     if (hooks.after !== undefined) {
-      await this.#records.add({ source: name, since: new Date().toISOString(), facts: this.#facts })
-      this.#isOpen = true
+      const since = new Date().toISOString()
+      const record = { source: name, since, facts: this.#facts }
+      this.#record = await this.#records.add(record, this.#archiveId)
     }
     await this.#run('BEFORE', {}, { signal, afterInterruptMs: 0 })
     this.#phase = 'reading'
@@ -84,8 +87,8 @@ export class SourceHooks {
   async close(failure: ReadingFailure | undefined, signal: AbortSignal): Promise<void> {
     const outcome = failure === undefined ? 'packed' : signal.aborted ? 'interrupted' : 'failed'
     let failed: ReadingFailure | undefined = failure
-    if (this.#isOpen) {
-      const problem = await this.#closeOnce(outcome, signal)
+    if (this.#record !== undefined) {
+      const problem = await this.#closeOnce(outcome, this.#record, signal)
       if (problem !== undefined && failed === undefined) {
         this.#phase = 'after'
         failed = { error: problem }
@@ -106,20 +109,23 @@ export class SourceHooks {
   }
 
   /** Of a run that was killed: runs AFTER with the facts of that time. Rejects with SOURCE_HOOK_FAILED. */
-  async recover({ facts }: HookRecord, signal: AbortSignal): Promise<void> {
+  async recover({ facts, path }: HookRecord, signal: AbortSignal): Promise<void> {
     this.#facts = facts
-    this.#isOpen = true
-    const problem = await this.#closeOnce('recovered', signal)
+    const problem = await this.#closeOnce('recovered', path, signal)
     if (problem !== undefined) throw problem
   }
 
-  async #closeOnce(outcome: string, signal: AbortSignal): Promise<SpillwayError | undefined> {
-    this.#isOpen = false
+  async #closeOnce(
+    outcome: string,
+    record: string,
+    signal: AbortSignal,
+  ): Promise<SpillwayError | undefined> {
+    this.#record = undefined
     const { afterInterruptMs } = this.#services
     try {
       await this.#run('AFTER', { SPILLWAY_OUTCOME: outcome }, { signal, afterInterruptMs })
       // Only now: an AFTER that failed has left something to undo, so the next run begins with it.
-      await this.#records.remove(this.#source.name)
+      await this.#records.remove(record)
       return undefined
     } catch (error) {
       return this.#note(error)

@@ -3,6 +3,7 @@
 
 import { Socket } from 'node:net'
 import { stripVTControlCharacters } from 'node:util'
+import type { Program } from '../domain/source.ts'
 import { createRedactor } from '../lib/redact.ts'
 
 const KEPT_BYTES = 8 * 1024
@@ -18,19 +19,42 @@ export class ChildErrors {
   readonly #ended: Promise<void>
   #kept = Buffer.alloc(0)
   #first = Buffer.alloc(0)
+  readonly #chatter: RegExp | undefined
+  /** The beginning of a line that may become chatter. */
+  #line = ''
 
   /** Closes `fd` at its end. */
-  constructor(fd: number, secrets: readonly string[]) {
+  constructor(fd: number, { secrets, chatter }: Pick<Program, 'secrets' | 'chatter'>) {
     this.#redact = createRedactor(secrets)
+    this.#chatter = chatter
     this.#socket = new Socket({ fd, readable: true, writable: false })
-    this.#socket.on('data', (chunk: Buffer) => {
-      if (this.#first.length < KEPT_BYTES)
-        this.#first = Buffer.concat([this.#first, chunk]).subarray(0, KEPT_BYTES)
-      this.#kept = Buffer.concat([this.#kept, chunk]).subarray(-KEPT_BYTES)
-    })
+    this.#socket.on('data', (chunk: Buffer) => this.#keep(this.#withoutChatter(chunk)))
     // A pipe has no errors but its end, and a message is not worth the archive.
     this.#socket.on('error', () => undefined)
-    this.#ended = new Promise((resolve) => this.#socket.once('close', () => resolve()))
+    this.#ended = new Promise((resolve) =>
+      this.#socket.once('close', () => {
+        if (this.#line !== '') this.#keep(this.#withoutChatter(Buffer.from('\n')))
+        resolve()
+      }),
+    )
+  }
+
+  #keep(bytes: Buffer): void {
+    if (this.#first.length < KEPT_BYTES)
+      this.#first = Buffer.concat([this.#first, bytes]).subarray(0, KEPT_BYTES)
+    this.#kept = Buffer.concat([this.#kept, bytes]).subarray(-KEPT_BYTES)
+  }
+
+  /** Dropped as it comes: a warning is early, and there may be a million lines behind it. */
+  #withoutChatter(chunk: Buffer): Buffer {
+    const chatter = this.#chatter
+    if (chatter === undefined) return chunk
+    const lines = (this.#line + chunk.toString('latin1')).split('\n')
+    const rest = lines.pop() ?? ''
+    const isLong = rest.length > KEPT_BYTES
+    this.#line = isLong ? '' : rest
+    const kept = lines.filter((line) => !chatter.test(line)).map((line) => `${line}\n`)
+    return Buffer.from(kept.join('') + (isLong ? rest : ''), 'latin1')
   }
 
   /** Waits so long at most: something that the program left behind may hold it open. */

@@ -61,7 +61,7 @@ export async function startChild(
 ): Promise<Child> {
   const path = findProgram(program)
   const pipes = await openChildPipes(pipesFolder)
-  const errors = new ChildErrors(pipes.errorsFd, program.secrets)
+  const errors = new ChildErrors(pipes.errorsFd, program)
   const guard = new ChildGuard()
   let child: ChildProcess
   try {

@@ -105,11 +105,16 @@ export async function* dumpDatabases(plan: DumpPlan): OutputSeries {
   return { warnings, notes }
 }
 
-function comparePaths(one: string, other: string): number {
+/** As members of an archive are ordered: by bytes. */
+export function comparePaths(one: string, other: string): number {
   return Buffer.compare(Buffer.from(one), Buffer.from(other))
 }
 
-function warningsOf({ fileName, program }: ProgramOutput, { found, said }: OutputFacts): Warning[] {
+/** What a tool said although it did well, and what could not be checked. */
+export function warningsOf(
+  { fileName, program }: ProgramOutput,
+  { found, said }: OutputFacts,
+): Warning[] {
   const { unchecked } = found
   return [
     ...(said === '' ? [] : [`${program.argv[0]} said: ${said}`]),

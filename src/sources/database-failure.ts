@@ -101,4 +101,30 @@ const HINTS: Readonly<Partial<Record<DatabaseSource['kind'], readonly Hint[]>>> 
       hint: 'does it wait for a lock? If it needs that long, raise SOURCE_N_SILENCE_MINUTES',
     },
   ],
+  mongodb: [
+    {
+      says: /error reading password|AuthenticationFailed|auth error|unable to authenticate/i,
+      hint: 'set SOURCE_N_PASSWORD or SOURCE_N_PASSWORD_FILE to the password of that user; ?authSource=admin in SOURCE_N_MONGODB names the database that knows the user',
+    },
+    {
+      says: /not authorized|Unauthorized|requires authentication/,
+      hint: 'the user of SOURCE_N_MONGODB needs the role backup in admin; for one database, read is enough',
+    },
+    {
+      says: /oplog overflow/,
+      hint: 'more was written meanwhile than the oplog of the server holds: make it larger, or dump at a quieter hour',
+    },
+    {
+      says: /with oplog while|can't .*oplog|error finding oplog|oplog mode only/,
+      hint: 'with SOURCE_N_OPLOG=false it is dumped without the oplog, and each collection is of a moment of its own',
+    },
+    {
+      says: /server selection|could not connect|error connecting|no reachable servers|lookup .*: no such host/,
+      hint: 'is the server up, and is SOURCE_N_MONGODB right? A server with TLS needs ?tls=true',
+    },
+    {
+      says: /did not end|did not answer/,
+      hint: 'does it wait for somebody? If it needs that long, raise SOURCE_N_SILENCE_MINUTES',
+    },
+  ],
 }

@@ -20,6 +20,7 @@ import type { MysqlServer, MysqlTool } from './mysql-server.ts'
 import { requireRights } from './mysql-rights.ts'
 import type { MysqlRights } from './mysql-rights.ts'
 import type { OutputContext, OutputSeries, OutputSurvey, ProgramOutput } from './output.ts'
+import { compareVersions } from './tool-version.ts'
 
 const DUMP_END = /\n-- Dump completed[^\n]*\s*$/
 const USERS_DATABASE = 'mysql'
@@ -266,14 +267,4 @@ function requireNewEnough(tool: MysqlTool, server: MysqlServer): void {
     `the ${tool.name} in PATH is of version ${tool.version}, older than the server, ${server.version}: it may leave out what it does not know`,
     "install the client programs of the server's version, and put their folder first into PATH",
   )
-}
-
-/** Below 0: older. Only as many numbers count as `other` has. */
-function compareVersions(version: string, other: readonly number[]): number {
-  const numbers = version.split('.').map(Number)
-  for (const [at, number] of other.entries()) {
-    const difference = (numbers[at] ?? 0) - number
-    if (difference !== 0) return difference
-  }
-  return 0
 }

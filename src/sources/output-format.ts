@@ -1,11 +1,15 @@
 // What the thread that reads an output looks for while the bytes pass: whether a dump is one and is whole,
 // which the exit code alone does not prove. The judgement is the source's, on the main thread.
 
+import { MongodbArchiveReader } from './mongodb-archive.ts'
 import { CustomDumpReader } from './postgres-custom-dump.ts'
 import { RdbReader } from './rdb-reader.ts'
 
-/** `text`: its beginning and its end. `postgres-custom`: the whole structure of `pg_dump --format=custom`. `redis-rdb`: ends and checksum. */
-export type OutputFormat = 'text' | 'postgres-custom' | 'redis-rdb'
+/**
+ * `text`: its beginning and its end. `postgres-custom`: the whole structure of `pg_dump --format=custom`.
+ * `mongodb-archive`: that of `mongodump --archive`, and its checksums. `redis-rdb`: ends and checksum.
+ */
+export type OutputFormat = 'text' | 'postgres-custom' | 'mongodb-archive' | 'redis-rdb'
 
 export type FoundInOutput = {
   /** What is wrong with it: follows on "what it wrote". */
@@ -19,6 +23,8 @@ export type FoundInOutput = {
   readonly database?: string
   readonly serverVersion?: string
   readonly toolVersion?: string
+  /** How many the dump has of each database. */
+  readonly collectionsByDatabase?: ReadonlyMap<string, number>
 }
 
 export interface OutputReader {
@@ -28,6 +34,7 @@ export interface OutputReader {
 
 export function outputReader(format: OutputFormat | undefined): OutputReader {
   if (format === 'postgres-custom') return new CustomDumpReader()
+  if (format === 'mongodb-archive') return new MongodbArchiveReader()
   if (format === 'redis-rdb') return new RdbReader()
   return format === 'text' ? new TextReader() : { see: () => undefined, end: () => ({}) }
 }

@@ -2,6 +2,7 @@
 
 import type { CommandSource, OutputSource } from '../domain/source.ts'
 import { findProgram } from './child-program.ts'
+import { mongodbOutputs, surveyMongodb } from './mongodb.ts'
 import { mysqlOutputs, surveyMysql } from './mysql.ts'
 import type { OutputContext, OutputSeries, OutputSurvey } from './output.ts'
 import { postgresOutputs, surveyPostgres } from './postgres.ts'
@@ -16,6 +17,8 @@ export function outputsOf(source: OutputSource, context: OutputContext): OutputS
       return postgresOutputs(source, context)
     case 'mysql':
       return mysqlOutputs(source, context)
+    case 'mongodb':
+      return mongodbOutputs(source, context)
     case 'sqlite':
       return sqliteOutputs(source, context)
     case 'redis':
@@ -36,6 +39,8 @@ export async function surveyOutputs(
       return surveyPostgres(source, context)
     case 'mysql':
       return surveyMysql(source, context)
+    case 'mongodb':
+      return surveyMongodb(source, context)
     case 'sqlite':
       return surveySqlite(source)
     case 'redis':

@@ -4,6 +4,8 @@
 //
 // The layout is that of pg_backup_archiver.c and pg_backup_custom.c, versions 1.12 (PostgreSQL 9) to 1.16 (18).
 
+import { ByteWalk, shownBytes, WalkProblem, wrong } from './byte-walk.ts'
+import type { Waiting } from './byte-walk.ts'
 import type { FoundInOutput, OutputReader } from './output-format.ts'
 
 const MAGIC = 'PGDMP'
@@ -42,19 +44,11 @@ const KINDS_WITH_TEXT = [
 // Statements of one object; a comment is as long as somebody liked.
 const KEPT_TEXT_MAX = 4 * 1024 * 1024
 
-type Waiting<Result> = Generator<undefined, Result, undefined>
-
-class Problem extends Error {}
-
 export class CustomDumpReader implements OutputReader {
-  readonly #walk: Waiting<void>
-  #piece: Buffer = Buffer.alloc(0)
-  #at = 0
-  #totalBytes = 0
+  readonly #bytes: ByteWalk
   #intBytes = 4
   #offsetBytes = 8
   #found: FoundInOutput = {}
-  #isOver = false
   /** Where a dump may end. */
   #isBetweenBlocks = false
   /** Entries of the table whose data has not come yet. */
@@ -67,27 +61,19 @@ export class CustomDumpReader implements OutputReader {
   /** `entries` receives its table of contents. */
   constructor(entries?: DumpEntry[]) {
     this.#entries = entries
-    this.#walk = this.#dump()
-    this.#step()
+    this.#bytes = new ByteWalk(this.#dump())
   }
 
   see(piece: Buffer): void {
-    this.#totalBytes += piece.length
-    if (this.#isOver) return
-    const left = this.#piece.subarray(this.#at)
-    // What is left is less than the walk waits for: a number, or a name.
-    this.#piece = left.length === 0 ? piece : Buffer.concat([left, piece])
-    this.#at = 0
-    this.#step()
-    // The piece is gone after this call.
-    this.#piece = Buffer.from(this.#piece.subarray(this.#at))
-    this.#at = 0
+    this.#bytes.see(piece)
   }
 
   end(): FoundInOutput {
-    if (this.#found.problem !== undefined || this.#found.unchecked !== undefined) return this.#found
-    if (!this.#isBetweenBlocks || this.#piece.length > 0)
-      return this.#wrong(`ends in the middle, after ${this.#totalBytes} bytes`)
+    const { problem, isAtEnd, totalBytes } = this.#bytes
+    if (problem !== undefined) return this.#wrong(problem)
+    if (this.#found.unchecked !== undefined) return this.#found
+    if (!this.#isBetweenBlocks || !isAtEnd)
+      return this.#wrong(`ends in the middle, after ${totalBytes} bytes`)
     if (this.#expected.size > 0)
       return this.#wrong(
         `ends without the data of ${this.#expected.size} of its tables or large objects`,
@@ -97,17 +83,6 @@ export class CustomDumpReader implements OutputReader {
 
   #wrong(problem: string): FoundInOutput {
     return { ...this.#found, problem }
-  }
-
-  #step(): void {
-    try {
-      this.#isOver = this.#walk.next().done === true
-    } catch (error) {
-      if (!(error instanceof Problem)) throw error
-      this.#isOver = true
-      this.#found = this.#wrong(error.message)
-    }
-    if (this.#isOver) this.#at = this.#piece.length
   }
 
   *#dump(): Waiting<void> {
@@ -131,26 +106,26 @@ export class CustomDumpReader implements OutputReader {
       if (kind === BLOCK_DATA) yield* this.#chunks()
       else if (kind === BLOCK_LARGE_OBJECTS)
         while ((yield* this.#int()) !== 0) yield* this.#chunks()
-      else throw new Problem(`has a block of unknown kind ${kind}`)
+      else throw new WalkProblem(`has a block of unknown kind ${kind}`)
       if (!this.#expected.delete(id))
-        throw new Problem(`has data of an entry ${id} that it does not list`)
+        throw new WalkProblem(`has data of an entry ${id} that it does not list`)
     }
   }
 
   /** Returns the version of the format. */
   *#header(): Waiting<number> {
-    const magic = yield* this.#take(MAGIC.length)
+    const magic = yield* this.#bytes.take(MAGIC.length)
     if (magic.toString('latin1') !== MAGIC)
-      throw new Problem(`does not begin like a dump of pg_dump, but with ${shownBytes(magic)}`)
+      throw new WalkProblem(`does not begin like a dump of pg_dump, but with ${shownBytes(magic)}`)
     const version = (yield* this.#byte()) * 100 + (yield* this.#byte())
     yield* this.#byte()
-    if (version < OLDEST) throw new Problem(`is of a format older than 1.12`)
+    if (version < OLDEST) throw new WalkProblem(`is of a format older than 1.12`)
     this.#intBytes = yield* this.#byte()
     if (this.#intBytes < 1 || this.#intBytes > INT_BYTES_MAX)
-      throw new Problem(`has numbers of ${this.#intBytes} bytes`)
+      throw new WalkProblem(`has numbers of ${this.#intBytes} bytes`)
     const offsetBytes = yield* this.#byte()
     const format = yield* this.#byte()
-    if (format !== CUSTOM) throw new Problem('is not of the custom format')
+    if (format !== CUSTOM) throw new WalkProblem('is not of the custom format')
     this.#offsetBytes = offsetBytes
     yield* version >= COMPRESSION_BYTE ? this.#byte() : this.#int()
     // The time: seconds, minutes, hours, day, month, year, daylight saving.
@@ -184,7 +159,7 @@ export class CustomDumpReader implements OutputReader {
     // What it depends on, until a string that is none.
     while (yield* this.#passString());
     const dataState = yield* this.#byte()
-    yield* this.#skip(this.#offsetBytes)
+    yield* this.#bytes.skip(this.#offsetBytes)
     if (dataState !== NO_DATA) this.#expected.add(id)
   }
 
@@ -194,44 +169,44 @@ export class CustomDumpReader implements OutputReader {
       this.#passWholeChunks()
       const length = yield* this.#count()
       if (length === 0) return
-      yield* this.#skip(length)
+      yield* this.#bytes.skip(length)
     }
   }
 
   /** A row of a table is a chunk, so there are millions: those that are here at once are not worth a wait. */
   #passWholeChunks(): void {
-    const piece = this.#piece
+    const { piece } = this.#bytes
     const headBytes = 1 + this.#intBytes
     if (this.#intBytes !== 4) return
-    let at = this.#at
+    let { at } = this.#bytes
     while (at + headBytes <= piece.length) {
       const length = piece.readUInt32LE(at + 1)
       if (length === 0 || piece[at] !== 0 || at + headBytes + length > piece.length) break
       at += headBytes + length
     }
-    this.#at = at
+    this.#bytes.at = at
   }
 
   *#count(): Waiting<number> {
     const value = yield* this.#int()
-    return value >= 0 ? value : no(`has the length ${value}`)
+    return value >= 0 ? value : wrong(`has the length ${value}`)
   }
 
   *#int(): Waiting<number> {
-    const bytes = yield* this.#take(1 + this.#intBytes)
+    const bytes = yield* this.#bytes.take(1 + this.#intBytes)
     let value = 0
     for (let at = this.#intBytes; at >= 1; at -= 1) value = value * 256 + bytes[at]!
     return bytes[0] === 0 ? value : -value
   }
 
   *#byte(): Waiting<number> {
-    return (yield* this.#take(1))[0]!
+    return (yield* this.#bytes.take(1))[0]!
   }
 
   *#string(lengthMax = KEPT_STRING_MAX): Waiting<string> {
     const length = yield* this.#int()
-    if (length > lengthMax) throw new Problem(`has a name of ${length} bytes`)
-    return length <= 0 ? '' : (yield* this.#take(length)).toString('utf8')
+    if (length > lengthMax) throw new WalkProblem(`has a name of ${length} bytes`)
+    return length <= 0 ? '' : (yield* this.#bytes.take(length)).toString('utf8')
   }
 
   /** Of the table of contents: read where somebody wants it. */
@@ -244,31 +219,7 @@ export class CustomDumpReader implements OutputReader {
   /** Whether it was one: a length below 0 is none at all. */
   *#passString(): Waiting<boolean> {
     const length = yield* this.#int()
-    if (length > 0) yield* this.#skip(length)
+    if (length > 0) yield* this.#bytes.skip(length)
     return length >= 0
   }
-
-  *#take(length: number): Waiting<Buffer> {
-    while (this.#piece.length - this.#at < length) yield
-    const taken = this.#piece.subarray(this.#at, this.#at + length)
-    this.#at += length
-    return taken
-  }
-
-  *#skip(length: number): Waiting<void> {
-    for (let left = length; left > 0;) {
-      const here = Math.min(left, this.#piece.length - this.#at)
-      this.#at += here
-      left -= here
-      if (left > 0) yield
-    }
-  }
-}
-
-function no(problem: string): never {
-  throw new Problem(problem)
-}
-
-function shownBytes(bytes: Buffer): string {
-  return JSON.stringify(bytes.toString('latin1'))
 }

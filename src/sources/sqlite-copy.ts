@@ -163,9 +163,7 @@ function checkIntegrity(path: string, database: Database.Database): string | und
   try {
     problems = problemsOf('integrity_check')
   } catch (error) {
-    // Only its own program knows how it sorts, or a function in one of its rules.
-    const isOwn = codeOf(error) === 'SQLITE_ERROR' && !/malformed/.test(messageOf(error))
-    if (!isOwn) throw error
+    if (!isOfItsProgram(error)) throw error
     unchecked = `${path} was copied, but not checked whole: ${messageOf(error)}`
     problems = quickProblems(problemsOf)
   }
@@ -180,10 +178,16 @@ function quickProblems(problemsOf: (check: string) => string[]): string[] {
   try {
     return problemsOf('quick_check')
   } catch (error) {
-    if (codeOf(error) !== 'SQLITE_ERROR' || /malformed/.test(messageOf(error))) throw error
+    if (!isOfItsProgram(error)) throw error
     // Said already: nothing but the copy itself could be proved.
     return []
   }
+}
+
+/** Only its own program knows how it sorts, or a function in one of its rules. */
+function isOfItsProgram(error: unknown): boolean {
+  const isUnknown = /^SQLITE_ERROR(?:_MISSING_COLLSEQ)?$/.test(codeOf(error))
+  return isUnknown && !/malformed/.test(messageOf(error))
 }
 
 /** Before the disk is full: the copy, and what its log and journal are joined into. */

@@ -9,6 +9,7 @@ import type { SqliteSource } from '../domain/source.ts'
 import { printablePath } from '../lib/printable-path.ts'
 import { answerOf } from './child-answer.ts'
 import { databaseFailed, explained } from './database-failure.ts'
+import { comparePaths } from './database-dumps.ts'
 import { databaseListOutput, timesOf } from './database-list.ts'
 import type { DumpedDatabase } from './database-list.ts'
 import { dumpFileName } from './dump-names.ts'
@@ -92,12 +93,13 @@ function findFiles(source: SqliteSource): DatabaseFile[] {
       hint: `if that is meant, set SOURCE_${source.number}_ALLOW_EMPTY=true`,
     })
   const names = paths.map((path) => basename(path))
-  return paths.map((path, at) => {
+  const files = paths.map((path, at) => {
     // Two of one name are told apart by their folders.
     const isAlone = names.filter((name) => name === names[at]).length === 1
     const name = isAlone ? names[at]! : path.slice(1)
     return { path, fileName: dumpFileName(name, ''), ...factsOf(path) }
   })
+  return files.sort((a, b) => comparePaths(a.fileName, b.fileName))
 }
 
 function matching(path: string): string[] {

@@ -352,6 +352,29 @@ describe('sources, schedule, retention and the rest', () => {
     })
   })
 
+  it('a MongoDB server is one of them, with several hosts and no password in its URL', async () => {
+    const { asked, out, refused } = await wizard(
+      [{ ok: true, lines: ['?  all databases, by mongodump 100.9.4'] }],
+      ...[
+        'Sources',
+        'Add MongoDB',
+        'mongodb://me:geheim@h1/',
+        'mongodb://me@h1,h2:27018/?replicaSet=rs',
+      ],
+      ...['geheim', '', 'Back', 'Save and leave'],
+    )
+    expect(refused).toEqual([expect.stringContaining('has a password in it')])
+    expect(asked.map(({ message }) => message)).toContain('mongodb://me@h1,h2:27018/?replicaSet=rs')
+    expect(out).toContain('by mongodump 100.9.4')
+    expect(out).toContain('1 MongoDB server: mongodb')
+    expect(out).not.toContain('geheim')
+    expect(values()).toEqual({
+      SOURCE_1_MONGODB: 'mongodb://me@h1,h2:27018/?replicaSet=rs',
+      SOURCE_1_PASSWORD: 'geheim',
+      SOURCE_1_NAME: 'mongodb',
+    })
+  })
+
   it('a server of databases shows no password among its settings, and is not kept half', async () => {
     write('SOURCE_1_NAME=all\nSOURCE_1_MYSQL=mysql://me@db\nSOURCE_1_PASSWORD=geheim\n')
     const { out } = await wizard(

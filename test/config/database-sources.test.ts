@@ -65,10 +65,40 @@ describe('the URL of a server', () => {
   })
 
   it.each([
+    ['mongodb://me@db:27018/shop?authSource=admin', undefined, 'shop', false],
+    ['mongodb://db', 'mongodb://db/', undefined, false],
+    ['mongodb://db?tls=true', 'mongodb://db/?tls=true', undefined, false],
+    ['mongodb://[::1]:27017/', undefined, undefined, false],
+    ['mongodb://%2Ftmp%2Fmongodb-27017.sock/', undefined, undefined, false],
+    ['mongodb://u%40h@h1:27017,h2,h3:27019/?replicaSet=rs0', undefined, undefined, true],
+    ['mongodb://h1,h2/shop?replicaSet=rs0', undefined, 'shop', false],
+    [
+      'MONGODB+SRV://me@cluster0.example.net/?retryWrites=true&w=majority&appName=Cluster0',
+      'mongodb+srv://me@cluster0.example.net/?retryWrites=true&w=majority&appName=Cluster0',
+      undefined,
+      false,
+    ],
+  ])('%s is understood', (url, uri, database, withOplog) => {
+    expect(sourceOf({ SOURCE_1_MONGODB: url })).toMatchObject({
+      ...{ kind: 'mongodb', text: url, uri: uri ?? url, database, withOplog },
+    })
+  })
+
+  it.each([
     ['postgres://me:geheim@h/x', /has a password in it.*_PASSWORD_FILE/],
     ['postgres://me:ge:he@im@h/x', /has a password in it/],
     ['postgres://h/x?password=geheim', /has a password in it/],
     ['mysql://h/x?user=me&passwd=geheim', /has a password in it/],
+    ['mongodb://me:geheim@h1,h2/x', /has a password in it.*_PASSWORD_FILE/],
+    ['mongodb+srv://me:ge:he@im@h/', /has a password in it/],
+    ['mongodb://h/?tlsCertificateKeyFilePassword=geheim', /has a password in it/],
+    ['mongodb://', /names no server/],
+    ['mongodb://me@/shop', /names no server/],
+    ['mongo://h', /must be mongodb:\/\/user@host:port\/database/],
+    ['mongodb://h/a.b', /names a database that cannot be one/],
+    ['mongodb://h/%24external', /names a database that cannot be one.*authSource/],
+    ['mongodb://h/?authsource=x', /has \?authsource, which is not among authSource/],
+    ['mongodb://h/?authMechanismProperties=AWS_SESSION_TOKEN:geheim', /has a password in it/],
     ['http://h/x', /must be postgres:\/\/user@host:port\/database/],
     ['h/x', /must be postgres:/],
     ['postgres://h/a/b', /must be postgres:/],
@@ -76,7 +106,8 @@ describe('the URL of a server', () => {
     ['postgres://h/x?dbname=other', /has \?dbname, which is not among/],
     ['postgres://h/x?options=-csearch_path%3Dx', /has \?options/],
   ])('%s is refused, and a password is not repeated', (url, problem) => {
-    const name = url.startsWith('mysql') ? 'MYSQL' : 'POSTGRES'
+    const [scheme = ''] = /^(?:mysql|mongo)/.exec(url) ?? []
+    const name = { mysql: 'MYSQL', mongo: 'MONGODB' }[scheme] ?? 'POSTGRES'
     const said = problemOf({ [`SOURCE_1_${name}`]: url })
     expect(said).toMatch(problem)
     expect(said).not.toMatch(/geheim|ge:he@im/)
@@ -132,6 +163,24 @@ describe('a server of databases', () => {
     expect(problemOf({ ...url, SOURCE_1_NAME: '' })).toMatch(/SOURCE_1_NAME is missing/)
     expect(problemOf({ SOURCE_1_POSTGRES: 'postgres://h/x', SOURCE_1_EXCLUDE: 'y' })).toMatch(
       /SOURCE_1_EXCLUDE means nothing where one database is named/,
+    )
+  })
+
+  it('of MongoDB has its oplog where it can and is wanted', () => {
+    const replicaSet = { SOURCE_1_MONGODB: 'mongodb://h/?replicaSet=rs0' }
+    const single = { SOURCE_1_MONGODB: 'mongodb://h' }
+    const one = { SOURCE_1_MONGODB: 'mongodb://h/shop' }
+    expect(sourceOf({ ...replicaSet, SOURCE_1_OPLOG: 'auto' })).toMatchObject({ withOplog: true })
+    expect(sourceOf({ ...replicaSet, SOURCE_1_OPLOG: 'false' })).toMatchObject({ withOplog: false })
+    expect(sourceOf({ ...single, SOURCE_1_OPLOG: 'true' })).toMatchObject({ withOplog: true })
+    expect(problemOf({ ...one, SOURCE_1_OPLOG: 'true' })).toMatch(
+      /SOURCE_1_OPLOG means nothing where one database is named/,
+    )
+    expect(problemOf({ SOURCE_1_MYSQL: 'mysql://h', SOURCE_1_OPLOG: 'true' })).toMatch(
+      /SOURCE_1_OPLOG means nothing to a MySQL server/,
+    )
+    expect(problemOf({ ...single, SOURCE_1_EXCLUDE: 'x' })).toMatch(
+      /SOURCE_1_EXCLUDE means nothing to a MongoDB server/,
     )
   })
 

@@ -9,7 +9,6 @@ import { afterEach, describe, expect, it, vi } from 'vitest'
 import { createPacker } from '../../src/compose-packer.ts'
 import { answeringPaths } from '../../src/lib/answering-paths.ts'
 import { heldSteps } from '../../src/lib/left-behind.ts'
-import { workerUrl } from '../../src/lib/worker.ts'
 import type { PackJob } from '../../src/pack/packer.ts'
 import { folderSource, temporaryFolders } from '../pack/in-process.ts'
 import { failureFrom } from '../support/storages.ts'
@@ -31,7 +30,7 @@ afterEach(async () => {
 
 // Longer than a busy machine needs to start a thread.
 const SILENCE_MS = 1_000
-const distOf = (path: string): URL => new URL(path, workerUrl('main'))
+const distOf = (path: string): URL => new URL(`../../dist/modules/src/${path}`, import.meta.url)
 
 /** The script of a thread that walks for `aliveMs` and then hangs in a call of the system. */
 function hangingWalker(pipe: string, aliveMs: number): URL {

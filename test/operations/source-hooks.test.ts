@@ -172,6 +172,23 @@ describe('a failure', () => {
     expect(await told()).toMatch(/^SOURCE_MISSING .*source/)
   })
 
+  it('of AFTER is remembered for each BEFORE: what one left is undone by its own facts', async () => {
+    const snapshot = 'snapshot-$SPILLWAY_ARCHIVE_ID'
+    hooks({ BEFORE: `touch ${snapshot}`, AFTER: `test -e may-end && rm ${snapshot}` })
+    const first = await world.run()
+    const second = await world.run()
+    expect([first.exit, second.exit]).toEqual([15, 15])
+    expect(await records()).toHaveLength(2)
+
+    await writeFile(join(world.folder, 'may-end'), '')
+    const third = await world.run()
+
+    expect(third.exit).toBe(0)
+    expect(await records()).toEqual([])
+    const left = (await readdir(world.folder)).filter((name) => name.startsWith('snapshot-'))
+    expect(left).toEqual([])
+  })
+
   it('of AFTER reaches exit code and report; the archive is good, and AFTER stays to be run', async () => {
     hooks({ BEFORE: LOG, AFTER: `${LOG}; test -e may-end`, ON_ERROR })
 
@@ -183,7 +200,7 @@ describe('a failure', () => {
       /^SOURCE_1_AFTER failed \(what BEFORE did may not be/,
     )
     expect(await log()).toEqual(['before - -', 'after packed -', 'on-error failed after'])
-    expect(await records()).toEqual(['docs.json'])
+    expect(await records()).toEqual([`docs-${report.archives[0]!.id}.json`])
 
     await writeFile(join(world.folder, 'may-end'), '')
     const next = await world.run()
@@ -250,10 +267,13 @@ describe('an AFTER that cannot be run', () => {
     for (const night of [1, 2]) {
       const { exit, warnings } = await world.run()
       expect(exit, String(night)).toBe(3)
-      expect(warnings[0]).toMatch(/settings do not name its AFTER any more: .*remove .*docs\.json$/)
+      expect(warnings[0]).toMatch(
+        /settings do not name its AFTER any more: .*remove .*docs-[0-9a-f-]+\.json$/,
+      )
     }
-    await writeFile(join(world.folder, 'data/hooks/docs.json'), '{"source":"docs"}')
-    expect((await world.run()).warnings[0]).toMatch(/docs\.json .* cannot be read \(it holds no/)
+    const [left = ''] = await records()
+    await writeFile(join(world.folder, 'data/hooks', left), '{"source":"docs"}')
+    expect((await world.run()).warnings[0]).toMatch(/docs-.*\.json .* cannot be read \(it holds no/)
   })
 })
 
@@ -285,7 +305,7 @@ describe('an interrupt', () => {
     expect(report.exit).toBe(130)
     expect(report.warnings[0]).toContain('did not end within 0.5 s after the run was interrupted')
     expect(await log()).toEqual(['after interrupted -'])
-    expect(await records()).toEqual(['docs.json'])
+    expect(await records()).toEqual([expect.stringMatching(/^docs-[0-9a-f-]+\.json$/)])
   })
 })
 

@@ -3,7 +3,7 @@
 
 import { execFileSync, spawn } from 'node:child_process'
 import { existsSync, mkdirSync, readdirSync, readFileSync, statSync, writeFileSync } from 'node:fs'
-import { join } from 'node:path'
+import { dirname, join } from 'node:path'
 import Database from 'better-sqlite3'
 import { afterEach, beforeEach, expect, it } from 'vitest'
 import type { RunReport } from '../../src/domain/run-report.ts'
@@ -74,6 +74,41 @@ it('archives a database that is written all the time, with its time and a list',
   const config = ['--config', await world.writeEnv()]
   expect((await spillway(['restore', 'latest:app', '--to', back, ...config])).exit).toBe(0)
   expect(sumOf(join(back, 'databases', 'app.db'))).toBe(SUM)
+})
+
+it.each([
+  [
+    'in two folders',
+    ['a/zz.db', 'z/aa.db'],
+    (folder: string) => `${folder}/a/zz.db,${folder}/z/aa.db`,
+  ],
+  ['by a pattern', ['a~x.db', 'aax.db'], (folder: string) => `${folder}/*.db`],
+])('archives several %s in the order that members have', async (_how, names, setting) => {
+  const folder = join(world.folder, 'several')
+  for (const name of names) {
+    mkdirSync(join(folder, dirname(name)), { recursive: true })
+    makeAccounts(join(folder, name), 'delete', 10)
+  }
+  world.env['SOURCE_1_SQLITE'] = setting(folder)
+  const report = await run()
+  expect(report).toMatchObject({ outcome: 'ok', archives: [{ fileCount: 4 }] })
+  const files = readdirSync(join(extract(report), 'databases'))
+  expect(files).toHaveLength(2)
+})
+
+it('archives one that sorts as only its own program can, and says that it was not checked whole', async () => {
+  makeAccounts(path, 'delete', 10)
+  const database = new Database(path)
+  database.unsafeMode(true)
+  database.exec('create table notes (x text collate nocase primary key)')
+  database.exec("insert into notes values ('one'), ('two')")
+  database.pragma('writable_schema = on')
+  database.exec("update sqlite_master set sql = replace(sql, 'nocase', 'weird')")
+  database.close()
+  const report = await run()
+  expect(report).toMatchObject({ exit: 3, archives: [{ state: 'stored' }] })
+  expect(report.archives[0]!.warnings[0]!.reason).toMatch(/not checked whole.*weird/)
+  expect(sumOf(join(extract(report), 'databases', 'app.db'))).toBe(sumOf(path))
 })
 
 it('gives the file in the archive the time of the last change', async () => {

@@ -3,7 +3,7 @@
 
 import { createServer } from 'node:net'
 import type { AddressInfo, Server, Socket } from 'node:net'
-import { Crc64 } from '../../src/sources/rdb-reader.ts'
+import { Crc64 } from '../../src/sources/crc64.ts'
 
 export const SOUND_INFO =
   'redis_version:7.0.15\r\nrole:master\r\nloading:0\r\ndb0:keys=3,expires=0\r\n'
@@ -16,7 +16,7 @@ export function snapshot(head = 'REDIS0010'): Buffer {
 }
 
 export function withChecksum(content: Buffer): Buffer {
-  const crc = new Crc64()
+  const crc = new Crc64('jones')
   crc.update(content)
   const checksum = Buffer.alloc(8)
   checksum.writeBigUInt64LE(crc.value())

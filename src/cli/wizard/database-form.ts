@@ -44,6 +44,12 @@ const FORMS: Readonly<Record<DatabaseKind, Form>> = {
       text: 'mysql:///?socket=/run/mysqld/mysqld.sock',
     },
   },
+  mongodb: {
+    ...SERVER,
+    mark: 'MONGODB',
+    place: 'mongodb://USER@HOST:PORT/DATABASE?authSource=admin, without DATABASE for all of them',
+    local: { socket: '/tmp/mongodb-27017.sock', text: 'mongodb://127.0.0.1:27017' },
+  },
   sqlite: {
     mark: 'SQLITE',
     question: 'Which files',

@@ -41,6 +41,7 @@ const COUNTED: Readonly<Record<Source['kind'], string>> = {
   command: 'command',
   postgres: 'PostgreSQL server',
   mysql: 'MySQL server',
+  mongodb: 'MongoDB server',
   sqlite: 'SQLite source',
   redis: 'Redis server',
 }
@@ -84,6 +85,7 @@ export async function sourcesScreen(wizard: Wizard): Promise<void> {
         { name: 'Add a folder', value: 'add' },
         { name: 'Add PostgreSQL', value: 'postgres', description: 'all databases, or one' },
         { name: 'Add MySQL or MariaDB', value: 'mysql', description: 'all databases, or one' },
+        { name: 'Add MongoDB', value: 'mongodb', description: 'all databases, or one' },
         { name: 'Add SQLite', value: 'sqlite', description: 'files of databases' },
         { name: 'Add Redis or Valkey', value: 'redis', description: 'one server' },
         {
