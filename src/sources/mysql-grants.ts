@@ -18,6 +18,13 @@ export type GrantRules = {
   readonly ignoresCase: boolean
 }
 
+/** A grant on databases, compiled: there may be thousands of both. */
+type Pattern = {
+  readonly grant: Grant
+  readonly exactness: number
+  readonly fits: (database: string) => boolean
+}
+
 const NAME = '(?:`(?:[^`]|``)*`|\\*)'
 const ACCOUNT = /^(?:`(?:[^`]|``)*`(?:@`(?:[^`]|``)*`)?|'(?:[^']|'')*'(?:@'(?:[^']|'')*')?|\w+)/
 const LINE = new RegExp(`^(GRANT|REVOKE) ([A-Z_ ,]+) ON (${NAME})\\.(${NAME}) (?:TO|FROM) `)
@@ -38,10 +45,15 @@ export function parseGrant(line: string): Grant | undefined {
 export class Grants {
   readonly #grants: readonly Grant[]
   readonly #rules: GrantRules
+  readonly #patterns: readonly Pattern[]
+  readonly #byDatabase = new Map<string, readonly Grant[]>()
 
   constructor(grants: readonly Grant[], rules: GrantRules) {
     this.#grants = grants
     this.#rules = rules
+    this.#patterns = grants
+      .filter((grant) => grant.table === '*' && !isGlobal(grant) && !grant.isRevoked)
+      .map((grant) => this.#patternOf(grant))
   }
 
   /** On everything, whatever is taken back for single databases. */
@@ -86,30 +98,36 @@ export class Grants {
     )
   }
 
-  /** Of the patterns of a user that fit, the server takes one alone, the most exact. */
-  #ofDatabase(database: string): Grant[] {
-    const fitting = this.#grants.filter(
-      (grant) =>
-        grant.table === '*' && !isGlobal(grant) && !grant.isRevoked && this.#fits(grant, database),
-    )
-    const exactness = ({ database: pattern }: Grant): number =>
-      this.#rules.hasPatterns ? exactLength(pattern) : Infinity
-    return fitting.filter((grant) => {
-      const others = fitting.filter(({ grantee }) => grantee === grant.grantee)
-      const most = Math.max(...others.map(exactness))
-      // Which of two that are alike it would take nobody knows.
-      const best = others.filter((other) => exactness(other) === most)
-      return best.length === 1 && best[0] === grant
-    })
+  /** What holds on all of a database, and not on everything. */
+  #ofDatabase(database: string): readonly Grant[] {
+    const known = this.#byDatabase.get(database)
+    if (known !== undefined) return known
+    const fitting = this.#patterns.filter(({ fits }) => fits(database))
+    const found = fitting.filter((each) => this.#isTaken(each, fitting)).map(({ grant }) => grant)
+    this.#byDatabase.set(database, found)
+    return found
   }
 
-  #fits({ database: pattern }: Grant, database: string): boolean {
-    if (!this.#rules.hasPatterns) return this.#isSame(pattern, database)
+  /** Of the patterns of a user that fit, the server takes one alone, the most exact. */
+  #isTaken({ grant, exactness }: Pattern, fitting: readonly Pattern[]): boolean {
+    const rivals = fitting.filter(
+      (each) => each.grant !== grant && each.grant.grantee === grant.grantee,
+    )
+    // Which of two that are alike it would take nobody knows: neither.
+    return rivals.every((each) => each.exactness < exactness)
+  }
+
+  #patternOf(grant: Grant): Pattern {
+    const { database: pattern } = grant
+    const { hasPatterns, ignoresCase } = this.#rules
+    if (!hasPatterns)
+      return { grant, exactness: Infinity, fits: (name) => this.#isSame(pattern, name) }
     const source = pattern.replace(/\\([%_\\])|([%_])|[\s\S]/gu, (char, escaped, wild) => {
       if (wild !== undefined) return wild === '%' ? '[^]*' : '[^]'
       return ((escaped as string | undefined) ?? char).replace(/[\\^$.*+?()[\]{}|/]/, '\\$&')
     })
-    return new RegExp(`^${source}$`, this.#rules.ignoresCase ? 'iu' : 'u').test(database)
+    const expression = new RegExp(`^${source}$`, ignoresCase ? 'iu' : 'u')
+    return { grant, exactness: exactLength(pattern), fits: (name) => expression.test(name) }
   }
 
   #isSame(one: string, other: string): boolean {

@@ -144,10 +144,14 @@ describe('a user who may not see everything', () => {
 
 describe('a system-versioned table', () => {
   const HISTORY = 'select a, b, row_start, row_end from hist for system_time all order by row_end'
+  const SPANS = 'select a, s, e from spans for system_time all order by e'
   beforeAll(() =>
     server.sql(`create database versions; use versions;
       create table hist (a int primary key, b int) with system versioning;
-      insert into hist values (1, 1); update hist set b = 2; update hist set b = 3`),
+      insert into hist values (1, 1); update hist set b = 2; update hist set b = 3;
+      create table spans (a int, s timestamp(6) generated always as row start,
+        e timestamp(6) generated always as row end, period for system_time (s, e)) with system versioning;
+      insert into spans (a) values (1); update spans set a = 2; delete from spans`),
   )
 
   it('comes back with its history', async () => {
@@ -158,6 +162,9 @@ describe('a system-versioned table', () => {
     const history = await target.sql(HISTORY, 'versions')
     expect(history).toBe(await server.sql(HISTORY, 'versions'))
     expect(history.split('\n')).toHaveLength(3)
+    const spans = await target.sql(SPANS, 'versions')
+    expect(spans).toBe(await server.sql(SPANS, 'versions'))
+    expect(spans.split('\n')).toHaveLength(2)
   })
 
   it('is named where its history cannot be dumped', async () => {
