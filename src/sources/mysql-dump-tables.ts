@@ -27,6 +27,7 @@ export class DumpTables {
 function quotedName(bytes: Buffer, from: number): string | undefined {
   let end = bytes.indexOf(QUOTE, from)
   while (end >= 0 && bytes[end + 1] === QUOTE) end = bytes.indexOf(QUOTE, end + 2)
-  if (end < 0) return undefined
+  // Another quote may follow.
+  if (end < 0 || end + 1 === bytes.length) return undefined
   return bytes.subarray(from, end).toString('utf8').replaceAll('``', '`')
 }
