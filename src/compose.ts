@@ -25,7 +25,7 @@ import type { NetworkLimits } from './storage/limits.ts'
 import type { OpenStorage } from './operations/server-pool.ts'
 import type { TestServer } from './operations/configure-test-server.ts'
 import type { TestSource } from './operations/configure-test-source.ts'
-import type { Services } from './cli/services.ts'
+import type { Services } from './operations/services.ts'
 
 /** Time limits that tests scale down. */
 export type LimitOverrides = {
@@ -58,6 +58,7 @@ export async function openServices(
     catalogIfPresent: async () => (existsSync(config.catalogPath) ? openCatalog() : undefined),
     currentRun: async () => (await import('./catalog/run-lock.ts')).currentRun(config.dataDir),
     openStorage,
+    openState: async () => (await import('./state/open-state.ts')).openState(config.dataDir),
     packer: async () => createPacker(),
     unpacker: async () => createUnpacker(),
     withRun: async (emit, work) => {

@@ -9,8 +9,9 @@ import { runCli } from './cli/cli.ts'
 import { terminalSettings } from './config/load.ts'
 import { watchSignals } from './cli/interrupt.ts'
 import { readFileSync } from 'node:fs'
-import type { CommandEntry } from './cli/command.ts'
-import type { Services } from './cli/services.ts'
+import { fileURLToPath } from 'node:url'
+import type { Closable, CommandEntry } from './cli/command.ts'
+import type { Services } from './operations/services.ts'
 
 const COMMANDS: readonly CommandEntry<Services>[] = [
   {
@@ -88,17 +89,33 @@ const COMMANDS: readonly CommandEntry<Services>[] = [
     },
   },
   {
+    ...COMMAND_TITLES.serve,
+    load: async () => {
+      const { createServeCommand } = await import('./cli/commands/serve.ts')
+      return createServeCommand({
+        open,
+        programPath: fileURLToPath(new URL('./main.js', import.meta.url)),
+        version: versionOf(),
+      })
+    },
+  },
+  {
+    ...COMMAND_TITLES.token,
+    load: async () => (await import('./cli/commands/token.ts')).tokenCommand,
+  },
+  {
     ...COMMAND_TITLES.systemd,
     load: async () => (await import('./cli/commands/systemd.ts')).systemdCommand,
   },
 ]
 
+// Filled once the secrets are known; until then only what looks like a secret is hidden.
+let redact = createRedactor([])
+
 process.exitCode = await main()
 
 async function main(): Promise<number> {
   const terminal = openTerminal(terminalSettings())
-  // Filled once the secrets are known; until then only what looks like a secret is hidden.
-  let redact = createRedactor([])
   const print = (line: string) => terminal.print(redact(line))
   const printError = (line: string) => terminal.printError(redact(line))
   const endNow = (): void => {
@@ -114,14 +131,9 @@ async function main(): Promise<number> {
       print,
       printError,
       get version() {
-        return versionOf(new URL('../../package.json', import.meta.url))
+        return versionOf()
       },
-      open: async (input) => {
-        const { openServices } = await import('./compose.ts')
-        const services = await openServices(input)
-        redact = createRedactor(services.secrets)
-        return services
-      },
+      open,
       now: () => new Date(),
       signal: signals.signal,
     })
@@ -134,7 +146,17 @@ async function main(): Promise<number> {
   return exit
 }
 
-function versionOf(packageFile: URL): string {
+async function open(input: {
+  readonly configFile: string | undefined
+}): Promise<Services & Closable> {
+  const { openServices } = await import('./compose.ts')
+  const services = await openServices(input)
+  redact = createRedactor(services.secrets)
+  return services
+}
+
+function versionOf(): string {
+  const packageFile = new URL('../../package.json', import.meta.url)
   const { version } = JSON.parse(readFileSync(packageFile, 'utf8')) as { version: string }
   return version
 }

@@ -93,6 +93,16 @@ export const COMMAND_TITLES = {
     summary: 'set up servers, sources, schedule and retention: asks, or takes --set',
     operands: NO_OPERANDS,
   },
+  serve: {
+    name: 'serve',
+    summary: 'the daemon: runs the schedule, answers HTTP',
+    operands: NO_OPERANDS,
+  },
+  token: {
+    name: 'token',
+    summary: 'who may use the HTTP API: create NAME, list, revoke NAME',
+    operands: { usage: 'create|list|revoke [NAME]', min: 1, max: 2 },
+  },
   systemd: {
     name: 'systemd',
     summary: 'print or install the service and the timer of the nightly run',

@@ -44,6 +44,12 @@ export const GLOBAL_FLAGS = {
 /** The `json` entry of every command that has one. */
 export const JSON_FLAG = { type: 'boolean', help: 'print one JSON document' } as const
 
+/** The `events` entry of commands that have some. */
+export const EVENTS_FLAG = {
+  type: 'boolean',
+  help: 'print what happens as lines of JSON to standard error',
+} as const
+
 /** The `dry-run` entry of every command that changes anything. */
 export const DRY_RUN_FLAG = {
   type: 'boolean',

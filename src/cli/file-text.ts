@@ -7,7 +7,7 @@ import { SpillwayError } from '../domain/errors.ts'
 import { noCatalog } from './no-catalog.ts'
 import type { Catalog } from '../catalog/catalog.ts'
 import type { Io } from './command.ts'
-import type { Services } from './services.ts'
+import type { Services } from '../operations/services.ts'
 import type { UnknownFiles } from '../operations/file-answers.ts'
 
 /** Only what these commands need: no server is ever asked. */

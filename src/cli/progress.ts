@@ -45,6 +45,26 @@ type Phase = {
   linedAtMs: number
 }
 
+// For a program that draws from them; more often is work for nobody.
+const EVENT_EVERY_MS = 500
+
+/** Instead of lines for people: each event as JSON, those of a transfer now and then. */
+export function openEvents({ printError, now }: Pick<ProgressIo, 'printError' | 'now'>): Progress {
+  const toldAtMs = new Map<string, number>()
+  return {
+    close: () => undefined,
+    onEvent: (event) => {
+      const at = now()
+      if (event.kind === 'packing' || event.kind === 'uploading') {
+        const key = `${event.kind} ${event.file} ${'server' in event ? event.server : ''}`
+        if (at.getTime() - (toldAtMs.get(key) ?? 0) < EVENT_EVERY_MS) return
+        toldAtMs.set(key, at.getTime())
+      }
+      printError(JSON.stringify({ at: at.toISOString(), ...event }))
+    },
+  }
+}
+
 export function openProgress(io: ProgressIo): Progress {
   const phases = new Map<string, Phase>()
   const linesOfKind = new Map<RunEvent['kind'], number>()

@@ -14,7 +14,7 @@ import { printable } from '../sources/database-dumps.ts'
 import type { IntoInput, IntoProgress, RestoredInto } from '../operations/restore-into.ts'
 import type { IntoPlan } from '../operations/restore-into-plan.ts'
 import type { Io } from './command.ts'
-import type { Services } from './services.ts'
+import type { Services } from '../operations/services.ts'
 
 /** Only what this needs: the real services have more. */
 export type IntoCommandServices = Pick<

@@ -16,6 +16,7 @@ import {
   TRAFFIC_SETTINGS,
 } from './settings.ts'
 import type { Setting, Settings } from './settings.ts'
+import { DAEMON_SETTINGS } from './daemon-settings.ts'
 import { quoteValue } from './env-file.ts'
 
 /** In the order in which the blocks stand; the first one is active, the others commented out. */
@@ -73,6 +74,8 @@ export function renderExample(): string {
     table(PLACE_SETTINGS, ''),
     section('\n# Traffic and packing'),
     table(TRAFFIC_SETTINGS, ''),
+    section('\n# The daemon: spillway serve'),
+    table(DAEMON_SETTINGS, ''),
   ]
     .join('\n')
     .replace(/\n{3,}/g, '\n\n')

@@ -97,6 +97,11 @@ function assemble(
     verifyNightlyBytes: values.VERIFY_NIGHTLY_GB,
     zstdLevel: values.ZSTD_LEVEL,
     schedule: values.SCHEDULE,
+    daemon: {
+      listen: values.LISTEN,
+      names: values.LISTEN_NAMES ?? [],
+      restoreRoots: values.RESTORE_ROOTS ?? [],
+    },
   }
 }
 

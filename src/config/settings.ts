@@ -6,6 +6,7 @@
 
 import { COMMAND_SETTINGS, HOOK_SETTINGS } from './command-settings.ts'
 import { DATABASE_SETTINGS } from './database-settings.ts'
+import { DAEMON_SETTINGS } from './daemon-settings.ts'
 import { REDIS_SETTINGS } from './redis-source.ts'
 import { SQLITE_SETTINGS } from './sqlite-source.ts'
 import {
@@ -206,6 +207,7 @@ export const GLOBAL_SETTINGS = {
   ...KEEP_SETTINGS,
   ...PLACE_SETTINGS,
   ...TRAFFIC_SETTINGS,
+  ...DAEMON_SETTINGS,
 } as const satisfies Settings
 
 /** S3_SERVER_N_*: N is the order in which servers are tried. */

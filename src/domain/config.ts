@@ -30,6 +30,17 @@ export type Config = {
   readonly verifyNightlyBytes: number | undefined
   readonly zstdLevel: number
   readonly schedule: string
+  readonly daemon: DaemonSettings
+}
+
+/** Of `spillway serve`. */
+export type DaemonSettings = {
+  /** An address of this machine alone. */
+  readonly listen: { readonly host: string; readonly port: number }
+  /** Further values of the Host header. */
+  readonly names: readonly string[]
+  /** Absolute; below them the API may restore. */
+  readonly restoreRoots: readonly string[]
 }
 
 export type ProxySettings = {

@@ -27,6 +27,7 @@ export const FAILURES = {
   CONFIG_UNSAFE: { exit: 4, repeat: 0 },
   NO_SERVERS: { exit: 4, repeat: 0, hint: 'add one with: spillway configure' },
   NOT_BUILT: { exit: 4, repeat: 0 },
+  LISTEN_FAILED: { exit: 4, repeat: 0 },
   UNITS_NOT_WRITTEN: { exit: 4, repeat: 0, hint: 'run it as root, or with --user' },
 
   SOURCE_MISSING: { exit: 10, repeat: 0, hint: 'is the folder mounted, and is its path right?' },
@@ -154,6 +155,9 @@ export const FAILURES = {
   CATALOG_NOT_EMPTY: { exit: 43, repeat: 0 },
   /** Archives are where they were; only a rebuild would have more to read. */
   CATALOG_NOT_COPIED: { exit: 3, repeat: 0 },
+
+  /** Tokens and the daemon's queue; no archive depends on it. */
+  STATE_UNAVAILABLE: { exit: 44, repeat: 0 },
 
   RUN_LOCKED: { exit: 75, repeat: 0 },
   INTERRUPTED: { exit: 130, repeat: 0 },

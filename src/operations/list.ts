@@ -67,9 +67,24 @@ export async function listArchives(
   { config, catalog }: { readonly config: Config; readonly catalog: Catalog },
   input: ListInput,
 ): Promise<readonly ListedArchive[]> {
+  return tellArchives({ config, catalog }, await readArchives({ config, catalog }, input))
+}
+
+/** One of them, whatever became of it. Rejects with ARCHIVE_MISSING. */
+export async function listArchive(
+  services: { readonly config: Config; readonly catalog: Catalog },
+  id: string,
+): Promise<ListedArchive> {
+  const [told] = await tellArchives(services, [await services.catalog.findArchive(id)])
+  return told!
+}
+
+async function tellArchives(
+  { config, catalog }: { readonly config: Config; readonly catalog: Catalog },
+  found: readonly ArchiveWithCopies[],
+): Promise<readonly ListedArchive[]> {
   const rows = await catalog.servers()
   const servers = new Map(rows.map((row) => [row.identity, serverOf(row, config)]))
-  const found = await readArchives({ config, catalog }, input)
   const ids = found.flatMap(({ copies }) => copies.map(({ id }) => id))
   const proofs = await catalog.copyProofs(ids)
   const problems = await catalog.problems()

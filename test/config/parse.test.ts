@@ -39,6 +39,7 @@ describe('an empty environment', () => {
       verifyNightlyBytes: undefined,
       zstdLevel: 3,
       schedule: '30 2 * * *',
+      daemon: { listen: { host: '127.0.0.1', port: 8420 }, names: [], restoreRoots: [] },
     })
   })
 
@@ -198,6 +199,15 @@ describe('values', () => {
     ['VERIFY_PACK', 'maybe', 'must be true or false'],
     ['SCHEDULE', '30 2 * *', 'is no schedule: a schedule has 5 fields'],
     ['UPLOAD_LIMIT_MBIT', '0', 'must be at least 0.1; leave it out for no limit'],
+    ['LISTEN', '8420', 'must be address:port, as in 127.0.0.1:8420 or [::1]:8420'],
+    [
+      'LISTEN',
+      '0.0.0.0:8420',
+      'must be an address of this machine alone, 127.0.0.1 or [::1]; ' +
+        'let a proxy with TLS hand requests on, and name it in LISTEN_NAMES',
+    ],
+    ['LISTEN_NAMES', 'a b', 'must be names of hosts, and "a b" is none'],
+    ['RESTORE_ROOTS', '/srv, /', 'must not be /: a restore could overwrite the system'],
     ['SPOOL_LIMIT_GB', '0', 'must be more than 0'],
     ['SERVER_ID', 'a/b', 'must be 1 to 64 letters'],
     ['SERVER_ID', '..', 'must not consist of dots'],

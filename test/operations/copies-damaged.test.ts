@@ -17,7 +17,7 @@ import { VerifyServers } from '../../src/operations/verify-servers.ts'
 import type { CopiesReport } from '../../src/operations/copies-record.ts'
 import type { FillInput } from '../../src/operations/copies-fill.ts'
 import type { RunServices } from '../../src/operations/run.ts'
-import type { Services } from '../../src/cli/services.ts'
+import type { Services } from '../../src/operations/services.ts'
 import type { VerifyReport } from '../../src/operations/verify-report.ts'
 import type { WorldServer } from '../support/world.ts'
 

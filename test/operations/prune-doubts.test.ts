@@ -14,7 +14,7 @@ import { QUICK, World } from '../support/world.ts'
 import { reconcile } from '../../src/operations/reconcile.ts'
 import { restoreArchive } from '../../src/operations/restore.ts'
 import { setPinned } from '../../src/operations/pin.ts'
-import type { Services } from '../../src/cli/services.ts'
+import type { Services } from '../../src/operations/services.ts'
 import type { RunServices } from '../../src/operations/run.ts'
 
 const never = new AbortController().signal

@@ -12,7 +12,7 @@ import { startFaultProxy } from './fault-proxy.ts'
 import type { Closable } from '../../src/cli/command.ts'
 import type { FaultProxy, FaultRule } from './fault-proxy.ts'
 import type { OpenStorage } from '../../src/operations/server-pool.ts'
-import type { Services } from '../../src/cli/services.ts'
+import type { Services } from '../../src/operations/services.ts'
 import type { TreeEntry } from './tree.ts'
 
 /** What a server was asked for; undefined: a whole object. */

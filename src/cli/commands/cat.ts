@@ -7,7 +7,7 @@ import { defineCommand } from '../command.ts'
 import { FAILURES, isFailure } from '../../domain/errors.ts'
 import { oneLine } from '../text.ts'
 import type { Io } from '../command.ts'
-import type { Services } from '../services.ts'
+import type { Services } from '../../operations/services.ts'
 import type { SpillwayError } from '../../domain/errors.ts'
 import type { Warning } from '../../domain/archive.ts'
 

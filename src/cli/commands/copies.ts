@@ -10,7 +10,7 @@ import { painter, plural, printTable } from '../output.ts'
 import { SpillwayError } from '../../domain/errors.ts'
 import type { CopiedArchive, CopiesReport } from '../../operations/copies-record.ts'
 import type { Io } from '../command.ts'
-import type { Services } from '../services.ts'
+import type { Services } from '../../operations/services.ts'
 import type { Style } from '../output.ts'
 
 const STYLES: Readonly<Record<CopiedArchive['action'], Style>> = {

@@ -11,7 +11,7 @@ import { planEvacuation } from '../../operations/evacuate-plan.ts'
 import { SpillwayError } from '../../domain/errors.ts'
 import type { EvacuatedArchive, Evacuation } from '../../operations/evacuate-record.ts'
 import type { Io } from '../command.ts'
-import type { Services } from '../services.ts'
+import type { Services } from '../../operations/services.ts'
 import type { Style } from '../output.ts'
 
 const STYLES: Readonly<Record<EvacuatedArchive['action'], Style>> = {

@@ -5,7 +5,7 @@ import { defineCommand, JSON_FLAG } from '../command.ts'
 import { setPinned } from '../../operations/pin.ts'
 import { noCatalog } from '../no-catalog.ts'
 import type { Command, Io } from '../command.ts'
-import type { Services } from '../services.ts'
+import type { Services } from '../../operations/services.ts'
 
 export type PinServices = Pick<Services, 'archiveUses' | 'config' | 'catalogIfPresent'>
 

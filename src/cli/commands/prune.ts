@@ -1,12 +1,12 @@
 // spillway prune: retention, with a reason for every archive before anything is deleted.
 
 import { COMMAND_TITLES } from '../command-titles.ts'
-import { defineCommand, DRY_RUN_FLAG, JSON_FLAG } from '../command.ts'
+import { defineCommand, DRY_RUN_FLAG, EVENTS_FLAG, JSON_FLAG } from '../command.ts'
 import { chooseSources } from '../../operations/run.ts'
 import { Deletions } from '../../operations/deletions.ts'
 import { finishDeletes } from '../../operations/finish-deletes.ts'
 import { oneLine } from '../text.ts'
-import { openProgress } from '../progress.ts'
+import { openEvents, openProgress } from '../progress.ts'
 import { painter } from '../output.ts'
 import { planPrune, runDeletesMax } from '../../operations/plan-prune.ts'
 import { printPrunePlan, printRetention, pruneDocument } from '../retention-text.ts'
@@ -14,7 +14,7 @@ import { prune } from '../../operations/prune.ts'
 import type { Io } from '../command.ts'
 import type { PrunePlan } from '../../operations/plan-prune.ts'
 import type { RunServices } from '../../operations/run.ts'
-import type { Services } from '../services.ts'
+import type { Services } from '../../operations/services.ts'
 import type { Source } from '../../domain/source.ts'
 
 const EXIT_WITH_WARNINGS = 3
@@ -31,7 +31,7 @@ export const pruneCommand = defineCommand({
     'What a server refuses to delete (a policy, an object lock) stays counted as used, and is tried again ' +
       'by the next run. When something was deleted, the catalog is copied to the servers as after a run.',
   ],
-  flags: { json: JSON_FLAG, 'dry-run': DRY_RUN_FLAG },
+  flags: { json: JSON_FLAG, 'dry-run': DRY_RUN_FLAG, events: EVENTS_FLAG },
   examples: ['spillway prune --dry-run', 'spillway prune', 'spillway prune wordpress --json'],
 
   async run(flags, operands, io: Io<Services>) {
@@ -48,7 +48,7 @@ export const pruneCommand = defineCommand({
       else io.print('Nothing was deleted and no server was asked (--dry-run).')
       return exit
     }
-    const progress = openProgress(io)
+    const progress = flags.events ? openEvents(io) : openProgress(io)
     try {
       const deletions = new Deletions()
       const { plan, warnings } = await services.withRun(progress.onEvent, (running) =>

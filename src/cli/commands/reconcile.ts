@@ -1,15 +1,15 @@
 // spillway reconcile: the catalog against the servers, and an empty catalog filled again from them.
 
 import { COMMAND_TITLES } from '../command-titles.ts'
-import { defineCommand, DRY_RUN_FLAG, JSON_FLAG } from '../command.ts'
-import { openProgress } from '../progress.ts'
+import { defineCommand, DRY_RUN_FLAG, EVENTS_FLAG, JSON_FLAG } from '../command.ts'
+import { openEvents, openProgress } from '../progress.ts'
 import { planJson } from '../../operations/reconcile-plan.ts'
 import { printPlan, printProblems, printRebuilt, printSurvey } from '../reconcile-text.ts'
 import { rebuildJson, surveyJson } from '../../operations/rebuild-json.ts'
 import { reconcile } from '../../operations/reconcile.ts'
 import { SpillwayError } from '../../domain/errors.ts'
 import type { Io } from '../command.ts'
-import type { Services } from '../services.ts'
+import type { Services } from '../../operations/services.ts'
 
 export const reconcileCommand = defineCommand({
   ...COMMAND_TITLES.reconcile,
@@ -28,6 +28,7 @@ export const reconcileCommand = defineCommand({
     adopt: { type: 'boolean', help: 'take what this catalog never knew for ours' },
     'all-hosts': { type: 'boolean', help: 'with --rebuild: archives of other hosts as well' },
     'dry-run': DRY_RUN_FLAG,
+    events: EVENTS_FLAG,
     json: JSON_FLAG,
   },
   examples: ['spillway reconcile --dry-run', 'spillway reconcile', 'spillway reconcile --rebuild'],
@@ -42,7 +43,7 @@ export const reconcileCommand = defineCommand({
       )
     if (flags.rebuild) return runRebuild(flags, io)
     const services = await io.services()
-    const progress = openProgress(io)
+    const progress = flags.events ? openEvents(io) : openProgress(io)
     try {
       const result = await services.withRun(progress.onEvent, (running) =>
         reconcile(

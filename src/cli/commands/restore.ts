@@ -17,7 +17,7 @@ import type { FatedMember } from '../../operations/restore-destination.ts'
 import type { Io } from '../command.ts'
 import type { OverwriteRule } from '../../pack/extract-overwrite.ts'
 import type { LookServices, Restored, RestoreProgress } from '../../operations/restore.ts'
-import type { Services } from '../services.ts'
+import type { Services } from '../../operations/services.ts'
 
 /** Only what this command needs: the real services have more. */
 export type RestoreCommandServices = Pick<

@@ -1,13 +1,13 @@
 // spillway run: the nightly job.
 
 import { COMMAND_TITLES } from '../command-titles.ts'
-import { defineCommand, DRY_RUN_FLAG, JSON_FLAG } from '../command.ts'
-import { openProgress } from '../progress.ts'
+import { defineCommand, DRY_RUN_FLAG, EVENTS_FLAG, JSON_FLAG } from '../command.ts'
+import { openEvents, openProgress } from '../progress.ts'
 import { planRun } from '../../operations/plan-run.ts'
 import { printPlan, printReport } from '../run-report-text.ts'
 import { run } from '../../operations/run.ts'
 import type { Io } from '../command.ts'
-import type { Services } from '../services.ts'
+import type { Services } from '../../operations/services.ts'
 
 export const runCommand = defineCommand({
   ...COMMAND_TITLES.run,
@@ -16,7 +16,7 @@ export const runCommand = defineCommand({
       'An archive goes to the first server that has room and is well, and on to the next one when that ' +
       'one is full or fails, even in the middle. When none takes it, it waits and the run ends with 23.',
   ],
-  flags: { json: JSON_FLAG, 'dry-run': DRY_RUN_FLAG },
+  flags: { json: JSON_FLAG, 'dry-run': DRY_RUN_FLAG, events: EVENTS_FLAG },
   examples: [
     'spillway run',
     'spillway run wordpress',
@@ -34,7 +34,7 @@ export const runCommand = defineCommand({
       else printPlan(io, plan)
       return plan.exit
     }
-    const progress = openProgress(io)
+    const progress = flags.events ? openEvents(io) : openProgress(io)
     try {
       const report = await services.withRun(progress.onEvent, (running) =>
         run(running, input, io.signal),

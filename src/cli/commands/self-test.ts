@@ -11,7 +11,7 @@ import { SpillwayError } from '../../domain/errors.ts'
 import type { Check } from '../../operations/check-server.ts'
 import type { Io } from '../command.ts'
 import type { MissingProgram, SelfTestReport, TestedServer } from '../../operations/self-test.ts'
-import type { Services } from '../services.ts'
+import type { Services } from '../../operations/services.ts'
 
 export const selfTestCommand = defineCommand({
   ...COMMAND_TITLES['self-test'],

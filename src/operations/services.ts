@@ -4,12 +4,13 @@
 import type { ArchiveUses } from '../catalog/archive-use.ts'
 import type { Catalog } from '../catalog/catalog.ts'
 import type { Config } from '../domain/config.ts'
-import type { OpenDatabaseTarget } from '../operations/restore-into.ts'
-import type { OpenStorage } from '../operations/server-pool.ts'
+import type { OpenDatabaseTarget } from './restore-into.ts'
+import type { OpenStorage } from './server-pool.ts'
 import type { Packer } from '../pack/packer.ts'
 import type { RunHolder } from '../catalog/run-lock.ts'
 import type { RunEvent } from '../domain/run-events.ts'
-import type { RunServices } from '../operations/run.ts'
+import type { RunServices } from './run.ts'
+import type { State } from '../state/open-state.ts'
 import type { ServerSource } from '../domain/source.ts'
 import type { Unpacker } from '../pack/unpacker.ts'
 
@@ -24,6 +25,8 @@ export type Services = {
   /** The run that is going on in the data folder. */
   readonly currentRun: () => Promise<RunHolder | undefined>
   readonly openStorage: () => Promise<OpenStorage>
+  /** Tokens and the daemon's queue; to be closed by whoever opens it. */
+  readonly openState: () => Promise<State>
   readonly packer: () => Promise<Packer>
   /** The URL of `restore --into` as a server, with its password where a source has it. Throws USAGE. */
   readonly databaseTarget: (url: string) => ServerSource

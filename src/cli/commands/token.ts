@@ -1,0 +1,127 @@
+// spillway token: who may use the HTTP API, and how far.
+
+import { COMMAND_TITLES } from '../command-titles.ts'
+import { defineCommand, JSON_FLAG } from '../command.ts'
+import { formatUtc, printTable } from '../output.ts'
+import { SCOPES } from '../../domain/token.ts'
+import type { Scope } from '../../domain/token.ts'
+import { SpillwayError } from '../../domain/errors.ts'
+import type { Io } from '../command.ts'
+import type { Tokens } from '../../state/tokens.ts'
+import type { Services } from '../../operations/services.ts'
+
+export const tokenCommand = defineCommand({
+  ...COMMAND_TITLES.token,
+  details: [
+    '"create NAME" prints a new token, alone and only this once; "list" says which there are; "revoke NAME" ends ' +
+      'one at once. Each scope holds those before it: read (see everything but secrets), run (archive and ' +
+      'verify), restore (into RESTORE_ROOTS), admin (delete, change settings).',
+  ],
+  flags: {
+    scope: {
+      type: 'string',
+      placeholder: SCOPES.join('|'),
+      help: 'with create: what it may do (read)',
+    },
+    json: JSON_FLAG,
+  },
+  examples: [
+    'spillway token create grafana',
+    'spillway token create page --scope=admin',
+    'spillway token revoke grafana',
+  ],
+
+  async run(flags, [what = '', name], io: Io<Pick<Services, 'openState'>>) {
+    if (flags.scope !== undefined && what !== 'create') throw usage('--scope goes with create')
+    const work = workOf(what, name, flags)
+    const { openState } = await io.services()
+    const state = await openState()
+    try {
+      work(io, state.tokens)
+      return 0
+    } finally {
+      state.close()
+    }
+  },
+})
+
+/** All that can be wrong with what was typed is told before anything is opened. */
+function workOf(
+  what: string,
+  name: string | undefined,
+  { scope, json }: { readonly scope: string | undefined; readonly json: boolean },
+): (io: Io<unknown>, tokens: Tokens) => void {
+  if (what === 'list' && name === undefined) return (io, tokens) => printTokens(io, tokens, json)
+  if (what === 'create') {
+    const [given, allowed] = [nameOf(name), scopeOf(scope)]
+    return (io, tokens) => create(io, tokens, given, allowed, json)
+  }
+  if (what === 'revoke') {
+    const given = nameOf(name)
+    return (io, tokens) => {
+      tokens.revoke(given)
+      if (json) io.printJson({ revoked: given })
+      else io.printError(`${given} is revoked`)
+    }
+  }
+  throw usage(`"${what}" is none of create NAME, list, revoke NAME`)
+}
+
+function create(
+  io: Io<unknown>,
+  tokens: Tokens,
+  name: string,
+  scope: Scope,
+  isJson: boolean,
+): void {
+  const token = tokens.create(name, scope, io.now())
+  if (isJson) io.printJson({ name, scope, token })
+  else io.print(token)
+  if (io.err.isTerminal)
+    io.printError('Keep it: only its hash is stored, and it is not shown again.')
+}
+
+function printTokens(io: Io<unknown>, tokens: Tokens, isJson: boolean): void {
+  const all = tokens.all()
+  if (isJson) {
+    io.printJson({
+      tokens: all.map(({ name, prefix, scope, createdAt, lastUsedAt }) => ({
+        ...{ name, prefix, scope, createdAt: createdAt.toISOString() },
+        lastUsedAt: lastUsedAt?.toISOString() ?? null,
+      })),
+    })
+    return
+  }
+  if (all.length === 0) {
+    io.printError('no tokens: make one with "spillway token create NAME --scope=admin"')
+    return
+  }
+  printTable(io, {
+    columns: [
+      { title: 'NAME', widthMin: 12 },
+      { title: 'SCOPE' },
+      { title: 'BEGINS WITH' },
+      { title: 'CREATED (UTC)', leavesAs: 1 },
+      { title: 'LAST USED (UTC)', leavesAs: 2 },
+    ],
+    rows: all.map(({ name, prefix, scope, createdAt, lastUsedAt }) => [
+      ...[name, scope, prefix, formatUtc(createdAt)],
+      lastUsedAt === undefined ? 'never' : formatUtc(lastUsedAt),
+    ]),
+  })
+}
+
+function nameOf(name: string | undefined): string {
+  if (name !== undefined && /^[A-Za-z0-9._@-]{1,64}$/.test(name)) return name
+  throw usage('a token needs a name of letters, digits, ".", "_", "@" and "-"')
+}
+
+function scopeOf(text: string | undefined): Scope {
+  const scope = SCOPES.find((each) => each === (text ?? 'read'))
+  if (scope !== undefined) return scope
+  throw usage(`--scope is one of ${SCOPES.join(', ')}, got "${text ?? ''}"`)
+}
+
+function usage(reason: string): SpillwayError {
+  return new SpillwayError('USAGE', `token: ${reason}`, { hint: 'see: spillway token --help' })
+}

@@ -1,0 +1,79 @@
+// Who may pass: asked of every request before any route is looked at, and everything is refused that is
+// not let through here (R-42 to R-47 of the project's reliability notes: DNS rebinding, forged forms, guessed
+// tokens).
+
+import type { IncomingMessage } from 'node:http'
+import { problem } from './problem.ts'
+import type { Problem } from './problem.ts'
+import { allows } from '../domain/token.ts'
+import type { Scope, Token } from '../domain/token.ts'
+
+const FAILURES_PER_MINUTE_MAX = 10
+const FAILURES_OF_ALL_MAX = 100
+const MINUTE_MS = 60_000
+
+/** Undefined: it may go on. */
+export function checkOrigin(
+  request: IncomingMessage,
+  hosts: ReadonlySet<string>,
+): Problem | undefined {
+  // Node keeps the first of several and says nothing.
+  const given = request.rawHeaders.filter((text, at) => at % 2 === 0 && /^host$/i.test(text))
+  if (given.length !== 1) return problem(400, 'exactly one Host header is needed')
+  const host = request.headers.host?.toLowerCase() ?? ''
+  if (!hosts.has(host))
+    return problem(421, 'this is not a name of this server; LISTEN_NAMES sets more of them')
+  const { origin } = request.headers
+  const site = request.headers['sec-fetch-site']
+  if (origin !== undefined && !isOwnOrigin(origin, hosts))
+    return problem(403, 'requests of other web sites are refused')
+  if (site === 'cross-site' || site === 'same-site')
+    return problem(403, 'requests of other web sites are refused')
+  return undefined
+}
+
+function isOwnOrigin(origin: string, hosts: ReadonlySet<string>): boolean {
+  const match = /^https?:\/\/([^/]+)$/.exec(origin.toLowerCase())
+  return match !== null && hosts.has(match[1]!)
+}
+
+/** Looks tokens up, and counts those that were wrong: a right one always passes. */
+export class TokenGate {
+  readonly #find: (secret: string) => Token | undefined
+  readonly #now: () => Date
+  readonly #failures = new Map<string, { count: number; sinceMs: number }>()
+
+  constructor(find: (secret: string) => Token | undefined, now: () => Date) {
+    this.#find = find
+    this.#now = now
+  }
+
+  check(request: IncomingMessage, scope: Scope): Token | Problem {
+    const [, secret] = /^Bearer +([!-~]{1,256})$/i.exec(request.headers.authorization ?? '') ?? []
+    const token = secret === undefined ? undefined : this.#find(secret)
+    if (token !== undefined) {
+      if (allows(token.scope, scope)) return token
+      return problem(403, `this token may ${token.scope}; this needs the scope ${scope}`)
+    }
+    if (secret !== undefined && this.#isTooOften(request.socket.remoteAddress ?? ''))
+      return problem(429, 'too many wrong tokens; wait a minute')
+    return problem(401, 'a token is needed: Authorization: Bearer TOKEN')
+  }
+
+  #isTooOften(address: string): boolean {
+    const own = this.#count(address)
+    const all = this.#count('')
+    return own > FAILURES_PER_MINUTE_MAX || all > FAILURES_OF_ALL_MAX
+  }
+
+  #count(key: string): number {
+    const nowMs = this.#now().getTime()
+    // Addresses of a minute ago are forgotten, so that they cannot fill the memory.
+    for (const [old, { sinceMs }] of this.#failures)
+      if (nowMs - sinceMs > MINUTE_MS) this.#failures.delete(old)
+    const entry = this.#failures.get(key) ?? { count: 0, sinceMs: nowMs }
+    entry.count += 1
+    this.#failures.set(key, entry)
+    return entry.count
+  }
+}

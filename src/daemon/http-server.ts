@@ -1,0 +1,206 @@
+// The HTTP server: gate, route, check, answer. It holds no file and no page of its own; what it can answer
+// is what the routes say.
+
+import { createServer } from 'node:http'
+import type { IncomingMessage, Server, ServerResponse } from 'node:http'
+import { checkOrigin } from './gate.ts'
+import type { TokenGate } from './gate.ts'
+import { isProblem, readBody, readTarget } from './read-request.ts'
+import { isStream } from './route.ts'
+import type { Asked, Daemon, Method, Route, Stream } from './route.ts'
+import { problem, problemOf } from './problem.ts'
+import type { Problem } from './problem.ts'
+import type { Token } from '../domain/token.ts'
+
+// Slow senders and floods of connections end before they hold up anybody: reliability notes, HTTP.
+const LIMITS = {
+  headersTimeout: 10_000,
+  requestTimeout: 30_000,
+  keepAliveTimeout: 5_000,
+  connectionsCheckingInterval: 2_000,
+  maxHeaderSize: 16 * 1024,
+}
+const CONNECTIONS_MAX = 64
+const REQUESTS_PER_SOCKET_MAX = 100
+
+export type ServerInput = {
+  readonly routes: readonly Route[]
+  readonly daemon: Daemon
+  readonly gate: TokenGate
+  /** `name:port`, in small letters. */
+  readonly hosts: () => ReadonlySet<string>
+  readonly log: (line: string) => void
+}
+
+export function createHttpServer(input: ServerInput): Server {
+  const server = createServer(LIMITS, (request, response) => {
+    void answer(input, request, response).catch((error: unknown) => {
+      input.log(`bug: ${error instanceof Error ? (error.stack ?? '') : String(error)}`)
+      response.destroy()
+    })
+  })
+  server.maxConnections = CONNECTIONS_MAX
+  server.maxRequestsPerSocket = REQUESTS_PER_SOCKET_MAX
+  // What cannot be parsed gets one line and is closed; Node's own answer says no more.
+  server.on('clientError', (_error, socket) => {
+    if (socket.writable) socket.end('HTTP/1.1 400 Bad Request\r\nConnection: close\r\n\r\n')
+    else socket.destroy()
+  })
+  return server
+}
+
+async function answer(
+  input: ServerInput,
+  request: IncomingMessage,
+  response: ServerResponse,
+): Promise<void> {
+  const { log } = input
+  setSafeHeaders(response)
+  const ended = new AbortController()
+  response.on('close', () => ended.abort())
+  let token: Token | undefined
+  try {
+    const found = await admit(input, request)
+    if (isProblem(found)) {
+      sendProblem(response, request, found)
+      return
+    }
+    token = found.asked.token
+    const { route } = found
+    const value = await route.handle({ ...found.asked, signal: ended.signal }, input.daemon)
+    if (isProblem(value)) sendProblem(response, request, value)
+    else if (isStream(value)) await sendStream(response, value)
+    else sendDocument(response, route.reply.status, value)
+  } catch (error) {
+    if (ended.signal.aborted) return
+    const told = problemOf(error, log)
+    if (response.headersSent) response.destroy()
+    else sendProblem(response, request, told)
+  } finally {
+    // What changes something is told with who asked for it.
+    if (request.method !== 'GET' && token !== undefined)
+      log(`${token.name}: ${request.method} ${request.url} ${response.statusCode}`)
+  }
+}
+
+type Admitted = {
+  readonly route: Route
+  readonly asked: Omit<Asked<unknown, unknown, unknown>, 'signal'>
+}
+
+/** In this order: name of the server, path, token, method, body. Nothing is told before the token. */
+async function admit(input: ServerInput, request: IncomingMessage): Promise<Admitted | Problem> {
+  const foreign = checkOrigin(request, input.hosts())
+  if (foreign !== undefined) return foreign
+  const target = readTarget(request.url ?? '')
+  if (isProblem(target)) return target
+  const matching = input.routes.flatMap((route) => {
+    const path = matchPath(route.at, target.segments)
+    return path === undefined ? [] : [{ route, path }]
+  })
+  const method = request.method === 'HEAD' ? 'GET' : request.method
+  const match = matching.find(({ route }) => route.method === (method as Method))
+  const scope = match?.route.scope ?? 'read'
+  let token: Token | undefined
+  if (scope !== 'public') {
+    const passed = input.gate.check(request, scope)
+    if (isProblem(passed)) return passed
+    token = passed
+  }
+  if (match === undefined)
+    return matching.length === 0
+      ? problem(404, 'there is nothing here; /openapi.json lists what there is')
+      : problem(405, `only ${matching.map(({ route }) => route.method).join(', ')} here`)
+  const { route } = match
+  const body = await readBody(request)
+  if (isProblem(body)) return body
+  const path = checked('path', route.path, match.path)
+  if (isProblem(path)) return path
+  const query = checked('query', route.query, target.query)
+  if (isProblem(query)) return query
+  const content = checked('body', route.body, body)
+  if (isProblem(content)) return content
+  return { route, asked: { path: path.value, query: query.value, body: content.value, token } }
+}
+
+function checked(
+  what: string,
+  schema: Route['path'],
+  value: unknown,
+): { readonly value: unknown } | Problem {
+  if (schema === undefined) {
+    const isEmpty =
+      value === undefined || (typeof value === 'object' && Object.keys(value ?? {}).length === 0)
+    return isEmpty ? { value: undefined } : problem(400, `no ${what} is taken here`)
+  }
+  const result = schema.safeParse(value)
+  if (result.success) return { value: result.data }
+  const [first] = result.error.issues
+  const place = [what, ...(first?.path.map(String) ?? [])].join('.')
+  return problem(400, `${place}: ${first?.message ?? 'is not what is taken here'}`)
+}
+
+function matchPath(
+  at: string,
+  segments: readonly string[],
+): Readonly<Record<string, string>> | undefined {
+  const parts = at.split('/').slice(1)
+  if (parts.length !== segments.length) return undefined
+  const values: Record<string, string> = {}
+  for (const [place, part] of parts.entries()) {
+    const segment = segments[place]!
+    if (part.startsWith('{') && segment !== '') values[part.slice(1, -1)] = segment
+    else if (part !== segment) return undefined
+  }
+  return values
+}
+
+function setSafeHeaders(response: ServerResponse): void {
+  response.setHeader('Cache-Control', 'no-store')
+  response.setHeader('X-Content-Type-Options', 'nosniff')
+  response.setHeader('Referrer-Policy', 'no-referrer')
+  response.setHeader('Cross-Origin-Opener-Policy', 'same-origin')
+  response.setHeader('Cross-Origin-Resource-Policy', 'same-origin')
+  response.setHeader('Content-Security-Policy', "default-src 'none'; frame-ancestors 'none'")
+}
+
+function sendDocument(response: ServerResponse, status: number, value: unknown): void {
+  if (status === 204) {
+    response.writeHead(204).end()
+    return
+  }
+  const body = Buffer.from(JSON.stringify(value))
+  response.writeHead(status, {
+    'Content-Type': 'application/json; charset=utf-8',
+    'Content-Length': body.length,
+  })
+  response.end(body)
+}
+
+function sendProblem(response: ServerResponse, request: IncomingMessage, told: Problem): void {
+  const body = Buffer.from(JSON.stringify({ type: 'about:blank', ...told }))
+  const headers: Record<string, string | number> = {
+    'Content-Type': 'application/problem+json; charset=utf-8',
+    'Content-Length': body.length,
+  }
+  if (told.status === 401) headers['WWW-Authenticate'] = 'Bearer'
+  if (told.status === 429) headers['Retry-After'] = 60
+  // A body that was not read would be taken for the next request.
+  if (!request.complete) headers['Connection'] = 'close'
+  response.writeHead(told.status, headers)
+  response.end(body)
+}
+
+async function sendStream(response: ServerResponse, stream: Stream): Promise<void> {
+  response.writeHead(200, { 'Content-Type': stream.contentType })
+  // Before the first byte there may be minutes.
+  response.flushHeaders()
+  await stream.write(async (piece) => {
+    if (response.write(piece)) return
+    await new Promise<void>((resolve) => {
+      response.once('drain', resolve)
+      response.once('close', resolve)
+    })
+  })
+  response.end()
+}

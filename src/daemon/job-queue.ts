@@ -1,0 +1,159 @@
+// One heavy job at a time, in the order in which they were asked for. The queue is on disk (state/jobs.ts);
+// this is who works it off, and who tells those that look on.
+
+import type { Job, JobKind, JobOrigin } from '../domain/job.ts'
+import { newArchiveId } from '../domain/archive.ts'
+import type { Jobs } from '../state/jobs.ts'
+import type { JobEnd } from './job-process.ts'
+
+// Nobody waits for more than this, but a script that goes wrong may ask for more.
+const WAITING_MAX = 20
+
+/** Numbers go up within a job; of `live` events, which are not kept, there is none. */
+export type JobNews = {
+  readonly jobId: string
+  readonly number: number | undefined
+  readonly event: unknown
+}
+
+export type RunJob = (
+  args: readonly string[],
+  onLine: (event: unknown) => void,
+  signal: AbortSignal,
+) => Promise<JobEnd>
+
+type Input = {
+  readonly jobs: Jobs
+  readonly runJob: RunJob
+  readonly now: () => Date
+  readonly log: (line: string) => void
+}
+
+const LOST = 'the daemon was killed while it was going on'
+const STOPPED = 'the daemon was stopped'
+
+export class JobQueue {
+  readonly #input: Input
+  readonly #watchers = new Set<(news: JobNews) => void>()
+  /** The last live event of each kind, for those who come later. */
+  #live = new Map<string, JobNews>()
+  #current:
+    { readonly id: string; readonly stop: AbortController; isCancelled: boolean } | undefined
+  #working: Promise<void> = Promise.resolve()
+  #isStopping = false
+
+  constructor(input: Input) {
+    this.#input = input
+  }
+
+  /** Settles what a daemon that was killed left, and goes on with what it had queued. */
+  start(): void {
+    const { jobs, now, log } = this.#input
+    const lost = jobs.settleLost(now(), LOST)
+    if (lost > 0) log(`${lost} job was under way when the daemon was killed`)
+    this.#wake()
+  }
+
+  /** undefined: too many wait already. */
+  add(input: {
+    readonly kind: JobKind
+    readonly origin: JobOrigin
+    readonly requestedBy: string
+    readonly args: readonly string[]
+  }): Job | undefined {
+    const createdAt = this.#input.now()
+    const id = newArchiveId(createdAt.getTime())
+    const job = this.#input.jobs.add({ ...input, id, createdAt }, WAITING_MAX)
+    if (job !== undefined) this.#wake()
+    return job
+  }
+
+  /** A running one is asked to end, and says itself how it ended. */
+  cancel(id: string, who: string): boolean {
+    if (this.#current?.id === id) {
+      this.#current.isCancelled = true
+      this.#current.stop.abort()
+      return true
+    }
+    return this.#input.jobs.cancel(id, this.#input.now(), `cancelled by ${who}`)
+  }
+
+  /** Until the returned function is called. */
+  watch(watcher: (news: JobNews) => void): () => void {
+    this.#watchers.add(watcher)
+    return () => this.#watchers.delete(watcher)
+  }
+
+  live(jobId: string): readonly JobNews[] {
+    return [...this.#live.values()].filter((news) => news.jobId === jobId)
+  }
+
+  /** What runs is asked to end, as by Ctrl-C; what waits goes on waiting. */
+  async stop(): Promise<void> {
+    this.#isStopping = true
+    this.#current?.stop.abort()
+    await this.#working
+  }
+
+  #wake(): void {
+    this.#working = this.#working
+      .then(() => this.#workOff())
+      .catch((error: unknown) => {
+        this.#input.log(`the queue cannot go on: ${String(error)}`)
+      })
+  }
+
+  async #workOff(): Promise<void> {
+    for (;;) {
+      const job = this.#isStopping ? undefined : this.#input.jobs.next()
+      if (job === undefined) return
+      if (this.#input.jobs.start(job.id, this.#input.now())) await this.#run(job)
+    }
+  }
+
+  async #run({ id, kind, args }: Job): Promise<void> {
+    const { jobs, now, runJob, log } = this.#input
+    const current = { id, stop: new AbortController(), isCancelled: false }
+    this.#current = current
+    this.#tell({ jobId: id, number: undefined, event: { kind: 'job-started', job: kind } })
+    const end = await runJob(args, (event) => this.#hear(id, event), current.stop.signal)
+    this.#current = undefined
+    this.#live = new Map()
+    const isDone = end.exit === 0 || end.exit === 3
+    const isStopped = current.stop.signal.aborted && !isDone
+    const state = isDone ? 'done' : current.isCancelled ? 'cancelled' : 'failed'
+    const reason = isStopped && !current.isCancelled ? STOPPED : end.reason
+    jobs.end(id, now(), { ...end, state, reason: reason ?? this.#lastWords(id, end) })
+    log(`job ${id} (${kind}) ended: ${state}, exit ${end.exit ?? 'none'}`)
+    this.#tell({ jobId: id, number: undefined, event: { kind: 'job-ended', state } })
+  }
+
+  /** Why there is no good end: as its document says, or as it told on standard error. */
+  #lastWords(id: string, { exit, result }: JobEnd): string | undefined {
+    if (exit === 0) return undefined
+    const { error } = (result ?? {}) as { readonly error?: { readonly message?: unknown } }
+    if (typeof error?.message === 'string') return error.message
+    if (result !== undefined) return undefined
+    const said = this.#input.jobs.lines(id, 0).flatMap(({ event }) => {
+      const { kind, message } = event as { readonly kind?: unknown; readonly message?: unknown }
+      return kind === 'line' && typeof message === 'string' ? [message] : []
+    })
+    return said.slice(-3).join('\n').slice(0, 2_000) || undefined
+  }
+
+  #hear(jobId: string, event: unknown): void {
+    const { kind } = event as { readonly kind: unknown }
+    if (kind === 'packing' || kind === 'uploading') {
+      const news = { jobId, number: undefined, event }
+      this.#live.set(String(kind), news)
+      this.#tell(news)
+      return
+    }
+    const line = this.#input.jobs.addLine(jobId, this.#input.now(), event)
+    if (line !== undefined) this.#tell({ jobId, number: line.number, event })
+  }
+
+  #tell(news: JobNews): void {
+    for (const watcher of this.#watchers) watcher(news)
+  }
+}

@@ -1,0 +1,61 @@
+// How a failure is told over HTTP: RFC 9457 problem details. What only the operator may know (a stack, a
+// path of ours) goes to the log.
+
+import { randomUUID } from 'node:crypto'
+import { messageOf, SpillwayError } from '../domain/errors.ts'
+import type { FailureCode } from '../domain/errors.ts'
+
+export type Problem = {
+  readonly status: number
+  readonly title: string
+  readonly detail: string
+  /** Of SpillwayError, or null: nothing went wrong but the request. */
+  readonly code: string | null
+  readonly hint?: string
+  /** Finds the line in the log. */
+  readonly id?: string
+}
+
+const TITLES: Readonly<Record<number, string>> = {
+  400: 'Bad Request',
+  401: 'Unauthorized',
+  403: 'Forbidden',
+  404: 'Not Found',
+  405: 'Method Not Allowed',
+  409: 'Conflict',
+  413: 'Content Too Large',
+  415: 'Unsupported Media Type',
+  421: 'Misdirected Request',
+  429: 'Too Many Requests',
+  500: 'Internal Server Error',
+  503: 'Service Unavailable',
+}
+
+/** Failures that are the caller's, or pass. All others are 500 to whoever asked. */
+const STATUSES: Partial<Record<FailureCode, number>> = {
+  USAGE: 400,
+  ARCHIVE_MISSING: 404,
+  MEMBER_MISSING: 404,
+  RUN_LOCKED: 409,
+  CONFIG_INVALID: 409,
+  NO_SERVERS: 409,
+  CATALOG_UNAVAILABLE: 503,
+  STATE_UNAVAILABLE: 503,
+}
+
+export function problem(status: number, detail: string, code: string | null = null): Problem {
+  return { status, title: TITLES[status] ?? 'Error', detail, code }
+}
+
+/** `log` hears of what is not told. */
+export function problemOf(error: unknown, log: (line: string) => void): Problem {
+  if (error instanceof SpillwayError) {
+    const status = STATUSES[error.code] ?? 500
+    const told = problem(status, error.message, error.code)
+    return error.hint === undefined ? told : { ...told, hint: error.hint }
+  }
+  const id = randomUUID()
+  const stack = error instanceof Error ? (error.stack ?? error.message) : messageOf(error)
+  log(`bug ${id}: ${stack}`)
+  return { ...problem(500, 'an error of Spillway itself; its log has more', 'BUG'), id }
+}

@@ -1,0 +1,57 @@
+// Where the API may restore to. The command itself follows no link on its way down; here the folder that it
+// begins with is looked at: it must lie below a root, also where its path has links.
+
+import { realpath } from 'node:fs/promises'
+import { dirname, isAbsolute, join, normalize, relative } from 'node:path'
+import { SpillwayError } from '../domain/errors.ts'
+
+export type RestoreRequest = {
+  readonly archive: string
+  readonly to: string
+  readonly paths?: readonly string[] | undefined
+  readonly overwrite?: string | undefined
+}
+
+/** The arguments of `spillway restore`. Rejects with USAGE when it may not go there. */
+export async function restoreArgs(
+  roots: readonly string[],
+  { archive, to, paths, overwrite }: RestoreRequest,
+): Promise<readonly string[]> {
+  const place = await requireBelow(roots, to)
+  return [
+    ...['restore', '--json', `--to=${place}`],
+    ...(overwrite === undefined ? [] : [`--overwrite=${overwrite}`]),
+    ...['--', archive, ...(paths ?? [])],
+  ]
+}
+
+async function requireBelow(roots: readonly string[], to: string): Promise<string> {
+  if (roots.length === 0)
+    throw new SpillwayError('USAGE', 'no folder is set into which the API may restore', {
+      hint: 'set RESTORE_ROOTS, or restore from the command line',
+    })
+  // eslint-disable-next-line no-control-regex -- they are what is refused
+  if (!isAbsolute(to) || normalize(to) !== to.replace(/\/+$/, '') || /[\x00-\x1f]/.test(to))
+    throw new SpillwayError(
+      'USAGE',
+      'the folder must be an absolute path without "..", "." or "//"',
+    )
+  const place = await realPlace(to)
+  for (const root of roots) {
+    const way = relative(await realPlace(root), place)
+    if (way !== '' && !way.startsWith('..') && !isAbsolute(way)) return place
+  }
+  throw new SpillwayError('USAGE', `${to} is not below one of RESTORE_ROOTS`, {
+    hint: `they are: ${roots.join(', ')}`,
+  })
+}
+
+/** With the links of all that is there already resolved. */
+async function realPlace(path: string): Promise<string> {
+  try {
+    return await realpath(path)
+  } catch (error) {
+    if ((error as NodeJS.ErrnoException).code !== 'ENOENT' || dirname(path) === path) throw error
+    return join(await realPlace(dirname(path)), path.slice(dirname(path).length + 1))
+  }
+}

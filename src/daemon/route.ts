@@ -1,0 +1,87 @@
+// A route is a value: what it takes, who may ask, what it answers. The server checks requests against it,
+// and the OpenAPI document is made of it, so neither can know of anything else.
+
+import type { z } from 'zod'
+import type { Scope, Token } from '../domain/token.ts'
+import type { JobQueue } from './job-queue.ts'
+import type { Jobs } from '../state/jobs.ts'
+import type { Services } from '../operations/services.ts'
+import type { Tokens } from '../state/tokens.ts'
+
+export type Method = 'GET' | 'POST' | 'PUT' | 'DELETE'
+
+/** What handlers work with. */
+export type Daemon = {
+  /** As the settings are now: they are read again when their file changed. */
+  readonly services: () => Promise<DaemonServices>
+  readonly jobs: Jobs
+  readonly tokens: Tokens
+  readonly queue: JobQueue
+  readonly version: string
+  readonly now: () => Date
+}
+
+export type DaemonServices = Pick<
+  Services,
+  'config' | 'catalogIfPresent' | 'currentRun' | 'archiveUses' | 'openStorage'
+> & {
+  /** Why the file as it is now is not the one in use. */
+  readonly configProblem: string | undefined
+}
+
+export type Asked<Path, Query, Body> = {
+  readonly path: Path
+  readonly query: Query
+  readonly body: Body
+  /** undefined on a public route. */
+  readonly token: Token | undefined
+  /** Ends with the connection. */
+  readonly signal: AbortSignal
+}
+
+/** Bytes or events instead of a document. */
+export type Stream = {
+  readonly contentType: string
+  readonly write: (send: (piece: string | Uint8Array) => Promise<void>) => Promise<void>
+}
+
+export type Reply = {
+  readonly status: 200 | 201 | 202 | 204
+  readonly description: string
+  /** undefined: no content. */
+  readonly document?: z.ZodType
+  /** Instead of a document. */
+  readonly contentType?: string
+}
+
+export type RouteSpec<Path extends z.ZodType, Query extends z.ZodType, Body extends z.ZodType> = {
+  readonly method: Method
+  /** `/api/archives/{id}` */
+  readonly at: string
+  readonly scope: Scope | 'public'
+  readonly summary: string
+  readonly tag: string
+  readonly path?: Path
+  readonly query?: Query
+  readonly body?: Body
+  readonly reply: Reply
+  readonly handle: (
+    asked: Asked<z.output<Path>, z.output<Query>, z.output<Body>>,
+    daemon: Daemon,
+  ) => Promise<unknown>
+}
+
+/** With the types of what it takes sealed inside. */
+export type Route = RouteSpec<z.ZodType, z.ZodType, z.ZodType>
+
+export function defineRoute<
+  Path extends z.ZodType,
+  Query extends z.ZodType,
+  Body extends z.ZodType,
+>(spec: RouteSpec<Path, Query, Body>): Route {
+  return spec as unknown as Route
+}
+
+export function isStream(value: unknown): value is Stream {
+  return typeof value === 'object' && value !== null && 'write' in value && 'contentType' in value
+}

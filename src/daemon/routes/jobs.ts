@@ -1,0 +1,230 @@
+// What the daemon is asked to do: each becomes a job, and the answer says where to look for it.
+
+import { z } from 'zod'
+import { defineRoute } from '../route.ts'
+import type { Daemon, Route, Stream } from '../route.ts'
+import { isJobOver } from '../../domain/job.ts'
+import type { JobKind } from '../../domain/job.ts'
+import { problem } from '../problem.ts'
+import type { Problem } from '../problem.ts'
+import { restoreArgs } from '../restore-args.ts'
+import { ID, JOB, JOB_WITH_RESULT, jobDocument, LIMIT, NAME } from './shapes.ts'
+import type { Token } from '../../domain/token.ts'
+
+const QUEUED = { status: 202, description: 'It is queued', document: JOB } as const
+
+const SOURCES = z.array(NAME).max(1_000).optional().describe('by name; all when left out')
+
+// Between two of them a proxy would take the silence for an end.
+const HEARTBEAT_MS = 15_000
+
+export const jobRoutes: readonly Route[] = [
+  defineRoute({
+    ...{ method: 'POST', at: '/api/runs', scope: 'run', tag: 'jobs' },
+    summary: 'archive every source now, or those that are named',
+    body: z.strictObject({ sources: SOURCES }),
+    reply: QUEUED,
+    handle: async ({ body, token }, daemon) =>
+      queued(daemon, token, 'run', ['run', '--json', '--events', '--', ...(body.sources ?? [])]),
+  }),
+  defineRoute({
+    ...{ method: 'GET', at: '/api/runs', scope: 'read', tag: 'jobs' },
+    summary: 'the runs that this daemon has made, newest first',
+    query: z.strictObject({ limit: LIMIT, before: ID.optional() }),
+    reply: {
+      status: 200,
+      description: 'Runs',
+      document: z.object({ runs: z.array(JOB), next: ID.nullable() }),
+    },
+    handle: async ({ query }, { jobs }) => {
+      const { items, next } = paged(jobs.list({ ...listInput(query), kind: 'run' }), query.limit)
+      return { runs: items.map(jobDocument), next }
+    },
+  }),
+  defineRoute({
+    ...{ method: 'POST', at: '/api/restores', scope: 'restore', tag: 'jobs' },
+    summary: 'restore an archive, or some paths of it, into a folder below RESTORE_ROOTS',
+    body: z.strictObject({
+      archive: ID,
+      to: z.string().min(1).max(4_000).describe('an absolute path below one of RESTORE_ROOTS'),
+      paths: z.array(z.string().min(1).max(4_000)).max(100).optional(),
+      overwrite: z.enum(['never', 'older', 'always']).optional(),
+    }),
+    reply: QUEUED,
+    handle: async ({ body, token }, daemon) => {
+      const { config } = await daemon.services()
+      const args = await restoreArgs(config.daemon.restoreRoots, body)
+      return queued(daemon, token, 'restore', args)
+    },
+  }),
+  defineRoute({
+    ...{ method: 'POST', at: '/api/verifications', scope: 'run', tag: 'jobs' },
+    summary: 'prove that copies are what was stored; deep: read them back',
+    body: z.strictObject({
+      archives: z.array(ID).max(1_000).optional(),
+      source: NAME.optional(),
+      deep: z.boolean().default(false),
+    }),
+    reply: QUEUED,
+    handle: async ({ body, token }, daemon) =>
+      queued(daemon, token, 'verify', [
+        ...['verify', '--json', ...(body.deep ? ['--deep'] : [])],
+        ...(body.source === undefined ? [] : [`--source=${body.source}`]),
+        ...['--', ...(body.archives ?? [])],
+      ]),
+  }),
+  defineRoute({
+    ...{ method: 'POST', at: '/api/prunes', scope: 'admin', tag: 'jobs' },
+    summary: 'delete the archives that no KEEP_* rule keeps; with dryRun: say which',
+    body: z.strictObject({ sources: SOURCES, dryRun: z.boolean().default(false) }),
+    reply: QUEUED,
+    handle: async ({ body, token }, daemon) =>
+      queued(daemon, token, 'prune', [
+        ...['prune', '--json', body.dryRun ? '--dry-run' : '--events'],
+        ...['--', ...(body.sources ?? [])],
+      ]),
+  }),
+  defineRoute({
+    ...{ method: 'POST', at: '/api/reconciliations', scope: 'admin', tag: 'jobs' },
+    summary: 'compare the catalog with the servers; with dryRun: say what would be done',
+    body: z.strictObject({ dryRun: z.boolean().default(true) }),
+    reply: QUEUED,
+    handle: async ({ body, token }, daemon) =>
+      queued(daemon, token, 'reconcile', [
+        ...['reconcile', '--json', '--events', ...(body.dryRun ? ['--dry-run'] : [])],
+      ]),
+  }),
+  defineRoute({
+    ...{ method: 'GET', at: '/api/jobs', scope: 'read', tag: 'jobs' },
+    summary: 'what is queued, under way and done, newest first',
+    query: z.strictObject({ limit: LIMIT, before: ID.optional() }),
+    reply: {
+      status: 200,
+      description: 'Jobs',
+      document: z.object({ jobs: z.array(JOB), next: ID.nullable() }),
+    },
+    handle: async ({ query }, { jobs }) => {
+      const { items, next } = paged(
+        jobs.list({ ...listInput(query), kind: undefined }),
+        query.limit,
+      )
+      return { jobs: items.map(jobDocument), next }
+    },
+  }),
+  defineRoute({
+    ...{ method: 'GET', at: '/api/jobs/{id}', scope: 'read', tag: 'jobs' },
+    summary: 'one job, with what came of it',
+    path: z.object({ id: ID }),
+    reply: { status: 200, description: 'The job', document: JOB_WITH_RESULT },
+    handle: async ({ path }, { jobs }) => {
+      const job = jobs.find(path.id)
+      return job === undefined ? noJob() : { ...jobDocument(job), result: job.result ?? null }
+    },
+  }),
+  defineRoute({
+    ...{ method: 'DELETE', at: '/api/jobs/{id}', scope: 'run', tag: 'jobs' },
+    summary: 'take a job from the queue, or ask it to end as Ctrl-C does',
+    path: z.object({ id: ID }),
+    reply: { status: 202, description: 'It is asked to end', document: JOB },
+    handle: async ({ path, token }, { jobs, queue }) => {
+      const job = jobs.find(path.id)
+      if (job === undefined) return noJob()
+      if (!queue.cancel(job.id, token?.name ?? '')) return problem(409, 'this job is over')
+      return jobDocument(jobs.find(path.id) ?? job)
+    },
+  }),
+  defineRoute({
+    ...{ method: 'GET', at: '/api/jobs/{id}/events', scope: 'read', tag: 'jobs' },
+    summary: 'the journal of a job, and how it goes on, as server-sent events',
+    path: z.object({ id: ID }),
+    query: z.strictObject({
+      after: z.coerce.number().int().min(0).default(0).describe('events up to this one are known'),
+    }),
+    reply: {
+      status: 200,
+      description: 'Events until the job ends',
+      contentType: 'text/event-stream',
+    },
+    handle: async ({ path, query, signal }, daemon) =>
+      daemon.jobs.find(path.id) === undefined
+        ? noJob()
+        : eventStream(daemon, path.id, query.after, signal),
+  }),
+]
+
+function queued(
+  { queue }: Daemon,
+  token: Token | undefined,
+  kind: JobKind,
+  args: readonly string[],
+): unknown {
+  const job = queue.add({ kind, origin: 'api', requestedBy: token?.name ?? '', args })
+  return job === undefined ? problem(429, 'too many jobs wait already') : jobDocument(job)
+}
+
+function noJob(): Problem {
+  return problem(404, 'there is no such job')
+}
+
+type Paging = { readonly limit: number; readonly before?: string | undefined }
+
+/** One more than asked for says whether there is more. */
+function listInput({ limit, before }: Paging): { limit: number; before: string | undefined } {
+  return { limit: limit + 1, before }
+}
+
+function paged<Item extends { readonly id: string }>(
+  found: readonly Item[],
+  limit: number,
+): { readonly items: readonly Item[]; readonly next: string | null } {
+  const items = found.slice(0, limit)
+  return { items, next: found.length > limit ? (items.at(-1)?.id ?? null) : null }
+}
+
+function eventStream(daemon: Daemon, id: string, after: number, signal: AbortSignal): Stream {
+  const { jobs, queue } = daemon
+  return {
+    contentType: 'text/event-stream; charset=utf-8',
+    write: async (send) => {
+      const waiting: string[] = []
+      let wake = (): void => undefined
+      let last = after
+      const push = (number: number | undefined, event: unknown): void => {
+        if (number !== undefined && number <= last) return
+        if (number !== undefined) last = number
+        const mark = number === undefined ? '' : `id: ${number}\n`
+        waiting.push(`${mark}data: ${JSON.stringify(event)}\n\n`)
+        wake()
+      }
+      // Before the journal is read: what comes meanwhile has a number that is known then.
+      const unwatch = queue.watch((news) => {
+        if (news.jobId === id) push(news.number, news.event)
+      })
+      const heart = setInterval(() => {
+        waiting.push(': still here\n\n')
+        wake()
+      }, HEARTBEAT_MS)
+      signal.addEventListener('abort', () => wake())
+      try {
+        const early = waiting.splice(0)
+        for (const { number, event } of jobs.lines(id, after)) push(number, event)
+        waiting.push(...early)
+        for (const { event } of queue.live(id)) push(undefined, event)
+        while (!signal.aborted) {
+          // Asked before the last lines are sent: they are all there when it is over.
+          const job = jobs.find(id)
+          const isOver = job === undefined || isJobOver(job)
+          while (waiting.length > 0 && !signal.aborted) await send(waiting.shift()!)
+          if (isOver) break
+          await new Promise<void>((resolve) => {
+            wake = resolve
+            if (waiting.length > 0) resolve()
+          })
+        }
+      } finally {
+        clearInterval(heart)
+        unwatch()
+      }
+    },
+  }
+}

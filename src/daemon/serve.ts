@@ -1,0 +1,100 @@
+// `spillway serve`: the daemon. Joins queue, schedule and HTTP, and ends them in order.
+
+import type { AddressInfo } from 'node:net'
+import { archiveRoutes } from './routes/archives.ts'
+import { createHttpServer } from './http-server.ts'
+import { defineRoute } from './route.ts'
+import type { Daemon, DaemonServices, Route } from './route.ts'
+import { JobQueue } from './job-queue.ts'
+import { jobRoutes } from './routes/jobs.ts'
+import { messageOf, SpillwayError } from '../domain/errors.ts'
+import { openApiOf } from './openapi.ts'
+import type { RunJob } from './job-queue.ts'
+import { Scheduler } from './scheduler.ts'
+import { serverRoutes } from './routes/servers.ts'
+import type { State } from '../state/open-state.ts'
+import { TokenGate } from './gate.ts'
+
+export const ROUTES: readonly Route[] = [...archiveRoutes, ...serverRoutes, ...jobRoutes]
+
+export type ServeInput = {
+  readonly services: () => Promise<DaemonServices>
+  readonly state: State
+  readonly runJob: RunJob
+  readonly version: string
+  readonly now: () => Date
+  readonly log: (line: string) => void
+  /** It answers; `url` is where. */
+  readonly onReady: (url: string) => void
+  readonly onStopping: () => void
+}
+
+/** Resolves when the signal has come and everything has ended. */
+export async function serve(input: ServeInput, signal: AbortSignal): Promise<void> {
+  const { services, state, runJob, version, now, log } = input
+  const { config } = await services()
+  const { listen, names } = config.daemon
+  const { jobs, tokens } = state
+  const queue = new JobQueue({ jobs, runJob, now, log })
+  const daemon: Daemon = { services, jobs, tokens, queue, version, now }
+  const document = openApiOf(ROUTES, version)
+  const openApi = defineRoute({
+    ...{ method: 'GET', at: '/openapi.json', scope: 'public', tag: 'status' },
+    summary: 'this description',
+    reply: { status: 200, description: 'OpenAPI 3.1' },
+    handle: async () => document,
+  })
+  let hosts: ReadonlySet<string> = new Set()
+  const gate = new TokenGate((secret) => tokens.find(secret, now()), now)
+  const server = createHttpServer({
+    ...{ routes: [openApi, ...ROUTES], daemon, gate, log },
+    hosts: () => hosts,
+  })
+  const schedule = async (): Promise<string> => (await services()).config.schedule
+  const scheduler = new Scheduler({ jobs, queue, schedule, now, log })
+  await new Promise<void>((resolve, reject) => {
+    server.once('error', (cause: Error) => reject(notListening(listen, cause)))
+    server.listen({ host: listen.host, port: listen.port }, resolve)
+  })
+  const { port } = server.address() as AddressInfo
+  hosts = hostsOf({ ...listen, port }, names)
+  queue.start()
+  await scheduler.start()
+  input.onReady(`http://${bracketed(listen.host)}:${port}/`)
+  await new Promise<void>((resolve) => {
+    if (signal.aborted) resolve()
+    signal.addEventListener('abort', () => resolve())
+  })
+  log('stopping')
+  input.onStopping()
+  scheduler.stop()
+  const closed = new Promise((resolve) => server.close(resolve))
+  await queue.stop()
+  // Those who look on were told how the job ended.
+  server.closeAllConnections()
+  await closed
+}
+
+function hostsOf(
+  { host, port }: { readonly host: string; readonly port: number },
+  names: readonly string[],
+): ReadonlySet<string> {
+  const own = ['localhost', '127.0.0.1', '[::1]', bracketed(host)].map((name) => `${name}:${port}`)
+  return new Set([...own, ...names])
+}
+
+function bracketed(host: string): string {
+  return host.includes(':') ? `[${host}]` : host
+}
+
+function notListening(
+  { host, port }: { readonly host: string; readonly port: number },
+  cause: Error,
+): SpillwayError {
+  const what = `cannot listen on ${bracketed(host)}:${port}: ${messageOf(cause)}`
+  const isTaken = (cause as NodeJS.ErrnoException).code === 'EADDRINUSE'
+  return new SpillwayError('LISTEN_FAILED', what, {
+    cause,
+    ...(isTaken ? { hint: 'another program, or another daemon, has that port: see LISTEN' } : {}),
+  })
+}

@@ -1,0 +1,41 @@
+// When a schedule is due, in local time as cron has it. Where the clock is put forward, what falls into the
+// hour that is left out is due at its end; where it is put back, what falls into the hour that comes twice
+// is due once.
+
+import type { Schedule } from './schedule.ts'
+
+// Leap years of one weekday come every 28 years, and 2100 is none.
+const YEARS_MAX = 41
+
+/** The first minute after `after` at which it is due. */
+export function nextTime(schedule: Schedule, after: Date): Date {
+  const last = new Date(after)
+  last.setFullYear(last.getFullYear() + YEARS_MAX)
+  const day = new Date(after.getFullYear(), after.getMonth(), after.getDate())
+  for (; day < last; day.setDate(day.getDate() + 1)) {
+    if (!isDueOn(schedule, day)) continue
+    for (const hour of schedule.hours) {
+      for (const minute of schedule.minutes) {
+        const due = new Date(day.getFullYear(), day.getMonth(), day.getDate(), hour, minute)
+        if (due > after) return due
+      }
+    }
+  }
+  // parseSchedule refuses what is never due.
+  return last
+}
+
+/** The last minute up to `before` at which it was due, if there was one after `since`. */
+export function lastTime(schedule: Schedule, since: Date, before: Date): Date | undefined {
+  let found: Date | undefined
+  for (let due = nextTime(schedule, since); due <= before; due = nextTime(schedule, due))
+    found = due
+  return found
+}
+
+function isDueOn({ monthDays, months, weekdays, isEitherDay }: Schedule, day: Date): boolean {
+  if (!months.includes(day.getMonth() + 1)) return false
+  const isMonthDay = monthDays.includes(day.getDate())
+  const isWeekday = weekdays.includes(day.getDay())
+  return isEitherDay ? isMonthDay || isWeekday : isMonthDay && isWeekday
+}

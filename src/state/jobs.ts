@@ -1,0 +1,204 @@
+// The daemon's queue and what became of it. Each change is on disk before anybody is told of it, so a
+// daemon that was killed finds the truth here.
+
+import type { Job, JobKind, JobOrigin, JobState } from '../domain/job.ts'
+import type { StateHandle } from './state-file.ts'
+
+// Of jobs that are over: a year of nights, and whatever was asked for by hand.
+const KEPT_JOBS_MAX = 1_000
+// Of one job: what is said beyond that is in the daemon's log.
+const LINES_MAX = 5_000
+
+export type JobLine = { readonly number: number; readonly at: Date; readonly event: unknown }
+
+type JobRow = {
+  readonly id: string
+  readonly kind: JobKind
+  readonly origin: JobOrigin
+  readonly requested_by: string
+  readonly state: JobState
+  readonly args: string
+  readonly created_at: string
+  readonly started_at: string | null
+  readonly ended_at: string | null
+  readonly exit: number | null
+  readonly result: string | null
+  readonly reason: string | null
+}
+
+export class Jobs {
+  readonly #handle: StateHandle
+
+  constructor(handle: StateHandle) {
+    this.#handle = handle
+  }
+
+  /** `undefined` when so many wait already. */
+  add(
+    job: Pick<Job, 'id' | 'kind' | 'origin' | 'requestedBy' | 'args' | 'createdAt'>,
+    waitingMax: number,
+  ): Job | undefined {
+    return this.#handle
+      .transaction(() => {
+        if (this.count('queued') >= waitingMax) return undefined
+        this.#handle
+          .prepare(
+            `insert into jobs (id, kind, origin, requested_by, state, args, created_at)
+             values (?, ?, ?, ?, 'queued', ?, ?)`,
+          )
+          .run(
+            job.id,
+            job.kind,
+            job.origin,
+            job.requestedBy,
+            JSON.stringify(job.args),
+            job.createdAt.toISOString(),
+          )
+        this.#trim()
+        return this.find(job.id)
+      })
+      .immediate()
+  }
+
+  find(id: string): Job | undefined {
+    const row = this.#handle.prepare('select * from jobs where id = ?').get(id)
+    return row === undefined ? undefined : jobOf(row as JobRow)
+  }
+
+  /** Newest first; of those before `before`. */
+  list(input: {
+    readonly kind: JobKind | undefined
+    readonly before: string | undefined
+    readonly limit: number
+  }): readonly Job[] {
+    const rows = this.#handle
+      .prepare(
+        `select * from jobs where (@kind is null or kind = @kind) and (@before is null or id < @before)
+         order by id desc limit @limit`,
+      )
+      .all({ kind: input.kind ?? null, before: input.before ?? null, limit: input.limit })
+    return (rows as JobRow[]).map(jobOf)
+  }
+
+  count(state: JobState): number {
+    const sql = 'select count(*) from jobs where state = ?'
+    return this.#handle.prepare(sql).pluck().get(state) as number
+  }
+
+  next(): Job | undefined {
+    const sql = `select * from jobs where state = 'queued' order by id limit 1`
+    const row = this.#handle.prepare(sql).get()
+    return row === undefined ? undefined : jobOf(row as JobRow)
+  }
+
+  /** False when it is not queued any more. */
+  start(id: string, now: Date): boolean {
+    return this.#change(id, 'queued', { state: 'running', started_at: now.toISOString() })
+  }
+
+  end(
+    id: string,
+    now: Date,
+    outcome: Pick<Job, 'exit' | 'result' | 'reason'> & { readonly state: JobState },
+  ): void {
+    this.#change(id, 'running', {
+      state: outcome.state,
+      ended_at: now.toISOString(),
+      exit: outcome.exit ?? null,
+      result: outcome.result === undefined ? null : JSON.stringify(outcome.result),
+      reason: outcome.reason ?? null,
+    })
+  }
+
+  /** Takes it from the queue; false when it is not queued any more. */
+  cancel(id: string, now: Date, reason: string): boolean {
+    const ended_at = now.toISOString()
+    return this.#change(id, 'queued', { state: 'cancelled', ended_at, reason })
+  }
+
+  /** After a daemon that was killed: what ran then runs no more. */
+  settleLost(now: Date, reason: string): number {
+    return this.#handle
+      .prepare(`update jobs set state = 'lost', ended_at = ?, reason = ? where state = 'running'`)
+      .run(now.toISOString(), reason).changes
+  }
+
+  addLine(id: string, at: Date, event: unknown): JobLine | undefined {
+    const number = this.#handle
+      .prepare(
+        `insert into job_lines (job_id, number, at, event)
+         select @id, coalesce(max(number), 0) + 1, @at, @event from job_lines where job_id = @id
+         having coalesce(max(number), 0) < @max returning number`,
+      )
+      .pluck()
+      .get({ id, at: at.toISOString(), event: JSON.stringify(event), max: LINES_MAX })
+    return number === undefined ? undefined : { number: number as number, at, event }
+  }
+
+  lines(id: string, after: number): readonly JobLine[] {
+    const rows = this.#handle
+      .prepare(
+        'select number, at, event from job_lines where job_id = ? and number > ? order by number',
+      )
+      .all(id, after) as { number: number; at: string; event: string }[]
+    return rows.map(({ number, at, event }) => ({
+      number,
+      at: new Date(at),
+      event: JSON.parse(event) as unknown,
+    }))
+  }
+
+  /** When the schedule of this name was last followed. */
+  scheduleMark(name: string): Date | undefined {
+    const sql = 'select at from schedule_marks where name = ?'
+    const at = this.#handle.prepare(sql).pluck().get(name)
+    return at === undefined ? undefined : new Date(at as string)
+  }
+
+  setScheduleMark(name: string, at: Date): void {
+    this.#handle
+      .prepare(
+        `insert into schedule_marks (name, at) values (?, ?)
+         on conflict (name) do update set at = excluded.at`,
+      )
+      .run(name, at.toISOString())
+  }
+
+  #change(id: string, from: JobState, values: Readonly<Record<string, unknown>>): boolean {
+    const columns = Object.keys(values)
+      .map((column) => `${column} = @${column}`)
+      .join(', ')
+    const sql = `update jobs set ${columns} where id = @id and state = @from`
+    return this.#handle.prepare(sql).run({ ...values, id, from }).changes === 1
+  }
+
+  #trim(): void {
+    this.#handle
+      .prepare(
+        `delete from jobs where state not in ('queued', 'running') and id not in
+         (select id from jobs order by id desc limit ?)`,
+      )
+      .run(KEPT_JOBS_MAX)
+  }
+}
+
+function jobOf(row: JobRow): Job {
+  return {
+    id: row.id,
+    kind: row.kind,
+    origin: row.origin,
+    requestedBy: row.requested_by,
+    state: row.state,
+    args: JSON.parse(row.args) as string[],
+    createdAt: new Date(row.created_at),
+    startedAt: dateOf(row.started_at),
+    endedAt: dateOf(row.ended_at),
+    exit: row.exit ?? undefined,
+    result: row.result === null ? undefined : (JSON.parse(row.result) as unknown),
+    reason: row.reason ?? undefined,
+  }
+}
+
+function dateOf(text: string | null): Date | undefined {
+  return text === null ? undefined : new Date(text)
+}

@@ -1,0 +1,89 @@
+// Tokens for the HTTP API. Only their hashes are kept: whoever reads the file cannot use them.
+
+import { createHash, randomBytes } from 'node:crypto'
+import { SpillwayError } from '../domain/errors.ts'
+import type { Scope, Token } from '../domain/token.ts'
+import type { StateHandle } from './state-file.ts'
+
+// 256 bits: nobody guesses it, so a plain hash is enough and no slow one is needed.
+const SECRET_BYTES = 32
+const SECRET_START = 'spw_'
+const PREFIX_CHARACTERS = SECRET_START.length + 6
+
+// A row that is written at each request would cost an fsync each.
+const USED_EVERY_MS = 60_000
+
+type TokenRow = {
+  readonly name: string
+  readonly prefix: string
+  readonly scope: Scope
+  readonly created_at: string
+  readonly last_used_at: string | null
+}
+
+export class Tokens {
+  readonly #handle: StateHandle
+
+  constructor(handle: StateHandle) {
+    this.#handle = handle
+  }
+
+  /** The only time that the secret is seen. Throws USAGE when the name is taken. */
+  create(name: string, scope: Scope, now: Date): string {
+    const secret = SECRET_START + randomBytes(SECRET_BYTES).toString('base64url')
+    const { changes } = this.#handle
+      .prepare(
+        `insert into tokens (name, prefix, hash, scope, created_at) values (?, ?, ?, ?, ?)
+         on conflict (name) do nothing`,
+      )
+      .run(name, secret.slice(0, PREFIX_CHARACTERS), hashOf(secret), scope, now.toISOString())
+    if (changes === 1) return secret
+    throw new SpillwayError('USAGE', `there is a token "${name}" already`, {
+      hint: `revoke it first: spillway token revoke ${name}`,
+    })
+  }
+
+  /** Looked up by hash: how long that takes tells nothing about the secret. */
+  find(secret: string, now: Date): Token | undefined {
+    const row = this.#handle
+      .prepare('select name, prefix, scope, created_at, last_used_at from tokens where hash = ?')
+      .get(hashOf(secret)) as TokenRow | undefined
+    if (row === undefined) return undefined
+    const lastMs = row.last_used_at === null ? 0 : Date.parse(row.last_used_at)
+    if (now.getTime() - lastMs > USED_EVERY_MS)
+      this.#handle
+        .prepare('update tokens set last_used_at = ? where name = ?')
+        .run(now.toISOString(), row.name)
+    return tokenOf(row)
+  }
+
+  all(): readonly Token[] {
+    const rows = this.#handle
+      .prepare('select name, prefix, scope, created_at, last_used_at from tokens order by name')
+      .all() as TokenRow[]
+    return rows.map(tokenOf)
+  }
+
+  /** Throws USAGE when there is none of that name. */
+  revoke(name: string): void {
+    const { changes } = this.#handle.prepare('delete from tokens where name = ?').run(name)
+    if (changes === 1) return
+    throw new SpillwayError('USAGE', `there is no token "${name}"`, {
+      hint: 'see: spillway token list',
+    })
+  }
+}
+
+function hashOf(secret: string): Buffer {
+  return createHash('sha256').update(secret).digest()
+}
+
+function tokenOf(row: TokenRow): Token {
+  return {
+    name: row.name,
+    prefix: row.prefix,
+    scope: row.scope,
+    createdAt: new Date(row.created_at),
+    lastUsedAt: row.last_used_at === null ? undefined : new Date(row.last_used_at),
+  }
+}
