@@ -215,3 +215,17 @@ export function terminalSettings(env: EnvRecord = process.env): {
 } {
   return { noColor: env['NO_COLOR'], term: env['TERM'], journalStream: env['JOURNAL_STREAM'] }
 }
+
+/** What a service manager tells a service: sd_notify(3), sd_watchdog_enabled(3). */
+export function serviceManagerSettings(env: EnvRecord = process.env): {
+  readonly socket: string | undefined
+  /** undefined: it does not watch. */
+  readonly watchdogMs: number | undefined
+} {
+  const micros = Number(env['WATCHDOG_USEC'])
+  const isOurs = env['WATCHDOG_PID'] === undefined || Number(env['WATCHDOG_PID']) === process.pid
+  return {
+    socket: env['NOTIFY_SOCKET'],
+    watchdogMs: isOurs && micros > 0 ? micros / 1_000 : undefined,
+  }
+}

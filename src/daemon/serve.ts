@@ -26,6 +26,7 @@ export type ServeInput = {
   readonly log: (line: string) => void
   /** It answers; `url` is where. */
   readonly onReady: (url: string) => void
+  readonly onStopping: () => void
 }
 
 /** Resolves when the signal has come and everything has ended. */
@@ -65,6 +66,7 @@ export async function serve(input: ServeInput, signal: AbortSignal): Promise<voi
     signal.addEventListener('abort', () => resolve())
   })
   log('stopping')
+  input.onStopping()
   scheduler.stop()
   const closed = new Promise((resolve) => server.close(resolve))
   await queue.stop()

@@ -29,6 +29,8 @@ export interface SystemCalls {
   setTimes(at: CallPlace, seconds: number, nanos: number): void
   /** As lsattr(1) shows them; 0 where the file system has none. */
   flagsOf(fd: number): number
+  /** One datagram to a socket of this machine; a path that begins with "@" is an abstract name. */
+  sendDatagram(path: string, text: string): void
 }
 
 /** What it takes to be loaded; tests give another. */
@@ -82,6 +84,8 @@ function loadKoffi(): Koffi {
 const SEEK_DATA = 3
 const SEEK_HOLE = 4
 const AT_FDCWD = -100
+const AF_UNIX = 1
+const SOCK_DGRAM_CLOEXEC = 0o2000002
 const AT_SYMLINK_NOFOLLOW = 0x100
 // _IOR('f', 1, long); PowerPC numbers the directions its own way.
 const FS_IOC_GETFLAGS = process.arch === 'ppc64' ? 0x4008_6601 : 0x8008_6601
@@ -119,6 +123,9 @@ class LibraryCalls implements SystemCalls {
       lseek: call('lseek'),
       futimens: call('futimens'),
       utimensat: call('utimensat'),
+      socket: call('socket'),
+      sendto: call('sendto'),
+      close: call('close'),
     }
     this.#ioctl = library.func('int ioctl(int fd, unsigned long request, ...)')
   }
@@ -181,6 +188,20 @@ class LibraryCalls implements SystemCalls {
     return isKnown ? this.#answer.readUInt32LE(0) : 0
   }
 
+  sendDatagram(path: string, text: string): void {
+    const name = Buffer.from(path.startsWith('@') ? `\0${path.slice(1)}` : path, 'utf8')
+    const address = Buffer.alloc(2 + name.length + (path.startsWith('@') ? 0 : 1))
+    address.writeUInt16LE(AF_UNIX)
+    name.copy(address, 2)
+    const message = Buffer.from(text, 'utf8')
+    const fd = this.#call('socket', AF_UNIX, SOCK_DGRAM_CLOEXEC, 0)
+    try {
+      this.#call('sendto', fd, message, message.length, 0, address, address.length)
+    } finally {
+      this.#calls.close(fd)
+    }
+  }
+
   #call(name: keyof typeof PARAMETERS, ...parameters: readonly unknown[]): number {
     const result = Number(this.#calls[name](...parameters))
     if (result < 0) throw this.#error(name)
@@ -211,6 +232,9 @@ const PARAMETERS = {
   lseek: ['int64_t', 'int', 'int64_t', 'int'],
   futimens: ['int', 'int', 'const void *'],
   utimensat: ['int', 'int', 'const void *', 'const void *', 'int'],
+  socket: ['int', 'int', 'int', 'int'],
+  sendto: ['int64_t', 'int', 'const void *', 'size_t', 'int', 'const void *', 'uint32_t'],
+  close: ['int', 'int'],
 } as const satisfies Record<string, readonly [result: string, ...parameters: string[]]>
 
 const NO_NAMES: readonly string[] = []

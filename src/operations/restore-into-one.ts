@@ -107,6 +107,7 @@ async function fillOne(
   if (said !== '') done.notes.push(`the tool said: ${said}`)
   done.tables = await provenTables(target, { planned, filled }, done)
   done.notes.push(...(await target.applySettings(filled, dumped, { needs, leavesOwners })))
+  done.notes.push(...((await target.notesOn?.(filled)) ?? []))
 }
 
 function watched(read: ReadDump, onWritten: (writtenBytes: number) => void): ReadDump {

@@ -6,6 +6,7 @@ import { DATABASE_LIST_FILE } from '../sources/database-list.ts'
 import { isFailure, SpillwayError } from '../domain/errors.ts'
 import { printable } from '../sources/database-dumps.ts'
 import {
+  clashesWith,
   describeContents,
   notesOf,
   problemsOf,
@@ -164,6 +165,7 @@ export async function planInto(input: {
     databases.push(planned)
     problems.push(...problemsOf(target, planned, input))
     notes.push(...notesOf(target, planned, input.leavesOwners))
+    problems.push(...(await clashesWith(target, planned, input)))
   }
   problems.push(...roleProblems(target, databases, { globals, ...input }))
   notes.push(...(globals?.notes ?? []), ...(target.leftovers?.() ?? []))

@@ -9,7 +9,7 @@ import type {
   TargetContents,
 } from '../sources/database-target.ts'
 import type { DumpedDatabase } from '../sources/database-list.ts'
-import type { PlannedDatabase } from './restore-into-plan.ts'
+import type { DumpReader, PlannedDatabase } from './restore-into-plan.ts'
 
 // So many names tell what is wrong.
 const NAMES_SHOWN = 10
@@ -46,6 +46,23 @@ export function notesOf(
 /** Whether it is a database of our own making, in the end. */
 function isMade(target: DatabaseTarget, action: PlannedDatabase['action']): boolean {
   return action === 'create' || (action === 'overwrite' && target.nameBeside() !== undefined)
+}
+
+export async function clashesWith(
+  target: DatabaseTarget,
+  { action, dumped, into }: PlannedDatabase,
+  { overwrites, readDump }: { readonly overwrites: boolean; readonly readDump: DumpReader },
+): Promise<readonly Problem[]> {
+  if (action !== 'overwrite' || !overwrites) return []
+  const names = (await target.clashes?.(into, readDump(dumped))) ?? []
+  if (names.length === 0) return []
+  const what = `views of the database ${printable(into)} on ${target.label}`
+  return [
+    {
+      message: `${what} are tables in the dump, which cannot take their place: ${shown(names.map(printable))}`,
+      hint: 'drop those views, or restore into a database of another name',
+    },
+  ]
 }
 
 function notReplacedByLess(into: string): Problem {

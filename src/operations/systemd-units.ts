@@ -1,4 +1,5 @@
-// The systemd units of the nightly run: service, timer, and what speaks up when the run fails.
+// The systemd units of the nightly run: service, timer, and what speaks up when the run fails; and those of
+// the daemon, which needs no timer.
 //
 // The sandbox must never hide a source: a folder that looks empty would be archived as empty. So
 // homes are read-only instead of hidden, and /tmp is the real one. Everything is written with absolute
@@ -7,6 +8,7 @@
 import { SpillwayError } from '../domain/errors.ts'
 
 export type UnitsInput = {
+  readonly job: 'nightly' | 'daemon'
   readonly scope: 'system' | 'user'
   /** undefined: root, or the user whose manager it is. */
   readonly runAs: string | undefined
@@ -14,10 +16,12 @@ export type UnitsInput = {
   /** The compiled main.js. */
   readonly programPath: string
   readonly envFile: string
-  /** Folders that a run writes to and that must be there: data, spool, the catalog's. */
+  /** Folders that are written to and that must be there: data, spool, the catalog's, of restores. */
   readonly writablePaths: readonly string[]
   /** Folders of `file:` servers: their disks may be absent. */
   readonly optionalPaths: readonly string[]
+  /** It restores as well, so it gives files to their owners. */
+  readonly isRestoring: boolean
   /** Settings that name files with keys: handed over as systemd credentials. */
   readonly keyFiles: readonly { readonly variable: string; readonly path: string }[]
   /** Lines for OnCalendar=. */
@@ -30,34 +34,34 @@ export type Unit = { readonly name: string; readonly text: string }
 
 export const SERVICE = 'spillway.service'
 export const TIMER = 'spillway.timer'
+export const DAEMON = 'spillway-daemon.service'
 export const FAILURE = 'spillway-failure@.service'
 
 export function systemdUnits(input: UnitsInput): readonly Unit[] {
   for (const path of pathsOf(input)) requireNameable(path)
   // However quoted, systemd starts no program whose path has quotes or backslashes in it.
   requireNameable(input.nodePath, /["'\\]/)
+  const failure = { name: FAILURE, text: failureText(input) }
+  if (input.job === 'daemon') return [{ name: DAEMON, text: daemonText(input) }, failure]
   return [
     { name: SERVICE, text: serviceText(input) },
     { name: TIMER, text: timerText(input) },
-    { name: FAILURE, text: failureText(input) },
+    failure,
   ]
 }
 
+export function serviceOf({ job }: Pick<UnitsInput, 'job'>): string {
+  return job === 'daemon' ? DAEMON : SERVICE
+}
+
 function serviceText(input: UnitsInput): string {
-  const isSystem = input.scope === 'system'
   return unit([
     '# The nightly run of Spillway, written by "spillway systemd".',
-    `# It runs as ${userWords(input)}. Changes belong in a drop-in: ${ctl(input)} edit ${SERVICE}`,
-    '[Unit]',
-    'Description=Spillway: archive every source to the first server with room',
-    // A user's manager knows nothing of the network; servers that are not reached yet are tried again.
-    ...(isSystem ? ['Wants=network-online.target', 'After=network-online.target'] : []),
-    `RequiresMountsFor=${input.writablePaths.map(quote).join(' ')}`,
-    'OnFailure=spillway-failure@%n.service',
+    ...unitLines(input, 'archive every source to the first server with room'),
     '',
     '[Service]',
     'Type=oneshot',
-    `ExecStart=${commandLine(input)}`,
+    `ExecStart=${commandLine(input, 'run')}`,
     '# 3 is "done, with warnings": the archives are stored. To be alarmed by warnings as well,',
     '# put an empty "SuccessExitStatus=" into a drop-in.',
     'SuccessExitStatus=3',
@@ -67,6 +71,53 @@ function serviceText(input: UnitsInput): string {
     '# Servers have their own time limits (spillway --help); this one is for a source that hangs,',
     '# as a dead network mount does: it ends before the next night.',
     'TimeoutStartSec=23h',
+    ...processLines(input),
+  ])
+}
+
+function daemonText(input: UnitsInput): string {
+  return unit([
+    '# The daemon of Spillway, written by "spillway systemd --daemon".',
+    ...unitLines(input, 'run the schedule and answer HTTP'),
+    "# Two that follow the same schedule would only be in each other's way.",
+    `Conflicts=${TIMER}`,
+    '',
+    '[Service]',
+    'Type=notify',
+    'NotifyAccess=main',
+    `ExecStart=${commandLine(input, 'serve')}`,
+    'Restart=on-failure',
+    'RestartSec=30',
+    '# A catalog that is brought up to a new version may take its time.',
+    'TimeoutStartSec=10min',
+    '# It tells that it is alive every minute; a daemon that hangs is started anew.',
+    'WatchdogSec=2min',
+    ...userLines(input),
+    ...credentialLines(input),
+    '',
+    ...processLines(input),
+    '',
+    '[Install]',
+    `WantedBy=${input.scope === 'system' ? 'multi-user.target' : 'default.target'}`,
+  ])
+}
+
+function unitLines(input: UnitsInput, purpose: string): readonly string[] {
+  return [
+    `# It runs as ${userWords(input)}. Changes belong in a drop-in: ${ctl(input)} edit ${serviceOf(input)}`,
+    '[Unit]',
+    `Description=Spillway: ${purpose}`,
+    // A user's manager knows nothing of the network; servers that are not reached yet are tried again.
+    ...(input.scope === 'system'
+      ? ['Wants=network-online.target', 'After=network-online.target']
+      : []),
+    `RequiresMountsFor=${input.writablePaths.map(quote).join(' ')}`,
+    'OnFailure=spillway-failure@%n.service',
+  ]
+}
+
+function processLines(input: UnitsInput): readonly string[] {
+  return [
     '# The first SIGTERM makes the run stop in order: parts under way end, the catalog is settled.',
     'TimeoutStopSec=120',
     'KillMode=mixed',
@@ -80,18 +131,21 @@ function serviceText(input: UnitsInput): string {
     '# Worker threads of Node, libuv and zstd: a few dozen.',
     'TasksMax=256',
     '',
-    ...(isSystem ? systemSandbox(input) : []),
+    ...(input.scope === 'system' ? systemSandbox(input) : []),
     ...commonSandbox(),
-  ])
+  ]
 }
 
-function capabilityLines({ runAs }: UnitsInput): readonly string[] {
+function capabilityLines({ runAs, isRestoring }: UnitsInput): readonly string[] {
   if (runAs !== undefined)
     return ['# To read every source.', 'CapabilityBoundingSet=CAP_DAC_READ_SEARCH']
   return [
     '# Of what root may do: read every source, and write to the folders above whoever owns them',
     '# (a disk with FAT belongs to the user who mounted it).',
     'CapabilityBoundingSet=CAP_DAC_READ_SEARCH CAP_DAC_OVERRIDE',
+    ...(isRestoring
+      ? ['# To restore owners and modes.', 'CapabilityBoundingSet=CAP_CHOWN CAP_FOWNER']
+      : []),
   ]
 }
 
@@ -230,9 +284,9 @@ export function ctl({ scope }: Pick<UnitsInput, 'scope'>): string {
   return scope === 'user' ? 'systemctl --user' : 'systemctl'
 }
 
-function commandLine({ nodePath, programPath, envFile }: UnitsInput): string {
+function commandLine({ nodePath, programPath, envFile }: UnitsInput, command: string): string {
   // The program itself is not searched for variables, its arguments are.
-  const rest = [programPath, 'run', `--config=${envFile}`]
+  const rest = [programPath, command, `--config=${envFile}`]
   return [quote(nodePath), ...rest.map((text) => quote(text.replaceAll('$', '$$$$')))].join(' ')
 }
 

@@ -163,6 +163,8 @@ describe.skipIf(!hasSystemd)('systemd', () => {
     ['spillway.service', []],
     ['spillway.service', ['--run-as=daemon']],
     ['spillway-failure@.service', []],
+    ['spillway-daemon.service', ['--daemon']],
+    ['spillway-daemon.service', ['--daemon', '--run-as=daemon']],
   ])('finds %s %j well protected: exposure 4.0 or better', async (name, args) => {
     const { to } = await installed(...args)
     const security = spawnSync(
@@ -182,7 +184,8 @@ describe.skipIf(!hasSystemd)('systemd', () => {
     writeFileSync(nodePath, '#!/bin/sh\n', { mode: 0o755 })
     const paths = { nodePath, programPath: join(folder, 'main.js'), envFile: join(folder, '.env') }
     const input: UnitsInput = {
-      ...{ scope: 'system', runAs: undefined, keyFiles: [], optionalPaths: [], ...paths },
+      ...{ job: 'nightly', scope: 'system', runAs: undefined, keyFiles: [], isRestoring: false },
+      ...{ optionalPaths: [], ...paths },
       ...{ writablePaths: [bin, folder], calendar: ['02:30'], calendarWords: 'every day at 02:30' },
     }
     for (const { name, text } of systemdUnits(input)) writeFileSync(join(folder, name), text)

@@ -1,8 +1,16 @@
 import { describe, expect, it } from 'vitest'
-import { FAILURE, SERVICE, systemdUnits, TIMER } from '../../src/operations/systemd-units.ts'
+import {
+  DAEMON,
+  FAILURE,
+  SERVICE,
+  systemdUnits,
+  TIMER,
+} from '../../src/operations/systemd-units.ts'
 import type { UnitsInput } from '../../src/operations/systemd-units.ts'
 
 const INPUT: UnitsInput = {
+  job: 'nightly',
+  isRestoring: false,
   scope: 'system',
   runAs: undefined,
   nodePath: '/usr/bin/node',
@@ -158,3 +166,32 @@ function unitOf(name: string, more: Partial<UnitsInput> = {}): string {
 function lines(text: string): readonly string[] {
   return text.split('\n').filter((line) => line !== '' && !line.startsWith('#'))
 }
+
+describe('the daemon', () => {
+  const daemon = (more: Partial<UnitsInput> = {}): readonly string[] => {
+    const units = systemdUnits({ ...INPUT, job: 'daemon', ...more })
+    expect(units.map(({ name }) => name)).toEqual([DAEMON, FAILURE])
+    return lines(units[0]!.text)
+  }
+
+  it('tells when it is ready and alive, is started anew when it fails, and needs no timer', () => {
+    expect(daemon()).toEqual(
+      expect.arrayContaining([
+        'ExecStart=/usr/bin/node /opt/spillway/dist/src/main.js serve --config=/etc/spillway/.env',
+        'Type=notify',
+        'WatchdogSec=2min',
+        'Restart=on-failure',
+        'Conflicts=spillway.timer',
+        'WantedBy=multi-user.target',
+      ]),
+    )
+    expect(daemon({ scope: 'user' })).toContain('WantedBy=default.target')
+    expect(daemon().filter((line) => line.startsWith('SuccessExitStatus'))).toEqual([])
+  })
+
+  it('may give files to their owners where it is to restore, and only there', () => {
+    const allowed = 'CapabilityBoundingSet=CAP_CHOWN CAP_FOWNER'
+    expect(daemon({ isRestoring: true })).toContain(allowed)
+    expect(daemon()).not.toContain(allowed)
+  })
+})

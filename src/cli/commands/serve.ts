@@ -4,6 +4,7 @@ import { COMMAND_TITLES } from '../command-titles.ts'
 import { defineCommand } from '../command.ts'
 import type { Closable, Command, Io } from '../command.ts'
 import { requireServers } from '../../config/parse.ts'
+import { serviceManagerSettings } from '../../config/load.ts'
 import type { Services } from '../../operations/services.ts'
 
 export type ServeWorld = {
@@ -33,9 +34,11 @@ export function createServeCommand(world: ServeWorld): Command<Services> {
       const { LiveServices } = await import('../../daemon/live-services.ts')
       const { runJobProcess } = await import('../../daemon/job-process.ts')
       const { serve } = await import('../../daemon/serve.ts')
+      const { ServiceManager } = await import('../../daemon/service-manager.ts')
       const { configFile, now } = io
       const first = await world.open({ configFile })
       const log = (line: string): void => io.printError(line)
+      const manager = new ServiceManager({ ...serviceManagerSettings(), log })
       const live = new LiveServices(first, () => world.open({ configFile }), log)
       try {
         requireServers(first.config)
@@ -46,7 +49,11 @@ export function createServeCommand(world: ServeWorld): Command<Services> {
             {
               ...{ services: live.get, state, version: world.version, now, log },
               runJob: (args, onLine, signal) => runJobProcess(program, args, onLine, signal),
-              onReady: (url) => log(`listening on ${url}`),
+              onReady: (url) => {
+                log(`listening on ${url}`)
+                manager.ready(`listening on ${url}`)
+              },
+              onStopping: () => manager.stopping(),
             },
             io.signal,
           )

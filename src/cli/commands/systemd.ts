@@ -23,7 +23,15 @@ import type { Config } from '../../domain/config.ts'
 import { messageOf, SpillwayError } from '../../domain/errors.ts'
 import { describeSchedule, onCalendarLines, parseSchedule } from '../../domain/schedule.ts'
 import { workerUrl } from '../../lib/worker.ts'
-import { ctl, SERVICE, systemdUnits, TIMER, userWords } from '../../operations/systemd-units.ts'
+import {
+  ctl,
+  DAEMON,
+  SERVICE,
+  serviceOf,
+  systemdUnits,
+  TIMER,
+  userWords,
+} from '../../operations/systemd-units.ts'
 import type { Unit, UnitsInput } from '../../operations/systemd-units.ts'
 
 export const systemdCommand = defineCommand({
@@ -37,6 +45,7 @@ export const systemdCommand = defineCommand({
   ],
   flags: {
     install: { type: 'boolean', help: 'write the units where systemd looks for them' },
+    daemon: { type: 'boolean', help: 'a service for "spillway serve" instead, without a timer' },
     user: { type: 'boolean', help: 'for your own systemd: ~/.config/systemd/user' },
     'run-as': {
       type: 'string',
@@ -50,6 +59,7 @@ export const systemdCommand = defineCommand({
     'spillway systemd --install --config=/etc/spillway/.env',
     'spillway systemd --install --user',
     'spillway systemd --install --run-as=backup',
+    'spillway systemd --install --daemon',
   ],
 
   async run(flags, _operands, io: Io<unknown>) {
@@ -58,7 +68,8 @@ export const systemdCommand = defineCommand({
         hint: 'without --install nothing is written: the units are printed',
       })
     const scope = flags.user ? 'user' : 'system'
-    const input = readInput({ scope, runAs: runAsOf(flags['run-as'], flags.user), io })
+    const runAs = runAsOf(flags['run-as'], flags.user)
+    const input = readInput({ job: flags.daemon ? 'daemon' : 'nightly', scope, runAs, io })
     const units = systemdUnits(input)
     const folder = resolve(flags.to ?? folderOf(scope))
     if (flags.install) {
@@ -105,6 +116,7 @@ function folderOf(scope: UnitsInput['scope']): string {
 }
 
 function readInput(asked: {
+  readonly job: UnitsInput['job']
   readonly scope: UnitsInput['scope']
   readonly runAs: string | undefined
   readonly io: Pick<Io<unknown>, 'configFile'>
@@ -113,15 +125,17 @@ function readInput(asked: {
   const { config } = loadConfig({ configFlag: envFile, env: {} })
   const schedule = parseSchedule(config.schedule)
   return {
+    job: asked.job,
     scope: asked.scope,
     runAs: asked.runAs,
     nodePath: process.execPath,
     programPath: fileURLToPath(workerUrl('main')),
     envFile,
-    writablePaths: writablePaths(config),
+    writablePaths: writablePaths(config, asked.job),
     optionalPaths: config.servers.flatMap((server) =>
       server.kind === 'file' && server.isEnabled ? [server.directory] : [],
     ),
+    isRestoring: asked.job === 'daemon' && config.daemon.restoreRoots.length > 0,
     keyFiles: keyFilesOf(envFile),
     calendar: onCalendarLines(schedule),
     calendarWords: describeSchedule(schedule),
@@ -129,8 +143,9 @@ function readInput(asked: {
 }
 
 /** Each folder once, and none that lies in another one. */
-function writablePaths(config: Config): readonly string[] {
-  const paths = [config.dataDir, config.spoolDir, dirname(config.catalogPath)]
+function writablePaths(config: Config, job: UnitsInput['job']): readonly string[] {
+  const roots = job === 'daemon' ? config.daemon.restoreRoots : []
+  const paths = [config.dataDir, config.spoolDir, dirname(config.catalogPath), ...roots]
   const isInside = (path: string, other: string) => path.startsWith(`${other}/`)
   return [...new Set(paths)].filter((path) => !paths.some((other) => isInside(path, other)))
 }
@@ -194,10 +209,10 @@ function printSteps(
     if (!existsSync(path)) print(`  install -d -m 0700 ${owner}${shellWord(path)}`)
   for (const step of placing) print(`  ${step}`)
   print(`  ${systemctl} daemon-reload`)
-  print(`  ${systemctl} enable --now ${TIMER}`)
+  print(`  ${systemctl} enable --now ${input.job === 'daemon' ? DAEMON : TIMER}`)
   print('Then, to see it work:')
-  print(`  ${systemctl} start ${SERVICE}`)
-  print(`  ${scope === 'user' ? 'journalctl --user' : 'journalctl'} -u ${SERVICE} -e`)
+  if (input.job === 'nightly') print(`  ${systemctl} start ${SERVICE}`)
+  print(`  ${scope === 'user' ? 'journalctl --user' : 'journalctl'} -u ${serviceOf(input)} -e`)
   print(`  spillway status --config=${shellWord(envFile)}`)
 }
 
@@ -218,9 +233,10 @@ function remarks(input: UnitsInput): readonly string[] {
   return found
 }
 
-function flagsOf({ scope, runAs, envFile }: UnitsInput): string {
+function flagsOf({ job, scope, runAs, envFile }: UnitsInput): string {
   return [
     `--config=${shellWord(envFile)}`,
+    ...(job === 'daemon' ? ['--daemon'] : []),
     ...(scope === 'user' ? ['--user'] : []),
     ...(runAs === undefined ? [] : [`--run-as=${runAs}`]),
   ].join(' ')
