@@ -64,7 +64,7 @@ export async function runJobProcess(
     return { exit: exit ?? undefined, result, reason }
   } finally {
     signal.removeEventListener('abort', stop)
-    guard.end()
+    await guard.end()
   }
 }
 

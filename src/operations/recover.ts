@@ -64,8 +64,8 @@ export async function recover(
   }
   // The run's lock says that nobody else works there.
   removeLeftSecrets(services.config.spoolDir, true)
-  // Where a restore into a database, or a dry run, keeps its own.
-  removeLeftSecrets(tmpdir(), false)
+  // Where a restore into a database keeps its own, and a dry run.
+  for (const folder of [services.config.dataDir, tmpdir()]) removeLeftSecrets(folder, false)
   problems.push(...(await checkSpool(services)))
   return problems
 }

@@ -4,7 +4,6 @@
 // Nothing is changed before everything that can be known is known: what is in the way, which roles
 // are missing. What fails half way is taken back, or said.
 
-import { tmpdir } from 'node:os'
 import { copyMember } from './cat.ts'
 import { planInto, readDatabaseList, requireIntoKind } from './restore-into-plan.ts'
 import { isFailure, SpillwayError } from '../domain/errors.ts'
@@ -130,7 +129,8 @@ async function openTarget(
   { password, askPassword }: IntoInput,
   signal: AbortSignal,
 ): Promise<Opened> {
-  const folder = tmpdir()
+  // Not in a folder for everybody, where others sweep, and processes of other containers have our number.
+  const folder = services.config.dataDir
   removeLeftSecrets(folder, false)
   let asWho = password === undefined ? source : withPassword(source, password)
   for (let tries = 1; ; tries += 1) {

@@ -9,6 +9,7 @@ const SCRIPT = 'read -r group || exit 0; read -r over || kill -s KILL -- "-$grou
 
 export class ChildGuard {
   readonly #shell: ChildProcess
+  readonly #gone: Promise<void>
 
   constructor() {
     this.#shell = spawn('/bin/sh', ['-c', SCRIPT], {
@@ -21,6 +22,7 @@ export class ChildGuard {
     // Without a shell there is no guard, and the program runs all the same.
     this.#shell.on('error', () => undefined)
     this.#shell.stdin?.on('error', () => undefined)
+    this.#gone = new Promise((resolve) => this.#shell.once('exit', () => resolve()))
     this.#shell.unref()
   }
 
@@ -28,8 +30,15 @@ export class ChildGuard {
     this.#shell.stdin?.write(`${group}\n`)
   }
 
-  /** The group is over: its number may soon be another one's. */
-  end(): void {
+  /**
+   * The group is over: its number may soon be another one's. Resolves when the shell has gone, so that
+   * nobody else has to bury it: in a container the first process may not.
+   */
+  async end(): Promise<void> {
+    if (this.#shell.pid === undefined) return
+    // Else the process would end while it waits.
+    this.#shell.ref()
     this.#shell.stdin?.end('over\n')
+    await this.#gone
   }
 }

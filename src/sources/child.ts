@@ -69,7 +69,7 @@ export async function startChild(
   try {
     child = await spawned(program, path, { pipes, guard, ...options })
   } catch (cause) {
-    guard.end()
+    void guard.end()
     closeSync(pipes.outputFd)
     pipes.close()
     throw notStarted(program, path, cause)

@@ -51,12 +51,10 @@ export class RedisClient {
     const client = new RedisClient(order, await connected(order))
     try {
       const { password, address } = order
-      if (password !== undefined)
-        await client.command([
-          'AUTH',
-          ...(address.user === undefined ? [] : [address.user]),
-          password,
-        ])
+      const { user } = address
+      // A user who needs no password must still be named, or the server takes us for its default user.
+      if (password !== undefined || user !== undefined)
+        await client.command(['AUTH', ...(user === undefined ? [] : [user]), password ?? ''])
       return client
     } catch (error) {
       client.close()

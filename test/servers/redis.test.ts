@@ -123,13 +123,21 @@ it('shows the password to nobody while it runs', async () => {
 
 it.each([
   ['a wrong password', { SOURCE_1_PASSWORD: 'wrong' }, /WRONGPASS/],
-  ['no password', { SOURCE_1_PASSWORD: '' }, /NOAUTH|NOPERM/],
+  ['no password', { SOURCE_1_PASSWORD: '' }, /NOAUTH|NOPERM|WRONGPASS/],
 ])('says what is wrong with %s', async (_, env, message) => {
   Object.assign(world.env, env)
   expect(await run()).toMatchObject({
     exit: 14,
     sources: [{ message: expect.stringMatching(message) as string }],
   })
+})
+
+it('names a user who needs no password all the same', async () => {
+  const rights = ['-@all', '+info', '+replconf', '+sync', '+psync']
+  await server.command('acl', 'setuser', 'free', 'on', 'nopass', ...rights)
+  world.env['SOURCE_1_REDIS'] = `redis://free@127.0.0.1:${server.port}`
+  delete world.env['SOURCE_1_PASSWORD']
+  expect(await run()).toMatchObject({ exit: 0, archives: [{ state: 'stored' }] })
 })
 
 it('says what a user without the right to SYNC lacks', async () => {

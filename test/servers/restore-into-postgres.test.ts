@@ -4,7 +4,6 @@
 import { execFileSync, spawn } from 'node:child_process'
 import { mkdirSync, readdirSync, readFileSync, writeFileSync } from 'node:fs'
 import { mkdir, open, writeFile } from 'node:fs/promises'
-import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { afterAll, beforeAll, beforeEach, describe, expect, it } from 'vitest'
 import { fillOddServer, ODD_NAME, quoted } from '../support/odd-postgres.ts'
@@ -254,7 +253,9 @@ describe('restore --into postgres', () => {
     expect(err).toContain('the database app, created for this, was dropped again')
     expect(await databases()).toEqual([])
     expect([...seen.keys()].filter(isAlive)).toEqual([])
-    const left = readdirSync(tmpdir()).filter((name) => name.startsWith('.spillway-secrets-'))
+    const left = readdirSync(join(world.folder, 'data')).filter((name) =>
+      name.startsWith('.spillway-secrets-'),
+    )
     expect(left.filter((name) => name.includes(`-${child.pid}-`))).toEqual([])
   })
 })
