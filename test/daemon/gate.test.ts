@@ -175,7 +175,8 @@ describe('requests that no client of ours sends', () => {
     const slow = daemon.raw(`GET /api/jobs HTTP/1.1\r\n${host()}X: `)
     const begun = performance.now()
     expect((await daemon.ask('GET', '/api/jobs')).status).toBe(200)
-    expect(performance.now() - begun).toBeLessThan(1_000)
+    // Half of what the slow one has.
+    expect(performance.now() - begun).toBeLessThan(5_000)
     await slow
   })
 })
