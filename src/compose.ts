@@ -34,9 +34,10 @@ export type LimitOverrides = {
 }
 
 export async function openServices(
-  input: { readonly configFile: string | undefined },
+  input: { readonly configFile: string | undefined; readonly version?: string },
   { network = NETWORK_LIMITS, delivery = DELIVERY_LIMITS }: LimitOverrides = {},
 ): Promise<Services & Closable & { readonly secrets: readonly string[] }> {
+  const { version = 'unknown' } = input
   const place = { configFlag: input.configFile, cwd: process.cwd() }
   const { config, secrets, databaseTarget } = loadConfig(place)
   let catalog: Promise<Catalog> | undefined
@@ -49,6 +50,7 @@ export async function openServices(
 
   return {
     config,
+    version,
     secrets,
     databaseTarget,
     openDatabaseTarget: async (...asked) =>
@@ -79,6 +81,7 @@ export async function openServices(
         try {
           return await work({
             config,
+            version,
             catalog: await openCatalog(),
             archiveUses: await archiveUses(),
             packer,
