@@ -141,7 +141,7 @@ function serverFamilies(servers: readonly ServerStatus[]): readonly Family[] {
     ),
     one(
       'spillway_unconfigured_used_bytes',
-      'Taken there.',
+      'Taken by copies on servers that left the configuration.',
       sum(({ usedBytes }) => usedBytes),
     ),
   ]
@@ -210,7 +210,7 @@ function waitingFamilies({ waiting }: Status): readonly Family[] {
       'Archives in the spool that have not reached as many servers as COPIES wants.',
       waiting.length,
     ),
-    one('spillway_waiting_bytes', 'Their sizes together.', bytes),
+    one('spillway_waiting_bytes', 'Sizes of the archives that wait.', bytes),
     one(
       'spillway_waiting_oldest_timestamp_seconds',
       'When the oldest of them was begun.',
