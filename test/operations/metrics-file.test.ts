@@ -83,7 +83,9 @@ it('tells of a run that failed: a wrong key, and an archive that waits', async (
 it('tells of a source that failed', async () => {
   await rm(world.source, { recursive: true })
   expect((await world.run()).exit).toBe(10)
-  expect(valuesOf(await read(), 'spillway_source_has_good_archive', 'source')).toEqual({ docs: 0 })
+  const found = await read()
+  expect(valuesOf(found, 'spillway_source_has_good_archive', 'source')).toEqual({ docs: 0 })
+  expect(valuesOf(found, 'spillway_source_last_try_failed', 'source')).toEqual({ docs: 1 })
 })
 
 it('is written when the run is interrupted, too', async () => {
