@@ -1,6 +1,7 @@
 #!/bin/bash
 # The tests that need real servers: installs what is missing of Debian's packages; runs the databases, which
-# their tests start themselves, and what promtool has to say; then starts a Ceph gateway on loopback and runs the rest against it.
+# their tests start themselves, and promtool on the metrics; then starts a Ceph gateway on loopback and runs
+# the rest against it.
 #
 # What cannot run here is said loudly, and SPILLWAY_TEST_SERVERS=required makes it a failure.
 set -eu

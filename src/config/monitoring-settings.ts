@@ -1,5 +1,6 @@
 // The settings of what watches Spillway from outside.
 
+import { dirname } from 'node:path'
 import { no, path } from './values.ts'
 import type { ValueContext } from './values.ts'
 import type { Settings } from './settings.ts'
@@ -15,7 +16,7 @@ export const MONITORING_SETTINGS = {
 
 function metricsFile(text: string, context: ValueContext): string {
   const found = path(text, context)
-  return /[^/]\.prom$/.test(found)
-    ? found
-    : no('must end in .prom', 'node_exporter reads no other files')
+  if (!/[^/]\.prom$/.test(found)) no('must end in .prom', 'node_exporter reads no other files')
+  // Under systemd its folder is one that may be written to.
+  return dirname(found) === '/' ? no('must not lie in /') : found
 }
