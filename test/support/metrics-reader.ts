@@ -33,7 +33,7 @@ export function readMetrics(text: string): readonly ReadSample[] {
 }
 
 function sampleOf(line: string): ReadSample {
-  const [, name, , inner = '', number] =
+  const [, name, , inner = '', number]: readonly (string | undefined)[] =
     /^([a-z][a-z0-9_]*)(\{((?:[a-z_]+="(?:[^"\\]|\\[\\"n])*",?)*)\})? (\S+)$/s.exec(line) ?? []
   const value = Number(number)
   if (name === undefined || !Number.isFinite(value)) throw new Error(`wrong: ${line}`)
