@@ -33,8 +33,10 @@ export function readMetrics(text: string): readonly ReadSample[] {
 }
 
 function sampleOf(line: string): ReadSample {
-  const [, name, , inner = '', number]: readonly (string | undefined)[] =
-    /^([a-z][a-z0-9_]*)(\{((?:[a-z_]+="(?:[^"\\]|\\[\\"n])*",?)*)\})? (\S+)$/s.exec(line) ?? []
+  const match = /^([a-z][a-z0-9_]*)(?:\{((?:[a-z_]+="(?:[^"\\]|\\[\\"n])*",?)*)\})? (\S+)$/s.exec(
+    line,
+  )
+  const [name, inner, number] = [match?.[1], match?.[2] ?? '', match?.[3]]
   const value = Number(number)
   if (name === undefined || !Number.isFinite(value)) throw new Error(`wrong: ${line}`)
   const labels = [...inner.matchAll(/([a-z_]+)="((?:[^"\\]|\\[\\"n])*)"/gs)].map(
