@@ -40,9 +40,9 @@ function sampleOf(line: string): ReadSample {
   const value = Number(number)
   if (name === undefined || !Number.isFinite(value)) throw new Error(`wrong: ${line}`)
   const labels = [...inner.matchAll(/([a-z_]+)="((?:[^"\\]|\\[\\"n])*)"/gs)].map(
-    ([, key, text]) => [key, unescaped(text!)] as const,
+    (found): [string, string] => [found[1]!, unescaped(found[2]!)],
   )
-  return { name, labels: Object.fromEntries(labels), value }
+  return { name, labels: Object.fromEntries<string>(labels), value }
 }
 
 function unescaped(text: string): string {
