@@ -1,6 +1,7 @@
 #!/bin/bash
 # The tests that need real servers: installs what is missing of Debian's packages; runs the databases, which
-# their tests start themselves; then starts a Ceph gateway on loopback and runs the rest against it.
+# their tests start themselves, and promtool on the metrics; then starts a Ceph gateway on loopback and runs
+# the rest against it.
 #
 # What cannot run here is said loudly, and SPILLWAY_TEST_SERVERS=required makes it a failure.
 set -eu
@@ -38,6 +39,15 @@ databases() {
   npx vitest run --config test/servers/vitest.config.ts postgres.test.ts mariadb.test.ts
 }
 
+monitoring() {
+  if ! have promtool; then
+    install prometheus || return 0
+    # Only its tool is wanted.
+    if have systemctl; then systemctl disable --now prometheus > /dev/null 2>&1 || true; fi
+  fi
+  npx vitest run --config test/servers/vitest.config.ts metrics.test.ts
+}
+
 finish() {
   bash scripts/ceph-gateway.sh down "$dir/ceph"
   rm -rf "$dir"
@@ -66,11 +76,12 @@ gateway() {
   export SPILLWAY_CEPH
   export SPILLWAY_CEPH_DIR="$dir/ceph"
   npx vitest run --config test/servers/vitest.config.ts \
-    --exclude '**/*postgres.test.ts' --exclude '**/*mariadb.test.ts'
+    --exclude '**/*postgres.test.ts' --exclude '**/*mariadb.test.ts' --exclude '**/metrics.test.ts'
 }
 
-# Both are run whatever becomes of the first.
+# Each is run whatever becomes of the others.
 failed=0
 (databases) || failed=1
+(monitoring) || failed=1
 (gateway) || failed=1
 exit $failed

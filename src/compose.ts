@@ -33,12 +33,19 @@ export type LimitOverrides = {
   readonly delivery?: DeliveryLimits
 }
 
+type Opening = {
+  readonly configFile: string | undefined
+  /** Of Spillway, for metrics. */
+  readonly version?: string
+}
+
 export async function openServices(
-  input: { readonly configFile: string | undefined },
+  { configFile, version = 'unknown' }: Opening,
   { network = NETWORK_LIMITS, delivery = DELIVERY_LIMITS }: LimitOverrides = {},
 ): Promise<Services & Closable & { readonly secrets: readonly string[] }> {
-  const place = { configFlag: input.configFile, cwd: process.cwd() }
+  const place = { configFlag: configFile, cwd: process.cwd() }
   const { config, secrets, databaseTarget } = loadConfig(place)
+  const known = { config, version }
   let catalog: Promise<Catalog> | undefined
   const openCatalog = () => (catalog ??= openCatalogOf(config))
   let storages: Promise<OpenStorage> | undefined
@@ -48,7 +55,7 @@ export async function openServices(
     (await import('./catalog/archive-use.ts')).createArchiveUses(config.dataDir)
 
   return {
-    config,
+    ...known,
     secrets,
     databaseTarget,
     openDatabaseTarget: async (...asked) =>
@@ -78,7 +85,7 @@ export async function openServices(
         })
         try {
           return await work({
-            config,
+            ...known,
             catalog: await openCatalog(),
             archiveUses: await archiveUses(),
             packer,

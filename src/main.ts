@@ -27,6 +27,10 @@ const COMMANDS: readonly CommandEntry<Services>[] = [
     load: async () => (await import('./cli/commands/status.ts')).statusCommand,
   },
   {
+    ...COMMAND_TITLES.metrics,
+    load: async () => (await import('./cli/commands/metrics.ts')).metricsCommand,
+  },
+  {
     ...COMMAND_TITLES.restore,
     load: async () => (await import('./cli/commands/restore.ts')).restoreCommand,
   },
@@ -154,7 +158,7 @@ async function open(input: {
   readonly configFile: string | undefined
 }): Promise<Services & Closable> {
   const { openServices } = await import('./compose.ts')
-  const services = await openServices(input)
+  const services = await openServices({ ...input, version: versionOf() })
   redact = createRedactor(services.secrets)
   return services
 }

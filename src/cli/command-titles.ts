@@ -23,6 +23,11 @@ export const COMMAND_TITLES = {
     summary: 'servers with their room and health, last good archives, what waits',
     operands: NO_OPERANDS,
   },
+  metrics: {
+    name: 'metrics',
+    summary: 'how things stand, for Prometheus',
+    operands: NO_OPERANDS,
+  },
   restore: {
     name: 'restore',
     summary: 'give back an archive, or some files of it, in a folder',

@@ -17,6 +17,7 @@ import {
 } from './settings.ts'
 import type { Setting, Settings } from './settings.ts'
 import { DAEMON_SETTINGS } from './daemon-settings.ts'
+import { MONITORING_SETTINGS } from './monitoring-settings.ts'
 import { quoteValue } from './env-file.ts'
 
 /** In the order in which the blocks stand; the first one is active, the others commented out. */
@@ -76,6 +77,8 @@ export function renderExample(): string {
     table(TRAFFIC_SETTINGS, ''),
     section('\n# The daemon: spillway serve'),
     table(DAEMON_SETTINGS, ''),
+    section('\n# Monitoring: rules and a dashboard are in scripts/monitoring'),
+    table(MONITORING_SETTINGS, ''),
   ]
     .join('\n')
     .replace(/\n{3,}/g, '\n\n')

@@ -97,6 +97,7 @@ function assemble(
     verifyNightlyBytes: values.VERIFY_NIGHTLY_GB,
     zstdLevel: values.ZSTD_LEVEL,
     schedule: values.SCHEDULE,
+    metricsFile: values.METRICS_FILE,
     daemon: {
       listen: values.LISTEN,
       names: values.LISTEN_NAMES ?? [],

@@ -7,6 +7,7 @@
 import { COMMAND_SETTINGS, HOOK_SETTINGS } from './command-settings.ts'
 import { DATABASE_SETTINGS } from './database-settings.ts'
 import { DAEMON_SETTINGS } from './daemon-settings.ts'
+import { MONITORING_SETTINGS } from './monitoring-settings.ts'
 import { REDIS_SETTINGS } from './redis-source.ts'
 import { SQLITE_SETTINGS } from './sqlite-source.ts'
 import {
@@ -208,6 +209,7 @@ export const GLOBAL_SETTINGS = {
   ...PLACE_SETTINGS,
   ...TRAFFIC_SETTINGS,
   ...DAEMON_SETTINGS,
+  ...MONITORING_SETTINGS,
 } as const satisfies Settings
 
 /** S3_SERVER_N_*: N is the order in which servers are tried. */

@@ -7,6 +7,7 @@ import { defineRoute } from './route.ts'
 import type { Daemon, DaemonServices, Route } from './route.ts'
 import { JobQueue } from './job-queue.ts'
 import { jobRoutes } from './routes/jobs.ts'
+import { metricsRoutes } from './routes/metrics.ts'
 import { messageOf, SpillwayError } from '../domain/errors.ts'
 import { openApiOf } from './openapi.ts'
 import type { RunJob } from './job-queue.ts'
@@ -15,7 +16,12 @@ import { serverRoutes } from './routes/servers.ts'
 import type { State } from '../state/open-state.ts'
 import { TokenGate } from './gate.ts'
 
-export const ROUTES: readonly Route[] = [...archiveRoutes, ...serverRoutes, ...jobRoutes]
+export const ROUTES: readonly Route[] = [
+  ...archiveRoutes,
+  ...serverRoutes,
+  ...jobRoutes,
+  ...metricsRoutes,
+]
 
 export type ServeInput = {
   readonly services: () => Promise<DaemonServices>

@@ -30,6 +30,8 @@ export type Config = {
   readonly verifyNightlyBytes: number | undefined
   readonly zstdLevel: number
   readonly schedule: string
+  /** Absolute; undefined: no metrics are written. */
+  readonly metricsFile: string | undefined
   readonly daemon: DaemonSettings
 }
 

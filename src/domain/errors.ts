@@ -119,6 +119,11 @@ export const FAILURES = {
     hint: 'one copy is stored; the archive waits in the spool for the others, and the next run goes on',
   },
 
+  METRICS_NOT_WRITTEN: {
+    exit: 3,
+    repeat: 0,
+    hint: 'does the folder of METRICS_FILE exist, and may the user of the run write to it?',
+  },
   SERVERS_FULL_SOON: { exit: 3, repeat: 0, hint: 'see: spillway status' },
 
   ARCHIVE_MISSING: { exit: 30, repeat: 0, hint: 'see: spillway list' },

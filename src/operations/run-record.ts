@@ -38,7 +38,7 @@ export class RunRecord {
   hasWarnings = false
   readonly #services: RecordServices
   readonly #planned: readonly Source[]
-  readonly #startedAt = new Date()
+  readonly startedAt = new Date()
   readonly #begun = performance.now()
   readonly #entries: Entry[] = []
   readonly #sources = new Map<string, ReportedSource>()
@@ -107,7 +107,7 @@ export class RunRecord {
     return {
       outcome: runOutcome(exit),
       exit,
-      startedAt: this.#startedAt.toISOString(),
+      startedAt: this.startedAt.toISOString(),
       seconds: (performance.now() - this.#begun) / 1_000,
       sources: [...this.#sources.values()],
       archives,

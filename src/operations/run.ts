@@ -20,12 +20,14 @@ import { recoverHooks, SourceHooks } from './source-hooks.ts'
 import { RunRecord } from './run-record.ts'
 import { snapshotsGiveWay } from './catalog-snapshot-room.ts'
 import { SpoolContent } from './spool-content.ts'
+import { writeMetrics } from './metrics-file.ts'
 import type { ArchiveServices } from './archive-source.ts'
+import type { MetricsServices } from './metrics-file.ts'
 import type { PruneServices } from './prune.ts'
 import type { ReportedAttempt, RunReport } from '../domain/run-report.ts'
 import type { Source } from '../domain/source.ts'
 
-export type RunServices = ArchiveServices & PruneServices
+export type RunServices = ArchiveServices & PruneServices & MetricsServices
 
 /**
  * Resolves with the report, whatever went wrong with sources, servers or archives; its `exit` is the
@@ -49,6 +51,8 @@ export async function run(
     // A ledger that is off by a byte could overrun a limit: nothing is sent on its word.
     await services.catalog.check()
     await services.catalog.registerServers(config.servers)
+    // What stands in its way is told at the end, where it is written again.
+    await writeMetrics(services, { pid: process.pid, since: record.startedAt.toISOString() })
     await prepareSpool(config.spoolDir, await holdsArchives(services))
     for (const problem of await recover(services, deletions, signal)) record.problem(problem)
     await sendWaiting(services, record, signal)
@@ -64,6 +68,7 @@ export async function run(
   }
   const { warnings, notices } = await forecastInRun(services, new Date())
   for (const warning of warnings) record.problem(new SpillwayError('SERVERS_FULL_SOON', warning))
+  for (const problem of await writeMetrics(services, undefined)) record.problem(problem)
   for (const message of notices) services.emit({ kind: 'note', about: undefined, message })
   const report = await record.report([...told, ...notices])
   const { outcome, exit, seconds } = report

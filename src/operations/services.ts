@@ -16,6 +16,8 @@ import type { Unpacker } from '../pack/unpacker.ts'
 
 export type Services = {
   readonly config: Config
+  /** Of Spillway. */
+  readonly version: string
   /** Creates the data folder and the catalog when they are not there yet. */
   readonly catalog: () => Promise<Catalog>
   /** undefined: nothing was ever archived here; nothing is created. */

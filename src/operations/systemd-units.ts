@@ -18,7 +18,7 @@ export type UnitsInput = {
   readonly envFile: string
   /** Folders that are written to and that must be there: data, spool, the catalog's, of restores. */
   readonly writablePaths: readonly string[]
-  /** Folders of `file:` servers: their disks may be absent. */
+  /** Of `file:` servers, whose disks may be absent, and of METRICS_FILE. */
   readonly optionalPaths: readonly string[]
   /** It restores as well, so it gives files to their owners. */
   readonly isRestoring: boolean

@@ -61,6 +61,14 @@ it('prints the units to standard output and what to do next beside it', async ()
   expect([...out, ...err].join('\n')).not.toMatch(/AKIAEXAMPLE|topsecret/)
 })
 
+it('lets it write METRICS_FILE, whose folder may be absent', async () => {
+  const before = (await systemd()).out.join('\n')
+  writeFileSync(join(folder, '.env'), `${ENV}METRICS_FILE=/var/lib/prom/spillway.prom\n`)
+  const after = (await systemd()).out.join('\n')
+  expect(before).not.toContain('/var/lib/prom')
+  expect(after).toMatch(/^ReadWritePaths=.* -\/mnt\/usb -\/var\/lib\/prom$/m)
+})
+
 it('runs this Node and this program', async () => {
   const { out } = await systemd()
   const start = out.find((line) => line.startsWith('ExecStart=')) ?? ''

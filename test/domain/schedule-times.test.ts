@@ -2,7 +2,7 @@
 
 import fc from 'fast-check'
 import { afterEach, beforeEach, describe, expect, it } from 'vitest'
-import { lastTime, nextTime } from '../../src/domain/schedule-times.ts'
+import { lastTime, longestGapMs, nextTime } from '../../src/domain/schedule-times.ts'
 import { parseSchedule } from '../../src/domain/schedule.ts'
 
 const MINUTE_MS = 60_000
@@ -90,4 +90,24 @@ it('what was missed is the last time only, and nothing when nothing was', () => 
   expect(at('2026-03-02T02:59:00Z')).toBeUndefined()
   expect(at('2026-03-02T03:00:00Z')).toBe('2026-03-02T03:00:00.000Z')
   expect(at('2026-03-09T12:00:00Z')).toBe('2026-03-09T03:00:00.000Z')
+})
+
+it.each([
+  ['30 2 * * *', 24],
+  ['0 * * * *', 1],
+  ['0 2,14 * * *', 12],
+  ['30 2 * * 1-5', 72],
+  ['0 8-18 * * *', 14],
+  ['* 8-18 * * 1-5', 61 + 1 / 60],
+  ['0 3 * * 0', 7 * 24],
+  ['0 0 1 * *', 31 * 24],
+  ['0 0 1 1 *', 366 * 24],
+  ['0 0 29 2 *', 1_461 * 24],
+  ['* * * * *', 1 / 60],
+])('between two of %s lie at most %d hours', (text, hours) => {
+  for (const name of ['UTC', 'Europe/Berlin']) {
+    setZone(name)
+    const gap = longestGapMs(parseSchedule(text), new Date('2027-03-05T12:34:00Z'))
+    expect(gap / 3_600_000, name).toBeCloseTo(hours, 6)
+  }
 })

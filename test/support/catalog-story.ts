@@ -89,6 +89,7 @@ export function configOf(more: Partial<Config> = {}): Config {
     pruneMaxPerRun: undefined,
     zstdLevel: 3,
     schedule: '30 2 * * *',
+    metricsFile: undefined,
     ...more,
   }
 }

@@ -132,9 +132,7 @@ function readInput(asked: {
     programPath: fileURLToPath(workerUrl('main')),
     envFile,
     writablePaths: writablePaths(config, asked.job),
-    optionalPaths: config.servers.flatMap((server) =>
-      server.kind === 'file' && server.isEnabled ? [server.directory] : [],
-    ),
+    optionalPaths: optionalPaths(config),
     isRestoring: asked.job === 'daemon' && config.daemon.restoreRoots.length > 0,
     keyFiles: keyFilesOf(envFile),
     calendar: onCalendarLines(schedule),
@@ -148,6 +146,13 @@ function writablePaths(config: Config, job: UnitsInput['job']): readonly string[
   const paths = [config.dataDir, config.spoolDir, dirname(config.catalogPath), ...roots]
   const isInside = (path: string, other: string) => path.startsWith(`${other}/`)
   return [...new Set(paths)].filter((path) => !paths.some((other) => isInside(path, other)))
+}
+
+function optionalPaths({ servers, metricsFile }: Config): readonly string[] {
+  const directories = servers.flatMap((server) =>
+    server.kind === 'file' && server.isEnabled ? [server.directory] : [],
+  )
+  return [...directories, ...(metricsFile === undefined ? [] : [dirname(metricsFile)])]
 }
 
 function keyFilesOf(envFile: string): UnitsInput['keyFiles'] {
