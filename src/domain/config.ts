@@ -1,5 +1,6 @@
 // What .env says, once it is parsed: nested, typed, immutable.
 
+import type { Notification } from './notification.ts'
 import type { Server } from './server.ts'
 import type { Source } from './source.ts'
 
@@ -31,6 +32,8 @@ export type Config = {
   readonly zstdLevel: number
   readonly schedule: string
   readonly daemon: DaemonSettings
+  /** In numeric order. */
+  readonly notifications: readonly Notification[]
 }
 
 /** Of `spillway serve`. */
