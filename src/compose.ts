@@ -8,6 +8,7 @@ import { createPacker } from './compose-packer.ts'
 import { createPartReader } from './compose-part-reader.ts'
 import { createUnpacker } from './compose-unpacker.ts'
 import { DELIVERY_LIMITS } from './operations/upload-copy.ts'
+import { createRedactor } from './lib/redact.ts'
 import { loadConfig } from './config/load.ts'
 import { NETWORK_LIMITS } from './storage/limits.ts'
 import { newArchiveId } from './domain/archive.ts'
@@ -59,6 +60,10 @@ export async function openServices(
     currentRun: async () => (await import('./catalog/run-lock.ts')).currentRun(config.dataDir),
     openStorage,
     openState: async () => (await import('./state/open-state.ts')).openState(config.dataDir),
+    notifier: async () => {
+      const { createNotifier } = await import('./notify/notifier.ts')
+      return createNotifier({ proxy: config.proxy, redact: createRedactor(secrets) })
+    },
     packer: async () => createPacker(),
     unpacker: async () => createUnpacker(),
     withRun: async (emit, work) => {

@@ -79,6 +79,14 @@ const COMMANDS: readonly CommandEntry<Services>[] = [
     load: async () => (await import('./cli/commands/self-test.ts')).selfTestCommand,
   },
   {
+    ...COMMAND_TITLES['notify-test'],
+    load: async () => (await import('./cli/commands/notify-test.ts')).notifyTestCommand,
+  },
+  {
+    ...COMMAND_TITLES.check,
+    load: async () => (await import('./cli/commands/check.ts')).checkCommand,
+  },
+  {
     ...COMMAND_TITLES.configure,
     load: async () => {
       const { createConfigureCommand } = await import('./cli/commands/configure.ts')

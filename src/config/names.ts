@@ -35,7 +35,8 @@ export type EntryName = {
 
 /** Takes `S3_SERVER_2_BUCKET` apart; undefined for names that belong to no entry. */
 export function entryName(variable: string): EntryName | undefined {
-  const [, kind, numberText, setting] = /^(S3_SERVER|SOURCE|NOTIFY)_(\d+)_(.+)$/.exec(variable) ?? []
+  const [, kind, numberText, setting] =
+    /^(S3_SERVER|SOURCE|NOTIFY)_(\d+)_(.+)$/.exec(variable) ?? []
   if (kind === undefined || numberText === undefined || setting === undefined) return undefined
   return { kind: kind as EntryKind, number: Number(numberText), numberText, setting }
 }

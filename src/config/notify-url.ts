@@ -204,7 +204,9 @@ function webSecrets({ pathname, searchParams }: URL): string[] {
 }
 
 export function isLoopback(host: string): boolean {
-  return host === 'localhost' || host === '[::1]' || host === '::1' || /^127(?:\.\d+){3}$/.test(host)
+  return (
+    host === 'localhost' || host === '[::1]' || host === '::1' || /^127(?:\.\d+){3}$/.test(host)
+  )
 }
 
 function urlOf(text: string): URL {

@@ -26,7 +26,12 @@ export async function sendMail(
     // Where it would go without any TLS, one with a certificate of its own is no worse.
     tls: { rejectUnauthorized: tls !== 'if offered' },
     ...(user === undefined || password === undefined ? {} : { auth: { user, pass: password } }),
-    ...{ connectionTimeout: tryMs, greetingTimeout: tryMs, socketTimeout: tryMs, dnsTimeout: tryMs },
+    ...{
+      connectionTimeout: tryMs,
+      greetingTimeout: tryMs,
+      socketTimeout: tryMs,
+      dnsTimeout: tryMs,
+    },
     // Nothing in a message may name a file or an address to be fetched.
     ...{ disableFileAccess: true, disableUrlAccess: true },
   })

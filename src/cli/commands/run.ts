@@ -3,10 +3,12 @@
 import { COMMAND_TITLES } from '../command-titles.ts'
 import { defineCommand, DRY_RUN_FLAG, EVENTS_FLAG, JSON_FLAG } from '../command.ts'
 import { openEvents, openProgress } from '../progress.ts'
+import { RunNotices } from '../../operations/notify-run.ts'
 import { planRun } from '../../operations/plan-run.ts'
 import { printPlan, printReport } from '../run-report-text.ts'
 import { run } from '../../operations/run.ts'
 import type { Io } from '../command.ts'
+import type { RunReport } from '../../domain/run-report.ts'
 import type { Services } from '../../operations/services.ts'
 
 export const runCommand = defineCommand({
@@ -35,14 +37,22 @@ export const runCommand = defineCommand({
       return plan.exit
     }
     const progress = flags.events ? openEvents(io) : openProgress(io)
+    const notices = new RunNotices(services, io.signal, io.now)
     try {
-      const report = await services.withRun(progress.onEvent, (running) =>
-        run(running, input, io.signal),
-      )
+      const report = await services.withRun(progress.onEvent, (running) => {
+        notices.begin()
+        const tell = (own: RunReport) => notices.end(own, running.catalog, progress.onEvent)
+        return run(running, { ...input, tell }, io.signal)
+      })
       progress.close()
       if (flags.json) io.printJson(report)
       else printReport(io, report)
       return report.exit
+    } catch (error) {
+      // Its exit code is that of the failure, whoever could be told of it.
+      for (const message of await notices.failed(error))
+        progress.onEvent({ kind: 'warning', about: undefined, message })
+      throw error
     } finally {
       progress.close()
     }
