@@ -9,7 +9,7 @@ import { createPartReader } from './compose-part-reader.ts'
 import { createUnpacker } from './compose-unpacker.ts'
 import { DELIVERY_LIMITS } from './operations/upload-copy.ts'
 import { createRedactor } from './lib/redact.ts'
-import { loadConfig } from './config/load.ts'
+import { loadConfig, loadTellable } from './config/load.ts'
 import { NETWORK_LIMITS } from './storage/limits.ts'
 import { newArchiveId } from './domain/archive.ts'
 import { AFTER_INTERRUPT_MS } from './operations/source-hooks.ts'
@@ -27,6 +27,7 @@ import type { OpenStorage } from './operations/server-pool.ts'
 import type { TestServer } from './operations/configure-test-server.ts'
 import type { TestSource } from './operations/configure-test-source.ts'
 import type { Services } from './operations/services.ts'
+import type { TellOfWrongSettings } from './operations/notify-run.ts'
 
 /** Time limits that tests scale down. */
 export type LimitOverrides = {
@@ -128,6 +129,23 @@ async function storageOpener(config: Config, limits: NetworkLimits): Promise<Ope
   const rateLimit = createRateLimit(config.uploadLimitBitsPerSecond)
   return (server, isKnown) =>
     openStorage(server, { proxy: config.proxy, limits, rateLimit, isKnown })
+}
+
+/** Tells of a run that could not begin because the settings are wrong, as far as they are right. */
+export const tellOfWrongSettings: TellOfWrongSettings = async (configFile, error, signal, now) => {
+  const tellable = loadTellable({ configFlag: configFile, cwd: process.cwd() })
+  if (tellable === undefined) return []
+  const { RunNotices } = await import('./operations/notify-run.ts')
+  const { config, secrets } = tellable
+  const services = {
+    config: { ...config, sources: [], servers: [] },
+    openState: async () => (await import('./state/open-state.ts')).openState(config.dataDir),
+    notifier: async () => {
+      const { createNotifier } = await import('./notify/notifier.ts')
+      return createNotifier({ proxy: config.proxy, redact: createRedactor(secrets) })
+    },
+  }
+  return new RunNotices(services, signal, now).failed(error)
 }
 
 /** The live test of the wizard: of a server that is in no file yet. */

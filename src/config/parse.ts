@@ -9,13 +9,19 @@ import type { Notification } from '../domain/notification.ts'
 import type { Server } from '../domain/server.ts'
 import type { Source } from '../domain/source.ts'
 import { programsOf } from '../domain/source.ts'
-import { entryNumbers, entryPrefix, nameProblems } from './names.ts'
+import { entryNumbers, entryPrefix, nameProblems, settingOf } from './names.ts'
 import { readNotifications } from './notifications.ts'
 import type { Problem } from './problem.ts'
 import { readSettings, textOf, tryParse } from './read-settings.ts'
 import type { EnvRecord } from './read-settings.ts'
 import { readServers } from './servers.ts'
-import { GLOBAL_SETTINGS, HOST_SETTINGS, SERVER_SETTINGS, TRAFFIC_SETTINGS } from './settings.ts'
+import {
+  GLOBAL_SETTINGS,
+  HOST_SETTINGS,
+  PLACE_SETTINGS,
+  SERVER_SETTINGS,
+  TRAFFIC_SETTINGS,
+} from './settings.ts'
 import type { Values } from './settings.ts'
 import { commonKeepProblems, readSources } from './sources.ts'
 
@@ -70,6 +76,32 @@ export function readSurroundings(
   return {
     proxy: { httpsProxy: values.HTTPS_PROXY, noProxy: values.NO_PROXY },
     serverId: values.SERVER_ID ?? defaultServerId(context.hostName ?? hostname()),
+  }
+}
+
+/** Of settings with faults: those who can be told of them, and every value that is a secret. */
+export function readTellable(
+  env: EnvRecord,
+  context: ParseContext,
+): {
+  readonly config: Pick<Config, 'serverId' | 'dataDir' | 'notifications' | 'proxy'>
+  readonly secrets: readonly string[]
+} {
+  const { envFileDir } = context
+  const notifications = readNotifications(env, { envFileDir }, [])
+  const { DATA_DIR } = readSettings({
+    ...{ settings: PLACE_SETTINGS, variablePrefix: '', env, problems: [] },
+    context: { envFileDir },
+  })
+  const secrets = Object.entries(env).flatMap(([name, value]) =>
+    value !== undefined && settingOf(name)?.isSecret === true ? [value] : [],
+  )
+  return {
+    config: {
+      ...readSurroundings(env, context),
+      ...{ dataDir: DATA_DIR ?? join(envFileDir, 'data'), notifications },
+    },
+    secrets: [...secrets, ...notifications.flatMap((each) => each.secrets)],
   }
 }
 

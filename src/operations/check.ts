@@ -49,15 +49,17 @@ export async function check(input: CheckInput): Promise<Check> {
   const { config, catalog, run, now } = input
   const status = await statusOf({ config, catalog, run, now })
   const ages = status.sources.map((source) => ageOf(source, input))
+  // Those without any are told as that.
+  const lacking = status.lackingCopies - status.unusable.length
   const findings = [
     ...(status.sources.length === 0 ? [critical(4, 'no sources are configured')] : []),
     ...ages.flatMap(({ finding }) => finding ?? []),
     ...(await waitingFindings(input)),
     ...damageFindings(status),
     ...serverFindings(status.servers, input),
-    ...(status.lackingCopies === 0
+    ...(lacking <= 0
       ? []
-      : [warning(`${counted(status.lackingCopies, 'archive')} on fewer servers than COPIES`)]),
+      : [warning(`${counted(lacking, 'archive')} on fewer servers than COPIES: spillway copies`)]),
     ...status.forecast.warnings.map((message) => warning(message)),
   ]
   const sorted = findings.toSorted((a, b) => a.level.localeCompare(b.level))
@@ -138,7 +140,12 @@ function damageFindings({
   return [
     ...(unusable.length === 0
       ? []
-      : [critical(31, `${counted(unusable.length, 'archive')} without a sound copy anywhere`)]),
+      : [
+          critical(
+            31,
+            `${counted(unusable.length, 'archive')} without a sound copy on a configured server`,
+          ),
+        ]),
     ...(damaged === 0 ? [] : [critical(31, `${counted(damaged, 'archive')} with known damage`)]),
     ...(damaged > 0 || mendableArchives === 0
       ? []

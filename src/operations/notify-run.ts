@@ -12,7 +12,17 @@ import { boundedReport } from './notify-document.ts'
 import { oneLine, textOf, titleOf } from './notify-text.ts'
 import type { Services } from './services.ts'
 
-export type NotifyServices = Pick<Services, 'config' | 'openState' | 'notifier'>
+export type NotifyServices = Pick<Services, 'openState' | 'notifier'> & {
+  readonly config: Pick<Services['config'], 'serverId' | 'notifications' | 'sources' | 'servers'>
+}
+
+/** Resolves with who could not be told. */
+export type TellOfWrongSettings = (
+  configFile: string | undefined,
+  error: unknown,
+  signal: AbortSignal,
+  now: () => Date,
+) => Promise<readonly string[]>
 
 const MARK = 'NOTIFY_STANDING'
 

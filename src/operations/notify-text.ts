@@ -3,9 +3,12 @@
 
 import { formatBytes, formatSeconds } from '../domain/sizes.ts'
 import type { Config } from '../domain/config.ts'
-import { FAILURES, SpillwayError } from '../domain/errors.ts'
-import type { FailureCode } from '../domain/errors.ts'
-import type { ReportedArchive, ReportedSource, RunReport } from '../domain/run-report.ts'
+import type {
+  ReportedArchive,
+  ReportedAttempt,
+  ReportedSource,
+  RunReport,
+} from '../domain/run-report.ts'
 import { outcomeOf } from '../domain/notification.ts'
 import type { Standing } from '../domain/notification.ts'
 
@@ -125,20 +128,21 @@ function serverLines(
       const attempts = archives.flatMap((archive) => archive.attempts)
       const stored = archives.filter(({ copies }) => copies.some((copy) => copy.number === number))
       const bytes = stored.reduce((sum, { sizeBytes }) => sum + sizeBytes, 0)
-      const troubles = new Map(
-        attempts
-          .filter(({ server, outcome }) => server === number && outcome !== 'stored')
-          .map((attempt) => [`${attempt.outcome} ${attempt.code}`, attempt]),
-      )
+      // The first of each: those that follow say that it was not asked again.
+      const troubles = new Map<string, ReportedAttempt>()
+      for (const attempt of attempts)
+        if (attempt.server === number && attempt.outcome !== 'stored')
+          if (!troubles.has(attempt.outcome)) troubles.set(attempt.outcome, attempt)
       const holds =
         stored.length === 0
           ? []
           : [`has ${counted(stored.length, 'archive')} of this run, ${formatBytes(bytes)}`]
-      const wrong = [...troubles.values()].map(
-        ({ outcome, message, code }) =>
-          `${outcome}${message === null ? '' : `: ${message}`}` +
-          `${code === null ? '' : ` [${code}]`}${outcome === 'full' ? '' : remedy(hintOf(code))}`,
-      )
+      const wrong = [...troubles.values()].map(({ outcome, message, code }) => {
+        const why = `${message === null ? '' : `: ${message}`}${code === null ? '' : ` [${code}]`}`
+        // That one is full is what the next is there for.
+        const help = outcome === 'full' ? null : `see: spillway self-test ${number}`
+        return `${outcome}${why}${remedy(help)}`
+      })
       return [`${labelOf(number)}: ${[...wrong, ...holds].join('; ')}`]
     })
   const refused = retention.refused.map(
@@ -177,11 +181,6 @@ function retentionLines({ retention }: RunReport): readonly string[] {
 
 function isFailed({ outcome }: ReportedSource): boolean {
   return outcome === 'failed' || outcome === 'skipped'
-}
-
-function hintOf(code: string | null): string | null {
-  if (code === null || !Object.hasOwn(FAILURES, code)) return null
-  return new SpillwayError(code as FailureCode, '').hint ?? null
 }
 
 function remedy(hint: string | null): string {

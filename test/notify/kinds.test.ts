@@ -208,7 +208,9 @@ describe.each(Object.keys(KINDS).filter((name) => name !== 'ping'))('%s', (name)
       /- docs: ok\n {2}docs-\d{8}-\d{6}\.tar\.zst: [\d.]+ k?B, stored on server 1/,
     )
     const [{ text: warned } = { text: '' }] = toldIn(WARNED, name, 'always')
-    expect(warned).toMatch(/1: .*misconfigured: .*\[SERVER_KEYS\] -(>|&gt;) check the access key/)
+    expect(warned).toMatch(
+      /^- 1: .*misconfigured: .*: Invalid S3 credentials.*\] -(>|&gt;) see: spillway self-test 1$/m,
+    )
   })
 })
 
