@@ -23,6 +23,7 @@ import type { Closable } from './cli/command.ts'
 import type { Config } from './domain/config.ts'
 import type { DeliveryLimits } from './operations/upload-copy.ts'
 import type { NetworkLimits } from './storage/limits.ts'
+import type { Notifier } from './notify/notifier.ts'
 import type { OpenStorage } from './operations/server-pool.ts'
 import type { TestServer } from './operations/configure-test-server.ts'
 import type { TestSource } from './operations/configure-test-source.ts'
@@ -61,10 +62,7 @@ export async function openServices(
     currentRun: async () => (await import('./catalog/run-lock.ts')).currentRun(config.dataDir),
     openStorage,
     openState: async () => (await import('./state/open-state.ts')).openState(config.dataDir),
-    notifier: async () => {
-      const { createNotifier } = await import('./notify/notifier.ts')
-      return createNotifier({ proxy: config.proxy, redact: createRedactor(secrets) })
-    },
+    notifier: async () => notifierOf(config, secrets),
     packer: async () => createPacker(),
     unpacker: async () => createUnpacker(),
     withRun: async (emit, work) => {
@@ -113,6 +111,14 @@ export async function openServices(
   }
 }
 
+async function notifierOf(
+  { proxy }: Pick<Config, 'proxy'>,
+  secrets: readonly string[],
+): Promise<Notifier> {
+  const { createNotifier } = await import('./notify/notifier.ts')
+  return createNotifier({ proxy, redact: createRedactor(secrets) })
+}
+
 async function acquireLock(dataDir: string): Promise<RunLock> {
   const { acquireRunLock } = await import('./catalog/run-lock.ts')
   return acquireRunLock(dataDir)
@@ -140,10 +146,7 @@ export const tellOfWrongSettings: TellOfWrongSettings = async (configFile, error
   const services = {
     config: { ...config, sources: [], servers: [] },
     openState: async () => (await import('./state/open-state.ts')).openState(config.dataDir),
-    notifier: async () => {
-      const { createNotifier } = await import('./notify/notifier.ts')
-      return createNotifier({ proxy: config.proxy, redact: createRedactor(secrets) })
-    },
+    notifier: async () => notifierOf(config, secrets),
   }
   return new RunNotices(services, signal, now).failed(error)
 }

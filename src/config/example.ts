@@ -63,7 +63,9 @@ const NOTIFY = `
 #   discord+https://discord.com/api/webhooks/...
 #   gotify+https://host/?token=TOKEN
 #   telegram://TOKEN@telegram/CHAT         CHAT: a number, or @channel
-#   smtp://USER@host:587/?from=ADDRESS&to=ADDRESS   with NOTIFY_N_PASSWORD; smtps:// is port 465`
+#   smtp://USER@host:587/?from=ADDRESS&to=ADDRESS   with NOTIFY_N_PASSWORD; smtps:// is port 465
+# When: failure (also a run that could not begin), warning (failures, too), recovery (the first good
+# run after a bad one), always.`
 
 export function renderExample(): string {
   const rule = `# ${'-'.repeat(97)}`

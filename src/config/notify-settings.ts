@@ -15,7 +15,7 @@ export const ON_DEFAULT_PING: readonly NotifyOn[] = ['always']
 
 export const NOTIFY_SETTINGS = {
   URL: {
-    help: 'who is told of a run, by the scheme: ping+https, https (JSON), ntfy+https, slack+https, discord+https, gotify+https, telegram, smtp, smtps',
+    help: 'who is told of a run, and how: the scheme says it',
     example: '',
     // What it means depends on its scheme: notify-url.ts reads it.
     parse: line(2_000),
@@ -28,7 +28,8 @@ export const NOTIFY_SETTINGS = {
     parse: line(1_000),
   },
   ON: {
-    help: 'when: failure, warning (failures too), always, recovery (the first good run after a bad one); between commas',
+    // What the words mean stands above the table in .env.example.
+    help: 'when: failure, warning, recovery, always; between commas',
     otherwise: 'failure,recovery; always for a ping',
     example: 'warning,recovery',
     parse: occasions,

@@ -1,5 +1,6 @@
 // A message that says that it is a test, to those who are told of runs; nothing is run.
 
+import { assert } from '../lib/assert.ts'
 import { SpillwayError } from '../domain/errors.ts'
 import type { Notification, NotifyMessage } from '../domain/notification.ts'
 import type { Services } from './services.ts'
@@ -44,7 +45,8 @@ export async function testNotifications(
       () => undefined,
       (reason: unknown) => reason,
     )
-    if (error !== undefined && !(error instanceof SpillwayError)) throw error
+    // The notifier throws nothing else.
+    assert(error === undefined || error instanceof SpillwayError, 'a failure without its code')
     const tested = {
       ...{ number, label, on },
       ...{ problem: error?.message ?? null, hint: error?.hint ?? null },

@@ -200,7 +200,7 @@ describe('what is wrong is said, and the URL never', () => {
       'NOTIFY_1_URL_FILE="x" is set, and NOTIFY_1_URL as well',
     ],
   ])('%j', (env, message) => {
-    const { problems } = read(env as Record<string, string>)
+    const { problems } = read(env)
     expect(problems.join('\n')).toContain(message)
     expect(problems.join('\n')).not.toContain(SECRET)
   })
