@@ -72,8 +72,17 @@ const HINTS: Readonly<Partial<Record<DatabaseSource['kind'], readonly Hint[]>>> 
       hint: "install the server's client programs (Debian: mariadb-client), or put their folder into PATH",
     },
     {
+      says: /insufficient privileges to SHOW CREATE/,
+      hint: 'the text of routines that are of other users: GRANT SELECT ON mysql.proc TO the user of SOURCE_N_MYSQL (since MySQL 8: GRANT SHOW_ROUTINE ON *.*)',
+    },
+    {
+      // 1356: a view on what is not there; 1449: whose user is not there; 1146: a table that is not there.
+      says: /\((?:1356|1449|1146)\)/,
+      hint: 'mend or drop that view (1449: create the user that it names), or leave the database out by SOURCE_N_EXCLUDE',
+    },
+    {
       says: /Access denied for user .* to database|command denied/,
-      hint: 'the user of SOURCE_N_MYSQL needs SELECT, SHOW VIEW, TRIGGER, EVENT and LOCK TABLES on what it dumps',
+      hint: 'the user of SOURCE_N_MYSQL needs SELECT, SHOW VIEW, TRIGGER and EVENT on what it dumps',
     },
     {
       says: /Access denied/,

@@ -8,6 +8,8 @@ import { answerOf } from './child-answer.ts'
 import { firstProgram } from './child-program.ts'
 import type { Database } from './database-dumps.ts'
 import { databaseFailed, explained } from './database-failure.ts'
+import { Grants, parseGrant } from './mysql-grants.ts'
+import type { MysqlRights } from './mysql-rights.ts'
 import type { OutputContext } from './output.ts'
 import { SecretFolder } from './secret-folder.ts'
 
@@ -17,6 +19,8 @@ export type MysqlServer = {
   readonly databases: readonly Database[]
   /** Tables that no transaction holds still, by database. */
   readonly plainTables: ReadonlyMap<string, readonly string[]>
+  /** Tables that keep what was in them, by database. */
+  readonly versionedTables: ReadonlyMap<string, readonly string[]>
 }
 
 export type MysqlTool = {
@@ -60,13 +64,16 @@ export class MysqlTools {
       isMariaDb ? ['mariadb-dump', 'mysqldump'] : ['mysqldump', 'mariadb-dump'],
       this.#source,
     )
-    const { environment, secrets, workingFolder } = this.#source
-    const argv = [name, '--version'] as const
-    const answer = await this.#answer({ argv, environment, secrets, workingFolder })
+    const answer = await this.#told(name, '--version')
     const version = /(?:Distrib|from|Ver) (\d+\.\d+\.\d+)/.exec(answer)?.[1]
     if (version !== undefined) return { name, version, isMariaDb: /mariadb/i.test(answer) }
     const shown = JSON.stringify(answer.slice(0, 80))
     throw databaseFailed(`${name} --version says no version, but ${shown}`)
+  }
+
+  /** Which options a program knows. */
+  async help(name: string): Promise<string> {
+    return this.#told(name, '--help')
   }
 
   async server(): Promise<MysqlServer> {
@@ -75,13 +82,39 @@ export class MysqlTools {
     const version = rows.find(([kind]) => kind === 'version')?.[1]
     if (!ended || version === undefined)
       throw databaseFailed('the client ended well and did not say what databases there are')
-    const plainTables = new Map<string, string[]>()
-    for (const [, database = '', table = '', engine = ''] of rowsOf(rows, 'table')) {
-      const name = text(database)
-      plainTables.set(name, [...(plainTables.get(name) ?? []), `${text(table)} (${engine})`])
-    }
+    const plainTables = byDatabase(rowsOf(rows, 'table'), (table, engine) => `${table} (${engine})`)
+    const versionedTables = byDatabase(rowsOf(rows, 'versioned'), (table) => table)
     const databases = rowsOf(rows, 'database').map(databaseOf)
-    return { version, isMariaDb: /mariadb/i.test(version), databases, plainTables }
+    const isMariaDb = /mariadb/i.test(version)
+    return { version, isMariaDb, databases, plainTables, versionedTables }
+  }
+
+  /** What its user may do; undefined: the server asks nobody for rights. */
+  async rights(): Promise<MysqlRights | undefined> {
+    let lines: readonly string[]
+    try {
+      lines = (await this.#query(RIGHTS_QUERY, [])).map(unescaped)
+    } catch (error) {
+      if (error instanceof SpillwayError && /--skip-grant-tables/.test(error.message)) return
+      throw error
+    }
+    const [user = '', ...rest] = lines
+    const at = user.lastIndexOf('@')
+    const setting = (name: string): string | undefined =>
+      rest.find((line) => line.startsWith(`${name}\t`))?.slice(name.length + 1)
+    const hasPatterns = setting('partial_revokes') !== 'ON'
+    const ignoresCase = (setting('lower_case_table_names') ?? '0') !== '0'
+    const granted = rest.flatMap((line) => parseGrant(line) ?? [])
+    return {
+      user: `${quoted(user.slice(0, at))}@${quoted(user.slice(at + 1))}`,
+      grants: new Grants(granted, { hasPatterns, ignoresCase }),
+      hasPatterns,
+    }
+  }
+
+  /** Databases with tables whose history is numbered by transactions, which no tool can dump. */
+  async preciseHistories(): Promise<readonly string[]> {
+    return (await this.#query(PRECISE_QUERY)).map(text)
   }
 
   /** Whether users and what they may do can be dumped. */
@@ -95,10 +128,16 @@ export class MysqlTools {
     }
   }
 
-  async #query(query: string): Promise<readonly string[]> {
+  /** What a program says of itself. */
+  async #told(name: string, option: string): Promise<string> {
+    const { environment, secrets, workingFolder } = this.#source
+    return this.#answer({ argv: [name, option], environment, secrets, workingFolder })
+  }
+
+  async #query(query: string, form: readonly string[] = ['--raw']): Promise<readonly string[]> {
     const name = firstProgram(['mariadb', 'mysql'], this.#source)
     const program = this.program(name, [
-      ...['--batch', '--raw', '--skip-column-names', '--connect-timeout=30'],
+      ...['--batch', ...form, '--skip-column-names', '--connect-timeout=30'],
       ...['--default-character-set=utf8mb4', `--execute=${query}`],
     ])
     return (await this.#answer(program)).split('\n').slice(0, -1)
@@ -125,16 +164,27 @@ const SERVER_QUERY = `
     where table_type <> 'VIEW' and table_type <> 'SYSTEM VIEW' and engine is not null
     and engine not in (select engine from information_schema.engines where transactions = 'YES')
     order by 2, 3;
+  select 'versioned', hex(table_schema), hex(table_name) from information_schema.tables
+    where table_type = 'SYSTEM VERSIONED' order by 2, 3;
   select 'end'`
   .replace(/\s+/g, ' ')
   .trim()
 
+// In words that every server has, however it is set.
+const RIGHTS_QUERY = `
+  set sql_mode = '', sql_quote_show_create = 1; select current_user();
+  show variables where variable_name in ('partial_revokes', 'lower_case_table_names'); show grants`
+  .replace(/\s+/g, ' ')
+  .trim()
+
+const PRECISE_QUERY = `select distinct hex(table_schema) from information_schema.columns where generation_expression = 'ROW START' and data_type = 'bigint'`
+
 /** Made by the server itself, anew each time. */
-const SYSTEM = ['information_schema', 'performance_schema', 'sys']
+export const SERVERS_OWN = ['information_schema', 'performance_schema', 'sys']
 
 function databaseOf([, name = '', characters = '', collation = '', size]: string[]): Database {
   const properties = { characterSet: characters, collation }
-  const isSystem = SYSTEM.includes(text(name).toLowerCase())
+  const isSystem = SERVERS_OWN.includes(text(name).toLowerCase())
   return {
     ...{ name: text(name), sizeBytes: Number(size), properties },
     leftOutBecause: isSystem ? "the server's own" : undefined,
@@ -143,6 +193,30 @@ function databaseOf([, name = '', characters = '', collation = '', size]: string
 
 function rowsOf(rows: readonly string[][], kind: string): string[][] {
   return rows.filter(([first]) => first === kind)
+}
+
+function byDatabase(
+  rows: readonly string[][],
+  describe: (table: string, engine: string) => string,
+): ReadonlyMap<string, readonly string[]> {
+  const tables = new Map<string, string[]>()
+  for (const [, database = '', table = '', engine = ''] of rows) {
+    const name = text(database)
+    const named = tables.get(name) ?? []
+    named.push(describe(text(table), engine))
+    tables.set(name, named)
+  }
+  return tables
+}
+
+/** What the client writes of a value that has line breaks in it. */
+function unescaped(line: string): string {
+  const chars: Readonly<Record<string, string>> = { n: '\n', t: '\t', 0: '\0' }
+  return line.replace(/\\([nt0\\])/g, (_all, char: string) => chars[char] ?? char)
+}
+
+function quoted(name: string): string {
+  return `\`${name.replaceAll('`', '``')}\``
 }
 
 function text(hex: string): string {

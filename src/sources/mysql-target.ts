@@ -2,8 +2,8 @@
 // statements that take effect one by one, so a restore that fails half way leaves half of it: a database
 // that was created for it is dropped again, and of any other it is said.
 
-import { messageOf } from '../domain/errors.ts'
-import type { MysqlSource } from '../domain/source.ts'
+import { isFailure, messageOf } from '../domain/errors.ts'
+import type { MysqlSource, Program } from '../domain/source.ts'
 import { answerOf } from './child-answer.ts'
 import { feedProgram } from './child-feed.ts'
 import type { ReadDump } from './child-feed.ts'
@@ -19,9 +19,17 @@ import type {
   TargetContents,
   TargetServer,
 } from './database-target.ts'
+import { DumpTables } from './mysql-dump-tables.ts'
 import { MysqlTools } from './mysql-server.ts'
+import {
+  contentsFrom,
+  contentsQuery,
+  definersQuery,
+  named,
+  namesQuery,
+} from './mysql-target-queries.ts'
 import type { OutputContext } from './output.ts'
-import { restoreExplained } from './restore-failed.ts'
+import { restoreExplained, restoreFailed } from './restore-failed.ts'
 
 // It makes a folder on the server; more is a server that does not answer.
 const ANSWER_MS = 120_000
@@ -30,12 +38,22 @@ const CLEAN_UP_MS = 10_000
 // It holds the users of the server itself.
 const SYSTEM_DATABASE = 'mysql'
 
+// So many names tell what is meant.
+const NAMES_SHOWN = 10
+
+const NO_USERS = 'users and grants of the server are not restored'
+const USERS_IN_TABLES = `${NO_USERS}: they are in databases/mysql.sql of the archive, for a server of the same version (spillway cat)`
+// As the tool writes them: a grant repeats the password.
+const USERS_LEFT_OUT = `${NO_USERS}: where they are to come back: spillway cat ARCHIVE globals.sql | mariadb --binary-mode; users that are there keep what they may do and get the passwords of the archive, root, too`
+
 export class MysqlTarget implements DatabaseTarget {
   readonly label: string
   readonly isAtomic = false
   readonly #source: MysqlSource
   readonly #context: OutputContext
   readonly #tools: MysqlTools
+  /** What was fed last. */
+  #filled: DumpTables | undefined
 
   constructor(source: MysqlSource, context: OutputContext) {
     const { host = 'localhost', port = '3306', socket } = source.options
@@ -70,10 +88,8 @@ export class MysqlTarget implements DatabaseTarget {
   /** Users are no part of it: which of them would take over the server, nobody can tell from here. */
   restorable(pairs: readonly DumpPair[], isWhole: boolean): Restorable {
     if (!isWhole) return { pairs, notes: [] }
-    const notes = [
-      'users and grants of the server are not restored: where they are to come back, look into globals.sql of the archive (spillway cat)',
-    ]
-    return { pairs: pairs.filter(([, into]) => into !== SYSTEM_DATABASE), notes }
+    const ours = pairs.filter(([, into]) => into !== SYSTEM_DATABASE)
+    return { pairs: ours, notes: [ours.length < pairs.length ? USERS_IN_TABLES : USERS_LEFT_OUT] }
   }
 
   async needsOf(): Promise<DumpNeeds> {
@@ -131,14 +147,88 @@ export class MysqlTarget implements DatabaseTarget {
 
   /** Its own words for a failure name the line of the dump. */
   async fill(database: string, read: ReadDump): Promise<string> {
-    const program = this.#tools.program(this.#client(), [
+    const work = async (): Promise<string> =>
+      feedProgram(await this.#feeder(database), this.#noting(read), this.#context)
+    return this.#explaining(`database ${printable(database)}`, work())
+  }
+
+  /** With the names of its tables. */
+  #noting(read: ReadDump): ReadDump {
+    return (write) => {
+      const tables = new DumpTables()
+      this.#filled = tables
+      return read(async (piece) => {
+        tables.see(piece)
+        await write(piece)
+      })
+    }
+  }
+
+  /** `DROP TABLE` passes a view by, and the table cannot be created then. Reads the dump if there is a view. */
+  async clashes(database: string, read: ReadDump): Promise<readonly string[]> {
+    const views = (await this.#query(namesQuery(database, 'views'))).flat().map(text)
+    if (views.length === 0) return []
+    const tables = new DumpTables()
+    await read(async (piece) => tables.see(piece))
+    return views.filter((view) => tables.names.has(view))
+  }
+
+  /**
+   * The client with nothing in it that a dump could use against us: who can write to an archive must not run
+   * commands here, or send our files to the server. `--sandbox` would still start an editor.
+   */
+  async #feeder(database: string): Promise<Program> {
+    const client = this.#client()
+    const known = await this.#tools.help(client)
+    if (!known.includes('--binary-mode'))
+      throw restoreFailed(
+        `${client} is too old to be fed a dump: it does not know --binary-mode, and would run commands that stand in it`,
+      )
+    return this.#tools.program(client, [
       ...['--batch', '--default-character-set=utf8mb4', '--max-allowed-packet=1G'],
-      ...['--connect-timeout=30', `--database=${database}`],
+      ...['--connect-timeout=30', '--binary-mode', '--local-infile=0'],
+      // Else it shows the statement that failed, with all rows in it.
+      ...(known.includes('--print-query-on-error') ? ['--skip-print-query-on-error'] : []),
+      `--database=${database}`,
     ])
-    return this.#explaining(
-      `database ${printable(database)}`,
-      feedProgram(program, read, this.#context),
-    )
+  }
+
+  async notesOn(database: string): Promise<readonly string[]> {
+    return [...(await this.#otherTables(database)), ...(await this.#missingDefiners(database))]
+  }
+
+  async #otherTables(database: string): Promise<readonly string[]> {
+    const tables = (await this.#query(namesQuery(database, 'tables'))).flat().map(text)
+    const others = tables.filter((table) => this.#filled?.names.has(table) !== true).map(printable)
+    if (others.length === 0) return []
+    const more = others.length > NAMES_SHOWN ? `, and ${others.length - NAMES_SHOWN} more` : ''
+    const some = others.slice(0, NAMES_SHOWN).join(', ') + more
+    return [`tables that the dump does not have are there as they were: ${some}`]
+  }
+
+  /** The server takes the name of a role that it lacks for a user's: that stays. */
+  async #missingDefiners(database: string): Promise<readonly string[]> {
+    try {
+      const rows = await this.#query(definersQuery(database, 'missing'))
+      return rows.map(([definer = '', object = '', count = '1']) => {
+        const more = count === '1' ? '' : ` and ${Number(count) - 1} more`
+        const [who, what] = [printable(text(definer)), printable(text(object))]
+        return `the user ${who} is not on the server, and ${what}${more} cannot work without: create it (a whole backup has it in globals.sql), and where it is a role restore again`
+      })
+    } catch (error) {
+      if (!isFailure(error, 'RESTORE_FAILED')) throw error
+      return this.#uncertainDefiners(database)
+    }
+  }
+
+  /** Where the users of the server are not for everybody to read. */
+  async #uncertainDefiners(database: string): Promise<readonly string[]> {
+    const rows = await this.#query(definersQuery(database, 'others'))
+    if (rows.length === 0) return []
+    const users = rows.map(([definer = '']) => printable(text(definer))).join(', ')
+    return [
+      `whether these users are on the server could not be asked, and views, triggers, routines or events cannot work without them: ${users}`,
+    ]
   }
 
   async applySettings(): Promise<string[]> {
@@ -176,31 +266,6 @@ export class MysqlTarget implements DatabaseTarget {
       throw restoreExplained('mysql', subject, error)
     }
   }
-}
-
-function contentsQuery(database: string): string {
-  const schema = named(database)
-  const count = (from: string, column: string): string =>
-    `(select count(*) from information_schema.${from} where ${column} = ${schema})`
-  return `select
-    (select count(*) from information_schema.tables where table_schema = ${schema} and table_type <> 'VIEW'),
-    ${count('views', 'table_schema')} + ${count('routines', 'routine_schema')}
-      + ${count('events', 'event_schema')},
-    (select coalesce(sum(data_length + index_length), 0) from information_schema.tables
-      where table_schema = ${schema}),
-    (select count(*) from information_schema.processlist where db = ${schema} and id <> connection_id())`
-    .replace(/\s+/g, ' ')
-    .trim()
-}
-
-function contentsFrom([row = []]: string[][]): TargetContents {
-  const [tables = 0, otherObjects = 0, sizeBytes = 0, sessions = 0] = row.map(Number)
-  return { tables, otherObjects, sizeBytes, sessions }
-}
-
-/** As digits: nothing in a name can look like the end of one. */
-function named(database: string): string {
-  return `convert(0x${Buffer.from(database).toString('hex')} using utf8mb4)`
 }
 
 function quoted(name: string): string {

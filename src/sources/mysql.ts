@@ -17,6 +17,8 @@ import { DATABASE_LIST_FILE } from './database-list.ts'
 import { dumpFileName } from './dump-names.ts'
 import { MysqlTools } from './mysql-server.ts'
 import type { MysqlServer, MysqlTool } from './mysql-server.ts'
+import { requireRights } from './mysql-rights.ts'
+import type { MysqlRights } from './mysql-rights.ts'
 import type { OutputContext, OutputSeries, OutputSurvey, ProgramOutput } from './output.ts'
 import { compareVersions } from './tool-version.ts'
 
@@ -25,6 +27,8 @@ const USERS_DATABASE = 'mysql'
 
 // From here on every release dumps users as statements.
 const DUMPS_USERS = [10, 6]
+// And the history of tables, in words that only servers from here on take.
+const DUMPS_HISTORY = [10, 11]
 
 export async function surveyMysql(
   source: MysqlSource,
@@ -36,7 +40,9 @@ export async function surveyMysql(
     const tool = await tools.dumpTool(server)
     requireNewEnough(tool, server)
     const hasUsers = source.database === undefined && dumpsUsers(tool, server)
-    return surveyOf(choose(source, server, hasUsers), hasUsers ? 2 : 1)
+    const chosen = choose(source, server, hasUsers)
+    await rightsFor(source, tools, server, chosen)
+    return surveyOf(chosen, hasUsers ? 2 : 1)
   } finally {
     tools.close()
   }
@@ -52,6 +58,8 @@ export async function* mysqlOutputs(source: MysqlSource, context: OutputContext)
     const hasUsers = isWholeServer && dumpsUsers(tool, server)
     const readsUsers = hasUsers && (await tools.readsUsers())
     const chosen = choose(source, server, hasUsers)
+    const rights = await rightsFor(source, tools, server, chosen)
+    const histories = await historiesOf(tools, tool, server, chosen)
     const plan: DumpPlan = {
       ...chosen,
       about: {
@@ -61,17 +69,68 @@ export async function* mysqlOutputs(source: MysqlSource, context: OutputContext)
       globals: readsUsers
         ? { output: usersOutput(source, tools, tool), hasPasswords: true }
         : undefined,
-      dumpOf: ({ name }) => dumpOutput(source, tools, tool, name),
+      dumpOf: ({ name }) => dumpOutput(source, tools, tool, name, histories.dumped.has(name)),
       warnings: [
         ...(hasUsers && !readsUsers ? [WITHOUT_USERS] : []),
         ...(tool.isMariaDb === server.isMariaDb ? [] : [strangeTool(tool, server)]),
+        ...(readsUsers && rights?.grants.isPublicGranted() === true ? [WITHOUT_PUBLIC] : []),
         ...plainTables(chosen, server),
+        ...histories.warnings,
       ],
     }
     return yield* dumpDatabases(plan)
   } finally {
     tools.close()
   }
+}
+
+/** Rejects where something could be missing in the dumps. */
+async function rightsFor(
+  source: MysqlSource,
+  tools: MysqlTools,
+  server: MysqlServer,
+  { chosen }: Chosen,
+): Promise<MysqlRights | undefined> {
+  const rights = await tools.rights()
+  if (rights !== undefined)
+    requireRights(
+      source,
+      server,
+      rights,
+      chosen.map(({ name }) => name),
+    )
+  return rights
+}
+
+type Histories = { readonly dumped: ReadonlySet<string>; readonly warnings: readonly Warning[] }
+
+/** Of databases with system-versioned tables: whether a dump brings what was in them once. */
+async function historiesOf(
+  tools: MysqlTools,
+  tool: MysqlTool,
+  { versionedTables, version, isMariaDb }: MysqlServer,
+  { chosen }: Chosen,
+): Promise<Histories> {
+  const names = chosen.map(({ name }) => name).filter((name) => versionedTables.has(name))
+  if (names.length === 0) return { dumped: new Set(), warnings: [] }
+  const precise = new Set(await tools.preciseHistories())
+  const isOld =
+    !isMariaDb ||
+    !tool.isMariaDb ||
+    [tool.version, version].some((each) => compareVersions(each, DUMPS_HISTORY) < 0)
+  const reasonFor = (name: string): string | undefined => {
+    if (isOld) return `only tool and server of MariaDB ${DUMPS_HISTORY.join('.')} or newer can`
+    // The tool stops at the first such table, so the others go without, too.
+    return precise.has(name) ? `${tool.name} cannot where it is by transaction` : undefined
+  }
+  const warnings = names.flatMap((name) => {
+    const reason = reasonFor(name)
+    if (reason === undefined) return []
+    const some = someOf(versionedTables.get(name) ?? [])
+    const words = `is without the history of system-versioned tables: ${some} (${reason})`
+    return [{ path: dumpFileName(name, '.sql'), reason: words }]
+  })
+  return { dumped: new Set(names.filter((name) => reasonFor(name) === undefined)), warnings }
 }
 
 /** Where users are dumped by themselves, as statements, the tables that hold them are left out. */
@@ -89,6 +148,8 @@ function dumpsUsers(tool: MysqlTool, server: MysqlServer): boolean {
 function usersOutput(source: MysqlSource, tools: MysqlTools, { name }: MysqlTool): ProgramOutput {
   const program = tools.program(name, [
     ...['--system=users,servers,udfs', '--comments', '--default-character-set=utf8mb4'],
+    // Root and the server's own user are on every server: to create them again would fail.
+    '--insert-ignore',
   ])
   return {
     ...{ kind: 'program', fileName: GLOBALS_FILE, program, format: 'text' },
@@ -102,9 +163,11 @@ function dumpOutput(
   tools: MysqlTools,
   tool: MysqlTool,
   database: string,
+  hasHistory: boolean,
 ): ProgramOutput {
   const shown = printable(database)
-  const program = tools.program(tool.name, [...dumpOptions(tool), '--', database])
+  const history = hasHistory ? ['--dump-history'] : []
+  const program = tools.program(tool.name, [...dumpOptions(tool), ...history, '--', database])
   return {
     ...{ kind: 'program', program, format: 'text' },
     fileName: dumpFileName(database, '.sql'),
@@ -167,6 +230,11 @@ const WITHOUT_USERS: Warning = {
   reason: 'is not there: this user may not read the users of the server (SELECT on mysql.*)',
 }
 
+const WITHOUT_PUBLIC: Warning = {
+  path: GLOBALS_FILE,
+  reason: 'is without what is granted to PUBLIC: mariadb-dump leaves that out',
+}
+
 function strangeTool(tool: MysqlTool, server: MysqlServer): Warning {
   const called = (isMariaDb: boolean): string => (isMariaDb ? 'MariaDB' : 'MySQL')
   const reason = `dumped by ${tool.name} of ${called(tool.isMariaDb)} ${tool.version}, but the server is ${called(server.isMariaDb)}: what only that knows may be missing`
@@ -180,11 +248,14 @@ function plainTables({ chosen }: Chosen, { plainTables: tables }: MysqlServer): 
     const plain = tables.get(name)
     // What the server keeps for itself is always so.
     if (plain === undefined || name === USERS_DATABASE) return []
-    const some = plain.slice(0, TABLES_NAMED).map(printable).join(', ')
-    const more = plain.length > TABLES_NAMED ? `, and ${plain.length - TABLES_NAMED} more` : ''
-    const reason = `not of one moment with the rest, having no transactions: ${some}${more}`
+    const reason = `not of one moment with the rest, having no transactions: ${someOf(plain)}`
     return [{ path: dumpFileName(name, '.sql'), reason }]
   })
+}
+
+function someOf(tables: readonly string[]): string {
+  const some = tables.slice(0, TABLES_NAMED).map(printable).join(', ')
+  return tables.length > TABLES_NAMED ? `${some}, and ${tables.length - TABLES_NAMED} more` : some
 }
 
 /** An older one does not know what it leaves out, and does not refuse by itself. */

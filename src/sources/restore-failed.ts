@@ -28,13 +28,32 @@ export function restoreExplained(
 ): unknown {
   if (!(failure instanceof SpillwayError)) return failure
   if (!isFailure(failure, 'SOURCE_COMMAND_FAILED', 'SOURCE_DATABASE_FAILED')) return failure
-  const message = messageOf(failure)
+  const whole = messageOf(failure)
+  const message = withoutRows(kind, whole)
   const found = HINTS[kind].find(({ says }) => says.test(message))
+  const hints = [found?.hint, REFUSED[kind]?.test(message) === true ? GO_ON : undefined]
+  const hint = hints.filter((each) => each !== undefined).join('; or ')
   return restoreFailed(`${subject}: ${message}`, {
-    hint: found?.hint,
-    cause: failure,
+    hint: hint === '' ? undefined : hint,
+    // It would show what was taken out.
+    ...(message === whole ? { cause: failure } : {}),
     isPassword: found?.isPassword === true,
   })
+}
+
+/** One statement of a dump, and not the connection. */
+const REFUSED: Readonly<Partial<Record<ServerSource['kind'], RegExp>>> = {
+  postgres: /could not execute query: ERROR|COPY failed for table/,
+}
+const GO_ON = 'have a new database made with everything but what is refused: --keep-going'
+
+/** MySQL quotes values of rows, and what stands in a statement where it stopped. */
+function withoutRows(kind: ServerSource['kind'], message: string): string {
+  if (kind !== 'mysql') return message
+  return message
+    .replace(/(Duplicate entry|value:) '[^]*?' for (key|column|function) /g, "$1 '...' for $2 ")
+    .replace(/(value:) '[^]*?'(?= at row|;|$)/g, "$1 '...'")
+    .replace(/ near '[^]*' at line /g, " near '...' at line ")
 }
 
 type Hint = { readonly says: RegExp; readonly hint: string; readonly isPassword?: boolean }
@@ -104,6 +123,18 @@ const HINTS: Readonly<Record<ServerSource['kind'], readonly Hint[]>> = {
       says: /ERROR 1045|Access denied for user .*using password/,
       hint: 'the password comes from the source of that server, from --password-file=FILE, or from a question on a terminal',
       isPassword: true,
+    },
+    {
+      says: /--secure-timestamp/,
+      hint: 'the dump has the history of system-versioned tables, which this server takes from nobody: restore with secure_timestamp=NO there',
+    },
+    {
+      says: /ERROR 1050/,
+      hint: 'a view there has the name of a table in the dump: drop it, or restore into a database of another name',
+    },
+    {
+      says: /ERROR at line \d+: Unknown command/,
+      hint: 'the dump has a command for the client in it, which is never run: who made that archive?',
     },
     {
       says: /ERROR 1044|ERROR 1142|ERROR 1227|denied/,
