@@ -8,7 +8,8 @@ import { createPacker } from './compose-packer.ts'
 import { createPartReader } from './compose-part-reader.ts'
 import { createUnpacker } from './compose-unpacker.ts'
 import { DELIVERY_LIMITS } from './operations/upload-copy.ts'
-import { loadConfig } from './config/load.ts'
+import { createRedactor } from './lib/redact.ts'
+import { loadConfig, loadTellable } from './config/load.ts'
 import { NETWORK_LIMITS } from './storage/limits.ts'
 import { newArchiveId } from './domain/archive.ts'
 import { AFTER_INTERRUPT_MS } from './operations/source-hooks.ts'
@@ -22,10 +23,12 @@ import type { Closable } from './cli/command.ts'
 import type { Config } from './domain/config.ts'
 import type { DeliveryLimits } from './operations/upload-copy.ts'
 import type { NetworkLimits } from './storage/limits.ts'
+import type { Notifier } from './notify/notifier.ts'
 import type { OpenStorage } from './operations/server-pool.ts'
 import type { TestServer } from './operations/configure-test-server.ts'
 import type { TestSource } from './operations/configure-test-source.ts'
 import type { Services } from './operations/services.ts'
+import type { TellOfWrongSettings } from './operations/notify-run.ts'
 
 /** Time limits that tests scale down. */
 export type LimitOverrides = {
@@ -66,6 +69,7 @@ export async function openServices(
     currentRun: async () => (await import('./catalog/run-lock.ts')).currentRun(config.dataDir),
     openStorage,
     openState: async () => (await import('./state/open-state.ts')).openState(config.dataDir),
+    notifier: async () => notifierOf(config, secrets),
     packer: async () => createPacker(),
     unpacker: async () => createUnpacker(),
     withRun: async (emit, work) => {
@@ -114,6 +118,14 @@ export async function openServices(
   }
 }
 
+async function notifierOf(
+  { proxy }: Pick<Config, 'proxy'>,
+  secrets: readonly string[],
+): Promise<Notifier> {
+  const { createNotifier } = await import('./notify/notifier.ts')
+  return createNotifier({ proxy, redact: createRedactor(secrets) })
+}
+
 async function acquireLock(dataDir: string): Promise<RunLock> {
   const { acquireRunLock } = await import('./catalog/run-lock.ts')
   return acquireRunLock(dataDir)
@@ -130,6 +142,20 @@ async function storageOpener(config: Config, limits: NetworkLimits): Promise<Ope
   const rateLimit = createRateLimit(config.uploadLimitBitsPerSecond)
   return (server, isKnown) =>
     openStorage(server, { proxy: config.proxy, limits, rateLimit, isKnown })
+}
+
+/** Tells of a run that could not begin because the settings are wrong, as far as they are right. */
+export const tellOfWrongSettings: TellOfWrongSettings = async (configFile, error, signal, now) => {
+  const tellable = loadTellable({ configFlag: configFile, cwd: process.cwd() })
+  if (tellable === undefined) return []
+  const { RunNotices } = await import('./operations/notify-run.ts')
+  const { config, secrets } = tellable
+  const services = {
+    config: { ...config, sources: [], servers: [] },
+    openState: async () => (await import('./state/open-state.ts')).openState(config.dataDir),
+    notifier: async () => notifierOf(config, secrets),
+  }
+  return new RunNotices(services, signal, now).failed(error)
 }
 
 /** The live test of the wizard: of a server that is in no file yet. */

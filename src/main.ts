@@ -16,7 +16,12 @@ import type { Services } from './operations/services.ts'
 const COMMANDS: readonly CommandEntry<Services>[] = [
   {
     ...COMMAND_TITLES.run,
-    load: async () => (await import('./cli/commands/run.ts')).runCommand,
+    load: async () => {
+      const { createRunCommand } = await import('./cli/commands/run.ts')
+      return createRunCommand(async (...asked) =>
+        (await import('./compose.ts')).tellOfWrongSettings(...asked),
+      )
+    },
   },
   {
     ...COMMAND_TITLES.list,
@@ -85,6 +90,14 @@ const COMMANDS: readonly CommandEntry<Services>[] = [
   {
     ...COMMAND_TITLES['self-test'],
     load: async () => (await import('./cli/commands/self-test.ts')).selfTestCommand,
+  },
+  {
+    ...COMMAND_TITLES['notify-test'],
+    load: async () => (await import('./cli/commands/notify-test.ts')).notifyTestCommand,
+  },
+  {
+    ...COMMAND_TITLES.check,
+    load: async () => (await import('./cli/commands/check.ts')).checkCommand,
   },
   {
     ...COMMAND_TITLES.configure,

@@ -98,6 +98,16 @@ export const COMMAND_TITLES = {
     summary: 'check that every server is reachable and may be used',
     operands: { usage: '[N...]', min: 0, max: undefined },
   },
+  'notify-test': {
+    name: 'notify-test',
+    summary: 'send a test message to everybody who is told of runs',
+    operands: { usage: '[N...]', min: 0, max: undefined },
+  },
+  check: {
+    name: 'check',
+    summary: 'one line for a monitor: is there a good archive of every source?',
+    operands: NO_OPERANDS,
+  },
   configure: {
     name: 'configure',
     summary: 'set up servers, sources, schedule and retention: asks, or takes --set',

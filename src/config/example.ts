@@ -16,6 +16,7 @@ import {
   TRAFFIC_SETTINGS,
 } from './settings.ts'
 import type { Setting, Settings } from './settings.ts'
+import { NOTIFY_SETTINGS } from './notify-settings.ts'
 import { DAEMON_SETTINGS } from './daemon-settings.ts'
 import { MONITORING_SETTINGS } from './monitoring-settings.ts'
 import { quoteValue } from './env-file.ts'
@@ -53,6 +54,20 @@ const KEEP = `
 # it; with no rule at all everything stays. SOURCE_N_KEEP_... changes a rule for one source (0 ends
 # it there).`
 
+const NOTIFY = `
+# Who is told of a run. Numbers as above; try them with: spillway notify-test. What stands in a URL is
+# kept secret. A password with "#" needs quotes, in a URL %23.
+#   ping+https://hc-ping.com/UUID          healthchecks: /start, success, /fail
+#   https://host/path                      the report as JSON
+#   ntfy+https://ntfy.sh/TOPIC             TOKEN@ or USER:PASSWORD@ before the host where it wants one
+#   slack+https://hooks.slack.com/services/...   and Mattermost
+#   discord+https://discord.com/api/webhooks/...
+#   gotify+https://host/?token=TOKEN
+#   telegram://TOKEN@telegram/CHAT         CHAT: a number, or @channel
+#   smtp://USER@host:587/?from=ADDRESS&to=ADDRESS   with NOTIFY_N_PASSWORD; smtps:// is port 465
+# When: failure (also a run that could not begin), warning (failures, too), recovery (the first good
+# run after a bad one), always.`
+
 export function renderExample(): string {
   const rule = `# ${'-'.repeat(97)}`
   const section = (text: string) => `\n${rule}${text}\n`
@@ -75,6 +90,8 @@ export function renderExample(): string {
     table(PLACE_SETTINGS, ''),
     section('\n# Traffic and packing'),
     table(TRAFFIC_SETTINGS, ''),
+    section(NOTIFY),
+    table(NOTIFY_SETTINGS, 'NOTIFY_1_'),
     section('\n# The daemon: spillway serve'),
     table(DAEMON_SETTINGS, ''),
     section('\n# Monitoring: rules and a dashboard are in scripts/monitoring'),

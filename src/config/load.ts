@@ -12,7 +12,7 @@ import type { ServerSource } from '../domain/source.ts'
 import { readDatabaseTarget } from './database-target.ts'
 import { textProblems } from './env-text.ts'
 import { entryName, settingOf } from './names.ts'
-import { parse, secretsOf } from './parse.ts'
+import { parse, readTellable, secretsOf } from './parse.ts'
 import { configInvalid } from './problem.ts'
 import { textOf } from './read-settings.ts'
 import type { EnvRecord } from './read-settings.ts'
@@ -56,6 +56,29 @@ export function loadConfig(place: ConfigPlace = {}): LoadedConfig {
     return { config, secrets: secretsOf(config), databaseTarget }
   }
   throw configInvalid(file === undefined ? 'the environment' : path, all)
+}
+
+export type Tellable = {
+  readonly config: Pick<Config, 'serverId' | 'dataDir' | 'notifications' | 'proxy'>
+  readonly secrets: readonly string[]
+}
+
+/**
+ * Who can be told that these settings are wrong: of an env file with faults, the parts without any. Never
+ * throws; undefined when nobody can be told.
+ */
+export function loadTellable(place: ConfigPlace = {}): Tellable | undefined {
+  try {
+    const { path, env, cwd } = findEnvFile(place)
+    const file = existsSync(path) ? readEnvFile(path) : undefined
+    // What others could have written there names nobody to send anything to.
+    if (file !== undefined) requireSafe(file)
+    const joined = joinEnv(file === undefined ? {} : parseEnvText(file.text), env)
+    return readTellable(joined, { envFileDir: file === undefined ? cwd : dirname(path) })
+  } catch {
+    // The settings are wrong beyond that: the failure itself is told where the command was started.
+    return undefined
+  }
 }
 
 /** Without a file, and with nothing to archive or to archive to, somebody is in the wrong folder. */

@@ -5,6 +5,7 @@
 // unknown name inside an entry is an error, and so is a name in the file that is nearly one of ours.
 
 import { editDistance } from '../lib/nearest.ts'
+import { NOTIFY_SETTINGS } from './notify-settings.ts'
 import type { Problem } from './problem.ts'
 import { textOf } from './read-settings.ts'
 import type { EnvRecord } from './read-settings.ts'
@@ -16,11 +17,12 @@ import {
 } from './settings.ts'
 import type { Setting, Settings } from './settings.ts'
 
-export type EntryKind = 'S3_SERVER' | 'SOURCE'
+export type EntryKind = 'S3_SERVER' | 'SOURCE' | 'NOTIFY'
 
 export const ENTRY_SETTINGS: Readonly<Record<EntryKind, Settings>> = {
   S3_SERVER: SERVER_SETTINGS,
   SOURCE: SOURCE_AND_KEEP_SETTINGS,
+  NOTIFY: NOTIFY_SETTINGS,
 }
 
 export type EntryName = {
@@ -33,7 +35,8 @@ export type EntryName = {
 
 /** Takes `S3_SERVER_2_BUCKET` apart; undefined for names that belong to no entry. */
 export function entryName(variable: string): EntryName | undefined {
-  const [, kind, numberText, setting] = /^(S3_SERVER|SOURCE)_(\d+)_(.+)$/.exec(variable) ?? []
+  const [, kind, numberText, setting] =
+    /^(S3_SERVER|SOURCE|NOTIFY)_(\d+)_(.+)$/.exec(variable) ?? []
   if (kind === undefined || numberText === undefined || setting === undefined) return undefined
   return { kind: kind as EntryKind, number: Number(numberText), numberText, setting }
 }

@@ -5,15 +5,23 @@ import { hostname } from 'node:os'
 import { join } from 'node:path'
 import type { Config } from '../domain/config.ts'
 import { SpillwayError } from '../domain/errors.ts'
+import type { Notification } from '../domain/notification.ts'
 import type { Server } from '../domain/server.ts'
 import type { Source } from '../domain/source.ts'
 import { programsOf } from '../domain/source.ts'
-import { entryNumbers, entryPrefix, nameProblems } from './names.ts'
+import { entryNumbers, entryPrefix, nameProblems, settingOf } from './names.ts'
+import { readNotifications } from './notifications.ts'
 import type { Problem } from './problem.ts'
 import { readSettings, textOf, tryParse } from './read-settings.ts'
 import type { EnvRecord } from './read-settings.ts'
 import { readServers } from './servers.ts'
-import { GLOBAL_SETTINGS, HOST_SETTINGS, SERVER_SETTINGS, TRAFFIC_SETTINGS } from './settings.ts'
+import {
+  GLOBAL_SETTINGS,
+  HOST_SETTINGS,
+  PLACE_SETTINGS,
+  SERVER_SETTINGS,
+  TRAFFIC_SETTINGS,
+} from './settings.ts'
 import type { Values } from './settings.ts'
 import { commonKeepProblems, readSources } from './sources.ts'
 
@@ -45,7 +53,8 @@ export function parse(env: EnvRecord, context: ParseContext): ParseResult {
   problems.push(...commonKeepProblems(values))
   const servers = readServers(env, { envFileDir }, problems)
   const sources = readSources(env, { envFileDir }, values, problems)
-  const config = assemble(values, servers, sources, context)
+  const notifications = readNotifications(env, { envFileDir }, problems)
+  const config = assemble(values, { servers, sources, notifications }, context)
   problems.push(...copiesProblems(env, config))
   problems.push(...spoolProblems(config))
   problems.push(...overlapProblems(config))
@@ -70,10 +79,39 @@ export function readSurroundings(
   }
 }
 
+/** Of settings with faults: those who can be told of them, and every value that is a secret. */
+export function readTellable(
+  env: EnvRecord,
+  context: ParseContext,
+): {
+  readonly config: Pick<Config, 'serverId' | 'dataDir' | 'notifications' | 'proxy'>
+  readonly secrets: readonly string[]
+} {
+  const { envFileDir } = context
+  const notifications = readNotifications(env, { envFileDir }, [])
+  const { DATA_DIR } = readSettings({
+    ...{ settings: PLACE_SETTINGS, variablePrefix: '', env, problems: [] },
+    context: { envFileDir },
+  })
+  const secrets = Object.entries(env).flatMap(([name, value]) =>
+    value !== undefined && settingOf(name)?.isSecret === true ? [value] : [],
+  )
+  return {
+    config: {
+      ...readSurroundings(env, context),
+      ...{ dataDir: DATA_DIR ?? join(envFileDir, 'data'), notifications },
+    },
+    secrets: [...secrets, ...notifications.flatMap((each) => each.secrets)],
+  }
+}
+
 function assemble(
   values: Values<typeof GLOBAL_SETTINGS>,
-  servers: readonly Server[],
-  sources: readonly Source[],
+  entries: {
+    readonly servers: readonly Server[]
+    readonly sources: readonly Source[]
+    readonly notifications: readonly Notification[]
+  },
   context: ParseContext,
 ): Config {
   // Values that have problems are undefined here; what is made of them is thrown away.
@@ -86,8 +124,7 @@ function assemble(
     spoolDir: values.SPOOL_DIR ?? join(dataDir, 'spool'),
     spoolLimitBytes: values.SPOOL_LIMIT_GB,
     catalogPath: values.CATALOG_URL ?? join(dataDir, 'catalog.db'),
-    servers,
-    sources,
+    ...entries,
     copies: values.COPIES,
     localKeep: values.LOCAL_KEEP,
     pruneMaxPerRun: values.PRUNE_MAX_PER_RUN,
@@ -214,6 +251,7 @@ export function secretsOf(config: Config): string[] {
   }
   for (const { program } of config.sources.flatMap(programsOf)) secrets.push(...program.secrets)
   for (const source of config.sources) if (source.kind !== 'folder') secrets.push(...source.secrets)
+  for (const notification of config.notifications) secrets.push(...notification.secrets)
   return [...new Set(secrets)]
 }
 

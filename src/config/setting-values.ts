@@ -101,7 +101,7 @@ export function variableNames(text: string): string[] {
   for (const name of names) {
     if (!/^[A-Za-z_][A-Za-z0-9_]*$/.test(name))
       no(`must be names separated by commas: "${name}" is none`)
-    if (/^(?:S3_SERVER|SOURCE)_\d/.test(name))
+    if (/^(?:S3_SERVER|SOURCE|NOTIFY)_\d/.test(name))
       no(`must not name settings of Spillway, as ${name} is`)
   }
   return names

@@ -1,5 +1,6 @@
 // What .env says, once it is parsed: nested, typed, immutable.
 
+import type { Notification } from './notification.ts'
 import type { Server } from './server.ts'
 import type { Source } from './source.ts'
 
@@ -33,6 +34,8 @@ export type Config = {
   /** Absolute; undefined: no metrics are written. */
   readonly metricsFile: string | undefined
   readonly daemon: DaemonSettings
+  /** In numeric order. */
+  readonly notifications: readonly Notification[]
 }
 
 /** Of `spillway serve`. */

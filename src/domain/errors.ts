@@ -164,6 +164,9 @@ export const FAILURES = {
   /** Tokens and the daemon's queue; no archive depends on it. */
   STATE_UNAVAILABLE: { exit: 44, repeat: 0 },
 
+  /** Somebody was not told; what was to be told is as it was. */
+  NOTIFY_FAILED: { exit: 3, repeat: 1, hint: 'try it: spillway notify-test' },
+
   RUN_LOCKED: { exit: 75, repeat: 0 },
   INTERRUPTED: { exit: 130, repeat: 0 },
 } as const satisfies Record<string, Failure>

@@ -46,6 +46,8 @@ export type ReportedSource = {
   readonly outcome: SourceOutcome
   readonly code: string | null
   readonly message: string | null
+  /** What can be done about it. */
+  readonly hint: string | null
 }
 
 /** What retention did, and what it was kept from. */

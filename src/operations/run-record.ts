@@ -60,7 +60,8 @@ export class RunRecord {
   sourceDone(name: string, { warningCount }: PackResult): void {
     if (warningCount > 0) this.hasWarnings = true
     const message = warningCount === 0 ? null : `${warningCount} warnings: see the archive`
-    this.#source(name, { outcome: warningCount === 0 ? 'ok' : 'warnings', code: null, message })
+    const outcome = warningCount === 0 ? 'ok' : 'warnings'
+    this.#source(name, { outcome, code: null, message, hint: null })
   }
 
   /** Of a source, or of an archive of it that waits. */
@@ -68,7 +69,8 @@ export class RunRecord {
     const { exit } = failureOf(error)
     this.#failures.push(exit)
     const outcome = exit === 3 ? 'warnings' : 'failed'
-    this.#source(name, { outcome, code: codeOf(error), message: tellingOf(error) })
+    const hint = error instanceof SpillwayError ? (error.hint ?? null) : null
+    this.#source(name, { outcome, code: codeOf(error), message: tellingOf(error), hint })
   }
 
   problem(error: SpillwayError): void {
@@ -95,7 +97,7 @@ export class RunRecord {
     for (const { name } of this.#planned) {
       if (this.#endedBy === undefined || this.#sources.has(name)) continue
       const message = 'the run ended before its turn'
-      this.#source(name, { outcome: 'skipped', code: this.#endedBy, message })
+      this.#source(name, { outcome: 'skipped', code: this.#endedBy, message, hint: null })
     }
     const archives: ReportedArchive[] = []
     for (const entry of this.#entries) archives.push(...(await this.#archive(entry)))

@@ -35,7 +35,11 @@ export type RunServices = ArchiveServices & PruneServices & MetricsServices
  */
 export async function run(
   given: RunServices,
-  input: { readonly sourceNames: readonly string[] },
+  input: {
+    readonly sourceNames: readonly string[]
+    /** Has the last word: tells others of the report, and what went wrong with that. */
+    readonly tell?: (report: RunReport) => Promise<RunReport>
+  },
   signal: AbortSignal,
 ): Promise<RunReport> {
   const sources = chooseSources(given, input.sourceNames)
@@ -70,7 +74,8 @@ export async function run(
   for (const warning of warnings) record.problem(new SpillwayError('SERVERS_FULL_SOON', warning))
   for (const problem of await writeMetrics(services, undefined)) record.problem(problem)
   for (const message of notices) services.emit({ kind: 'note', about: undefined, message })
-  const report = await record.report([...told, ...notices])
+  const own = await record.report([...told, ...notices])
+  const report = (await input.tell?.(own)) ?? own
   const { outcome, exit, seconds } = report
   const stored = report.archives.filter(({ state }) => state === 'stored')
   services.emit({

@@ -5,6 +5,7 @@ import type { ArchiveUses } from '../catalog/archive-use.ts'
 import type { Catalog } from '../catalog/catalog.ts'
 import type { Config } from '../domain/config.ts'
 import type { OpenDatabaseTarget } from './restore-into.ts'
+import type { Notifier } from '../notify/notifier.ts'
 import type { OpenStorage } from './server-pool.ts'
 import type { Packer } from '../pack/packer.ts'
 import type { RunHolder } from '../catalog/run-lock.ts'
@@ -29,6 +30,7 @@ export type Services = {
   readonly openStorage: () => Promise<OpenStorage>
   /** Tokens and the daemon's queue; to be closed by whoever opens it. */
   readonly openState: () => Promise<State>
+  readonly notifier: () => Promise<Notifier>
   readonly packer: () => Promise<Packer>
   /** The URL of `restore --into` as a server, with its password where a source has it. Throws USAGE. */
   readonly databaseTarget: (url: string) => ServerSource

@@ -51,6 +51,11 @@ const STEPS: readonly string[] = [
     name text not null primary key,
     at text not null
   ) strict;`,
+  `create table marks (
+    name text not null primary key,
+    value text not null,
+    at text not null
+  ) strict;`,
 ]
 
 /** Made when it is not there yet. Throws STATE_UNAVAILABLE. */

@@ -10,7 +10,7 @@ import type { S3ClientConfig } from '@aws-sdk/client-s3'
 import { HttpsProxyAgent } from 'https-proxy-agent'
 import type { ProxySettings } from '../domain/config.ts'
 import type { S3Server } from '../domain/server.ts'
-import { proxyFor } from './proxy.ts'
+import { proxyFor } from '../domain/proxy.ts'
 import type { RateLimit } from './rate-limit.ts'
 import { S3HttpHandler } from './s3-http.ts'
 

@@ -11,7 +11,7 @@ import { openServices } from '../../src/compose.ts'
 import { pinCommand } from '../../src/cli/commands/pin.ts'
 import { pruneCommand } from '../../src/cli/commands/prune.ts'
 import { QUICK, World } from '../support/world.ts'
-import { runCommand } from '../../src/cli/commands/run.ts'
+import { createRunCommand } from '../../src/cli/commands/run.ts'
 import { unpinCommand } from '../../src/cli/commands/unpin.ts'
 import type { CommandLineOptions, Ran } from '../support/command-line.ts'
 import type { PastNight } from '../support/past-nights.ts'
@@ -39,7 +39,7 @@ async function spillway(...argv: string[]): Promise<Ran> {
 
 async function withOptions(argv: readonly string[], options: CommandLineOptions): Promise<Ran> {
   const services = await openServices({ configFile: await world.writeEnv() }, QUICK)
-  const commands = [runCommand, pruneCommand, pinCommand, unpinCommand]
+  const commands = [createRunCommand(async () => []), pruneCommand, pinCommand, unpinCommand]
   return commandLine(commands, () => services, argv, {
     now: new Date(),
     ...options,

@@ -13,6 +13,7 @@ import {
   SERVER_SETTINGS,
   SOURCE_SETTINGS,
 } from '../../src/config/settings.ts'
+import { NOTIFY_SETTINGS } from '../../src/config/notify-settings.ts'
 import { PROVIDERS } from '../../src/domain/providers.ts'
 
 const example = renderExample()
@@ -26,6 +27,7 @@ it.each([
   ...Object.keys(GLOBAL_SETTINGS),
   ...Object.keys(SERVER_SETTINGS).map((name) => `S3_SERVER_1_${name}`),
   ...Object.keys(SOURCE_SETTINGS).map((name) => `SOURCE_1_${name}`),
+  ...Object.keys(NOTIFY_SETTINGS).map((name) => `NOTIFY_1_${name}`),
 ])('shows %s exactly once', (name) => {
   expect(example.match(new RegExp(`^#?${name}=`, 'gm'))).toHaveLength(1)
 })
@@ -95,6 +97,7 @@ it('has examples that the parser accepts', () => {
     ...GLOBAL_SETTINGS,
     ...SERVER_SETTINGS,
     ...SOURCE_SETTINGS,
+    ...NOTIFY_SETTINGS,
   })) {
     if (text === '') continue
     try {
@@ -108,7 +111,7 @@ it('has examples that the parser accepts', () => {
 
 it('has defaults that the parser accepts, and lines that fit a terminal', () => {
   const commented = example.replace(/^#([A-Z][A-Z0-9_]*=)/gm, (line, name: string) =>
-    /^(?:S3_SERVER|SOURCE)_/.test(name) ? line : name,
+    /^(?:S3_SERVER|SOURCE|NOTIFY)_/.test(name) ? line : name,
   )
   expect(parseExample(commented).problems.map(formatProblem)).toEqual([])
   expect(example.split('\n').filter((line) => line.length > 120)).toEqual([])

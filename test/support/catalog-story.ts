@@ -80,6 +80,7 @@ export function configOf(more: Partial<Config> = {}): Config {
     daemon: { listen: { host: '127.0.0.1', port: 8420 }, names: [], restoreRoots: [] },
     servers: [s3Server(1), s3Server(2)],
     sources: [folderSource(1, 'etc'), folderSource(2, 'www')],
+    notifications: [],
     copies: 1,
     localKeep: 0,
     uploadLimitBitsPerSecond: undefined,

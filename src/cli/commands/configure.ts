@@ -134,7 +134,7 @@ async function applyFlags(
 function requireKnown(name: string): void {
   if (settingOf(name) !== undefined) return
   // Entries are judged as a whole afterwards, with the nearest name of their own kind.
-  if (/^(?:S3_SERVER|SOURCE)_\d+_\w+$/.test(name)) return
+  if (/^(?:S3_SERVER|SOURCE|NOTIFY)_\d+_\w+$/.test(name)) return
   const near = nearest(name, Object.keys(GLOBAL_SETTINGS)).name
   throw usage(`${oneLine(name)} is not a setting`, `the nearest is ${near}; see .env.example`)
 }

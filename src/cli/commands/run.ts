@@ -3,48 +3,70 @@
 import { COMMAND_TITLES } from '../command-titles.ts'
 import { defineCommand, DRY_RUN_FLAG, EVENTS_FLAG, JSON_FLAG } from '../command.ts'
 import { openEvents, openProgress } from '../progress.ts'
+import { RunNotices } from '../../operations/notify-run.ts'
 import { planRun } from '../../operations/plan-run.ts'
 import { printPlan, printReport } from '../run-report-text.ts'
 import { run } from '../../operations/run.ts'
+import { isFailure } from '../../domain/errors.ts'
+import { oneLine } from '../text.ts'
+import type { TellOfWrongSettings } from '../../operations/notify-run.ts'
 import type { Io } from '../command.ts'
+import type { RunReport } from '../../domain/run-report.ts'
 import type { Services } from '../../operations/services.ts'
 
-export const runCommand = defineCommand({
-  ...COMMAND_TITLES.run,
-  details: [
-    'Archives that wait in the spool are sent first, then every source is archived, or those named. ' +
-      'An archive goes to the first server that has room and is well, and on to the next one when that ' +
-      'one is full or fails, even in the middle. When none takes it, it waits and the run ends with 23.',
-  ],
-  flags: { json: JSON_FLAG, 'dry-run': DRY_RUN_FLAG, events: EVENTS_FLAG },
-  examples: [
-    'spillway run',
-    'spillway run wordpress',
-    'spillway run --dry-run',
-    'spillway run --json',
-  ],
+/** The command cannot take that from services(): those need settings that are right. */
+export const createRunCommand = (tellOfWrongSettings: TellOfWrongSettings) =>
+  defineCommand({
+    ...COMMAND_TITLES.run,
+    details: [
+      'Archives that wait in the spool are sent first, then every source is archived, or those named. ' +
+        'An archive goes to the first server that has room and is well, and on to the next one when that ' +
+        'one is full or fails, even in the middle. When none takes it, it waits and the run ends with 23.',
+    ],
+    flags: { json: JSON_FLAG, 'dry-run': DRY_RUN_FLAG, events: EVENTS_FLAG },
+    examples: [
+      'spillway run',
+      'spillway run wordpress',
+      'spillway run --dry-run',
+      'spillway run --json',
+    ],
 
-  async run(flags, operands, io: Io<Services>) {
-    const services = await io.services()
-    const input = { sourceNames: operands }
-    if (flags['dry-run']) {
-      const [catalog, packer] = [await services.catalog(), await services.packer()]
-      const plan = await planRun({ config: services.config, catalog, packer }, input, io.signal)
-      if (flags.json) io.printJson(plan)
-      else printPlan(io, plan)
-      return plan.exit
-    }
-    const progress = flags.events ? openEvents(io) : openProgress(io)
-    try {
-      const report = await services.withRun(progress.onEvent, (running) =>
-        run(running, input, io.signal),
-      )
-      progress.close()
-      if (flags.json) io.printJson(report)
-      else printReport(io, report)
-      return report.exit
-    } finally {
-      progress.close()
-    }
-  },
-})
+    async run(flags, operands, io: Io<Services>) {
+      const services = await io.services().catch(async (error: unknown) => {
+        const missed =
+          flags['dry-run'] || !isFailure(error, 'CONFIG_INVALID', 'NOT_BUILT')
+            ? []
+            : await tellOfWrongSettings(io.configFile, error, io.signal, io.now)
+        for (const message of missed) io.printError(`warning: ${oneLine(message)}`)
+        throw error
+      })
+      const input = { sourceNames: operands }
+      if (flags['dry-run']) {
+        const [catalog, packer] = [await services.catalog(), await services.packer()]
+        const plan = await planRun({ config: services.config, catalog, packer }, input, io.signal)
+        if (flags.json) io.printJson(plan)
+        else printPlan(io, plan)
+        return plan.exit
+      }
+      const progress = flags.events ? openEvents(io) : openProgress(io)
+      const notices = new RunNotices(services, io.signal, io.now)
+      try {
+        const report = await services.withRun(progress.onEvent, (running) => {
+          notices.begin()
+          const tell = (own: RunReport) => notices.end(own, running.catalog, progress.onEvent)
+          return run(running, { ...input, tell }, io.signal)
+        })
+        progress.close()
+        if (flags.json) io.printJson(report)
+        else printReport(io, report)
+        return report.exit
+      } catch (error) {
+        // Its exit code is that of the failure, whoever could be told of it.
+        for (const message of await notices.failed(error))
+          progress.onEvent({ kind: 'warning', about: undefined, message })
+        throw error
+      } finally {
+        progress.close()
+      }
+    },
+  })

@@ -1,7 +1,7 @@
 // Whether a request goes through the proxy of HTTPS_PROXY, and the rules of NO_PROXY. The values come
 // from the configuration: a library that reads the environment itself would not see the .env file.
 
-import type { ProxySettings } from '../domain/config.ts'
+import type { ProxySettings } from './config.ts'
 
 /** The proxy for this endpoint, or undefined. Plain http never goes through HTTPS_PROXY. */
 export function proxyFor(endpoint: URL, settings: ProxySettings): string | undefined {
