@@ -1,6 +1,6 @@
 // How a MySQL or MariaDB server is reached and asked: the one place that knows how its programs get their
 // address (options) and their password (an option file, and then no other one: somebody's ~/.my.cnf
-// would win over it, and could take half of a dump away).
+// would win over it, and could take half of a dump away). Where there is none, other files are looked at first.
 
 import { SpillwayError } from '../domain/errors.ts'
 import type { MysqlSource, Program } from '../domain/source.ts'
@@ -9,6 +9,7 @@ import { firstProgram } from './child-program.ts'
 import type { Database } from './database-dumps.ts'
 import { databaseFailed, explained } from './database-failure.ts'
 import { Grants, parseGrant } from './mysql-grants.ts'
+import { requireHarmlessOptions } from './mysql-option-files.ts'
 import type { MysqlRights } from './mysql-rights.ts'
 import type { OutputContext } from './output.ts'
 import { SecretFolder } from './secret-folder.ts'
@@ -35,6 +36,8 @@ export class MysqlTools {
   readonly #context: OutputContext
   readonly #secrets: SecretFolder | undefined
   readonly #address: readonly string[]
+  /** Whose option files were looked at. */
+  readonly #harmless = new Set<string>()
 
   constructor(source: MysqlSource, context: OutputContext) {
     this.#source = source
@@ -56,6 +59,22 @@ export class MysqlTools {
   program(name: string, args: readonly string[]): Program {
     const { environment, secrets, workingFolder } = this.#source
     return { argv: [name, ...this.#address, ...args], environment, secrets, workingFolder }
+  }
+
+  /** The one that is asked and fed; rejects where option files change what it does. */
+  async client(): Promise<string> {
+    const name = firstProgram(['mariadb', 'mysql'], this.#source)
+    if (!this.#harmless.has(name)) await this.requireHarmless(name, QUERY_OPTIONS)
+    this.#harmless.add(name)
+    return name
+  }
+
+  /** Rejects where option files would change what a tool does that is started with `args`. */
+  async requireHarmless(tool: string, args: readonly string[]): Promise<void> {
+    if (this.#secrets !== undefined) return
+    const answer = await this.#told(tool, '--print-defaults')
+    const help = await this.help(tool)
+    requireHarmlessOptions({ tool, answer, args, help, number: this.#source.number })
   }
 
   /** What fits the server, of those that are there. */
@@ -135,9 +154,8 @@ export class MysqlTools {
   }
 
   async #query(query: string, form: readonly string[] = ['--raw']): Promise<readonly string[]> {
-    const name = firstProgram(['mariadb', 'mysql'], this.#source)
-    const program = this.program(name, [
-      ...['--batch', ...form, '--skip-column-names', '--connect-timeout=30'],
+    const program = this.program(await this.client(), [
+      ...[...QUERY_OPTIONS, ...form],
       ...['--default-character-set=utf8mb4', `--execute=${query}`],
     ])
     return (await this.#answer(program)).split('\n').slice(0, -1)
@@ -152,6 +170,8 @@ export class MysqlTools {
     }
   }
 }
+
+const QUERY_OPTIONS = ['--batch', '--skip-column-names', '--connect-timeout=30']
 
 // Names come as hexadecimal digits: nothing in them can look like the end of one.
 const SERVER_QUERY = `

@@ -7,7 +7,6 @@ import type { MysqlSource, Program } from '../domain/source.ts'
 import { answerOf } from './child-answer.ts'
 import { feedProgram } from './child-feed.ts'
 import type { ReadDump } from './child-feed.ts'
-import { firstProgram } from './child-program.ts'
 import { printable } from './database-dumps.ts'
 import type { DumpedDatabase } from './database-list.ts'
 import type {
@@ -49,7 +48,6 @@ const USERS_LEFT_OUT = `${NO_USERS}: where they are to come back: spillway cat A
 export class MysqlTarget implements DatabaseTarget {
   readonly label: string
   readonly isAtomic = false
-  readonly #source: MysqlSource
   readonly #context: OutputContext
   readonly #tools: MysqlTools
   /** What was fed last. */
@@ -58,7 +56,6 @@ export class MysqlTarget implements DatabaseTarget {
   constructor(source: MysqlSource, context: OutputContext) {
     const { host = 'localhost', port = '3306', socket } = source.options
     this.label = socket ?? `${host.includes(':') ? `[${host}]` : host}:${port}`
-    this.#source = source
     this.#context = context
     this.#tools = new MysqlTools(source, context)
   }
@@ -178,7 +175,7 @@ export class MysqlTarget implements DatabaseTarget {
    * commands here, or send our files to the server. `--sandbox` would still start an editor.
    */
   async #feeder(database: string): Promise<Program> {
-    const client = this.#client()
+    const client = await this.#tools.client()
     const known = await this.#tools.help(client)
     if (!known.includes('--binary-mode'))
       throw restoreFailed(
@@ -242,7 +239,7 @@ export class MysqlTarget implements DatabaseTarget {
         : { ...this.#context, signal: new AbortController().signal, timeoutMs: CLEAN_UP_MS }
     const work = async (): Promise<string> =>
       answerOf(
-        this.#tools.program(this.#client(), [
+        this.#tools.program(await this.#tools.client(), [
           ...['--batch', '--raw', '--skip-column-names', '--connect-timeout=30'],
           ...['--default-character-set=utf8mb4', `--execute=${query}`],
         ]),
@@ -253,10 +250,6 @@ export class MysqlTarget implements DatabaseTarget {
       .split('\n')
       .slice(0, -1)
       .map((line) => line.split('\t'))
-  }
-
-  #client(): string {
-    return firstProgram(['mariadb', 'mysql'], this.#source)
   }
 
   async #explaining<Result>(subject: string, work: Promise<Result>): Promise<Result> {

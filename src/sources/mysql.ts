@@ -42,6 +42,7 @@ export async function surveyMysql(
     const hasUsers = source.database === undefined && dumpsUsers(tool, server)
     const chosen = choose(source, server, hasUsers)
     await rightsFor(source, tools, server, chosen)
+    await tools.requireHarmless(tool.name, dumpOptions(tool))
     return surveyOf(chosen, hasUsers ? 2 : 1)
   } finally {
     tools.close()
@@ -59,6 +60,7 @@ export async function* mysqlOutputs(source: MysqlSource, context: OutputContext)
     const readsUsers = hasUsers && (await tools.readsUsers())
     const chosen = choose(source, server, hasUsers)
     const rights = await rightsFor(source, tools, server, chosen)
+    await tools.requireHarmless(tool.name, dumpOptions(tool))
     const histories = await historiesOf(tools, tool, server, chosen)
     const plan: DumpPlan = {
       ...chosen,

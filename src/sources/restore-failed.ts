@@ -112,6 +112,10 @@ const HINTS: Readonly<Record<ServerSource['kind'], readonly Hint[]>> = {
       hint: "install MariaDB's or MySQL's client programs (Debian: mariadb-client), or put their folder into PATH",
     },
     {
+      says: /option files/,
+      hint: 'leave only how to log in in those files; or give a password by --password-file=FILE: with it none of them is read',
+    },
+    {
       says: /ERROR 1045|Access denied for user .*using password/,
       hint: 'the password comes from the source of that server, from --password-file=FILE, or from a question on a terminal',
       isPassword: true,
