@@ -202,12 +202,21 @@ const PRECISE_QUERY = `select distinct hex(table_schema) from information_schema
 /** Made by the server itself, anew each time. */
 export const SERVERS_OWN = ['information_schema', 'performance_schema', 'sys']
 
-function databaseOf([, name = '', characters = '', collation = '', size]: string[]): Database {
-  const properties = { characterSet: characters, collation }
-  const isSystem = SERVERS_OWN.includes(text(name).toLowerCase())
+// How the server shows the name of a folder in its data directory that it has not made: `lost+found`.
+const FOLDER = /^#mysql50#/
+
+function databaseOf([, hex = '', characters = '', collation = '', size]: string[]): Database {
+  const name = text(hex)
+  const isSystem = SERVERS_OWN.includes(name.toLowerCase())
+  const isFolder = FOLDER.test(name)
   return {
-    ...{ name: text(name), sizeBytes: Number(size), properties },
-    leftOutBecause: isSystem ? "the server's own" : undefined,
+    ...{ name, sizeBytes: Number(size), properties: { characterSet: characters, collation } },
+    leftOutBecause: isFolder
+      ? 'a folder in the data directory of the server, no database'
+      : isSystem
+        ? "the server's own"
+        : undefined,
+    isOurs: isFolder,
   }
 }
 
