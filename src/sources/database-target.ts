@@ -99,6 +99,11 @@ export interface DatabaseTarget {
   clashes?(database: string, read: ReadDump): Promise<readonly string[]>
   /** Of a database that was filled just now: what stays of before, and what will not work on this server. */
   notesOn?(database: string): Promise<readonly string[]>
+  /**
+   * Of a database that could not be created and filled: whether it may go better when others are there, and
+   * nothing of it is left. Never rejects. Left out: databases have nothing to do with one another.
+   */
+  mayTryAgain?(database: string): Promise<boolean>
   /** As `contents`, also after an interruption, when nobody waits for it any more. */
   contentsAfterwards(database: string): Promise<TargetContents>
   readonly isAtomic: boolean

@@ -142,6 +142,17 @@ export class MysqlTarget implements DatabaseTarget {
     await this.#query(`drop database if exists ${quoted(database)}`, 'afterwards')
   }
 
+  /** Views and routines name tables of other databases. */
+  async mayTryAgain(database: string): Promise<boolean> {
+    const query = `select 1 from information_schema.schemata where schema_name = ${named(database)}`
+    try {
+      return (await this.#query(query, 'afterwards')).length === 0
+    } catch (error) {
+      if (!isFailure(error, 'RESTORE_FAILED')) throw error
+      return false
+    }
+  }
+
   /** Its own words for a failure name the line of the dump. */
   async fill(database: string, read: ReadDump): Promise<string> {
     const work = async (): Promise<string> =>

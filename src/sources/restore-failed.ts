@@ -129,6 +129,11 @@ const HINTS: Readonly<Record<ServerSource['kind'], readonly Hint[]>> = {
       hint: 'a view there has the name of a table in the dump: drop it, or restore into a database of another name',
     },
     {
+      // No such table, no such database, a view on what is not there, no such routine.
+      says: /ERROR (?:1146|1049|1356|1305) /,
+      hint: 'a view, trigger or routine needs something of another database: restore that one first',
+    },
+    {
       says: /ERROR at line \d+: Unknown command/,
       hint: 'the dump has a command for the client in it, which is never run: who made that archive?',
     },
