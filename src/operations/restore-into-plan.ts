@@ -156,6 +156,7 @@ export async function planInto(input: {
       problems.push(inUse(into, target.label, there.sessions))
     if (isInUse && input.overwrites)
       problems.push(...(await clashesWith(target, into, input.readDump(dumped))))
+    problems.push(...tooLarge(target, dumped))
     notes.push(...tablespaceNotes(target, into, needs))
   }
   problems.push(...roleProblems(target, databases, { globals, ...input }))
@@ -224,6 +225,13 @@ async function clashesWith(
       hint: 'drop those views, or restore into a database of another name',
     },
   ]
+}
+
+function tooLarge(target: DatabaseTarget, dumped: DumpedDatabase): IntoPlan['problems'] {
+  const found = target.cannotTake?.(dumped)
+  if (found === undefined) return []
+  const { message, hint } = found
+  return [{ message: `${target.label}, database ${printable(dumped.name)}: ${message}`, hint }]
 }
 
 export function describeContents({ tables, otherObjects, sizeBytes }: TargetContents): string {

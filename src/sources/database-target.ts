@@ -95,6 +95,10 @@ export interface DatabaseTarget {
   fill(database: string, read: ReadDump, options: FillOptions): Promise<string>
   /** After a database was created: what the dump says of it itself. Returns what could not be set. */
   applySettings(database: string, like: DumpedDatabase, needs: DumpNeeds): Promise<string[]>
+  /** Why no database here takes that dump, and what helps. Left out: any does. */
+  cannotTake?(
+    dumped: DumpedDatabase,
+  ): { readonly message: string; readonly hint: string } | undefined
   /** What of a database that is not empty the dump cannot replace. */
   clashes?(database: string, read: ReadDump): Promise<readonly string[]>
   /** Of a database that was filled just now: what stays of before, and what will not work on this server. */

@@ -10,7 +10,7 @@ const HARMLESS = new Set([
   ...['connect-timeout', 'connection-timeout', 'compress', 'compression-algorithms'],
   ...['zstd-compression-level', 'default-auth', 'plugin-dir', 'secure-auth', 'login-path'],
   ...['enable-cleartext-plugin', 'get-server-public-key', 'server-public-key-path'],
-  ...['default-character-set', 'character-sets-dir', 'max-allowed-packet', 'net-buffer-length'],
+  ...['default-character-set', 'character-sets-dir', 'max-allowed-packet'],
   // Only a terminal sees these.
   ...['prompt', 'auto-rehash', 'no-auto-rehash', 'skip-auto-rehash', 'disable-auto-rehash'],
 ])
@@ -38,7 +38,10 @@ export function requireHarmlessOptions(input: {
       `${tool} --print-defaults does not say what stands in its option files`,
       `is the ${tool} in PATH what it should be? With SOURCE_${number}_PASSWORD none of them is read`,
     )
-  const ours = new Set(args.map((arg) => nameOf(arg.slice(2))))
+  // Of an option that is there twice the last one counts, with `skip-` before it, too.
+  const ours = new Set(
+    args.map((arg) => nameOf(arg.slice(2))).flatMap((name) => [name, name.replace(/^skip-/, '')]),
+  )
   const isKnown = (name: string): boolean =>
     help.includes(`--${name.replace(/^(?:skip|disable|enable)-/, '')}`)
   const strange = optionsIn(options).filter(

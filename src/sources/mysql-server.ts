@@ -18,6 +18,8 @@ export type MysqlServer = {
   readonly version: string
   readonly isMariaDb: boolean
   readonly databases: readonly Database[]
+  /** The largest statement that it takes. */
+  readonly packetBytes: number
   /** Tables that no transaction holds still, by database. */
   readonly plainTables: ReadonlyMap<string, readonly string[]>
   /** Tables that keep what was in them, by database. */
@@ -105,7 +107,8 @@ export class MysqlTools {
     const versionedTables = byDatabase(rowsOf(rows, 'versioned'), (table) => table)
     const databases = rowsOf(rows, 'database').map(databaseOf)
     const isMariaDb = /mariadb/i.test(version)
-    return { version, isMariaDb, databases, plainTables, versionedTables }
+    const packetBytes = Number(rowsOf(rows, 'packet')[0]?.[1])
+    return { version, isMariaDb, databases, packetBytes, plainTables, versionedTables }
   }
 
   /** What its user may do; undefined: the server asks nobody for rights. */
@@ -175,7 +178,7 @@ const QUERY_OPTIONS = ['--batch', '--skip-column-names', '--connect-timeout=30']
 
 // Names come as hexadecimal digits: nothing in them can look like the end of one.
 const SERVER_QUERY = `
-  select 'version', version();
+  select 'version', version(); select 'packet', @@global.max_allowed_packet;
   select 'database', hex(s.schema_name), s.default_character_set_name, s.default_collation_name,
     (select coalesce(sum(t.data_length + t.index_length), 0) from information_schema.tables t
       where t.table_schema = s.schema_name)

@@ -19,6 +19,8 @@ import type {
   TargetServer,
 } from './database-target.ts'
 import { DumpTables } from './mysql-dump-tables.ts'
+import { tooLargeFor } from './mysql-packet.ts'
+import type { TooLarge } from './mysql-packet.ts'
 import { MysqlTools } from './mysql-server.ts'
 import {
   contentsFrom,
@@ -50,6 +52,7 @@ export class MysqlTarget implements DatabaseTarget {
   readonly isAtomic = false
   readonly #context: OutputContext
   readonly #tools: MysqlTools
+  #packetBytes = Infinity
   /** What was fed last. */
   #filled: DumpTables | undefined
 
@@ -66,9 +69,10 @@ export class MysqlTarget implements DatabaseTarget {
 
   async open(): Promise<TargetServer> {
     const rows = await this.#query(
-      `select 'version', version(); select 'database', hex(schema_name) from information_schema.schemata`,
+      `select 'version', version(); select 'packet', @@global.max_allowed_packet; select 'database', hex(schema_name) from information_schema.schemata`,
     )
     const version = rows.find(([kind]) => kind === 'version')?.[1] ?? ''
+    this.#packetBytes = Number(rows.find(([kind]) => kind === 'packet')?.[1] ?? Infinity)
     const databases = rows.filter(([kind]) => kind === 'database').map(([, hex = '']) => text(hex))
     const name = /mariadb/i.test(version) ? 'MariaDB' : 'MySQL'
     return { version: `${name} ${version}`, databases }
@@ -140,6 +144,10 @@ export class MysqlTarget implements DatabaseTarget {
         if (!/Unknown thread id/.test(messageOf(error))) throw error
       })
     await this.#query(`drop database if exists ${quoted(database)}`, 'afterwards')
+  }
+
+  cannotTake(dumped: DumpedDatabase): TooLarge | undefined {
+    return tooLargeFor(dumped, this.#packetBytes)
   }
 
   /** Views and routines name tables of other databases. */

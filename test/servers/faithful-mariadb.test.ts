@@ -179,7 +179,7 @@ describe('a folder in the data directory', () => {
 
 describe('rows', () => {
   it('of ten million random bytes come back into a server that is set the same', async () => {
-    await server.sql(`set session group_concat_max_len = 1 << 30; create database big;
+    await server.sql(`set session group_concat_max_len = 1 << 30; create database big; use big;
       create table big.t (id int, b longblob); insert into big.t
       select 1, group_concat(unhex(sha2(seq, 512)) order by seq separator '') from seq_1_to_163840`)
     at.set({ MYSQL: server.url('big') })
@@ -201,7 +201,7 @@ describe('rows', () => {
       {
         path: 'databases/zeros.sql',
         reason: expect.stringMatching(
-          /a row of 20 MiB.*max_allowed_packet.*16 MiB.*SET GLOBAL max_allowed_packet = 20\d{6}/,
+          /a row of 21.0 MB.*max_allowed_packet, 16.8 MB.*SET GLOBAL max_allowed_packet = 20\d{6}/,
         ) as string,
       },
     ])
