@@ -43,6 +43,10 @@ const COMMANDS: readonly CommandEntry<Services>[] = [
     load: async () => (await import('./cli/commands/find.ts')).findCommand,
   },
   {
+    ...COMMAND_TITLES.files,
+    load: async () => (await import('./cli/commands/files.ts')).filesCommand,
+  },
+  {
     ...COMMAND_TITLES.history,
     load: async () => (await import('./cli/commands/history.ts')).historyCommand,
   },

@@ -43,6 +43,11 @@ export const COMMAND_TITLES = {
     summary: 'find files across all archives, also while servers are away',
     operands: { usage: 'PATTERN', min: 1, max: 1 },
   },
+  files: {
+    name: 'files',
+    summary: 'what is in one archive',
+    operands: { usage: 'ARCHIVE [PATTERN]', min: 1, max: 2 },
+  },
   history: {
     name: 'history',
     summary: 'when a file appeared, changed and went, and which archives have it',

@@ -4,17 +4,19 @@ import { readFile } from 'node:fs/promises'
 import { bar, formatCount, plural } from './output.ts'
 import { canAsk, createPrompts } from './prompts.ts'
 import { catalogOf } from './commands/restore.ts'
-import { describeContents } from '../operations/restore-into-plan.ts'
+import { describeContents } from '../operations/restore-into-problems.ts'
 import { exitOf } from '../domain/exit-code.ts'
 import { FAILURES, messageOf, SpillwayError } from '../domain/errors.ts'
 import { formatBytes, formatRate, formatSeconds } from '../domain/sizes.ts'
 import { oneLine } from './text.ts'
 import { ORIGIN, restoreInto } from '../operations/restore-into.ts'
 import { printable } from '../sources/database-dumps.ts'
-import type { IntoInput, IntoProgress, RestoredInto } from '../operations/restore-into.ts'
+import type { IntoInput, RestoredInto } from '../operations/restore-into.ts'
+import type { IntoProgress, RestoredDatabase } from '../operations/restore-into-one.ts'
 import type { IntoPlan } from '../operations/restore-into-plan.ts'
 import type { Io } from './command.ts'
 import type { Services } from '../operations/services.ts'
+import type { TargetContents } from '../sources/database-target.ts'
 
 /** Only what this needs: the real services have more. */
 export type IntoCommandServices = Pick<
@@ -34,6 +36,7 @@ export type IntoFlags = {
   readonly overwrite: string | undefined
   readonly 'password-file': string | undefined
   readonly 'no-owner': boolean
+  readonly 'keep-going': boolean
   readonly yes: boolean
   readonly 'dry-run': boolean
   readonly json: boolean
@@ -59,8 +62,9 @@ export async function runRestoreInto(
   const input: IntoInput = {
     ...{ archive, database, into: flags.into, password, isDryRun: flags['dry-run'] },
     ...{ overwrites: flags.overwrite === 'always', leavesOwners: flags['no-owner'] },
+    keepsGoing: flags['keep-going'],
     askPassword: isAsking ? (label) => askPassword(label, io.signal) : undefined,
-    confirm: (plan) => confirm(plan, flags, io),
+    confirm: (plan) => confirm(plan, { isAsking, ...flags }, io),
     onProgress: live.show,
   }
   try {
@@ -92,9 +96,13 @@ function checkFlags(flags: IntoFlags, others: readonly string[]): void {
 /** What is there would be replaced by what was there once: nobody does that by accident. */
 function requireAnswer(flags: IntoFlags, isAsking: boolean): void {
   if (flags.into !== ORIGIN || flags.yes || flags['dry-run'] || isAsking) return
-  throw new SpillwayError(
+  throw nobodyToAsk('--into=origin')
+}
+
+function nobodyToAsk(flag: string): SpillwayError {
+  return new SpillwayError(
     'USAGE',
-    'restore: --into=origin asks first, and there is nobody at a terminal to answer',
+    `restore: ${flag} asks first, and there is nobody at a terminal to answer`,
     { hint: 'look at it with --dry-run, then give --yes' },
   )
 }
@@ -120,14 +128,16 @@ async function askPassword(label: string, signal: AbortSignal): Promise<string> 
 
 async function confirm(
   plan: IntoPlan,
-  flags: IntoFlags,
+  { yes, isAsking }: { readonly yes: boolean; readonly isAsking: boolean },
   io: Io<IntoCommandServices>,
 ): Promise<void> {
-  if (!plan.isOrigin || flags.yes) return
+  const isDropping = plan.databases.some(({ lost }) => lost !== undefined)
+  if (yes || !(plan.isOrigin || isDropping)) return
+  if (!isAsking) throw nobodyToAsk('--overwrite=always')
   printPlan(io, plan)
   const [one, ...more] = plan.databases
   const word = one !== undefined && more.length === 0 ? printable(one.into) : plan.label
-  io.print('This goes where the archive came from.')
+  if (plan.isOrigin) io.print('This goes where the archive came from.')
   await createPrompts(io.signal).ask({
     // Short enough for one line of a terminal: the name is what counts.
     message: `Type ${word} to go on:`,
@@ -138,8 +148,8 @@ async function confirm(
 function exitFor({ plan, databases, warnings }: RestoredInto, { isDryRun }: IntoInput): number {
   if (isDryRun) return plan.problems.length > 0 ? FAILURES.RESTORE_FAILED.exit : 0
   const exits = databases.flatMap(({ failure }) => (failure === null ? [] : [failure.failure.exit]))
-  const notes = databases.flatMap((each) => each.notes)
-  const isWarned = notes.length + plan.notes.length + warnings.length > 0
+  const toldCount = databases.reduce((sum, each) => sum + each.notes.length + each.refused.count, 0)
+  const isWarned = toldCount + plan.notes.length + warnings.length > 0
   return exitOf([...exits, isWarned ? EXIT_WITH_WARNINGS : 0])
 }
 
@@ -152,18 +162,30 @@ function printPlan(io: Io<unknown>, { archive, server, label, ...plan }: IntoPla
       `  roles      ${namesOf(created, 'created')}; ${namesOf(existing, 'left as they are')}`,
     )
   }
-  for (const { action, dumped, into, there } of plan.databases) {
+  for (const { action, dumped, into, there, lost } of plan.databases) {
     const from = dumped.name === into ? '' : ` from ${printable(dumped.name)}`
     const held = there === undefined ? '' : `; there: ${describeContents(there)}`
     const size = `${formatBytes(dumped.dumpBytes)} of dump`
     io.print(`  ${action.padEnd(9)}  ${printable(into)}${from}, ${size}${held}`)
+    if (lost !== undefined)
+      io.print(`             the whole database is dropped and made anew; ${lostText(lost)}`)
   }
+}
+
+function lostText(lost: readonly string[]): string {
+  const are = lost.length === 1 ? 'is' : 'are'
+  const names = lost.length === 0 ? '' : `: ${listed(lost)}`
+  return `${plural(lost.length, 'table')} that the dump does not have ${are} lost${names}`
 }
 
 function namesOf(names: readonly string[], what: string): string {
   if (names.length === 0) return `none ${what}`
+  return `${names.length} ${what} (${listed(names)})`
+}
+
+function listed(names: readonly string[]): string {
   const more = names.length > NAMES_SHOWN ? `, and ${names.length - NAMES_SHOWN} more` : ''
-  return `${names.length} ${what} (${names.slice(0, NAMES_SHOWN).map(printable).join(', ')}${more})`
+  return names.slice(0, NAMES_SHOWN).map(printable).join(', ') + more
 }
 
 function printDone(io: Io<unknown>, done: RestoredInto): void {
@@ -179,12 +201,19 @@ function printDone(io: Io<unknown>, done: RestoredInto): void {
     const content = `${plural(tables ?? 0, 'table')}, ${formatBytes(dumpBytes)} of dump`
     io.print(`restored ${printable(into)}${source}: ${content} in ${formatSeconds(each.seconds)}`)
   }
+  for (const { into, lost } of plan.databases)
+    if (lost !== undefined && lost.length > 0 && isRestored(into, databases))
+      io.print(`${printable(into)} was dropped and made anew: ${lostText(lost)}`)
   const good = databases.filter(({ failure }) => failure === null).length
   const places = from.map(oneLine).join(', then ')
   io.print(
     `${formatCount(good)} of ${plural(databases.length, 'database')} of ${plan.archive.file} restored into ` +
       `${oneLine(plan.label)} in ${formatSeconds(seconds)}; ${formatBytes(readBytes)} read from ${places}`,
   )
+}
+
+function isRestored(into: string, databases: readonly RestoredDatabase[]): boolean {
+  return databases.some((each) => each.into === into && each.failure === null)
 }
 
 function printProblems(io: Io<unknown>, done: RestoredInto, isJson: boolean): void {
@@ -200,21 +229,35 @@ function printProblems(io: Io<unknown>, done: RestoredInto, isJson: boolean): vo
       io.printError(`  hint: ${oneLine(hint)}`)
     }
   for (const note of done.plan.notes) io.printError(`warning: ${oneLine(note)}`)
-  for (const { into, notes } of done.databases)
-    for (const note of notes) io.printError(`warning: ${printable(into)}: ${oneLine(note)}`)
+  for (const { into, notes, refused } of done.databases)
+    for (const note of [...notes, ...refusedLines(refused)])
+      io.printError(`warning: ${printable(into)}: ${oneLine(note)}`)
   for (const { path, reason } of done.warnings)
     io.printError(`warning: ${oneLine(path)}: ${oneLine(reason)}`)
+}
+
+function refusedLines({ count, messages }: RestoredDatabase['refused']): readonly string[] {
+  if (count === 0) return []
+  const more = count - Math.min(count, messages.length)
+  return [
+    `the server refused ${plural(count, 'statement')} of the dump, and what they make is missing`,
+    ...messages.map((each) => `refused: ${each}`),
+    ...(more > 0 ? [`refused: ${plural(more, 'statement')} more`] : []),
+  ]
 }
 
 function documentOf(done: RestoredInto, { isDryRun }: IntoInput, exit: number): unknown {
   const { plan, databases, seconds, readBytes, from, warnings } = done
   const { id, source, file, key } = plan.archive
-  const planned = plan.databases.map(({ action, dumped, into, there, needs }) => ({
-    ...{ name: dumped.name, into, action, dumpBytes: dumped.dumpBytes, there: there ?? null },
-    tables: needs.tables ?? null,
+  const planned = plan.databases.map(({ action, dumped, into, there, needs, lost }) => ({
+    ...{ name: dumped.name, into, action, dumpBytes: dumped.dumpBytes },
+    there: there === undefined ? null : contentsDocument(there),
+    ...{ tables: needs.tables ?? null, lost: lost ?? null },
   }))
-  const restored = databases.map(({ failure, ...each }) => ({
+  const restored = databases.map(({ failure, refused, ...each }) => ({
     ...each,
+    lost: plan.databases.find(({ into }) => into === each.into)?.lost ?? null,
+    ...{ errorCount: refused.count, errors: refused.messages },
     seconds: rounded(each.seconds),
     outcome: failure === null ? 'ok' : 'failed',
     code: failure?.code ?? null,
@@ -234,6 +277,10 @@ function documentOf(done: RestoredInto, { isDryRun }: IntoInput, exit: number): 
     notes: plan.notes,
     ...{ readBytes, seconds: rounded(seconds), from, warnings },
   }
+}
+
+function contentsDocument({ tables, otherObjects, sizeBytes, sessions }: TargetContents): unknown {
+  return { tables, otherObjects, sizeBytes, sessions }
 }
 
 function rounded(seconds: number): number {

@@ -3,12 +3,12 @@
 
 import { changesOf } from './history.ts'
 import { comparePaths } from '../pack/member-record.ts'
-import { SpillwayError } from '../domain/errors.ts'
-import { Timeline } from './history-timeline.ts'
+import { membersOf, placeOf } from './archive-members.ts'
 import { told, toldPath, toldState } from './file-answers.ts'
 import { versionsByPath } from './history-cursor.ts'
 import type { AnswerServices, ToldArchive, ToldState } from './file-answers.ts'
-import type { ArchiveRow, Catalog } from '../catalog/catalog.ts'
+import type { ArchivePlace } from './archive-members.ts'
+import type { Catalog } from '../catalog/catalog.ts'
 import type { FileChange } from './history.ts'
 import type { FileVersion } from '../domain/file-history.ts'
 
@@ -70,24 +70,11 @@ type Pair = {
   readonly after: FileVersion | undefined
 }
 
-type Place = { readonly timeline: Timeline; readonly serial: number }
-
-async function placeOf(catalog: Catalog, archive: ArchiveRow): Promise<Place> {
-  const { host, source } = archive
-  const [history] = await catalog.histories({ host, source })
-  const recorded = history?.archives.find(({ id }) => id === archive.id)
-  if (recorded?.isGone === true)
-    throw new SpillwayError('ARCHIVE_MISSING', `${archive.file} is deleted, and so is what it held`)
-  if (history !== undefined && recorded !== undefined)
-    return { timeline: new Timeline(history), serial: recorded.serial }
-  throw new SpillwayError(
-    'HISTORY_MISSING',
-    `the files of ${archive.file} are not known: its index was not read yet, or cannot be`,
-    { facts: { archive: archive.id } },
-  )
-}
-
-async function* pairsOf(catalog: Catalog, from: Place, to: Place): AsyncGenerator<Pair> {
+async function* pairsOf(
+  catalog: Catalog,
+  from: ArchivePlace,
+  to: ArchivePlace,
+): AsyncGenerator<Pair> {
   const id = from.timeline.history.id
   if (id === to.timeline.history.id) {
     // One pass for both.
@@ -119,17 +106,6 @@ async function* pairsOf(catalog: Catalog, from: Place, to: Place): AsyncGenerato
   } finally {
     await Promise.all([left.return(undefined), right.return(undefined)])
   }
-}
-
-async function* membersOf(
-  catalog: Catalog,
-  { timeline, serial }: Place,
-): AsyncGenerator<FileVersion, undefined> {
-  for await (const { versions } of versionsByPath(catalog, timeline.history.id)) {
-    const held = timeline.heldBy(serial, versions)
-    if (held !== undefined) yield held
-  }
-  return undefined
 }
 
 function differenceOf({ path, before, after }: Pair): FileDifference | undefined {

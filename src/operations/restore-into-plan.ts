@@ -1,11 +1,19 @@
 // What a restore into a database server would do, and what is in its way: found out by looking at the archive
 // and at the server, before anything is changed there.
 
-import { formatBytes } from '../domain/sizes.ts'
 import { copyMember } from './cat.ts'
 import { DATABASE_LIST_FILE } from '../sources/database-list.ts'
 import { isFailure, SpillwayError } from '../domain/errors.ts'
 import { printable } from '../sources/database-dumps.ts'
+import {
+  clashesWith,
+  describeContents,
+  notesOf,
+  problemsOf,
+  roleProblems,
+  shown,
+} from './restore-into-problems.ts'
+import type { Problem } from './restore-into-problems.ts'
 import type { ArchiveBytes } from './archive-bytes.ts'
 import type { ArchiveWithCopies } from '../catalog/catalog.ts'
 import type { DatabaseList, DumpedDatabase } from '../sources/database-list.ts'
@@ -23,8 +31,6 @@ import type { ServerSource } from '../domain/source.ts'
 const LIST_BYTES_MAX = 64 * 1024 * 1024
 // Of roles: each a few hundred bytes.
 const GLOBALS_BYTES_MAX = 256 * 1024 * 1024
-// So many names tell what is wrong.
-const NAMES_SHOWN = 10
 
 export type PlannedDatabase = {
   readonly dumped: DumpedDatabase
@@ -33,6 +39,8 @@ export type PlannedDatabase = {
   /** What is in it; undefined: it is not there. */
   readonly there: TargetContents | undefined
   readonly needs: DumpNeeds
+  /** Tables that go with the database that is dropped; undefined: none is dropped. */
+  readonly lost: readonly string[] | undefined
 }
 
 export type IntoPlan = {
@@ -45,7 +53,7 @@ export type IntoPlan = {
   readonly globals: GlobalsPlan | undefined
   readonly databases: readonly PlannedDatabase[]
   /** Each is a reason why it is refused. */
-  readonly problems: readonly { readonly message: string; readonly hint: string }[]
+  readonly problems: readonly Problem[]
   readonly notes: readonly string[]
 }
 
@@ -131,6 +139,7 @@ export async function planInto(input: {
   readonly database: string | undefined
   readonly overwrites: boolean
   readonly leavesOwners: boolean
+  readonly keepsGoing: boolean
   readonly readDump: DumpReader
 }): Promise<IntoPlan> {
   const { archive, bytes, list, target, server, isOrigin } = input
@@ -143,112 +152,42 @@ export async function planInto(input: {
       ? undefined
       : target.planGlobals(await textOf(bytes, globalsFile, GLOBALS_BYTES_MAX))
   const databases: PlannedDatabase[] = []
-  const problems: { message: string; hint: string }[] = []
-  for (const [dumped, into] of pairs) {
-    const isThere = server.databases.includes(into)
-    const there = isThere ? await target.contents(into) : undefined
-    const isInUse = there !== undefined && there.tables + there.otherObjects > 0
-    const needs = await target.needsOf(input.readDump(dumped))
-    const action = !isThere ? 'create' : isInUse ? 'overwrite' : 'fill'
-    databases.push({ dumped, into, action, there, needs })
-    if (isInUse && !input.overwrites) problems.push(notEmpty(into, target.label, there))
-    if (isInUse && input.overwrites && there.sessions > 0 && target.nameBeside() !== undefined)
-      problems.push(inUse(into, target.label, there.sessions))
-    if (isInUse && input.overwrites)
-      problems.push(...(await clashesWith(target, into, input.readDump(dumped))))
-    problems.push(...tooLarge(target, dumped))
-    notes.push(...tablespaceNotes(target, into, needs))
+  const problems: Problem[] = []
+  for (const [listed, into] of pairs) {
+    const there = server.databases.includes(into) ? await target.contents(into) : undefined
+    if (chosen.isWhole && isNotEmpty(there) && target.staysAsItIs?.(into) === true) {
+      notes.push(`${printable(into)} stays as it is: it holds ${describeContents(there)}`)
+      continue
+    }
+    const needs = await target.needsOf(input.readDump(listed))
+    const dumped = { ...listed, properties: { ...needs.properties, ...listed.properties } }
+    const planned = planOne(target, { dumped, into, there, needs })
+    databases.push(planned)
+    problems.push(...problemsOf(target, planned, input))
+    notes.push(...notesOf(target, planned, input.leavesOwners))
+    problems.push(...(await clashesWith(target, planned, input)))
   }
   problems.push(...roleProblems(target, databases, { globals, ...input }))
-  notes.push(...(globals?.notes ?? []))
+  notes.push(...(globals?.notes ?? []), ...(target.leftovers?.() ?? []))
   const { label } = target
   return { archive, list, server, label, isOrigin, globals, databases, problems, notes }
 }
 
-function roleProblems(
+function isNotEmpty(there: TargetContents | undefined): there is TargetContents {
+  return there !== undefined && there.tables + there.otherObjects > 0
+}
+
+function planOne(
   target: DatabaseTarget,
-  databases: readonly PlannedDatabase[],
-  {
-    globals,
-    leavesOwners,
-  }: { readonly globals: GlobalsPlan | undefined; readonly leavesOwners: boolean },
-): IntoPlan['problems'] {
-  const wanted = databases.flatMap(({ action, dumped, needs }) => {
-    const owner = action === 'fill' ? [] : (dumped.properties['owner'] ?? [])
-    return [...needs.namedRoles, ...(leavesOwners ? [] : [...needs.roles, ...[owner].flat()])]
-  })
-  const missing = target
-    .missingRoles([...new Set(wanted)])
-    .filter((role) => globals?.created.includes(role) !== true)
-  if (missing.length === 0) return []
-  const what = missing.length === 1 ? 'a role' : `${missing.length} roles`
-  return [
-    {
-      message: `${target.label} lacks ${what} that the dump names: ${shown(missing.map(printable))}`,
-      hint: leavesOwners
-        ? 'policies name them, and cannot do without: create them first'
-        : 'create them first (a whole backup has them in globals.sql), or leave owners and grants out: --no-owner',
-    },
-  ]
-}
-
-function notEmpty(
-  into: string,
-  label: string,
-  there: TargetContents,
-): { readonly message: string; readonly hint: string } {
-  return {
-    message: `the database ${printable(into)} on ${label} is not empty: ${describeContents(there)}`,
-    hint: 'restore into a database of another name, or replace this one: --overwrite=always',
-  }
-}
-
-function inUse(into: string, label: string, sessions: number): IntoPlan['problems'][number] {
-  const who = sessions === 1 ? 'somebody is' : `${sessions} others are`
-  return {
-    message: `${who} connected to the database ${printable(into)} on ${label}, which is to be replaced`,
-    hint: 'stop what uses that database for a moment, and restore again',
-  }
-}
-
-async function clashesWith(
-  target: DatabaseTarget,
-  into: string,
-  read: ReadDump,
-): Promise<IntoPlan['problems']> {
-  const names = (await target.clashes?.(into, read)) ?? []
-  if (names.length === 0) return []
-  const what = `views of the database ${printable(into)} on ${target.label}`
-  return [
-    {
-      message: `${what} are tables in the dump, which cannot take their place: ${shown(names.map(printable))}`,
-      hint: 'drop those views, or restore into a database of another name',
-    },
-  ]
-}
-
-function tooLarge(target: DatabaseTarget, dumped: DumpedDatabase): IntoPlan['problems'] {
-  const found = target.cannotTake?.(dumped)
-  if (found === undefined) return []
-  const { message, hint } = found
-  return [{ message: `${target.label}, database ${printable(dumped.name)}: ${message}`, hint }]
-}
-
-export function describeContents({ tables, otherObjects, sizeBytes }: TargetContents): string {
-  const others = otherObjects === 0 ? [] : [`${otherObjects} other objects`]
-  const size = sizeBytes === undefined ? [] : [formatBytes(sizeBytes)]
-  return [`${tables} ${tables === 1 ? 'table' : 'tables'}`, ...others, ...size].join(', ')
-}
-
-function tablespaceNotes(
-  target: DatabaseTarget,
-  into: string,
-  { tablespaces }: DumpNeeds,
-): readonly string[] {
-  const missing = target.missingTablespaces(tablespaces)
-  if (missing.length === 0) return []
-  const names = shown(missing.map(printable))
-  return [`${printable(into)}: everything goes into the default tablespace: ${names} is not there`]
+  found: Pick<PlannedDatabase, 'dumped' | 'into' | 'there' | 'needs'>,
+): PlannedDatabase {
+  const { there, needs } = found
+  if (there === undefined) return { ...found, action: 'create', lost: undefined }
+  if (!isNotEmpty(there)) return { ...found, action: 'fill', lost: undefined }
+  const kept = new Set(needs.tableNames)
+  const isDropped = target.nameBeside() !== undefined
+  const lost = isDropped ? there.tableNames?.filter((name) => !kept.has(name)) : undefined
+  return { ...found, action: 'overwrite', lost }
 }
 
 async function textOf(bytes: ArchiveBytes, path: string, bytesMax: number): Promise<string> {
@@ -270,9 +209,4 @@ function parsed(text: string): DatabaseList | undefined {
     // The caller says what that means.
     return undefined
   }
-}
-
-function shown(names: readonly string[]): string {
-  const more = names.length > NAMES_SHOWN ? `, and ${names.length - NAMES_SHOWN} more` : ''
-  return names.slice(0, NAMES_SHOWN).join(', ') + more
 }

@@ -4,7 +4,7 @@
 import { isFailure } from '../domain/errors.ts'
 import type { DatabaseTarget } from '../sources/database-target.ts'
 import type { PlannedDatabase } from './restore-into-plan.ts'
-import type { RestoredDatabase } from './restore-into.ts'
+import type { RestoredDatabase } from './restore-into-one.ts'
 
 /** In the order of the plan, each with how its last try went. What `restore` throws ends it. */
 export async function restoreInRounds(

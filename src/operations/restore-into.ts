@@ -6,15 +6,11 @@
 
 import { tmpdir } from 'node:os'
 import { copyMember } from './cat.ts'
-import {
-  describeContents,
-  planInto,
-  readDatabaseList,
-  requireIntoKind,
-} from './restore-into-plan.ts'
-import { isFailure, messageOf, SpillwayError } from '../domain/errors.ts'
+import { planInto, readDatabaseList, requireIntoKind } from './restore-into-plan.ts'
+import { isFailure, SpillwayError } from '../domain/errors.ts'
 import { isServerSource, withPassword } from '../domain/source.ts'
 import { openArchiveBytes } from './archive-bytes.ts'
+import { restoreOne, withFate } from './restore-into-one.ts'
 import { restoreInRounds } from './restore-into-rounds.ts'
 import { printable } from '../sources/database-dumps.ts'
 import { removeLeftSecrets } from '../sources/secret-folder.ts'
@@ -25,8 +21,8 @@ import type { ArchiveWithCopies } from '../catalog/catalog.ts'
 import type { DatabaseTarget, TargetServer } from '../sources/database-target.ts'
 import type { DumpedDatabase } from '../sources/database-list.ts'
 import type { DumpReader, IntoPlan, PlannedDatabase } from './restore-into-plan.ts'
+import type { IntoProgress, RestoredDatabase } from './restore-into-one.ts'
 import type { LookServices } from './restore.ts'
-import type { ReadDump } from '../sources/child-feed.ts'
 import type { OutputContext } from '../sources/output.ts'
 import type { ServerSource } from '../domain/source.ts'
 import type { Warning } from '../domain/archive.ts'
@@ -54,6 +50,8 @@ export type IntoInput = {
   readonly into: string
   readonly overwrites: boolean
   readonly leavesOwners: boolean
+  /** Past what the server refuses, where a database is created for it. */
+  readonly keepsGoing: boolean
   /** Instead of the one that the settings have. */
   readonly password: string | undefined
   /** Asked for when the server refuses what there is; undefined: nobody is there. */
@@ -62,24 +60,6 @@ export type IntoInput = {
   readonly confirm: (plan: IntoPlan) => Promise<void>
   readonly isDryRun: boolean
   readonly onProgress?: (progress: IntoProgress) => void
-}
-
-export type IntoProgress = {
-  readonly database: string
-  readonly writtenBytes: number
-  readonly totalBytes: number
-}
-
-export type RestoredDatabase = {
-  readonly name: string
-  readonly into: string
-  readonly action: PlannedDatabase['action']
-  readonly dumpBytes: number
-  readonly seconds: number
-  readonly tables: number | null
-  readonly notes: readonly string[]
-  /** null: it is restored. */
-  readonly failure: SpillwayError | null
 }
 
 export type RestoredInto = {
@@ -113,6 +93,11 @@ export async function restoreInto(
         throw new SpillwayError(
           'USAGE',
           `${archive.file} is of ${list.kind}, and cannot go into ${source.kind}`,
+        )
+      if (input.keepsGoing && source.kind !== 'postgres')
+        throw new SpillwayError(
+          'USAGE',
+          `--keep-going is for PostgreSQL, and not for ${source.kind}`,
         )
       const opened = await openTarget(services, source, input, signal)
       try {
@@ -212,111 +197,6 @@ async function copyDump(
     'ARCHIVE_CORRUPT',
     `${file} in the archive has ${writtenBytes} bytes, and the list of databases says ${dumpBytes}`,
   )
-}
-
-async function restoreOne(
-  target: DatabaseTarget,
-  planned: PlannedDatabase,
-  { leavesOwners, onProgress }: IntoInput,
-  readDump: DumpReader,
-): Promise<RestoredDatabase> {
-  const startedMs = performance.now()
-  const { action, dumped, into, needs } = planned
-  const beside = action === 'overwrite' ? target.nameBeside() : undefined
-  const filled = beside ?? into
-  const notes: string[] = []
-  let tables: number | null = null
-  let failure: SpillwayError | null = null
-  let created: string | undefined
-  try {
-    if (action === 'create' || beside !== undefined) {
-      await target.create(filled, dumped, leavesOwners)
-      created = filled
-    }
-    const read = watched(readDump(dumped), (writtenBytes) =>
-      onProgress?.({ database: into, writtenBytes, totalBytes: dumped.dumpBytes }),
-    )
-    const said = await target.fill(filled, read, { leavesOwners, needs })
-    if (said !== '') notes.push(`the tool said: ${said}`)
-    tables = await provenTables(target, planned, filled)
-    if (created !== undefined && !leavesOwners)
-      notes.push(...(await target.applySettings(filled, dumped, needs)))
-    notes.push(...((await target.notesOn?.(filled)) ?? []))
-    if (beside !== undefined) await target.swap(beside, into)
-  } catch (error) {
-    if (!(error instanceof SpillwayError)) throw error
-    failure = withFate(error, await takenBack(target, planned, { created, error }))
-  }
-  const seconds = (performance.now() - startedMs) / 1_000
-  const { name, dumpBytes } = dumped
-  return { name, into, action, dumpBytes, seconds, tables, notes, failure }
-}
-
-function watched(read: ReadDump, onWritten: (writtenBytes: number) => void): ReadDump {
-  return async (write) => {
-    let writtenBytes = 0
-    await read(async (piece) => {
-      await write(piece)
-      writtenBytes += piece.length
-      onWritten(writtenBytes)
-    })
-  }
-}
-
-/** That it was committed, the server says, and not the tool. */
-async function provenTables(
-  target: DatabaseTarget,
-  { dumped, into, needs }: PlannedDatabase,
-  filled: string,
-): Promise<number> {
-  const { tables } = await target.contents(filled)
-  if (needs.tables === undefined || tables >= needs.tables) return tables
-  throw restoreFailed(
-    `database ${printable(into)}: the restore ended well, but it has ${tables} tables, and the dump of ${printable(dumped.name)} has ${needs.tables}`,
-  )
-}
-
-/** What became of the database that was not restored: follows on the failure. */
-async function takenBack(
-  target: DatabaseTarget,
-  { action, into, there }: PlannedDatabase,
-  {
-    created,
-    error: failure,
-  }: { readonly created: string | undefined; readonly error: SpillwayError },
-): Promise<string> {
-  const name = printable(into)
-  // The server may have been at it when its client was ended. To drop it could hit somebody else's.
-  if (action === 'create' && created === undefined)
-    return isFailure(failure, 'INTERRUPTED')
-      ? `an empty database ${name} may have been left`
-      : `the database ${name} was not created`
-  try {
-    if (created !== undefined) await target.drop(created)
-    if (created === into) return `the database ${name}, created for this, was dropped again`
-  } catch (error) {
-    if (!(error instanceof SpillwayError)) throw error
-    return `the database ${printable(created!)}, created for this, could not be dropped: ${messageOf(error)}`
-  }
-  try {
-    const now = await target.contentsAfterwards(into)
-    const isSame = now.tables === there?.tables && now.otherObjects === there.otherObjects
-    if (isSame && (target.isAtomic || created !== undefined))
-      return `the database ${name} is as it was`
-    const half = target.isAtomic ? '' : ' and may be half restored'
-    return `the database ${name} has ${describeContents(now)} now${half}`
-  } catch (error) {
-    if (!(error instanceof SpillwayError)) throw error
-    return `what the database ${name} holds now could not be asked: ${messageOf(error)}`
-  }
-}
-
-function withFate(error: SpillwayError, fate: string): SpillwayError {
-  const { code, facts, hint } = error
-  return new SpillwayError(code, `${messageOf(error)}; ${fate}`, {
-    ...{ cause: error, facts },
-    ...(hint === undefined ? {} : { hint }),
-  })
 }
 
 function interruptedAfter(

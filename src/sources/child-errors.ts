@@ -10,8 +10,12 @@ const KEPT_BYTES = 8 * 1024
 const LINES_MAX = 4
 const LINE_CHARACTERS_MAX = 300
 
-// Behind its error pg_restore shows the statement, which may be long and hold what is nobody's business.
-const COMMAND_SHOWN = /^Command was: [\s\S]*/m
+// Behind an error PostgreSQL's tools show the statement or the row, which may be long and hold what is nobody's business.
+const COMMAND_SHOWN =
+  /^(?:Command was: |LINE \d+: |QUERY: {2}|CONTEXT: {2}|DETAIL: {2}(?:Failing row contains|Key \())[\s\S]*/m
+
+// More of one line nobody reads.
+const LINE_BYTES_MAX = 4 * 1024
 
 export class ChildErrors {
   readonly #socket: Socket
@@ -23,12 +27,22 @@ export class ChildErrors {
   /** The beginning of a line that may become chatter. */
   #line = ''
 
-  /** Closes `fd` at its end. */
-  constructor(fd: number, { secrets, chatter }: Pick<Program, 'secrets' | 'chatter'>) {
+  /** The beginning of a line that nobody was given yet. */
+  #untold = Buffer.alloc(0)
+
+  /** Closes `fd` at its end. `onLine` is given each line, printable, without secrets. */
+  constructor(
+    fd: number,
+    { secrets, chatter }: Pick<Program, 'secrets' | 'chatter'>,
+    onLine?: (line: string) => void,
+  ) {
     this.#redact = createRedactor(secrets)
     this.#chatter = chatter
     this.#socket = new Socket({ fd, readable: true, writable: false })
-    this.#socket.on('data', (chunk: Buffer) => this.#keep(this.#withoutChatter(chunk)))
+    this.#socket.on('data', (chunk: Buffer) => {
+      this.#keep(this.#withoutChatter(chunk))
+      if (onLine !== undefined) this.#giveLines(chunk, onLine)
+    })
     // A pipe has no errors but its end, and a message is not worth the archive.
     this.#socket.on('error', () => undefined)
     this.#ended = new Promise((resolve) =>
@@ -68,14 +82,29 @@ export class ChildErrors {
   lastLines(): string {
     const kept = COMMAND_SHOWN.test(this.#first.toString('utf8')) ? this.#first : this.#kept
     const said = kept.toString('utf8').replace(COMMAND_SHOWN, '')
-    const text = this.#redact(stripVTControlCharacters(said))
-    const lines = text
+    const lines = this.#redact(stripVTControlCharacters(said))
       .split(/[\r\n]+/)
-      // eslint-disable-next-line no-control-regex -- whatever a terminal would act on
-      .map((line) => line.replace(/[\s\x00-\x1f\x7f-\x9f]+/g, ' ').trim())
+      .map(onOneLine)
       .filter((line) => line !== '')
     return lines.slice(-LINES_MAX).map(shortened).join(' | ')
   }
+
+  #giveLines(chunk: Buffer, onLine: (line: string) => void): void {
+    let rest = chunk
+    for (let end = rest.indexOf('\n'); end !== -1; end = rest.indexOf('\n')) {
+      const line = Buffer.concat([this.#untold, rest.subarray(0, end)]).subarray(0, LINE_BYTES_MAX)
+      const text = stripVTControlCharacters(line.toString('utf8'))
+      onLine(shortened(onOneLine(this.#redact(text))))
+      this.#untold = Buffer.alloc(0)
+      rest = rest.subarray(end + 1)
+    }
+    this.#untold = Buffer.concat([this.#untold, rest]).subarray(0, LINE_BYTES_MAX)
+  }
+}
+
+function onOneLine(text: string): string {
+  // eslint-disable-next-line no-control-regex -- whatever a terminal would act on
+  return text.replace(/[\s\x00-\x1f\x7f-\x9f]+/g, ' ').trim()
 }
 
 /** The ends of a line tell most. */

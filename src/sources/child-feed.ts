@@ -17,6 +17,13 @@ export type WriteBytes = (bytes: Buffer) => Promise<void>
 /** Writes all of it; rejects when it is damaged. May be called again. */
 export type ReadDump = (write: WriteBytes) => Promise<void>
 
+export type FeedOptions = {
+  /** Has room for two names for a moment. */
+  readonly folder: string
+  readonly signal: AbortSignal
+  readonly onErrorLine?: (line: string) => void
+}
+
 /**
  * Resolves with what it said on its standard error when it ended well. Rejects with SOURCE_COMMAND_FAILED,
  * INTERRUPTED, or with what `read` rejects with; nothing of the program is left then.
@@ -24,9 +31,9 @@ export type ReadDump = (write: WriteBytes) => Promise<void>
 export async function feedProgram(
   program: Program,
   read: ReadDump,
-  { folder, signal }: { readonly folder: string; readonly signal: AbortSignal },
+  { folder, signal, onErrorLine }: FeedOptions,
 ): Promise<string> {
-  const child = await startChild(program, folder, { isFed: true })
+  const child = await startChild(program, folder, { isFed: true, onErrorLine })
   const output = new Socket({ fd: child.outputFd, readable: true, writable: false })
   // Nobody wants it, and a program whose output is full would wait.
   output.on('error', () => undefined).resume()

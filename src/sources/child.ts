@@ -51,6 +51,8 @@ type ChildOptions = {
   readonly hasNoOutput?: boolean
   /** It reads what `input` of the child is given. */
   readonly isFed?: boolean
+  /** Each line of its standard error, as far as it ends with one. */
+  readonly onErrorLine?: ((line: string) => void) | undefined
 }
 
 /** `pipesFolder` has room for two names for a moment. Rejects with SOURCE_COMMAND_FAILED. */
@@ -61,7 +63,7 @@ export async function startChild(
 ): Promise<Child> {
   const path = findProgram(program)
   const pipes = await openChildPipes(pipesFolder)
-  const errors = new ChildErrors(pipes.errorsFd, program)
+  const errors = new ChildErrors(pipes.errorsFd, program, options.onErrorLine)
   const guard = new ChildGuard()
   let child: ChildProcess
   try {

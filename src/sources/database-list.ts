@@ -16,7 +16,7 @@ export type DumpedDatabase = {
   readonly databaseBytes: number | null
   readonly startedAt: string
   readonly endedAt: string
-  /** What creates it again: owner, encoding, collation. */
+  /** What creates it again: owner, encoding, collation and who provides it, tablespace. */
   readonly properties: Readonly<Record<string, string>>
 }
 

@@ -27,12 +27,18 @@ export type TargetContents = {
   readonly sizeBytes: number | undefined
   /** Others who are connected to it. */
   readonly sessions: number
+  /** Of its tables, as `tableNames` of a dump has them. */
+  readonly tableNames?: readonly string[]
+  /** Another database of the same name has another one. */
+  readonly identity?: string
 }
 
 /** Of a dump, read from its beginning. */
 export type DumpNeeds = {
   /** undefined: nobody knows before it is restored. */
   readonly tables: number | undefined
+  /** Their names, with that of the schema, as `contents` of a database would have them. */
+  readonly tableNames?: readonly string[]
   /** Owners, and who is granted something. */
   readonly roles: readonly string[]
   /** Named by definitions: needed also where owners and grants are left out. */
@@ -40,6 +46,8 @@ export type DumpNeeds = {
   readonly tablespaces: readonly string[]
   /** Statements about the database itself, as the dump has them. */
   readonly settings: readonly string[]
+  /** What creates it again, as far as the dump knows: the list of the archive knows it better. */
+  readonly properties?: Readonly<Record<string, string>>
 }
 
 /** What the dump of roles would do here. */
@@ -57,6 +65,15 @@ export type FillOptions = {
   /** Everything belongs to the user who restores, and nothing is granted. */
   readonly leavesOwners: boolean
   readonly needs: DumpNeeds
+  /** It goes on behind what the server refuses, and tells of it at the end. Left out: all or nothing. */
+  readonly onRefused?: (refused: Refused) => void
+}
+
+/** Of the statements of a dump: they are missing now. */
+export type Refused = {
+  readonly count: number
+  /** The first of them, without rows. */
+  readonly messages: readonly string[]
 }
 
 /**
@@ -78,14 +95,26 @@ export interface DatabaseTarget {
   /** Of these, the ones that are not on the server. */
   missingRoles(roles: readonly string[]): readonly string[]
   missingTablespaces(tablespaces: readonly string[]): readonly string[]
+  /** Why such a database cannot be created here; follows on its name. Left out: any can. */
+  cannotCreate?(like: DumpedDatabase): string | undefined
+  /** Why a database that is there cannot take it; follows on its name. */
+  cannotFill?(database: string, like: DumpedDatabase): string | undefined
+  /** In what a database that is there is another one, whatever is filled into it. */
+  differences?(database: string, like: DumpedDatabase, leavesOwners: boolean): readonly string[]
+  /** Words about databases that restores have left behind. */
+  leftovers?(): readonly string[]
   create(database: string, like: DumpedDatabase, leavesOwners: boolean): Promise<void>
   /**
    * The name of a database that is filled in place of one that is not empty, and then takes its place by
    * `swap`. undefined: the dump itself drops what it replaces.
    */
   nameBeside(): string | undefined
-  /** From one moment to the next; then drops the one that was replaced. */
+  /** From one moment to the next. When it rejects, the server has said that nothing was changed, or not answered. */
   swap(beside: string, into: string): Promise<void>
+  /** Drops what `swap` has replaced. Never rejects: resolves with a word about what is left of it. */
+  dropReplaced?(beside: string): Promise<string | undefined>
+  /** Whether a restore of a whole server leaves it alone where it is not empty. */
+  staysAsItIs?(database: string): boolean
   /** Also while something is connected to it, and after an interruption. */
   drop(database: string): Promise<void>
   /**
@@ -93,8 +122,8 @@ export interface DatabaseTarget {
    * `read` rejects with.
    */
   fill(database: string, read: ReadDump, options: FillOptions): Promise<string>
-  /** After a database was created: what the dump says of it itself. Returns what could not be set. */
-  applySettings(database: string, like: DumpedDatabase, needs: DumpNeeds): Promise<string[]>
+  /** After it was filled: what the dump says of the database itself. Returns what could not be set. */
+  applySettings(database: string, like: DumpedDatabase, options: FillOptions): Promise<string[]>
   /** Why no database here takes that dump, and what helps. Left out: any does. */
   cannotTake?(
     dumped: DumpedDatabase,

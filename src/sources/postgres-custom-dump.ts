@@ -30,16 +30,17 @@ const INT_BYTES_MAX = 8
 export type DumpEntry = {
   readonly kind: string
   readonly tag: string
+  readonly schema: string
   readonly tablespace: string
   readonly owner: string
   /** The statements themselves, of KINDS_WITH_TEXT only. */
   readonly text: string
 }
 
-// What names roles, or belongs to the database itself.
+// What names roles, or belongs to or creates the database itself.
 const KINDS_WITH_TEXT = [
   ...['ACL', 'DEFAULT ACL', 'POLICY', 'USER MAPPING'],
-  ...['DATABASE PROPERTIES', 'COMMENT', 'SECURITY LABEL'],
+  ...['DATABASE', 'DATABASE PROPERTIES', 'COMMENT', 'SECURITY LABEL'],
 ]
 // Statements of one object; a comment is as long as somebody liked.
 const KEPT_TEXT_MAX = 4 * 1024 * 1024
@@ -148,14 +149,15 @@ export class CustomDumpReader implements OutputReader {
     yield* this.#int()
     // Definition, drop, copy, schema, tablespace.
     const text = yield* this.#listed(KINDS_WITH_TEXT.includes(kind))
-    for (let text = 0; text < 3; text += 1) yield* this.#passString()
+    for (let text = 0; text < 2; text += 1) yield* this.#passString()
+    const schema = yield* this.#listed()
     const tablespace = yield* this.#listed()
     if (version >= TABLE_ACCESS_METHOD) yield* this.#passString()
     if (version >= RELATION_KIND) yield* this.#int()
     // Owner, and a word that once told of row numbers.
     const owner = yield* this.#listed()
     yield* this.#passString()
-    this.#entries?.push({ kind, tag, tablespace, owner, text })
+    this.#entries?.push({ kind, tag, schema, tablespace, owner, text })
     // What it depends on, until a string that is none.
     while (yield* this.#passString());
     const dataState = yield* this.#byte()

@@ -7,6 +7,8 @@ import type { DumpNeeds } from './database-target.ts'
 import { restoreFailed } from './restore-failed.ts'
 import { CustomDumpReader } from './postgres-custom-dump.ts'
 import type { DumpEntry } from './postgres-custom-dump.ts'
+import { propertiesInDump } from './postgres-properties.ts'
+import type { PostgresProperties } from './postgres-properties.ts'
 import { plainSqlName, quotedSqlName, SQL_NAME, sqlStatements } from './sql-statements.ts'
 
 const GRANTEE = new RegExp(`\\s(?:TO|FROM) (${SQL_NAME})(?: WITH GRANT OPTION)?$`)
@@ -42,11 +44,15 @@ function needsOf(entries: readonly DumpEntry[]): DumpNeeds {
   const namedRoles = new Set<string>()
   const tablespaces = new Set<string>()
   const settings: string[] = []
+  let properties: PostgresProperties = {}
   for (const entry of entries) {
     // Whom the database itself belongs to, the list in the archive says.
-    if (entry.kind === 'DATABASE') continue
+    if (entry.kind === 'DATABASE') {
+      properties = propertiesInDump(entry.text)
+      continue
+    }
     if (isOfDatabase(entry)) {
-      settings.push(...sqlStatements(entry.text))
+      settings.push(...(sqlStatements(entry.text) ?? [entry.text]))
       continue
     }
     if (entry.owner !== '') roles.add(entry.owner)
@@ -55,12 +61,15 @@ function needsOf(entries: readonly DumpEntry[]): DumpNeeds {
       for (const role of granteesOf(entry.text)) roles.add(role)
     for (const role of namedIn(entry.text)) namedRoles.add(role)
   }
+  const tables = entries.filter(({ kind }) => TABLES.includes(kind))
   return {
-    tables: entries.filter(({ kind }) => TABLES.includes(kind)).length,
+    tables: tables.length,
+    tableNames: tables.map(({ schema, tag }) => `${schema}.${tag}`),
     roles: [...roles],
     namedRoles: [...namedRoles],
     tablespaces: [...tablespaces],
     settings,
+    properties,
   }
 }
 
@@ -79,7 +88,7 @@ function isOfDatabase({ kind, tag }: DumpEntry): boolean {
 }
 
 function granteesOf(text: string): string[] {
-  return sqlStatements(text).flatMap((statement) => {
+  return (sqlStatements(text) ?? []).flatMap((statement) => {
     const [, name] = GRANTEE.exec(statement) ?? []
     return name === undefined ? [] : [plainSqlName(name)]
   })
@@ -91,6 +100,7 @@ const OF_DATABASE = new RegExp(
 
 /** The statements about the database, for one of another name; undefined: nobody knows how. */
 export function settingFor(database: string, statement: string): string | undefined {
+  if (sqlStatements(`${statement};`)?.length !== 1) return undefined
   if (!OF_DATABASE.test(statement)) return undefined
   return statement.replace(OF_DATABASE, (_all, before: string) => before + quotedSqlName(database))
 }

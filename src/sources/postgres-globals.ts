@@ -2,7 +2,9 @@
 // not there are created with all that is theirs; one that is there stays as it is, password and all.
 // Tablespaces are folders of the other machine, and are told of instead.
 
+import { GLOBALS_FILE } from './database-dumps.ts'
 import type { GlobalsPlan } from './database-target.ts'
+import { restoreFailed } from './restore-failed.ts'
 import { plainSqlName, SQL_NAME, sqlStatements } from './sql-statements.ts'
 
 const CREATE_ROLE = new RegExp(`^CREATE ROLE (${SQL_NAME})$`)
@@ -20,7 +22,7 @@ export type TargetGlobals = {
 }
 
 export function planPostgresGlobals(dump: string, there: TargetGlobals): GlobalsPlan {
-  const statements = sqlStatements(dump)
+  const statements = statementsOf(dump)
   const dumped = statements.flatMap((each) => nameIn(CREATE_ROLE, each) ?? [])
   const created = dumped.filter((role) => !there.roles.has(role))
   const plan = { created: new Set(created), roles: new Set([...there.roles, ...dumped]) }
@@ -40,9 +42,19 @@ export function planPostgresGlobals(dump: string, there: TargetGlobals): Globals
   }
 }
 
+function statementsOf(dump: string): readonly string[] {
+  const statements = sqlStatements(dump)
+  // What is not UTF-8 has become this sign, and no role is meant by it.
+  if (statements !== undefined && !dump.includes('\ufffd')) return statements
+  const what =
+    statements === undefined ? 'what pg_dumpall does not write' : 'names that are not UTF-8'
+  throw restoreFailed(`${GLOBALS_FILE} of the archive holds ${what}, and is not run`, {
+    hint: `was somebody else at the archive? Look at it with spillway cat ARCHIVE ${GLOBALS_FILE}; databases are restored without it one by one: spillway restore ARCHIVE DATABASE --into=URL`,
+  })
+}
+
 /** Only what makes a new role what it was. A role that was there gains and loses nothing. */
 function isOurs(statement: string, created: ReadonlySet<string>): boolean {
-  if (/^SET (?:client_encoding|standard_conforming_strings) /.test(statement)) return true
   const role =
     nameIn(CREATE_ROLE, statement) ??
     nameIn(OF_ROLE, statement) ??

@@ -11,14 +11,19 @@ import {
   printable,
   surveyOf,
 } from './database-dumps.ts'
+import type { Chosen } from './database-dumps.ts'
 import { databaseFailed, explained } from './database-failure.ts'
 import { dumpFileName } from './dump-names.ts'
 import type { OutputContext, OutputSeries, OutputSurvey, ProgramOutput } from './output.ts'
+import { isLeftByRestore } from './postgres-beside.ts'
 import { PostgresTools } from './postgres-server.ts'
 import type { PostgresServer } from './postgres-server.ts'
 
 // Newer minor versions add a line for psql behind it.
 const GLOBALS_END = /\n-- PostgreSQL database cluster dump complete\n--\s*(?:\\unrestrict \S+\s*)?$/
+
+// So many names tell which ones are meant.
+const TABLES_SHOWN = 20
 
 export async function surveyPostgres(
   source: PostgresSource,
@@ -47,8 +52,10 @@ export async function* postgresOutputs(
     requireNewEnough(version, server)
     const isWholeServer = source.database === undefined
     const { readsPasswords: hasPasswords } = server
+    const chosen = chooseDatabases(source, server.databases)
+    const ofStandby = server.isStandby ? await withoutRows(tools, chosen) : []
     return yield* dumpDatabases({
-      ...chooseDatabases(source, server.databases),
+      ...chosen,
       about: {
         ...{ kind: source.kind, isWholeServer, server: { version: server.version } },
         tool: { name: 'pg_dump', version },
@@ -57,7 +64,11 @@ export async function* postgresOutputs(
         ? { output: globalsOutput(source, tools, server), hasPasswords }
         : undefined,
       dumpOf: ({ name }) => dumpOutput(source, tools, name),
-      warnings: isWholeServer && !hasPasswords ? [withoutPasswords(server)] : [],
+      warnings: [
+        ...ofStandby,
+        ...(isWholeServer && !hasPasswords ? [withoutPasswords(server)] : []),
+        ...(isWholeServer ? leftByRestores(source, server) : []),
+      ],
     })
   } finally {
     tools.close()
@@ -69,10 +80,13 @@ function globalsOutput(
   tools: PostgresTools,
   { maintenanceDatabase, readsPasswords }: PostgresServer,
 ): ProgramOutput {
-  const program = tools.program('pg_dumpall', maintenanceDatabase, [
+  const asked = tools.program('pg_dumpall', maintenanceDatabase, [
     ...['--globals-only', `--database=${maintenanceDatabase}`],
     ...(readsPasswords ? [] : ['--no-role-passwords']),
   ])
+  // Else it would come in the encoding of that database, which nobody knows of a file.
+  const environment = { ...asked.environment, PGCLIENTENCODING: 'UTF8' }
+  const program = { ...asked, environment }
   return {
     ...{ kind: 'program', fileName: GLOBALS_FILE, program, format: 'text' },
     accept: ({ found, said }) => {
@@ -86,6 +100,30 @@ function globalsOutput(
 function withoutPasswords({ user }: PostgresServer): Warning {
   const reason = `the roles are there without their passwords, which ${printable(user)} may not read`
   return { path: GLOBALS_FILE, reason }
+}
+
+async function withoutRows(tools: PostgresTools, { chosen }: Chosen): Promise<readonly Warning[]> {
+  const warnings: Warning[] = []
+  for (const { name } of chosen) {
+    const tables = await tools.unloggedTables(name)
+    if (tables.length === 0) continue
+    const are = tables.length === 1 ? 'is' : 'are'
+    const shown = tables.slice(0, TABLES_SHOWN).map(printable).join(', ')
+    const more = tables.length > TABLES_SHOWN ? `, and ${tables.length - TABLES_SHOWN} more` : ''
+    const reason = `a standby has no rows of unlogged tables: ${shown}${more} ${are} archived empty`
+    warnings.push({ path: printable(name), reason })
+  }
+  return warnings
+}
+
+/** What was left out on purpose needs no word. */
+function leftByRestores(
+  { excludes }: PostgresSource,
+  { databases }: PostgresServer,
+): readonly Warning[] {
+  return databases
+    .filter(({ name }) => isLeftByRestore(name) && !excludes.includes(name))
+    .map(({ name, leftOutBecause = '' }) => ({ path: name, reason: leftOutBecause }))
 }
 
 function dumpOutput(source: PostgresSource, tools: PostgresTools, database: string): ProgramOutput {

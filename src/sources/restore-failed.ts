@@ -31,13 +31,21 @@ export function restoreExplained(
   const whole = messageOf(failure)
   const message = withoutRows(kind, whole)
   const found = HINTS[kind].find(({ says }) => says.test(message))
+  const hints = [found?.hint, REFUSED[kind]?.test(message) === true ? GO_ON : undefined]
+  const hint = hints.filter((each) => each !== undefined).join('; or ')
   return restoreFailed(`${subject}: ${message}`, {
-    hint: found?.hint,
+    hint: hint === '' ? undefined : hint,
     // It would show what was taken out.
     ...(message === whole ? { cause: failure } : {}),
     isPassword: found?.isPassword === true,
   })
 }
+
+/** One statement of a dump, and not the connection. */
+const REFUSED: Readonly<Partial<Record<ServerSource['kind'], RegExp>>> = {
+  postgres: /could not execute query: ERROR|COPY failed for table/,
+}
+const GO_ON = 'have a new database made with everything but what is refused: --keep-going'
 
 /** MySQL quotes values of rows, and what stands in a statement where it stopped. */
 function withoutRows(kind: ServerSource['kind'], message: string): string {

@@ -1,7 +1,8 @@
-// What find, history and diff print, with nights recorded in a real catalog.
+// What find, files, history and diff print, with nights recorded in a real catalog.
 
 import { afterEach, beforeEach, expect, it } from 'vitest'
 import { diffCommand } from '../../src/cli/commands/diff.ts'
+import { filesCommand } from '../../src/cli/commands/files.ts'
 import { findCommand } from '../../src/cli/commands/find.ts'
 import { historyCommand } from '../../src/cli/commands/history.ts'
 import { configOf, openStory, s3Server } from '../support/catalog-story.ts'
@@ -40,6 +41,26 @@ it('find prints whole names for grep and awk, each on one line, with the archive
     'etc     2023-11-14 22:13:20  1.20 kB         1  2026-03-02 02:30:00  etc-20260301-023000.tar.zst  old\\x0aname',
     'etc     2023-11-14 22:13:20  1.20 kB         1  -                    etc-20260303-023000.tar.zst  x\\xff.conf',
   ])
+})
+
+it('files lists what one night had, whole for grep and awk', async () => {
+  const { exit, out, err } = await spillway(['files', nights[1]!.id])
+  expect([exit, err]).toEqual([0, []])
+  expect(out).toEqual([
+    'MODE  MODIFIED (UTC)            SIZE  PATH',
+    '0755  2023-11-14 22:13:20  directory  ./',
+    '0644  2023-11-14 22:13:20    1.20 kB  café',
+    '0644  2023-11-14 22:13:20    1.50 kB  nginx.conf',
+  ])
+  const conf = await spillway(['files', 'latest:etc', '*.conf', '--json'])
+  expect(conf.json()).toMatchObject({
+    archive: { id: nights[2]!.id, source: 'etc' },
+    files: [{ path: 'x\ufffd.conf', pathBytes: 'eP8uY29uZg==', mode: '0600' }],
+    hasMore: false,
+  })
+  const cut = await spillway(['files', 'latest:etc', '--limit=1'])
+  expect(cut.err).toEqual(['only the first 1 are shown: --limit=N shows more'])
+  expect((await spillway(['files', 'latest:none'])).exit).toBe(30)
 })
 
 it.each([80, 100, 120])('find fits a window of %d columns', async (columns) => {
@@ -217,5 +238,10 @@ function spillway(argv: readonly string[], options?: CommandLineOptions) {
     config: configOf({ servers: [near] }),
     catalogIfPresent: async () => story.catalog,
   }
-  return commandLine([findCommand, historyCommand, diffCommand], () => services, argv, options)
+  return commandLine(
+    [filesCommand, findCommand, historyCommand, diffCommand],
+    () => services,
+    argv,
+    options,
+  )
 }

@@ -57,16 +57,36 @@ export class PostgresServer {
       ],
       { ...as, stdio: 'pipe' },
     )
+    return PostgresServer.#run(folder, port, programs)
+  }
+
+  /** A second one that follows this one: read only. */
+  async standby(): Promise<PostgresServer> {
+    const folder = mkdtempSync(join(tmpdir(), 'spillway-pg-'))
+    const owner = ownerOfServers('postgres')
+    chownSync(folder, owner.uid, owner.gid)
+    const from = ['-h', this.folder, '-p', String(this.port), '-U', this.user]
+    await promisify(execFile)(
+      join(this.#programs, 'pg_basebackup'),
+      [...from, '-D', join(folder, 'data'), '-R', '-X', 'stream', '--checkpoint=fast', '--no-sync'],
+      { ...owner, env: { PATH: process.env['PATH'], PGPASSWORD: this.password }, cwd: folder },
+    )
+    return PostgresServer.#run(folder, await freePort(), this.#programs)
+  }
+
+  static async #run(folder: string, port: number, programs: string): Promise<PostgresServer> {
+    const owner = ownerOfServers('postgres')
+    const as = { ...owner, env: { PATH: process.env['PATH'], LC_ALL: 'C.UTF-8' }, cwd: folder }
     const settings = ['fsync=off', 'max_connections=30', 'shared_buffers=32MB']
     const server = spawn(
       join(programs, 'postgres'),
       [
-        ...['-D', data, '-p', String(port), '-h', '127.0.0.1', '-k', folder],
+        ...['-D', join(folder, 'data'), '-p', String(port), '-h', '127.0.0.1', '-k', folder],
         ...settings.flatMap((setting) => ['-c', setting]),
       ],
       { ...as, stdio: ['ignore', 'ignore', 'pipe'] },
     )
-    await untilItSays(server, 'ready to accept connections')
+    await untilItSays(server, 'ready to accept')
     return new PostgresServer(folder, port, programs, server)
   }
 

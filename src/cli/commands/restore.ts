@@ -50,8 +50,12 @@ export const restoreCommand = defineCommand({
       'standard error, everything else is given back, and the restore ends with 31.',
     'With --into an archive of databases goes straight into a server, without a file on any disk: all of it, ' +
       'roles first, or the one DATABASE that is named in place of PATH, under the name that the URL has. ' +
-      'A database that is missing is created; one that is not empty is refused, unless --overwrite=always ' +
-      'replaces in it what the dump has. --into=origin means where the archive came from, and asks first. ' +
+      'A database that is missing is created; one that is not empty is refused, unless --overwrite=always is ' +
+      'given. Then a database of PostgreSQL is dropped and made anew, with all that is in it: the tables that the ' +
+      'dump does not have are named, and its name must be typed; of MySQL the tables that the dump has are ' +
+      'replaced. --into=origin means where the archive came from, and asks first. A PostgreSQL server takes all of a ' +
+      'dump or nothing; with --keep-going a database that is created has all that it takes, and the rest is named ' +
+      '(exit code 3). ' +
       'The password is never a part of the URL: it comes from the source of that server, from ' +
       '--password-file, or from a question.',
   ],
@@ -71,7 +75,11 @@ export const restoreCommand = defineCommand({
       type: 'boolean',
       help: 'with --into: leave out owners and grants',
     },
-    yes: { type: 'boolean', help: 'with --into=origin: do not ask' },
+    'keep-going': {
+      type: 'boolean',
+      help: 'with --into, PostgreSQL: go on behind what the server refuses, in a new database',
+    },
+    yes: { type: 'boolean', help: 'with --into: do not ask before anything is replaced' },
     strip: { type: 'count', placeholder: 'N', help: 'leave out the first N folders of every path' },
     overwrite: {
       type: 'string',
@@ -95,7 +103,7 @@ export const restoreCommand = defineCommand({
       const { runRestoreInto } = await import('../restore-into.ts')
       return runRestoreInto({ ...flags, into: flags.into }, [archive, ...paths], io)
     }
-    for (const flag of ['password-file', 'no-owner', 'yes'] as const)
+    for (const flag of ['password-file', 'no-owner', 'keep-going', 'yes'] as const)
       if (flags[flag] !== undefined && flags[flag] !== false)
         throw new SpillwayError('USAGE', `restore: --${flag} goes with --into=URL`)
     if (flags.to === undefined || flags.to === '')

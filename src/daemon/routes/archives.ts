@@ -4,6 +4,7 @@
 import { z } from 'zod'
 import { defineRoute } from '../route.ts'
 import type { Daemon, DaemonServices, Route } from '../route.ts'
+import { archiveFiles } from '../../operations/archive-files.ts'
 import { findFiles } from '../../operations/find.ts'
 import { listArchive, listArchives } from '../../operations/list.ts'
 import { pathHistory } from '../../operations/history.ts'
@@ -12,6 +13,8 @@ import { setPinned } from '../../operations/pin.ts'
 import { statusOf } from '../../operations/status.ts'
 import type { Catalog } from '../../catalog/catalog.ts'
 import { documentOf, FLAG, ID, LIMIT, NAME } from './shapes.ts'
+
+const PATTERN = z.string().min(1).max(4_000)
 
 const ARCHIVE = documentOf('list').describe('one of those that `spillway list --json` prints')
 
@@ -97,10 +100,28 @@ export const archiveRoutes: readonly Route[] = [
     }),
   ),
   defineRoute({
+    ...{ method: 'GET', at: '/api/archives/{id}/files', scope: 'read', tag: 'files' },
+    summary: 'what is in an archive',
+    path: z.object({ id: ID }),
+    query: z.strictObject({
+      pattern: PATTERN.optional().describe('as of find; everything when left out'),
+      limit: LIMIT,
+    }),
+    reply: { status: 200, description: 'Files', document: documentOf('files') },
+    handle: async ({ path, query }, daemon) =>
+      withCatalog(daemon, (services) =>
+        archiveFiles(services, {
+          archive: path.id,
+          pattern: query.pattern,
+          limit: query.limit,
+        }),
+      ),
+  }),
+  defineRoute({
     ...{ method: 'GET', at: '/api/files', scope: 'read', tag: 'files' },
     summary: 'find files across all archives',
     query: z.strictObject({
-      pattern: z.string().min(1).max(4_000),
+      pattern: PATTERN,
       source: NAME.optional(),
       ignoreCase: FLAG,
       all: FLAG.describe('also what only deleted archives had'),
