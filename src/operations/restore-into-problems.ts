@@ -24,6 +24,7 @@ export function problemsOf(
   const problems = isMade(target, action)
     ? creationProblems(target, dumped)
     : fillProblems(target, into, dumped)
+  problems.push(...tooLarge(target, dumped))
   if (action !== 'overwrite' || there === undefined) return problems
   if (!overwrites) return [notEmpty(into, target.label, there), ...problems]
   if (keepsGoing) problems.push(notReplacedByLess(into))
@@ -63,6 +64,13 @@ export async function clashesWith(
       hint: 'drop those views, or restore into a database of another name',
     },
   ]
+}
+
+function tooLarge(target: DatabaseTarget, dumped: DumpedDatabase): Problem[] {
+  const found = target.cannotTake?.(dumped)
+  if (found === undefined) return []
+  const { message, hint } = found
+  return [{ message: `${target.label}, database ${printable(dumped.name)}: ${message}`, hint }]
 }
 
 function notReplacedByLess(into: string): Problem {

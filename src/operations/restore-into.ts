@@ -10,6 +10,7 @@ import { isFailure, SpillwayError } from '../domain/errors.ts'
 import { isServerSource, withPassword } from '../domain/source.ts'
 import { openArchiveBytes } from './archive-bytes.ts'
 import { restoreOne, withFate } from './restore-into-one.ts'
+import { restoreInRounds } from './restore-into-rounds.ts'
 import { printable } from '../sources/database-dumps.ts'
 import { removeLeftSecrets } from '../sources/secret-folder.ts'
 import { restoreFailed } from '../sources/restore-failed.ts'
@@ -18,7 +19,7 @@ import type { ArchiveBytes } from './archive-bytes.ts'
 import type { ArchiveWithCopies } from '../catalog/catalog.ts'
 import type { DatabaseTarget, TargetServer } from '../sources/database-target.ts'
 import type { DumpedDatabase } from '../sources/database-list.ts'
-import type { DumpReader, IntoPlan } from './restore-into-plan.ts'
+import type { DumpReader, IntoPlan, PlannedDatabase } from './restore-into-plan.ts'
 import type { IntoProgress, RestoredDatabase } from './restore-into-one.ts'
 import type { LookServices } from './restore.ts'
 import type { OutputContext } from '../sources/output.ts'
@@ -166,15 +167,17 @@ async function restoreWith(
   await input.confirm(plan)
   if (plan.globals !== undefined && plan.globals.created.length > 0)
     await target.applyGlobals(plan.globals)
-  const databases: RestoredDatabase[] = []
-  for (const planned of plan.databases) {
-    const done = await restoreOne(target, planned, input, readDump)
-    const { failure } = done
+  const done: RestoredDatabase[] = []
+  const restore = async (planned: PlannedDatabase): Promise<RestoredDatabase> => {
+    const each = await restoreOne(target, planned, input, readDump)
+    const { failure } = each
     if (failure !== null && isFailure(failure, 'INTERRUPTED'))
-      throw interruptedAfter(failure, databases, plan)
+      throw interruptedAfter(failure, done, plan)
     if (failure !== null && plan.databases.length === 1) throw failure
-    databases.push(done)
+    done.push(each)
+    return each
   }
+  const databases = await restoreInRounds(plan.databases, restore, target)
   return { plan, databases }
 }
 

@@ -73,6 +73,8 @@ export type DumpPlan = Chosen & {
   /** Of roles or users. */
   readonly globals: { readonly output: ProgramOutput; readonly hasPasswords: boolean } | undefined
   readonly dumpOf: (database: Database) => ProgramOutput
+  /** What only the finished dump shows. */
+  readonly warningsAbout?: (dumped: DumpedDatabase) => readonly string[]
   /** What is known to be wrong beforehand. */
   readonly warnings: readonly Warning[]
 }
@@ -88,11 +90,10 @@ export async function* dumpDatabases(plan: DumpPlan): OutputSeries {
   for (const { database, output } of dumps) {
     const facts = yield output
     warnings.push(...warningsOf(output, facts))
-    const { name, properties, sizeBytes } = database
-    databases.push({
-      ...{ name, file: output.fileName, dumpBytes: facts.sizeBytes },
-      ...{ databaseBytes: sizeBytes ?? null, ...timesOf(facts), properties },
-    })
+    const dumped = dumpedDatabase(database, output, facts)
+    const reasons = plan.warningsAbout?.(dumped) ?? []
+    warnings.push(...reasons.map((reason) => ({ path: output.fileName, reason })))
+    databases.push(dumped)
   }
   let globals: DatabaseList['globals'] = null
   if (plan.globals !== undefined) {
@@ -103,6 +104,19 @@ export async function* dumpDatabases(plan: DumpPlan): OutputSeries {
   }
   yield databaseListOutput({ ...about, globals, databases, leftOut })
   return { warnings, notes }
+}
+
+function dumpedDatabase(
+  { name, properties, sizeBytes }: Database,
+  { fileName: file }: ProgramOutput,
+  facts: OutputFacts,
+): DumpedDatabase {
+  const { longestLineBytes } = facts.found
+  return {
+    ...{ name, file, dumpBytes: facts.sizeBytes },
+    ...(longestLineBytes === undefined ? {} : { longestLineBytes }),
+    ...{ databaseBytes: sizeBytes ?? null, ...timesOf(facts), properties },
+  }
 }
 
 /** As members of an archive are ordered: by bytes. */

@@ -81,6 +81,11 @@ const HINTS: Readonly<Partial<Record<DatabaseSource['kind'], readonly Hint[]>>> 
       hint: 'mend or drop that view (1449: create the user that it names), or leave the database out by SOURCE_N_EXCLUDE',
     },
     {
+      // 1018: a folder that it may not read.
+      says: /\(1018\)|Can't read dir/,
+      hint: 'the server may not read that folder in the data directory: let it, or move it away where it is no database, or leave it out by SOURCE_N_EXCLUDE',
+    },
+    {
       says: /Access denied for user .* to database|command denied/,
       hint: 'the user of SOURCE_N_MYSQL needs SELECT, SHOW VIEW, TRIGGER and EVENT on what it dumps',
     },

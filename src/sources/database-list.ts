@@ -10,6 +10,8 @@ export type DumpedDatabase = {
   readonly file: string
   /** Of the dump. */
   readonly dumpBytes: number
+  /** Of a dump in statements: its largest row. Left out: all are small, or nobody has looked. */
+  readonly longestLineBytes?: number
   /** As the server counts it. */
   readonly databaseBytes: number | null
   readonly startedAt: string

@@ -124,10 +124,19 @@ export interface DatabaseTarget {
   fill(database: string, read: ReadDump, options: FillOptions): Promise<string>
   /** After it was filled: what the dump says of the database itself. Returns what could not be set. */
   applySettings(database: string, like: DumpedDatabase, options: FillOptions): Promise<string[]>
+  /** Why no database here takes that dump, and what helps. Left out: any does. */
+  cannotTake?(
+    dumped: DumpedDatabase,
+  ): { readonly message: string; readonly hint: string } | undefined
   /** What of a database that is not empty the dump cannot replace. */
   clashes?(database: string, read: ReadDump): Promise<readonly string[]>
   /** Of a database that was filled just now: what stays of before, and what will not work on this server. */
   notesOn?(database: string): Promise<readonly string[]>
+  /**
+   * Of a database that could not be created and filled: whether it may go better when others are there, and
+   * nothing of it is left. Never rejects. Left out: databases have nothing to do with one another.
+   */
+  mayTryAgain?(database: string): Promise<boolean>
   /** As `contents`, also after an interruption, when nobody waits for it any more. */
   contentsAfterwards(database: string): Promise<TargetContents>
   readonly isAtomic: boolean

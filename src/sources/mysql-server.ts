@@ -1,6 +1,6 @@
 // How a MySQL or MariaDB server is reached and asked: the one place that knows how its programs get their
 // address (options) and their password (an option file, and then no other one: somebody's ~/.my.cnf
-// would win over it, and could take half of a dump away).
+// would win over it, and could take half of a dump away). Where there is none, other files are looked at first.
 
 import { SpillwayError } from '../domain/errors.ts'
 import type { MysqlSource, Program } from '../domain/source.ts'
@@ -9,6 +9,7 @@ import { firstProgram } from './child-program.ts'
 import type { Database } from './database-dumps.ts'
 import { databaseFailed, explained } from './database-failure.ts'
 import { Grants, parseGrant } from './mysql-grants.ts'
+import { requireHarmlessOptions } from './mysql-option-files.ts'
 import type { MysqlRights } from './mysql-rights.ts'
 import type { OutputContext } from './output.ts'
 import { SecretFolder } from './secret-folder.ts'
@@ -17,6 +18,8 @@ export type MysqlServer = {
   readonly version: string
   readonly isMariaDb: boolean
   readonly databases: readonly Database[]
+  /** The largest statement that it takes. */
+  readonly packetBytes: number
   /** Tables that no transaction holds still, by database. */
   readonly plainTables: ReadonlyMap<string, readonly string[]>
   /** Tables that keep what was in them, by database. */
@@ -35,6 +38,8 @@ export class MysqlTools {
   readonly #context: OutputContext
   readonly #secrets: SecretFolder | undefined
   readonly #address: readonly string[]
+  /** Whose option files were looked at. */
+  readonly #harmless = new Set<string>()
 
   constructor(source: MysqlSource, context: OutputContext) {
     this.#source = source
@@ -56,6 +61,22 @@ export class MysqlTools {
   program(name: string, args: readonly string[]): Program {
     const { environment, secrets, workingFolder } = this.#source
     return { argv: [name, ...this.#address, ...args], environment, secrets, workingFolder }
+  }
+
+  /** The one that is asked and fed; rejects where option files change what it does. */
+  async client(): Promise<string> {
+    const name = firstProgram(['mariadb', 'mysql'], this.#source)
+    if (!this.#harmless.has(name)) await this.requireHarmless(name, QUERY_OPTIONS)
+    this.#harmless.add(name)
+    return name
+  }
+
+  /** Rejects where option files would change what a tool does that is started with `args`. */
+  async requireHarmless(tool: string, args: readonly string[]): Promise<void> {
+    if (this.#secrets !== undefined) return
+    const answer = await this.#told(tool, '--print-defaults')
+    const help = await this.help(tool)
+    requireHarmlessOptions({ tool, answer, args, help, number: this.#source.number })
   }
 
   /** What fits the server, of those that are there. */
@@ -86,7 +107,8 @@ export class MysqlTools {
     const versionedTables = byDatabase(rowsOf(rows, 'versioned'), (table) => table)
     const databases = rowsOf(rows, 'database').map(databaseOf)
     const isMariaDb = /mariadb/i.test(version)
-    return { version, isMariaDb, databases, plainTables, versionedTables }
+    const packetBytes = Number(rowsOf(rows, 'packet')[0]?.[1])
+    return { version, isMariaDb, databases, packetBytes, plainTables, versionedTables }
   }
 
   /** What its user may do; undefined: the server asks nobody for rights. */
@@ -135,9 +157,8 @@ export class MysqlTools {
   }
 
   async #query(query: string, form: readonly string[] = ['--raw']): Promise<readonly string[]> {
-    const name = firstProgram(['mariadb', 'mysql'], this.#source)
-    const program = this.program(name, [
-      ...['--batch', ...form, '--skip-column-names', '--connect-timeout=30'],
+    const program = this.program(await this.client(), [
+      ...[...QUERY_OPTIONS, ...form],
       ...['--default-character-set=utf8mb4', `--execute=${query}`],
     ])
     return (await this.#answer(program)).split('\n').slice(0, -1)
@@ -153,9 +174,11 @@ export class MysqlTools {
   }
 }
 
+const QUERY_OPTIONS = ['--batch', '--skip-column-names', '--connect-timeout=30']
+
 // Names come as hexadecimal digits: nothing in them can look like the end of one.
 const SERVER_QUERY = `
-  select 'version', version();
+  select 'version', version(); select 'packet', @@global.max_allowed_packet;
   select 'database', hex(s.schema_name), s.default_character_set_name, s.default_collation_name,
     (select coalesce(sum(t.data_length + t.index_length), 0) from information_schema.tables t
       where t.table_schema = s.schema_name)
@@ -182,12 +205,21 @@ const PRECISE_QUERY = `select distinct hex(table_schema) from information_schema
 /** Made by the server itself, anew each time. */
 export const SERVERS_OWN = ['information_schema', 'performance_schema', 'sys']
 
-function databaseOf([, name = '', characters = '', collation = '', size]: string[]): Database {
-  const properties = { characterSet: characters, collation }
-  const isSystem = SERVERS_OWN.includes(text(name).toLowerCase())
+// How the server shows the name of a folder in its data directory that it has not made: `lost+found`.
+const FOLDER = /^#mysql50#/
+
+function databaseOf([, hex = '', characters = '', collation = '', size]: string[]): Database {
+  const name = text(hex)
+  const isSystem = SERVERS_OWN.includes(name.toLowerCase())
+  const isFolder = FOLDER.test(name)
   return {
-    ...{ name: text(name), sizeBytes: Number(size), properties },
-    leftOutBecause: isSystem ? "the server's own" : undefined,
+    ...{ name, sizeBytes: Number(size), properties: { characterSet: characters, collation } },
+    leftOutBecause: isFolder
+      ? 'a folder in the data directory of the server, no database'
+      : isSystem
+        ? "the server's own"
+        : undefined,
+    isOurs: isFolder,
   }
 }
 

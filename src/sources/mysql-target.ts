@@ -7,7 +7,6 @@ import type { MysqlSource, Program } from '../domain/source.ts'
 import { answerOf } from './child-answer.ts'
 import { feedProgram } from './child-feed.ts'
 import type { ReadDump } from './child-feed.ts'
-import { firstProgram } from './child-program.ts'
 import { printable } from './database-dumps.ts'
 import type { DumpedDatabase } from './database-list.ts'
 import type {
@@ -20,6 +19,8 @@ import type {
   TargetServer,
 } from './database-target.ts'
 import { DumpTables } from './mysql-dump-tables.ts'
+import { tooLargeFor } from './mysql-packet.ts'
+import type { TooLarge } from './mysql-packet.ts'
 import { MysqlTools } from './mysql-server.ts'
 import {
   contentsFrom,
@@ -49,16 +50,15 @@ const USERS_LEFT_OUT = `${NO_USERS}: where they are to come back: spillway cat A
 export class MysqlTarget implements DatabaseTarget {
   readonly label: string
   readonly isAtomic = false
-  readonly #source: MysqlSource
   readonly #context: OutputContext
   readonly #tools: MysqlTools
+  #packetBytes = Infinity
   /** What was fed last. */
   #filled: DumpTables | undefined
 
   constructor(source: MysqlSource, context: OutputContext) {
     const { host = 'localhost', port = '3306', socket } = source.options
     this.label = socket ?? `${host.includes(':') ? `[${host}]` : host}:${port}`
-    this.#source = source
     this.#context = context
     this.#tools = new MysqlTools(source, context)
   }
@@ -69,9 +69,10 @@ export class MysqlTarget implements DatabaseTarget {
 
   async open(): Promise<TargetServer> {
     const rows = await this.#query(
-      `select 'version', version(); select 'database', hex(schema_name) from information_schema.schemata`,
+      `select 'version', version(); select 'packet', @@global.max_allowed_packet; select 'database', hex(schema_name) from information_schema.schemata`,
     )
     const version = rows.find(([kind]) => kind === 'version')?.[1] ?? ''
+    this.#packetBytes = Number(rows.find(([kind]) => kind === 'packet')?.[1] ?? Infinity)
     const databases = rows.filter(([kind]) => kind === 'database').map(([, hex = '']) => text(hex))
     const name = /mariadb/i.test(version) ? 'MariaDB' : 'MySQL'
     return { version: `${name} ${version}`, databases }
@@ -145,6 +146,21 @@ export class MysqlTarget implements DatabaseTarget {
     await this.#query(`drop database if exists ${quoted(database)}`, 'afterwards')
   }
 
+  cannotTake(dumped: DumpedDatabase): TooLarge | undefined {
+    return tooLargeFor(dumped, this.#packetBytes)
+  }
+
+  /** Views and routines name tables of other databases. */
+  async mayTryAgain(database: string): Promise<boolean> {
+    const query = `select 1 from information_schema.schemata where schema_name = ${named(database)}`
+    try {
+      return (await this.#query(query, 'afterwards')).length === 0
+    } catch (error) {
+      if (!isFailure(error, 'RESTORE_FAILED')) throw error
+      return false
+    }
+  }
+
   /** Its own words for a failure name the line of the dump. */
   async fill(database: string, read: ReadDump): Promise<string> {
     const work = async (): Promise<string> =>
@@ -178,7 +194,7 @@ export class MysqlTarget implements DatabaseTarget {
    * commands here, or send our files to the server. `--sandbox` would still start an editor.
    */
   async #feeder(database: string): Promise<Program> {
-    const client = this.#client()
+    const client = await this.#tools.client()
     const known = await this.#tools.help(client)
     if (!known.includes('--binary-mode'))
       throw restoreFailed(
@@ -242,7 +258,7 @@ export class MysqlTarget implements DatabaseTarget {
         : { ...this.#context, signal: new AbortController().signal, timeoutMs: CLEAN_UP_MS }
     const work = async (): Promise<string> =>
       answerOf(
-        this.#tools.program(this.#client(), [
+        this.#tools.program(await this.#tools.client(), [
           ...['--batch', '--raw', '--skip-column-names', '--connect-timeout=30'],
           ...['--default-character-set=utf8mb4', `--execute=${query}`],
         ]),
@@ -253,10 +269,6 @@ export class MysqlTarget implements DatabaseTarget {
       .split('\n')
       .slice(0, -1)
       .map((line) => line.split('\t'))
-  }
-
-  #client(): string {
-    return firstProgram(['mariadb', 'mysql'], this.#source)
   }
 
   async #explaining<Result>(subject: string, work: Promise<Result>): Promise<Result> {

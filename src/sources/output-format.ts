@@ -1,12 +1,13 @@
 // What the thread that reads an output looks for while the bytes pass: whether a dump is one and is whole,
 // which the exit code alone does not prove. The judgement is the source's, on the main thread.
 
+import { LongestLine } from './longest-line.ts'
 import { MongodbArchiveReader } from './mongodb-archive.ts'
 import { CustomDumpReader } from './postgres-custom-dump.ts'
 import { RdbReader } from './rdb-reader.ts'
 
 /**
- * `text`: its beginning and its end. `postgres-custom`: the whole structure of `pg_dump --format=custom`.
+ * `text`: its beginning, its end, and how long its lines are. `postgres-custom`: the whole structure of `pg_dump --format=custom`.
  * `mongodb-archive`: that of `mongodump --archive`, and its checksums. `redis-rdb`: ends and checksum.
  */
 export type OutputFormat = 'text' | 'postgres-custom' | 'mongodb-archive' | 'redis-rdb'
@@ -19,6 +20,8 @@ export type FoundInOutput = {
   /** Of a text. */
   readonly begin?: string
   readonly end?: string
+  /** undefined: all are short. */
+  readonly longestLineBytes?: number
   /** As the dump itself has it. */
   readonly database?: string
   readonly serverVersion?: string
@@ -46,14 +49,20 @@ const END_BYTES = 1024
 class TextReader implements OutputReader {
   #begin = Buffer.alloc(0)
   #end = Buffer.alloc(0)
+  readonly #line = new LongestLine()
 
   see(piece: Buffer): void {
+    this.#line.see(piece)
     const missing = BEGIN_BYTES - this.#begin.length
     if (missing > 0) this.#begin = Buffer.concat([this.#begin, piece.subarray(0, missing)])
     this.#end = Buffer.concat([this.#end, piece.subarray(-END_BYTES)]).subarray(-END_BYTES)
   }
 
   end(): FoundInOutput {
-    return { begin: this.#begin.toString('utf8'), end: this.#end.toString('utf8') }
+    const { bytes } = this.#line
+    return {
+      ...{ begin: this.#begin.toString('utf8'), end: this.#end.toString('utf8') },
+      ...(bytes === undefined ? {} : { longestLineBytes: bytes }),
+    }
   }
 }

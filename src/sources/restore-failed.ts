@@ -120,6 +120,10 @@ const HINTS: Readonly<Record<ServerSource['kind'], readonly Hint[]>> = {
       hint: "install MariaDB's or MySQL's client programs (Debian: mariadb-client), or put their folder into PATH",
     },
     {
+      says: /option files/,
+      hint: 'leave only how to log in in those files; or give a password by --password-file=FILE: with it none of them is read',
+    },
+    {
       says: /ERROR 1045|Access denied for user .*using password/,
       hint: 'the password comes from the source of that server, from --password-file=FILE, or from a question on a terminal',
       isPassword: true,
@@ -131,6 +135,11 @@ const HINTS: Readonly<Record<ServerSource['kind'], readonly Hint[]>> = {
     {
       says: /ERROR 1050/,
       hint: 'a view there has the name of a table in the dump: drop it, or restore into a database of another name',
+    },
+    {
+      // No such table, no such database, a view on what is not there, no such routine.
+      says: /ERROR (?:1146|1049|1356|1305) /,
+      hint: 'a view, trigger or routine needs something of another database: restore that one first',
     },
     {
       says: /ERROR at line \d+: Unknown command/,

@@ -28,7 +28,8 @@ export class MariaDbServer {
     this.#server = server
   }
 
-  static async start(): Promise<MariaDbServer> {
+  /** `options` win over its own. */
+  static async start(options: readonly string[] = []): Promise<MariaDbServer> {
     const folder = mkdtempSync(join(tmpdir(), 'spillway-maria-'))
     const port = await freePort()
     const owner = ownerOfServers('mysql')
@@ -46,7 +47,7 @@ export class MariaDbServer {
         ...['--no-defaults', data, `--socket=${join(folder, 'socket')}`, `--port=${port}`],
         ...['--bind-address=127.0.0.1', `--pid-file=${join(folder, 'pid')}`],
         ...['--innodb-flush-log-at-trx-commit=0', '--innodb-buffer-pool-size=32M'],
-        ...['--event-scheduler=ON', '--max-allowed-packet=256M'],
+        ...['--event-scheduler=ON', '--max-allowed-packet=256M', ...options],
       ],
       { ...as, stdio: ['ignore', 'ignore', 'pipe'] },
     )
