@@ -25,6 +25,7 @@ import type { DeliveryLimits } from './operations/upload-copy.ts'
 import type { NetworkLimits } from './storage/limits.ts'
 import type { Notifier } from './notify/notifier.ts'
 import type { OpenStorage } from './operations/server-pool.ts'
+import type { RunServices } from './operations/run.ts'
 import type { TestServer } from './operations/configure-test-server.ts'
 import type { TestSource } from './operations/configure-test-source.ts'
 import type { Services } from './operations/services.ts'
@@ -72,49 +73,54 @@ export async function openServices(
     notifier: async () => notifierOf(config, secrets),
     packer: async () => createPacker(),
     unpacker: async () => createUnpacker(),
-    withRun: async (emit, work) => {
-      // Its threads load beside the catalog.
-      const packer = createPacker({ startsNow: true })
-      const lock = await acquireLock(config.dataDir).catch((error: unknown) => {
-        packer.close()
-        throw error
-      })
-      try {
-        const partReader = createPartReader()
-        const pool = new ServerPool({
-          servers: config.servers,
-          catalog: await openCatalog(),
-          host: config.serverId,
-          openStorage,
-        })
-        try {
-          return await work({
-            ...known,
-            catalog: await openCatalog(),
-            archiveUses: await archiveUses(),
-            packer,
-            partReader,
-            pool,
-            limits: delivery,
-            runId: newArchiveId(Date.now()),
-            runProgram: createRunProgram(config.dataDir),
-            afterInterruptMs: AFTER_INTERRUPT_MS,
-            emit,
-          })
-        } finally {
-          pool.close()
-          await partReader.close()
-        }
-      } finally {
-        packer.close()
-        await lock.release()
-      }
-    },
+    withRun: (emit, work) =>
+      withRun({ ...known, openCatalog, openStorage, archiveUses, delivery, emit }, work),
     close: async () => {
       // A catalog that never opened has told why where it was asked for.
       const opened = await catalog?.catch(() => undefined)
       await opened?.close()
     },
+  }
+}
+
+type RunNeeds = Pick<RunServices, 'config' | 'version' | 'emit'> & {
+  readonly openCatalog: () => Promise<Catalog>
+  readonly openStorage: () => Promise<OpenStorage>
+  readonly archiveUses: Services['archiveUses']
+  readonly delivery: DeliveryLimits
+}
+
+async function withRun<Result>(
+  { config, version, emit, openCatalog, openStorage, archiveUses, delivery }: RunNeeds,
+  work: (services: RunServices) => Promise<Result>,
+): Promise<Result> {
+  // Its threads load beside the catalog.
+  const packer = createPacker({ startsNow: true })
+  const lock = await acquireLock(config.dataDir).catch((error: unknown) => {
+    packer.close()
+    throw error
+  })
+  try {
+    const partReader = createPartReader()
+    const { servers, serverId } = config
+    const catalog = await openCatalog()
+    const pool = new ServerPool({ servers, catalog, host: serverId, openStorage })
+    try {
+      return await work({
+        ...{ config, version, catalog, packer, partReader, pool, emit },
+        archiveUses: await archiveUses(),
+        limits: delivery,
+        runId: newArchiveId(Date.now()),
+        runProgram: createRunProgram(config.dataDir),
+        afterInterruptMs: AFTER_INTERRUPT_MS,
+      })
+    } finally {
+      pool.close()
+      await partReader.close()
+    }
+  } finally {
+    packer.close()
+    await lock.release()
   }
 }
 
