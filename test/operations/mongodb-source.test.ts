@@ -10,6 +10,7 @@ import { createPacker } from '../../src/compose-packer.ts'
 import { parse } from '../../src/config/parse.ts'
 import { newArchiveId } from '../../src/domain/archive.ts'
 import type { MongodbSource } from '../../src/domain/source.ts'
+import { commonLies } from '../support/lies.ts'
 import { DatabaseWorld, sampleProcesses } from '../support/database-world.ts'
 import { archive, OPLOG, SHOP } from '../support/mongodb-archive.ts'
 import { standInMongodump } from '../support/stand-in-mongodump.ts'
@@ -178,46 +179,7 @@ describe('an archive that nobody can trust', () => {
         says: /^database shop: mongodump ended with exit code 1; it said: t Failed: connection closed$/,
       },
     ],
-    [
-      'exits with 0 and writes nothing',
-      { script: 'exit 0', says: /wrote nothing/, code: 'SOURCE_EMPTY' },
-    ],
-    [
-      'is killed',
-      {
-        script: 'real "$@" | head -c 900; kill -9 $$',
-        says: /shop: mongodump was ended by SIGKILL$/,
-      },
-    ],
-    [
-      'closes its output and exits with 1 two seconds later',
-      {
-        script: 'real "$@"; exec >&-; sleep 2; echo "lost the connection" >&2; exit 1',
-        says: /exit code 1; it said: lost the connection$/,
-      },
-    ],
-    [
-      'floods its standard error',
-      {
-        script: 'head -c 50000000 /dev/zero | tr "\\0" x >&2; echo " the cause" >&2; exit 3',
-        says: /exit code 3; it said: x+\[\.\.\.\]x+ the cause$/,
-      },
-    ],
-    [
-      'asks for a password',
-      {
-        script: 'set -e; read -r -p "Enter password: " answer </dev/tty; real "$@"',
-        says: /shop: mongodump ended with exit code 1; it said: .*\/dev\/tty/,
-      },
-    ],
-    [
-      'needs a pager',
-      {
-        script:
-          'real "$@"; read -r key </dev/tty 2>/dev/null || { echo "no terminal" >&2; exit 4; }',
-        says: /exit code 4; it said: .*no terminal/,
-      },
-    ],
+    ...commonLies('mongodump', 900),
     [
       'is cut, and ends with 0',
       {

@@ -5,6 +5,7 @@ import { existsSync, readdirSync, readFileSync, symlinkSync } from 'node:fs'
 import { join } from 'node:path'
 import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, it } from 'vitest'
 import type { DatabaseList } from '../../src/sources/database-list.ts'
+import { commonLies } from '../support/lies.ts'
 import { DatabaseWorld, sampleProcesses } from '../support/database-world.ts'
 import { hasMariaDb, MariaDbServer } from '../support/mariadb-server.ts'
 import { ODD_DATABASES, SHOP } from '../support/shop-mariadb.ts'
@@ -167,42 +168,7 @@ describe('a dump that nobody can trust', () => {
         says: /^database shop: mariadb-dump ended with exit code 2; it said: .*Error 2013: lost connection$/,
       },
     ],
-    [
-      'exits with 0 and writes nothing',
-      { script: 'exit 0', says: /wrote nothing/, code: 'SOURCE_EMPTY' },
-    ],
-    [
-      'is killed',
-      { script: 'real "$@" | head -c 9000; kill -9 $$', says: /mariadb-dump was ended by SIGKILL/ },
-    ],
-    [
-      'closes its output and exits with 1 two seconds later',
-      {
-        script: 'real "$@"; exec >&-; sleep 2; echo "lost" >&2; exit 1',
-        says: /exit code 1; it said: lost$/,
-      },
-    ],
-    [
-      'floods its standard error',
-      {
-        script: 'head -c 100000000 /dev/zero | tr "\\0" x >&2; echo " the cause" >&2; exit 3',
-        says: /exit code 3; it said: x+\[\.\.\.\]x+ the cause$/,
-      },
-    ],
-    [
-      'asks for a password',
-      {
-        script: 'set -e; read -r -p Password: a </dev/tty; real "$@"',
-        says: /it said: .*\/dev\/tty/,
-      },
-    ],
-    [
-      'needs a pager',
-      {
-        script: 'real "$@"; read -r key </dev/tty || { echo "no terminal" >&2; exit 4; }',
-        says: /exit code 4; .*no terminal/,
-      },
-    ],
+    ...commonLies('mariadb-dump', 9000),
     [
       'is cut before its trailer, and ends with 0',
       {

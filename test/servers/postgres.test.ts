@@ -10,6 +10,7 @@ import { parse } from '../../src/config/parse.ts'
 import { newArchiveId } from '../../src/domain/archive.ts'
 import type { PostgresSource } from '../../src/domain/source.ts'
 import type { DatabaseList } from '../../src/sources/database-list.ts'
+import { commonLies } from '../support/lies.ts'
 import { DatabaseWorld, sampleProcesses } from '../support/database-world.ts'
 import { PostgresServer, postgresPrograms } from '../support/postgres-server.ts'
 import { ODD_DATABASES, ROW_COUNTS, SHOP } from '../support/shop-postgres.ts'
@@ -180,46 +181,7 @@ describe('a dump that nobody can trust', () => {
         says: /^database shop: pg_dump ended with exit code 1; it said: pg_dump: error: query failed$/,
       },
     ],
-    [
-      'exits with 0 and writes nothing',
-      { script: 'exit 0', says: /wrote nothing/, code: 'SOURCE_EMPTY' },
-    ],
-    [
-      'is killed',
-      {
-        script: 'real "$@" | head -c 9000; kill -9 $$',
-        says: /shop: pg_dump was ended by SIGKILL$/,
-      },
-    ],
-    [
-      'closes its output and exits with 1 two seconds later',
-      {
-        script: 'real "$@"; exec >&-; sleep 2; echo "lost the connection" >&2; exit 1',
-        says: /exit code 1; it said: lost the connection$/,
-      },
-    ],
-    [
-      'floods its standard error',
-      {
-        script: 'head -c 100000000 /dev/zero | tr "\\0" x >&2; echo " the cause" >&2; exit 3',
-        says: /exit code 3; it said: x+\[\.\.\.\]x+ the cause$/,
-      },
-    ],
-    [
-      'asks for a password',
-      {
-        script: 'set -e; read -r -p Password: answer </dev/tty; real "$@"',
-        says: /shop: pg_dump ended with exit code 1; it said: .*\/dev\/tty/,
-      },
-    ],
-    [
-      'needs a pager',
-      {
-        script:
-          'real "$@"; read -r key </dev/tty 2>/dev/null || { echo "no terminal" >&2; exit 4; }',
-        says: /exit code 4; it said: .*no terminal/,
-      },
-    ],
+    ...commonLies('pg_dump', 9000),
     [
       'is cut, and ends with 0',
       {
