@@ -19,7 +19,7 @@ export function commonLies(tool: string, cutBytes: number): readonly [what: stri
       'is killed',
       {
         script: `real "$@" | head -c ${cutBytes}; kill -9 $$`,
-        says: new RegExp(`${tool} was ended by SIGKILL$`),
+        says: new RegExp(`${tool} was ended by SIGKILL`),
       },
     ],
     [
