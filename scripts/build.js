@@ -1,5 +1,5 @@
 // `npm run build` makes dist/: one file for each program and each thread, with chunks for what they share. A run then loads
-// dozens of files instead of the eight hundred of its libraries: 0.25 s and 30 MiB less, measured.
+// some 130 files instead of nearly 600: 0.25 s and 30 MiB less, measured.
 //
 // Entries keep the paths of their sources, since programs find each other by them (lib/worker.ts).
 

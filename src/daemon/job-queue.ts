@@ -1,7 +1,8 @@
 // One heavy job at a time, in the order in which they were asked for. The queue is on disk (state/jobs.ts);
 // this is who works it off, and who tells those that look on.
 
-import type { Job, JobKind, JobOrigin } from '../domain/job.ts'
+import type { Job, JobKind, JobOrigin, JobState } from '../domain/job.ts'
+import { messageOf } from '../domain/errors.ts'
 import { newArchiveId } from '../domain/archive.ts'
 import type { Jobs } from '../state/jobs.ts'
 import type { JobEnd } from './job-process.ts'
@@ -75,7 +76,9 @@ export class JobQueue {
       this.#current.stop.abort()
       return true
     }
-    return this.#input.jobs.cancel(id, this.#input.now(), `cancelled by ${who}`)
+    const isCancelled = this.#input.jobs.cancel(id, this.#input.now(), `cancelled by ${who}`)
+    if (isCancelled) this.#tellEnd(id, 'cancelled')
+    return isCancelled
   }
 
   /** Until the returned function is called. */
@@ -116,7 +119,13 @@ export class JobQueue {
     const current = { id, stop: new AbortController(), isCancelled: false }
     this.#current = current
     this.#tell({ jobId: id, number: undefined, event: { kind: 'job-started', job: kind } })
-    const end = await runJob(args, (event) => this.#hear(id, event), current.stop.signal)
+    const onLine = (event: unknown): void => this.#hear(id, event)
+    // A process that cannot be started is this job's failure, and no reason to leave the others undone.
+    const end = await runJob(args, onLine, current.stop.signal).catch((error: unknown): JobEnd => ({
+      exit: undefined,
+      result: undefined,
+      reason: `it cannot be run: ${messageOf(error)}`,
+    }))
     this.#current = undefined
     this.#live = new Map()
     const isDone = end.exit === 0 || end.exit === 3
@@ -125,7 +134,11 @@ export class JobQueue {
     const reason = isStopped && !current.isCancelled ? STOPPED : end.reason
     jobs.end(id, now(), { ...end, state, reason: reason ?? this.#lastWords(id, end) })
     log(`job ${id} (${kind}) ended: ${state}, exit ${end.exit ?? 'none'}`)
-    this.#tell({ jobId: id, number: undefined, event: { kind: 'job-ended', state } })
+    this.#tellEnd(id, state)
+  }
+
+  #tellEnd(jobId: string, state: JobState): void {
+    this.#tell({ jobId, number: undefined, event: { kind: 'job-ended', state } })
   }
 
   /** Why there is no good end: as its document says, or as it told on standard error. */
@@ -149,8 +162,14 @@ export class JobQueue {
       this.#tell(news)
       return
     }
-    const line = this.#input.jobs.addLine(jobId, this.#input.now(), event)
-    if (line !== undefined) this.#tell({ jobId, number: line.number, event })
+    try {
+      const line = this.#input.jobs.addLine(jobId, this.#input.now(), event)
+      if (line !== undefined) this.#tell({ jobId, number: line.number, event })
+    } catch (error) {
+      // A full disk must not end the daemon: the job goes on, and those who look on hear of it all the same.
+      this.#input.log(`the journal of job ${jobId} cannot be written: ${messageOf(error)}`)
+      this.#tell({ jobId, number: undefined, event })
+    }
   }
 
   #tell(news: JobNews): void {

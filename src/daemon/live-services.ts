@@ -12,6 +12,8 @@ export class LiveServices {
   readonly #open: () => Promise<Opened>
   readonly #log: (line: string) => void
   #current: Opened
+  /** Requests that began before the settings changed may still use them. */
+  #before: Opened | undefined
   #mark: string
   #problem: string | undefined
   #changing: Promise<void> = Promise.resolve()
@@ -29,13 +31,8 @@ export class LiveServices {
     return { ...this.#current, configProblem: this.#problem }
   }
 
-  /** Reads the settings again in any case. */
-  async reload(): Promise<void> {
-    this.#mark = ''
-    await this.get()
-  }
-
   async close(): Promise<void> {
+    await this.#before?.close()
     await this.#current.close()
   }
 
@@ -45,11 +42,11 @@ export class LiveServices {
     this.#mark = mark
     try {
       const opened = await this.#open()
-      const before = this.#current
+      await this.#before?.close()
+      this.#before = this.#current
       this.#current = opened
       this.#problem = undefined
       this.#log('the settings were read again')
-      await before.close()
     } catch (error) {
       this.#problem = messageOf(error)
       this.#log(`the changed settings are wrong, so the old ones stay: ${this.#problem}`)

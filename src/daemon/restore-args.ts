@@ -1,5 +1,6 @@
-// Where the API may restore to. The command itself follows no link on its way down; here the folder that it
-// begins with is looked at: it must lie below a root, also where its path has links.
+// Where the API may restore to: below a root, also where the path has links. That is looked at when the job is
+// asked for. Whoever may write below a root could put a link there until it begins, so roots are to be folders
+// that nobody else may write to (README).
 
 import { realpath } from 'node:fs/promises'
 import { dirname, isAbsolute, join, normalize, relative } from 'node:path'

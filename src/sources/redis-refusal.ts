@@ -25,7 +25,7 @@ const REFUSALS: readonly { readonly says: RegExp; readonly hint: string }[] = [
   },
   {
     says: /^WRONGPASS|invalid password|without any password|no password is set/i,
-    hint: 'are SOURCE_N_PASSWORD and the user in the URL right?',
+    hint: 'is SOURCE_N_PASSWORD or SOURCE_N_PASSWORD_FILE set, and is it the one of the user in the URL?',
   },
   {
     says: /^NOPERM/,

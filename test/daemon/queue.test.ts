@@ -58,6 +58,8 @@ describe('a run', () => {
     expect((await daemon.ask('GET', `/api/archives/${archives[0]!.id}`)).json).toMatchObject({
       sizeBytes: expect.any(Number) as number,
     })
+    const beyond = await daemon.ask('GET', `/api/archives?before=${id}`)
+    expect(beyond.status).toBe(404)
     const within = await daemon.ask('GET', `/api/archives/${archives[0]!.id}/files?pattern=one*`)
     expect(within.json).toMatchObject({ files: [{ path: 'one.bin', kind: 'file' }] })
     const found = await daemon.ask('GET', '/api/files?pattern=one.bin')

@@ -179,7 +179,14 @@ describe('an archive that nobody can trust', () => {
         says: /^database shop: mongodump ended with exit code 1; it said: t Failed: connection closed$/,
       },
     ],
-    ...commonLies('mongodump', 900),
+    ...commonLies('mongodump'),
+    [
+      'is killed',
+      {
+        script: 'real "$@" | head -c 900; kill -9 $$',
+        says: /shop: mongodump was ended by SIGKILL$/,
+      },
+    ],
     [
       'is cut, and ends with 0',
       {

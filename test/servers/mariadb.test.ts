@@ -168,7 +168,14 @@ describe('a dump that nobody can trust', () => {
         says: /^database shop: mariadb-dump ended with exit code 2; it said: .*Error 2013: lost connection$/,
       },
     ],
-    ...commonLies('mariadb-dump', 9000),
+    ...commonLies('mariadb-dump'),
+    [
+      'is killed',
+      {
+        script: 'real "$@" | head -c 9000; kill -9 $$',
+        says: /mariadb-dump was ended by SIGKILL/,
+      },
+    ],
     [
       'is cut before its trailer, and ends with 0',
       {

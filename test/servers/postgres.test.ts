@@ -181,7 +181,14 @@ describe('a dump that nobody can trust', () => {
         says: /^database shop: pg_dump ended with exit code 1; it said: pg_dump: error: query failed$/,
       },
     ],
-    ...commonLies('pg_dump', 9000),
+    ...commonLies('pg_dump'),
+    [
+      'is killed',
+      {
+        script: 'real "$@" | head -c 9000; kill -9 $$',
+        says: /shop: pg_dump was ended by SIGKILL$/,
+      },
+    ],
     [
       'is cut, and ends with 0',
       {

@@ -60,11 +60,14 @@ export const archiveRoutes: readonly Route[] = [
       const services = await daemon.services()
       const catalog = await services.catalogIfPresent()
       if (catalog === undefined) return { archives: [], next: null }
-      const input = { source: query.source, limit: undefined, includesLost: query.all === 'true' }
+      const isFiltered = query.server !== undefined || query.location !== undefined
+      // One more than asked for says whether there is more.
+      const limit = isFiltered || query.before !== undefined ? undefined : query.limit + 1
+      const input = { source: query.source, limit, includesLost: query.all === 'true' }
       const all = await listArchives({ config: services.config, catalog }, input)
-      const start =
-        query.before === undefined ? 0 : all.findIndex(({ id }) => id === query.before) + 1
-      const matching = all.slice(start).filter((archive) => {
+      const at = query.before === undefined ? -1 : all.findIndex(({ id }) => id === query.before)
+      if (query.before !== undefined && at === -1) return noArchive()
+      const matching = all.slice(at + 1).filter((archive) => {
         if (query.location !== undefined && archive.location !== query.location) return false
         if (query.server === undefined) return true
         return archive.copies.some(
