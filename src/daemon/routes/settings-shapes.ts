@@ -6,15 +6,17 @@ import { z } from 'zod'
 // As many digits as a number of an entry may have in the file.
 const NUMBER_MAX = 999_999_999
 
-export const ENTRY_NUMBER = z.coerce.number().int().min(1).max(NUMBER_MAX)
+export const NUMBER_PATH = z.object({ number: z.coerce.number().int().min(1).max(NUMBER_MAX) })
 
 // Longer than any setting may be; the file itself ends at 1 MB.
 const TEXT_CHARACTERS_MAX = 20_000
 
-export const REVISION = z
+const REVISION = z
   .string()
   .max(64)
   .describe('of GET /api/settings: 409 if the file is another by now; left out: whatever it is')
+
+export const REVISION_QUERY = z.strictObject({ revision: REVISION.optional() })
 
 const NAME = z.string().regex(/^[A-Z][A-Z0-9_]{0,99}$/, 'must be the name of a setting')
 
@@ -104,7 +106,10 @@ export const SETTINGS = z.object({
 
 export const SAVED = z.object({
   revision: z.string(),
-  note: z.string().optional().describe('what the change means for archives that are stored already'),
+  note: z
+    .string()
+    .optional()
+    .describe('what the change means for archives that are stored already'),
 })
 
 export const SAVED_ENTRY = SAVED.extend({ number: z.int() })
