@@ -3,6 +3,7 @@
 
 import { existsSync, readFileSync, statSync, writeFileSync } from 'node:fs'
 import { afterEach, beforeEach, describe, expect, it } from 'vitest'
+import { ROUTES } from '../../src/daemon/serve.ts'
 import { TestDaemon } from '../support/test-daemon.ts'
 import type { Answer } from '../support/test-daemon.ts'
 import { World } from '../support/world.ts'
@@ -76,6 +77,10 @@ describe('a first start without any file', () => {
       problems: [],
       servers: [],
     })
+    for (const { at } of ROUTES.filter(({ method }) => method === 'GET')) {
+      const { status } = await ask('GET', at.replace(/\{\w+\}/, ID))
+      expect(status, at).toBeLessThan(500)
+    }
     const refused = await ask('POST', '/api/runs', {})
     expect([refused.status, refused.json['code']]).toEqual([409, 'NO_SERVERS'])
 
@@ -287,4 +292,5 @@ describe('a change', () => {
   })
 })
 
+const ID = '01a1ffed-0d53-73be-8648-e5e22ae4b5d6'
 const KEEPS = ['KEEP_LAST', 'KEEP_DAILY', 'KEEP_WEEKLY', 'KEEP_MONTHLY', 'KEEP_YEARLY']
