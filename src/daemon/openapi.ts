@@ -27,6 +27,7 @@ const REFUSALS: Readonly<Record<string, string>> = {
   415: 'The body is not JSON',
   421: 'This is not a name of this server',
   429: 'Too many wrong tokens, or too many jobs wait',
+  431: 'Too many headers',
   500: 'An error of Spillway itself, or of a server that it asked',
   503: 'The catalog cannot be read now',
 }
