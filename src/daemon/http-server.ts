@@ -246,9 +246,8 @@ async function sendStream(
     response.end()
     return
   }
-  const { scope } = route
   const watch = setInterval(() => {
-    if (scope !== 'public' && isProblem(gate.check(request, scope))) response.destroy()
+    if (!isStillAllowed(gate, request, route)) response.destroy()
   }, limits.revokedMs)
   streams.add(response)
   try {
@@ -259,6 +258,15 @@ async function sendStream(
   } finally {
     clearInterval(watch)
     streams.delete(response)
+  }
+}
+
+function isStillAllowed(gate: TokenGate, request: IncomingMessage, { scope }: Route): boolean {
+  try {
+    return scope === 'public' || !isProblem(gate.check(request, scope))
+  } catch {
+    // The tokens cannot be read: whoever follows asks again, and is told then.
+    return false
   }
 }
 
