@@ -1,6 +1,8 @@
 // What a client may cost: slow senders, slow readers and floods of connections end before they hold up
 // anybody. Tests take smaller ones.
 
+import { problem } from './problem.ts'
+
 export const HTTP_LIMITS = {
   /** From the connection, or the answer before it, to the last header. */
   headersMs: 10_000,
@@ -25,10 +27,24 @@ export const HTTP_LIMITS = {
 
 export type HttpLimits = typeof HTTP_LIMITS
 
-/** What cannot be parsed gets one line and is closed. `code` is that of Node's error. */
-export function unreadableLine(code: string | undefined): string {
-  if (code === 'ERR_HTTP_REQUEST_TIMEOUT') return '408 Request Timeout'
-  if (code === 'HPE_HEADER_OVERFLOW') return '431 Request Header Fields Too Large'
-  if (code === 'HPE_CHUNK_EXTENSIONS_OVERFLOW') return '413 Content Too Large'
-  return '400 Bad Request'
+const UNREADABLE: Readonly<Record<string, readonly [number, string]>> = {
+  ERR_HTTP_REQUEST_TIMEOUT: [408, 'the request took too long'],
+  HPE_HEADER_OVERFLOW: [431, 'the headers are larger than 16 KiB'],
+  HPE_CHUNK_EXTENSIONS_OVERFLOW: [413, 'the extensions of a chunk are too large'],
+}
+
+/** What is sent, as bytes, where nothing could be parsed; the connection closes. `code` is that of Node's error. */
+export function unreadableAnswer(code: string | undefined): string {
+  const [status, detail] = UNREADABLE[code ?? ''] ?? [400, 'this is no request of HTTP/1.1']
+  const told = problem(status, detail)
+  const body = JSON.stringify({ type: 'about:blank', ...told })
+  return [
+    `HTTP/1.1 ${status} ${told.title}`,
+    'Content-Type: application/problem+json; charset=utf-8',
+    `Content-Length: ${body.length}`,
+    'X-Content-Type-Options: nosniff',
+    'Connection: close',
+    '',
+    body,
+  ].join('\r\n')
 }

@@ -11,7 +11,7 @@ import type { Asked, Daemon, Method, Route, Stream } from './route.ts'
 import { problem, problemOf } from './problem.ts'
 import type { Problem } from './problem.ts'
 import { Connections } from './connections.ts'
-import { HTTP_LIMITS, unreadableLine } from './http-limits.ts'
+import { HTTP_LIMITS, unreadableAnswer } from './http-limits.ts'
 import type { HttpLimits } from './http-limits.ts'
 import type { Socket } from 'node:net'
 import type { Token } from '../domain/token.ts'
@@ -63,9 +63,7 @@ export function createHttpServer(input: ServerInput): Server {
     if (!socket.writable || connections.isAnswering(socket)) socket.destroy()
     else
       // Nobody reads what comes after it, so its end would never be seen.
-      socket.end(`HTTP/1.1 ${unreadableLine(error.code)}\r\nConnection: close\r\n\r\n`, () =>
-        socket.destroy(),
-      )
+      socket.end(unreadableAnswer(error.code), () => socket.destroy())
   })
   return server
 }
