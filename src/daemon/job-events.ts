@@ -64,6 +64,8 @@ export function eventStream(
             return
           }
           await woken
+          // The journal may be closed by now, as everything is when the daemon stops.
+          if (signal.aborted) return
         }
       } finally {
         clearInterval(heart)

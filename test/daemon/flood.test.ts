@@ -44,6 +44,7 @@ afterEach(async () => {
   for (const socket of sockets) socket.destroy()
   server.closeAllConnections()
   await new Promise((resolve) => server.close(resolve))
+  await vi.waitFor(() => expect(queue.watcherCount).toBe(0))
   state.close()
   rmSync(folder, { recursive: true, force: true })
   expect(log.filter((line) => line.startsWith('bug'))).toEqual([])
@@ -59,7 +60,7 @@ async function start(
   const services = (): Promise<never> => Promise.reject(new Error('not needed here'))
   server = createHttpServer({
     ...{ routes: jobRoutes, limits, log: (line) => log.push(line) },
-    daemon: { services, jobs, tokens, queue, version: '1', now } as never,
+    daemon: { services, jobs, tokens, queue, version: '1', now },
     gate: new TokenGate((secret) => tokens.find(secret, now()), now),
     hosts: () => new Set([`127.0.0.1:${port()}`]),
   })
@@ -309,7 +310,18 @@ it('10 000 connections leave the daemon answering, small, and its run undisturbe
     const { json } = await daemon.ask('POST', '/api/runs', { body: {} })
     let dropped = 0
     const opened: Promise<unknown>[] = []
-    let slowestMs = 0
+    const answered: number[] = []
+    const ask = async (triesLeft: number): Promise<void> => {
+      const begun = performance.now()
+      const status = await daemon.ask('GET', '/api/jobs').then(
+        (answer) => answer.status,
+        () => 0,
+      )
+      // Who asks in the very moment may be driven out before it is read: a client asks again.
+      if (status === 0 && triesLeft > 0) return ask(triesLeft - 1)
+      expect(status).toBe(200)
+      answered.push(performance.now() - begun)
+    }
     for (let each = 0; each < 10_000; each += 1) {
       const socket = connect(daemon.port, '127.0.0.1')
       sockets.push(socket)
@@ -317,13 +329,12 @@ it('10 000 connections leave the daemon answering, small, and its run undisturbe
       socket.resume()
       socket.on('close', () => (dropped += 1))
       opened.push(new Promise((resolve) => socket.once('connect', resolve).once('close', resolve)))
-      if (each % 500 !== 499) continue
-      await Promise.all(opened.splice(0))
-      const begun = performance.now()
-      expect((await daemon.ask('GET', '/api/jobs')).status).toBe(200)
-      slowestMs = Math.max(slowestMs, performance.now() - begun)
+      if (each % 500 === 250) opened.push(ask(4))
+      if (each % 500 === 499) await Promise.all(opened.splice(0))
     }
-    expect(slowestMs).toBeLessThan(2_000)
+    expect(answered).toHaveLength(20)
+    expect(Math.max(...answered)).toBeLessThan(3_000)
+    expect((await daemon.ask('GET', '/api/jobs')).status).toBe(200)
     await vi.waitFor(() => expect(dropped).toBeGreaterThan(10_000 - HTTP_LIMITS.connections - 1))
     expect(rssBytes() - before).toBeLessThan(80_000_000)
     await daemon.follow(json['id'] as string)
