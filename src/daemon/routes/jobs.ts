@@ -2,8 +2,8 @@
 
 import { z } from 'zod'
 import { defineRoute } from '../route.ts'
-import type { Daemon, Route, Stream } from '../route.ts'
-import { isJobOver } from '../../domain/job.ts'
+import type { Daemon, Route } from '../route.ts'
+import { eventStream } from '../job-events.ts'
 import type { JobKind } from '../../domain/job.ts'
 import { problem } from '../problem.ts'
 import type { Problem } from '../problem.ts'
@@ -15,9 +15,6 @@ import type { Token } from '../../domain/token.ts'
 const QUEUED = { status: 202, description: 'It is queued', document: JOB } as const
 
 const SOURCES = z.array(NAME).max(1_000).optional().describe('by name; all when left out')
-
-// Between two of them a proxy would take the silence for an end.
-const HEARTBEAT_MS = 15_000
 
 export const jobRoutes: readonly Route[] = [
   defineRoute({
@@ -182,52 +179,4 @@ function paged<Item extends { readonly id: string }>(
 ): { readonly items: readonly Item[]; readonly next: string | null } {
   const items = found.slice(0, limit)
   return { items, next: found.length > limit ? (items.at(-1)?.id ?? null) : null }
-}
-
-function eventStream(daemon: Daemon, id: string, after: number, signal: AbortSignal): Stream {
-  const { jobs, queue } = daemon
-  return {
-    contentType: 'text/event-stream; charset=utf-8',
-    write: async (send) => {
-      const waiting: string[] = []
-      let wake = (): void => undefined
-      let last = after
-      const push = (number: number | undefined, event: unknown): void => {
-        if (number !== undefined && number <= last) return
-        if (number !== undefined) last = number
-        const mark = number === undefined ? '' : `id: ${number}\n`
-        waiting.push(`${mark}data: ${JSON.stringify(event)}\n\n`)
-        wake()
-      }
-      // Before the journal is read: what comes meanwhile has a number that is known then.
-      const unwatch = queue.watch((news) => {
-        if (news.jobId === id) push(news.number, news.event)
-      })
-      const heart = setInterval(() => {
-        waiting.push(': still here\n\n')
-        wake()
-      }, HEARTBEAT_MS)
-      signal.addEventListener('abort', () => wake())
-      try {
-        const early = waiting.splice(0)
-        for (const { number, event } of jobs.lines(id, after)) push(number, event)
-        waiting.push(...early)
-        for (const { event } of queue.live(id)) push(undefined, event)
-        while (!signal.aborted) {
-          // Asked before the last lines are sent: they are all there when it is over.
-          const job = jobs.find(id)
-          const isOver = job === undefined || isJobOver(job)
-          while (waiting.length > 0 && !signal.aborted) await send(waiting.shift()!)
-          if (isOver) break
-          await new Promise<void>((resolve) => {
-            wake = resolve
-            if (waiting.length > 0) resolve()
-          })
-        }
-      } finally {
-        clearInterval(heart)
-        unwatch()
-      }
-    },
-  }
 }
