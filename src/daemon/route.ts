@@ -5,6 +5,7 @@ import type { z } from 'zod'
 import type { Scope, Token } from '../domain/token.ts'
 import type { JobQueue } from './job-queue.ts'
 import type { Jobs } from '../state/jobs.ts'
+import type { Runs } from '../state/runs.ts'
 import type { Services } from '../operations/services.ts'
 import type { Tokens } from '../state/tokens.ts'
 
@@ -16,6 +17,7 @@ export type Daemon = {
   readonly services: () => Promise<DaemonServices>
   readonly jobs: Jobs
   readonly tokens: Tokens
+  readonly runs: Runs
   readonly queue: JobQueue
   readonly version: string
   readonly now: () => Date

@@ -12,6 +12,7 @@ import { messageOf, SpillwayError } from '../domain/errors.ts'
 import { openApiOf } from './openapi.ts'
 import type { RunJob } from './job-queue.ts'
 import { Scheduler } from './scheduler.ts'
+import { runRoutes } from './routes/runs.ts'
 import { serverRoutes } from './routes/servers.ts'
 import type { State } from '../state/open-state.ts'
 import { TokenGate } from './gate.ts'
@@ -20,6 +21,7 @@ export const ROUTES: readonly Route[] = [
   ...archiveRoutes,
   ...serverRoutes,
   ...jobRoutes,
+  ...runRoutes,
   ...metricsRoutes,
 ]
 
@@ -40,9 +42,9 @@ export async function serve(input: ServeInput, signal: AbortSignal): Promise<voi
   const { services, state, runJob, version, now, log } = input
   const { config } = await services()
   const { listen, names } = config.daemon
-  const { jobs, tokens } = state
+  const { jobs, runs, tokens } = state
   const queue = new JobQueue({ jobs, runJob, now, log })
-  const daemon: Daemon = { services, jobs, tokens, queue, version, now }
+  const daemon: Daemon = { services, jobs, runs, tokens, queue, version, now }
   const document = openApiOf(ROUTES, version)
   const openApi = defineRoute({
     ...{ method: 'GET', at: '/openapi.json', scope: 'public', tag: 'status' },

@@ -136,7 +136,7 @@ it('answers before anything was archived, and makes no catalog for that', async 
     () => ({
       config: configOf({ servers: [] }),
       catalogIfPresent: async () => undefined,
-      currentRun: async () => undefined,
+      currentRun: async () => undefined, lastRun: async () => undefined,
     }),
     ['status'],
   )

@@ -48,7 +48,7 @@ export function createServeCommand(world: ServeWorld): Command<Services> {
           await serve(
             {
               ...{ services: live.get, state, version: world.version, now, log },
-              runJob: (args, onLine, signal) => runJobProcess(program, args, onLine, signal),
+              runJob: (...asked) => runJobProcess(program, ...asked),
               onReady: (url) => {
                 log(`listening on ${url}`)
                 manager.ready(`listening on ${url}`)

@@ -36,7 +36,8 @@ export const archiveRoutes: readonly Route[] = [
     handle: async (_asked, daemon) => {
       const { config, catalogIfPresent, currentRun, configProblem } = await daemon.services()
       const catalog = await catalogIfPresent()
-      const input = { config, catalog, run: await currentRun(), now: daemon.now() }
+      const [lastRun] = daemon.runs.list({ before: undefined, limit: 1 })
+      const input = { config, catalog, run: await currentRun(), lastRun, now: daemon.now() }
       return { ...(await statusOf(input)), configProblem: configProblem ?? null }
     },
   }),
