@@ -4,6 +4,7 @@
 // neither SQLite nor the S3 client, and a command that needs no server opens no connection.
 
 import { existsSync } from 'node:fs'
+import { changedKeep } from './config/changed-keep.ts'
 import { createPacker } from './compose-packer.ts'
 import { createPartReader } from './compose-part-reader.ts'
 import { createUnpacker } from './compose-unpacker.ts'
@@ -62,6 +63,7 @@ export async function openServices(
     ...known,
     secrets,
     databaseTarget,
+    changedKeep: (...asked) => changedKeep(place, ...asked),
     openDatabaseTarget: async (...asked) =>
       (await import('./sources/database-target.ts')).openDatabaseTarget(...asked),
     archiveUses,

@@ -14,6 +14,16 @@ export type Problem = {
   readonly hint?: string
   /** Finds the line in the log. */
   readonly id?: string
+  /** Each setting that is wrong. */
+  readonly errors?: readonly SettingError[]
+}
+
+export type SettingError = {
+  readonly variable: string
+  /** Without the entry's prefix. */
+  readonly name: string
+  readonly reason: string
+  readonly remedy: string | null
 }
 
 const TITLES: Readonly<Record<number, string>> = {
@@ -26,6 +36,7 @@ const TITLES: Readonly<Record<number, string>> = {
   413: 'Content Too Large',
   415: 'Unsupported Media Type',
   421: 'Misdirected Request',
+  422: 'Unprocessable Content',
   429: 'Too Many Requests',
   500: 'Internal Server Error',
   503: 'Service Unavailable',

@@ -5,6 +5,10 @@ import { archiveRoutes } from './routes/archives.ts'
 import { createHttpServer } from './http-server.ts'
 import { defineRoute } from './route.ts'
 import type { Daemon, DaemonServices, Route } from './route.ts'
+import { AuditLog } from './audit-log.ts'
+import { Downloads } from './downloads.ts'
+import { downloadRoutes } from './routes/downloads.ts'
+import { insightRoutes } from './routes/insight.ts'
 import { JobQueue } from './job-queue.ts'
 import { jobRoutes } from './routes/jobs.ts'
 import { metricsRoutes } from './routes/metrics.ts'
@@ -22,6 +26,8 @@ export const ROUTES: readonly Route[] = [
   ...serverRoutes,
   ...jobRoutes,
   ...runRoutes,
+  ...insightRoutes,
+  ...downloadRoutes,
   ...metricsRoutes,
 ]
 
@@ -44,7 +50,10 @@ export async function serve(input: ServeInput, signal: AbortSignal): Promise<voi
   const { listen, names } = config.daemon
   const { jobs, runs, tokens } = state
   const queue = new JobQueue({ jobs, runJob, now, log })
-  const daemon: Daemon = { services, jobs, runs, tokens, queue, version, now }
+  const audit = new AuditLog(state.audit, log)
+  const downloads = new Downloads(now)
+  const given = { services, jobs, runs, tokens, version, now }
+  const daemon: Daemon = { ...given, audit, downloads, queue }
   const document = openApiOf(ROUTES, version)
   const openApi = defineRoute({
     ...{ method: 'GET', at: '/openapi.json', scope: 'public', tag: 'status' },
@@ -55,7 +64,7 @@ export async function serve(input: ServeInput, signal: AbortSignal): Promise<voi
   let hosts: ReadonlySet<string> = new Set()
   const gate = new TokenGate((secret) => tokens.find(secret, now()), now)
   const server = createHttpServer({
-    ...{ routes: [openApi, ...ROUTES], daemon, gate, log },
+    ...{ routes: [openApi, ...ROUTES], daemon, gate, log, audit },
     hosts: () => hosts,
   })
   const schedule = async (): Promise<string> => (await services()).config.schedule
@@ -81,6 +90,7 @@ export async function serve(input: ServeInput, signal: AbortSignal): Promise<voi
   // Those who look on were told how the job ended.
   server.closeAllConnections()
   await closed
+  audit.write()
 }
 
 function hostsOf(

@@ -3,6 +3,7 @@
 
 import type { ArchiveUses } from '../catalog/archive-use.ts'
 import type { Catalog } from '../catalog/catalog.ts'
+import type { ChangeKeep } from '../config/changed-keep.ts'
 import type { Config } from '../domain/config.ts'
 import type { OpenDatabaseTarget } from './restore-into.ts'
 import type { KeptRun } from '../domain/kept-run.ts'
@@ -39,6 +40,8 @@ export type Services = {
   readonly packer: () => Promise<Packer>
   /** The URL of `restore --into` as a server, with its password where a source has it. Throws USAGE. */
   readonly databaseTarget: (url: string) => ServerSource
+  /** Retention as it would be with other rules. Throws CONFIG_INVALID. */
+  readonly changedKeep: ChangeKeep
   readonly openDatabaseTarget: OpenDatabaseTarget
   readonly unpacker: () => Promise<Unpacker>
   /** Takes the run lock (RUN_LOCKED), opens everything, and lets go of it afterwards. */
