@@ -69,7 +69,9 @@ function hashOf(ticket: string): string {
 /** As an attachment of that name: RFC 6266, with the name in ASCII for who knows no better (RFC 8187). */
 export function dispositionOf(name: string): string {
   const plain = name.replaceAll(/[^ !#$&+\-.0-9=@A-Z[\]^_`a-z{}~()]/g, '_')
-  const coded = encodeURIComponent(name.toWellFormed()).replaceAll(
+  // Half a character of two is no text.
+  const text = Buffer.from(name).toString()
+  const coded = encodeURIComponent(text).replaceAll(
     /['()*!]/g,
     (character) => `%${character.charCodeAt(0).toString(16).toUpperCase()}`,
   )

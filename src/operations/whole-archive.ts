@@ -3,6 +3,7 @@
 // one copy has damaged is taken from another.
 
 import { createHash } from 'node:crypto'
+import { FRAME_COMPRESSED_MAX } from '../pack/frame-bounds.ts'
 import { openArchiveBytes } from './archive-bytes.ts'
 import { SpillwayError } from '../domain/errors.ts'
 import { withArchiveInUse } from './archive-in-use.ts'
@@ -49,6 +50,8 @@ async function* provenBytes(
     let rest = chunk
     while (rest.length > 0 && number < frames.tarFrameCount) {
       const { storedBytes, fileOffsetBytes } = frames.frame(number)
+      // Nobody's seek table decides how much memory is taken.
+      if (storedBytes > FRAME_COMPRESSED_MAX) throw unprovable(archive)
       rest = frame.add(rest, storedBytes)
       if (frame.sizeBytes < storedBytes) break
       const hash = hashes.subarray(32 * number, 32 * number + 32)
