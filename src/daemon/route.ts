@@ -9,6 +9,7 @@ import type { JobQueue } from './job-queue.ts'
 import type { Jobs } from '../state/jobs.ts'
 import type { Runs } from '../state/runs.ts'
 import type { Services } from '../operations/services.ts'
+import type { StatusCache } from './status-cache.ts'
 import type { Tokens } from '../state/tokens.ts'
 
 export type Method = 'GET' | 'POST' | 'PUT' | 'DELETE'
@@ -22,6 +23,7 @@ export type Daemon = {
   readonly runs: Runs
   readonly audit: AuditLog
   readonly downloads: Downloads
+  readonly status: StatusCache
   readonly queue: JobQueue
   readonly version: string
   readonly now: () => Date

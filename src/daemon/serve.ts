@@ -19,6 +19,7 @@ import { Scheduler } from './scheduler.ts'
 import { runRoutes } from './routes/runs.ts'
 import { serverRoutes } from './routes/servers.ts'
 import type { State } from '../state/open-state.ts'
+import { StatusCache } from './status-cache.ts'
 import { TokenGate } from './gate.ts'
 
 export const ROUTES: readonly Route[] = [
@@ -53,7 +54,8 @@ export async function serve(input: ServeInput, signal: AbortSignal): Promise<voi
   const audit = new AuditLog(state.audit, log)
   const downloads = new Downloads(now)
   const given = { services, jobs, runs, tokens, version, now }
-  const daemon: Daemon = { ...given, audit, downloads, queue }
+  const status = new StatusCache(runs, now)
+  const daemon: Daemon = { ...given, audit, downloads, queue, status }
   const document = openApiOf(ROUTES, version)
   const openApi = defineRoute({
     ...{ method: 'GET', at: '/openapi.json', scope: 'public', tag: 'status' },

@@ -198,7 +198,7 @@ export async function statusOf({
   }
 }
 
-function statusRun({ id, origin, state, startedAt, endedAt, exit }: KeptRun): StatusRun {
+export function statusRun({ id, origin, state, startedAt, endedAt, exit }: KeptRun): StatusRun {
   return {
     ...{ id, origin, state, startedAt: startedAt.toISOString() },
     ...{ endedAt: endedAt?.toISOString() ?? null, exit: exit ?? null },
