@@ -31,7 +31,13 @@ export type Daemon = {
 
 export type DaemonServices = Pick<
   Services,
-  'config' | 'catalogIfPresent' | 'currentRun' | 'archiveUses' | 'openStorage' | 'changedKeep'
+  | 'config'
+  | 'catalogIfPresent'
+  | 'currentRun'
+  | 'archiveUses'
+  | 'openStorage'
+  | 'changedKeep'
+  | 'questions'
 > & {
   /** Why the file as it is now is not the one in use. */
   readonly configProblem: string | undefined

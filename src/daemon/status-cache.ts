@@ -2,69 +2,93 @@
 // changed, or some seconds later, since the forecast looks at the clock.
 
 import { statSync } from 'node:fs'
-import { statusOf, statusRun } from '../operations/status.ts'
+import { statusRun } from '../operations/status.ts'
 import type { Config } from '../domain/config.ts'
 import type { DaemonServices } from './route.ts'
 import type { Runs } from '../state/runs.ts'
 import type { Status } from '../operations/status.ts'
 
-const GOOD_FOR_MS = 3_000
-// A run writes to the catalog all the time: until it ends nobody needs to see each step of it at once.
-const IN_RUN_GOOD_FOR_MS = 500
+// The forecast looks at the clock, and nothing else of it does.
+const FRESH_FOR_MS = 5_000
+// While a run goes on; a computation takes a second with many thousands of archives.
+const IN_RUN_GOOD_FOR_MS = 10_000
 
-type Kept = {
+type Known = {
   readonly config: Config
   readonly mark: string
+  /** When it was begun. */
   readonly atMs: number
-  readonly status: Promise<Status>
 }
+
+type Asked = Pick<DaemonServices, 'config' | 'questions' | 'currentRun'>
 
 export class StatusCache {
   readonly #runs: Pick<Runs, 'list'>
   readonly #now: () => Date
-  #kept: Kept | undefined
+  #last: (Known & { readonly status: Status }) | undefined
+  #running: (Known & { readonly status: Promise<Status> }) | undefined
+  #waiting: { readonly config: Config; readonly status: Promise<Status> } | undefined
 
   constructor(runs: Pick<Runs, 'list'>, now: () => Date) {
     this.#runs = runs
     this.#now = now
   }
 
-  async get(
-    services: Pick<DaemonServices, 'config' | 'catalogIfPresent' | 'currentRun'>,
-  ): Promise<Status> {
+  async get(services: Asked): Promise<Status> {
     const run = (await services.currentRun()) ?? null
-    const { config } = services
-    const mark = markOf(config.catalogPath)
-    if (!this.#isGood(config, mark, run !== null)) this.#compute(services, mark)
-    const status = await this.#kept!.status
+    const status = await this.#status(services, run !== null)
     // Cheap, and never to be told too late.
     const [last] = this.#runs.list({ before: undefined, limit: 1 })
     return { ...status, run, lastRun: last === undefined ? null : statusRun(last) }
   }
 
-  #isGood(config: Config, mark: string, isRunning: boolean): boolean {
-    if (this.#kept === undefined || this.#kept.config !== config) return false
-    const ageMs = performance.now() - this.#kept.atMs
-    if (ageMs > GOOD_FOR_MS) return false
-    return this.#kept.mark === mark || (isRunning && ageMs < IN_RUN_GOOD_FOR_MS)
+  #status(services: Asked, isRunning: boolean): Status | Promise<Status> {
+    const mark = markOf(services.config.catalogPath)
+    const known = this.#last?.config === services.config ? this.#last : undefined
+    const ageMs = known === undefined ? Infinity : performance.now() - known.atMs
+    const isSame = known?.mark === mark
+    if (known !== undefined && isSame && ageMs < FRESH_FOR_MS) return known.status
+    const coming = this.#compute(services, mark)
+    if (known !== undefined && (isSame || (isRunning && ageMs < IN_RUN_GOOD_FOR_MS))) {
+      // Whoever asks next hears of a failure.
+      coming.catch(() => undefined)
+      return known.status
+    }
+    return coming
   }
 
-  #compute(
-    { config, catalogIfPresent }: Pick<DaemonServices, 'config' | 'catalogIfPresent'>,
-    mark: string,
-  ): void {
-    const before = this.#kept?.status
-    const compute = async (): Promise<Status> => {
-      // One at a time, whoever asks.
-      await before?.catch(() => undefined)
-      return statusOf({ config, catalog: await catalogIfPresent(), now: this.#now() })
+  /** One at a time. Whoever asks meanwhile shares it, or the one behind it if the catalog changed since. */
+  #compute(services: Asked, mark: string): Promise<Status> {
+    const { config } = services
+    const running = this.#running
+    if (running === undefined) return this.#start(services)
+    if (running.config === config && running.mark === mark) return running.status
+    if (this.#waiting?.config === config) return this.#waiting.status
+    const next = (): Promise<Status> => {
+      this.#waiting = undefined
+      return this.#start(services)
     }
-    const kept: Kept = { config, mark, atMs: performance.now(), status: compute() }
-    this.#kept = kept
-    kept.status.catch(() => {
-      // What failed may work when it is asked for again.
-      if (this.#kept === kept) this.#kept = undefined
-    })
+    this.#waiting = { config, status: (this.#waiting ?? running).status.then(next, next) }
+    return this.#waiting.status
+  }
+
+  #start({ config, questions }: Asked): Promise<Status> {
+    const known = { config, mark: markOf(config.catalogPath), atMs: performance.now() }
+    const status = questions.status(config, this.#now())
+    const running = { ...known, status }
+    this.#running = running
+    const done = (): void => {
+      if (this.#running === running) this.#running = undefined
+    }
+    status.then(
+      (value) => {
+        this.#last = { ...known, status: value }
+        done()
+      },
+      // Told to those who asked; the next one tries again.
+      done,
+    )
+    return status
   }
 }
 

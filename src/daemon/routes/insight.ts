@@ -4,9 +4,7 @@
 import { z } from 'zod'
 import { defineRoute } from '../route.ts'
 import type { Route } from '../route.ts'
-import { dryPlan, dryPruneExit } from '../../operations/dry-prune.ts'
 import { problem } from '../problem.ts'
-import { pruneDocument } from '../../operations/prune-document.ts'
 import { usageOver } from '../../operations/usage.ts'
 import type { Problem, SettingError } from '../problem.ts'
 import { documentOf, LIMIT, NAME, TIME } from './shapes.ts'
@@ -66,8 +64,7 @@ export const insightRoutes: readonly Route[] = [
       if (problems.length > 0) return wrongSettings(problems)
       const meant = changed === undefined ? sources : [changed]
       const asIf = meant.map((source) => ({ ...source, keep: policies.get(source.name)! }))
-      const plan = await dryPlan(services, asIf, daemon.now())
-      return pruneDocument(plan, undefined, dryPruneExit(plan))
+      return services.questions.prunePlan(services.config, asIf, daemon.now())
     },
   }),
   defineRoute({
