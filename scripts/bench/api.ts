@@ -1,11 +1,11 @@
 // `npm run bench:api`: how long the daemon takes to answer while a run is going on and one of three servers
 // accepts connections and never says a word.
 //
-//   npm run bench:api -- [--archives N] [--requests N] [--askers N]
+//   npm run bench:api -- [--archives N] [--requests N] [--askers N] [--pause MS]
 //
 // The catalog has N archives of the last nights; the run archives a folder of noise. The servers are model servers
-// in processes of their own. Each asker sends one request after the other, all routes in turn, as fast as answers
-// come. BENCH_CPU_PROFILE=FOLDER has the daemon leave a profile there.
+// in processes of their own. Each asker sends one request after the other, all routes in turn, with a pause of 20 ms
+// between them, as pages and monitors never make (--pause 0: as fast as answers come). BENCH_CPU_PROFILE=FOLDER has the daemon leave a profile there.
 
 import { spawn } from 'node:child_process'
 import { Agent, request } from 'node:http'
@@ -17,6 +17,7 @@ import { cpus, tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { createInterface } from 'node:readline'
 import { parseArgs } from 'node:util'
+import { setTimeout as sleep } from 'node:timers/promises'
 import type { AddressInfo } from 'node:net'
 import type { ChildProcess } from 'node:child_process'
 import { fillCatalog } from './many-nights.ts'
@@ -38,8 +39,9 @@ const NOISE_MB = 800
 const { values } = parseArgs({
   options: {
     archives: { type: 'string', default: '5000' },
-    requests: { type: 'string', default: '3000' },
-    askers: { type: 'string', default: '10' },
+    requests: { type: 'string', default: '2500' },
+    askers: { type: 'string', default: '4' },
+    pause: { type: 'string', default: '20' },
   },
 })
 const work = mkdtempSync(join(tmpdir(), 'spillway-bench-api-'))
@@ -47,7 +49,9 @@ const children: ChildProcess[] = []
 try {
   await bench()
 } finally {
+  const ended = children.map((child) => new Promise((resolve) => child.on('close', resolve)))
   for (const child of children) child.kill()
+  await Promise.all(ended)
   rmSync(work, { recursive: true, force: true })
 }
 
@@ -93,6 +97,7 @@ async function measure(title: string, ask: Ask, job: string): Promise<void> {
       const { ms, status, text } = await ask(path)
       if (status !== 200) throw new Error(`${path} was answered with ${status}: ${text}`)
       times.get(path)!.push(ms)
+      await sleep(Number(values.pause))
     }
   })
   const begun = performance.now()

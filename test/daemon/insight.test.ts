@@ -41,7 +41,7 @@ describe('archives by pages', () => {
       expect(status).toBe(200)
       found.push(...(json['archives'] as Listed[]).map(({ id }) => id))
       if (json['next'] === null) return found
-      before = `&before=${String(json['next'])}`
+      before = `&before=${json['next'] as string}`
     }
     throw new Error('it has no end')
   }
