@@ -12,7 +12,6 @@ const PROBLEM = z
     detail: z.string(),
     code: z.string().nullable().describe("of Spillway's own errors"),
     hint: z.string().optional().describe('what to do about it'),
-    id: z.string().optional().describe('finds the line in the log'),
     errors: z
       .array(
         z.object({
@@ -23,21 +22,22 @@ const PROBLEM = z
         }),
       )
       .optional()
-      .describe('each setting that is wrong'),
+      .describe('of a change of the settings, each with what is wrong about it'),
+    id: z.string().optional().describe('finds the line in the log'),
   })
   .describe('RFC 9457 problem details')
 
 const REFUSALS: Readonly<Record<string, string>> = {
   400: 'The request cannot be understood',
   401: 'No token, or a wrong one',
-  403: 'The token may not do this, or another web site asked',
+  403: 'The token may not do this, or nobody may over HTTP, or another web site asked',
   404: 'There is no such thing',
   405: 'Not by this method',
   409: 'Not now: the problem says why',
   413: 'The body is too large',
   415: 'The body is not JSON',
   421: 'This is not a name of this server',
-  422: 'It is understood, and cannot be done so: the problem says why',
+  422: 'It is understood, and cannot be done so: the problem says why; nothing was written',
   429: 'Too many wrong tokens, or too many jobs wait',
   500: 'An error of Spillway itself, or of a server that it asked',
   503: 'The catalog cannot be read now',

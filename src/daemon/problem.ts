@@ -4,6 +4,8 @@
 import { randomUUID } from 'node:crypto'
 import { messageOf, SpillwayError } from '../domain/errors.ts'
 import type { FailureCode } from '../domain/errors.ts'
+import { SettingsRefusal } from '../operations/settings-refusal.ts'
+import type { SettingProblem } from '../operations/settings-refusal.ts'
 
 export type Problem = {
   readonly status: number
@@ -12,18 +14,10 @@ export type Problem = {
   /** Of SpillwayError, or null: nothing went wrong but the request. */
   readonly code: string | null
   readonly hint?: string
+  /** Of a change of the settings, each with what is wrong about it. */
+  readonly errors?: readonly SettingProblem[]
   /** Finds the line in the log. */
   readonly id?: string
-  /** Each setting that is wrong. */
-  readonly errors?: readonly SettingError[]
-}
-
-export type SettingError = {
-  readonly variable: string
-  /** Without the entry's prefix. */
-  readonly name: string
-  readonly reason: string
-  readonly remedy: string | null
 }
 
 const TITLES: Readonly<Record<number, string>> = {
@@ -51,6 +45,11 @@ const STATUSES: Partial<Record<FailureCode, number>> = {
   RUN_LOCKED: 409,
   CONFIG_INVALID: 409,
   NO_SERVERS: 409,
+  CONFIG_UNSAFE: 409,
+  SETTINGS_CHANGED: 409,
+  SETTINGS_HOST_ONLY: 403,
+  SETTINGS_MISSING: 404,
+  SETTINGS_WRONG: 422,
   CATALOG_UNAVAILABLE: 503,
   STATE_UNAVAILABLE: 503,
 }
@@ -64,7 +63,11 @@ export function problemOf(error: unknown, log: (line: string) => void): Problem 
   if (error instanceof SpillwayError) {
     const status = STATUSES[error.code] ?? 500
     const told = problem(status, error.message, error.code)
-    return error.hint === undefined ? told : { ...told, hint: error.hint }
+    return {
+      ...told,
+      ...(error.hint === undefined ? {} : { hint: error.hint }),
+      ...(error instanceof SettingsRefusal ? { errors: error.problems } : {}),
+    }
   }
   const id = randomUUID()
   const stack = error instanceof Error ? (error.stack ?? error.message) : messageOf(error)

@@ -8,11 +8,12 @@ import type { Downloads } from './downloads.ts'
 import type { JobQueue } from './job-queue.ts'
 import type { Jobs } from '../state/jobs.ts'
 import type { Runs } from '../state/runs.ts'
+import type { SettingsDesk } from './settings-desk.ts'
 import type { Services } from '../operations/services.ts'
 import type { StatusCache } from './status-cache.ts'
 import type { Tokens } from '../state/tokens.ts'
 
-export type Method = 'GET' | 'POST' | 'PUT' | 'DELETE'
+export type Method = 'GET' | 'POST' | 'PUT' | 'PATCH' | 'DELETE'
 
 /** What handlers work with. */
 export type Daemon = {
@@ -25,19 +26,16 @@ export type Daemon = {
   readonly downloads: Downloads
   readonly status: StatusCache
   readonly queue: JobQueue
+  readonly settings: SettingsDesk
   readonly version: string
   readonly now: () => Date
 }
 
 export type DaemonServices = Pick<
   Services,
-  | 'config'
-  | 'catalogIfPresent'
-  | 'currentRun'
-  | 'archiveUses'
-  | 'openStorage'
-  | 'changedKeep'
-  | 'questions'
+  | ('config' | 'catalogIfPresent' | 'currentRun' | 'archiveUses' | 'openStorage')
+  | ('notifier' | 'packer')
+  | ('changedKeep' | 'questions')
 > & {
   /** Why the file as it is now is not the one in use. */
   readonly configProblem: string | undefined

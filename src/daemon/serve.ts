@@ -18,6 +18,8 @@ import type { RunJob } from './job-queue.ts'
 import { Scheduler } from './scheduler.ts'
 import { runRoutes } from './routes/runs.ts'
 import { serverRoutes } from './routes/servers.ts'
+import type { SettingsDesk } from './settings-desk.ts'
+import { settingsRoutes } from './routes/settings.ts'
 import type { State } from '../state/open-state.ts'
 import { StatusCache } from './status-cache.ts'
 import { TokenGate } from './gate.ts'
@@ -30,10 +32,12 @@ export const ROUTES: readonly Route[] = [
   ...insightRoutes,
   ...downloadRoutes,
   ...metricsRoutes,
+  ...settingsRoutes,
 ]
 
 export type ServeInput = {
   readonly services: () => Promise<DaemonServices>
+  readonly settings: SettingsDesk
   readonly state: State
   readonly runJob: RunJob
   readonly version: string
@@ -46,14 +50,14 @@ export type ServeInput = {
 
 /** Resolves when the signal has come and everything has ended. */
 export async function serve(input: ServeInput, signal: AbortSignal): Promise<void> {
-  const { services, state, runJob, version, now, log } = input
+  const { services, settings, state, runJob, version, now, log } = input
   const { config } = await services()
   const { listen, names } = config.daemon
   const { jobs, runs, tokens } = state
   const queue = new JobQueue({ jobs, runJob, now, log })
   const audit = new AuditLog(state.audit, log)
   const downloads = new Downloads(now)
-  const given = { services, jobs, runs, tokens, version, now }
+  const given = { services, settings, jobs, runs, tokens, version, now }
   const status = new StatusCache(runs, now)
   const daemon: Daemon = { ...given, audit, downloads, queue, status }
   const document = openApiOf(ROUTES, version)

@@ -6,7 +6,8 @@ import { defineRoute } from '../route.ts'
 import type { Route } from '../route.ts'
 import { problem } from '../problem.ts'
 import { usageOver } from '../../operations/usage.ts'
-import type { Problem, SettingError } from '../problem.ts'
+import type { Problem } from '../problem.ts'
+import type { SettingProblem } from '../../operations/settings-refusal.ts'
 import { documentOf, LIMIT, NAME, TIME } from './shapes.ts'
 
 // Ten years.
@@ -108,10 +109,10 @@ type WrongSetting = {
 }
 
 function wrongSettings(problems: readonly WrongSetting[]): Problem {
-  const errors = problems.map(({ variable, reason, remedy }): SettingError => ({
+  const errors = problems.map(({ variable, reason, remedy }): SettingProblem => ({
     ...{ variable, name: variable.replace(/^SOURCE_\d+_/, ''), reason, remedy: remedy ?? null },
   }))
   const [first] = errors
   const detail = `${first!.variable} ${first!.reason}`
-  return { ...problem(422, detail, 'CONFIG_INVALID'), errors }
+  return { ...problem(422, detail, 'SETTINGS_WRONG'), errors }
 }

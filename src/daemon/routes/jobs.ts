@@ -10,6 +10,7 @@ import type { Problem } from '../problem.ts'
 import { intoArgs, restoreArgs } from '../restore-args.ts'
 import { isProblem } from '../read-request.ts'
 import type { IntoRequest } from '../restore-args.ts'
+import { requireServers } from '../../config/parse.ts'
 import { ID, JOB, JOB_WITH_RESULT, jobDocument, LIMIT, NAME } from './shapes.ts'
 import type { Token } from '../../domain/token.ts'
 
@@ -178,12 +179,14 @@ async function argsInto(daemon: Daemon, asked: IntoRequest): Promise<readonly st
   return intoArgs(config.sources, await catalog.findArchive(asked.archive), asked.into)
 }
 
-function queued(
-  { queue }: Daemon,
+async function queued(
+  { queue, services }: Daemon,
   token: Token | undefined,
   kind: JobKind,
   args: readonly string[],
-): unknown {
+): Promise<unknown> {
+  // Told to whoever asks, not to whoever looks at the job later. The spool may have what is to be restored.
+  if (kind !== 'restore') requireServers((await services()).config)
   const job = queue.add({ kind, origin: 'api', requestedBy: token?.name ?? '', args })
   return job === undefined ? problem(429, 'too many jobs wait already') : jobDocument(job)
 }
