@@ -21,6 +21,8 @@ export const HTTP_LIMITS = {
   streams: 32,
   /** No byte of an answer was taken for so long: nobody reads it. */
   unreadMs: 30_000,
+  /** The same of a download: a laptop that is shut for a moment comes back; an archive is held meanwhile. */
+  downloadUnreadMs: 300_000,
   /** How soon a revoked token ends what it was following. */
   revokedMs: 5_000,
 }

@@ -4,10 +4,11 @@
 import { createServer } from 'node:http'
 import type { IncomingMessage, Server, ServerResponse } from 'node:http'
 import { checkOrigin } from './gate.ts'
+import type { AuditLog } from './audit-log.ts'
 import type { TokenGate } from './gate.ts'
 import { isProblem, readBody, readTarget } from './read-request.ts'
 import { isStream } from './route.ts'
-import type { Asked, Daemon, Method, Route, Stream } from './route.ts'
+import type { Asked, Daemon, Route, Stream } from './route.ts'
 import { problem, problemOf } from './problem.ts'
 import type { Problem } from './problem.ts'
 import { Connections } from './connections.ts'
@@ -23,6 +24,7 @@ export type ServerInput = {
   /** `name:port`, in small letters. */
   readonly hosts: () => ReadonlySet<string>
   readonly log: (line: string) => void
+  readonly audit: Pick<AuditLog, 'note'>
   readonly limits?: Partial<HttpLimits>
 }
 
@@ -77,17 +79,19 @@ async function answer(
   const { log } = serving
   setSafeHeaders(response)
   let token: Token | undefined
+  let { unreadMs } = serving.limits
   try {
-    const found = await admit(serving, request, response)
+    const found = await admit(serving, request, response, (known) => (token = known))
     if (isProblem(found)) {
       sendProblem(response, request, found)
       return
     }
-    token = found.asked.token
     const { route } = found
+    if (route.scope === 'ticket') unreadMs = serving.limits.downloadUnreadMs
     const value = await route.handle({ ...found.asked, signal: ended }, serving.daemon)
     if (isProblem(value)) sendProblem(response, request, value)
-    else if (isStream(value)) await sendStream({ ...serving, ended }, route, response, value)
+    else if (isStream(value))
+      await sendStream({ ...serving, ended, unreadMs }, route, response, value)
     else sendDocument(response, route.reply.status, value)
   } catch (error) {
     // Whoever went away, or never sent the body, hears nothing any more.
@@ -96,11 +100,26 @@ async function answer(
     if (response.headersSent) response.destroy()
     else sendProblem(response, request, told)
   } finally {
-    requireReader(response, serving.limits.unreadMs, ended)
-    // What changes something is told with who asked for it.
-    if (request.method !== 'GET' && token !== undefined)
-      log(`${token.name}: ${request.method} ${request.url} ${response.statusCode}`)
+    requireReader(response, unreadMs, ended)
+    noteAnswer(serving, request, response.statusCode, token)
   }
+}
+
+const REFUSED: readonly number[] = [401, 403, 429]
+
+/** What may change something is told with who asked for it, and so is who was refused. */
+function noteAnswer(
+  { log, audit, daemon }: ServerInput,
+  request: IncomingMessage,
+  status: number,
+  token: Token | undefined,
+): void {
+  const { method = '', url = '', socket } = request
+  const isRead = method === 'GET' || method === 'HEAD'
+  if (!isRead && token !== undefined) log(`${token.name}: ${method} ${url} ${status}`)
+  if (isRead && !REFUSED.includes(status)) return
+  const remoteAddress = socket.remoteAddress ?? ''
+  audit.note({ at: daemon.now(), token: token?.name, method, path: url, status, remoteAddress })
 }
 
 type Admitted = {
@@ -113,6 +132,7 @@ async function admit(
   input: Serving,
   request: IncomingMessage,
   response: ServerResponse,
+  onToken: (token: Token | undefined) => void,
 ): Promise<Admitted | Problem> {
   if (request.rawHeaders.length > input.limits.headers * 2)
     return problem(431, `more than ${input.limits.headers} headers`)
@@ -124,21 +144,22 @@ async function admit(
     const path = matchPath(route.at, target.segments)
     return path === undefined ? [] : [{ route, path }]
   })
-  const method = request.method === 'HEAD' ? 'GET' : request.method
-  const match = matching.find(({ route }) => route.method === (method as Method))
+  const match = matching.find(({ route }) => isAsked(route, request.method))
   const scope = match?.route.scope ?? 'read'
   let token: Token | undefined
-  if (scope !== 'public') {
+  if (scope !== 'public' && scope !== 'ticket') {
     const passed = input.gate.check(request, scope)
-    if (isProblem(passed)) return passed
-    token = passed
+    onToken(passed.token)
+    if (passed.refused !== undefined) return passed.refused
+    token = passed.token
     input.connections.trust(request.socket)
   }
   if (match === undefined) {
     if (matching.length === 0)
       return problem(404, 'there is nothing here; /openapi.json lists what there is')
     const methods = matching.map(({ route }) => route.method)
-    const allowed = [...methods, ...(methods.includes('GET') ? ['HEAD'] : [])].join(', ')
+    const hasHead = matching.some(({ route }) => isAsked(route, 'HEAD'))
+    const allowed = [...methods, ...(hasHead ? ['HEAD'] : [])].join(', ')
     response.setHeader('Allow', allowed)
     return problem(405, `only ${allowed} here`)
   }
@@ -154,6 +175,11 @@ async function admit(
   const content = checked('body', route.body, body)
   if (isProblem(content)) return content
   return { route, asked: { path: path.value, query: query.value, body: content.value, token } }
+}
+
+/** A ticket is good for one GET: whoever only wants to see the headers must not use it up. */
+function isAsked({ method, scope }: Route, asked: string | undefined): boolean {
+  return method === (asked === 'HEAD' && scope !== 'ticket' ? 'GET' : asked)
 }
 
 function checked(
@@ -226,21 +252,27 @@ function sendProblem(response: ServerResponse, request: IncomingMessage, told: P
 }
 
 async function sendStream(
-  { limits, streams, connections, gate, ended }: Serving & { readonly ended: AbortSignal },
+  serving: Serving & { readonly ended: AbortSignal; readonly unreadMs: number },
   route: Route,
   response: ServerResponse,
   stream: Stream,
 ): Promise<void> {
+  const { limits, streams, connections, gate, ended, unreadMs } = serving
   const request = response.req
   if (streams.size >= limits.streams) {
     sendProblem(response, request, problem(429, 'too many follow something already'))
     return
   }
   connections.trust(request.socket)
-  response.writeHead(200, { 'Content-Type': stream.contentType })
-  // Before the first byte there may be minutes.
-  response.flushHeaders()
+  const begin = (): void => {
+    if (response.headersSent) return
+    response.writeHead(200, { 'Content-Type': stream.contentType, ...stream.headers })
+    // Before the first byte there may be minutes.
+    response.flushHeaders()
+  }
+  if (stream.mayFailFirst !== true) begin()
   if (request.method === 'HEAD') {
+    begin()
     response.end()
     return
   }
@@ -250,8 +282,10 @@ async function sendStream(
   streams.add(response)
   try {
     await stream.write(async (piece) => {
-      if (!ended.aborted && !response.write(piece)) await drained(response, limits.unreadMs, ended)
+      begin()
+      if (!ended.aborted && !response.write(piece)) await drained(response, unreadMs, ended)
     })
+    begin()
     response.end()
   } finally {
     clearInterval(watch)
@@ -260,8 +294,9 @@ async function sendStream(
 }
 
 function isStillAllowed(gate: TokenGate, request: IncomingMessage, { scope }: Route): boolean {
+  if (scope === 'public' || scope === 'ticket') return true
   try {
-    return scope === 'public' || !isProblem(gate.check(request, scope))
+    return gate.check(request, scope).refused === undefined
   } catch {
     // The tokens cannot be read: whoever follows asks again, and is told then.
     return false

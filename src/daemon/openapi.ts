@@ -38,7 +38,7 @@ const REFUSALS: Readonly<Record<string, string>> = {
   413: 'The body is too large',
   415: 'The body is not JSON',
   421: 'This is not a name of this server',
-  422: 'The settings would be wrong: nothing was written',
+  422: 'It is understood, and cannot be done so: the problem says why; nothing was written',
   429: 'Too many wrong tokens, or too many jobs wait',
   431: 'Too many headers, or too large ones',
   500: 'An error of Spillway itself, or of a server that it asked',
@@ -75,7 +75,7 @@ function operationOf(route: Route): unknown {
   return {
     summary: route.summary,
     tags: [route.tag],
-    ...(route.scope === 'public'
+    ...(route.scope === 'public' || route.scope === 'ticket'
       ? { security: [] }
       : { security: [{ token: [] }], 'x-scope': route.scope }),
     parameters: [...parametersOf('path', route.path), ...parametersOf('query', route.query)],

@@ -14,7 +14,10 @@ import { JobQueue } from '../../src/daemon/job-queue.ts'
 import { jobRoutes } from '../../src/daemon/routes/jobs.ts'
 import { openState } from '../../src/state/open-state.ts'
 import { TestDaemon } from '../support/test-daemon.ts'
+import { AuditLog } from '../../src/daemon/audit-log.ts'
+import { Downloads } from '../../src/daemon/downloads.ts'
 import { SettingsDesk } from '../../src/daemon/settings-desk.ts'
+import { StatusCache } from '../../src/daemon/status-cache.ts'
 import { TokenGate } from '../../src/daemon/gate.ts'
 import { World } from '../support/world.ts'
 import type { AddressInfo, Socket } from 'node:net'
@@ -59,10 +62,16 @@ async function start(
   const { jobs, tokens } = state
   queue = new JobQueue({ jobs, runJob, now, log: () => undefined })
   const services = (): Promise<never> => Promise.reject(new Error('not needed here'))
-  const settings = new SettingsDesk({}, () => Promise.resolve())
+  const daemon = {
+    ...{ services, jobs, tokens, queue, now, version: '1', runs: state.runs },
+    settings: new SettingsDesk({}, () => Promise.resolve()),
+    audit: new AuditLog(state.audit, () => undefined),
+    downloads: new Downloads(now),
+    status: new StatusCache(state.runs, now),
+  }
   server = createHttpServer({
     ...{ routes: jobRoutes, limits, log: (line) => log.push(line) },
-    daemon: { services, settings, jobs, tokens, queue, version: '1', now },
+    ...{ daemon, audit: daemon.audit },
     gate: new TokenGate((secret) => tokens.find(secret, now()), now),
     hosts: () => new Set([`127.0.0.1:${port()}`]),
   })
