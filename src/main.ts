@@ -110,6 +110,10 @@ const COMMANDS: readonly CommandEntry<Services>[] = [
     },
   },
   {
+    ...COMMAND_TITLES.seal,
+    load: async () => (await import('./cli/commands/seal.ts')).sealCommand,
+  },
+  {
     ...COMMAND_TITLES.serve,
     load: async () => {
       const { createServeCommand } = await import('./cli/commands/serve.ts')

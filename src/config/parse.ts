@@ -14,6 +14,7 @@ import { readNotifications } from './notifications.ts'
 import type { Problem } from './problem.ts'
 import { readSettings, textOf, tryParse } from './read-settings.ts'
 import type { EnvRecord } from './read-settings.ts'
+import { SEAL_KEY_NAME } from './seal-key.ts'
 import { readServers } from './servers.ts'
 import {
   GLOBAL_SETTINGS,
@@ -123,6 +124,7 @@ function assemble(
     hasSpool: values.SPOOL,
     spoolDir: values.SPOOL_DIR ?? join(dataDir, 'spool'),
     spoolLimitBytes: values.SPOOL_LIMIT_GB,
+    sealKeyFile: values.SEAL_KEY_FILE ?? join(dataDir, SEAL_KEY_NAME),
     catalogPath: values.CATALOG_URL ?? join(dataDir, 'catalog.db'),
     ...entries,
     copies: values.COPIES,

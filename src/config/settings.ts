@@ -161,6 +161,12 @@ export const PLACE_SETTINGS = {
     example: 'sqlite:/var/lib/spillway/catalog.db',
     parse: catalogUrl,
   },
+  SEAL_KEY_FILE: {
+    help: 'key of the sealed values in this file: see "spillway seal"',
+    otherwise: 'seal.key below DATA_DIR',
+    example: '/var/lib/spillway-seal.key',
+    parse: path,
+  },
 } as const satisfies Settings
 
 export const TRAFFIC_SETTINGS = {

@@ -15,6 +15,8 @@ export type Config = {
   /** undefined: no limit. */
   readonly spoolLimitBytes: number | undefined
   readonly catalogPath: string
+  /** Absolute; it may not be there. */
+  readonly sealKeyFile: string
   /** In numeric order, disabled ones too. */
   readonly servers: readonly Server[]
   /** In numeric order. */

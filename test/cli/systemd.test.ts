@@ -69,6 +69,14 @@ it('lets it write METRICS_FILE, whose folder may be absent', async () => {
   expect(after).toMatch(/^ReadWritePaths=.* -\/mnt\/usb -\/var\/lib\/prom$/m)
 })
 
+it('hands over the key of sealed values once there is one', async () => {
+  expect((await systemd()).out.join('\n')).not.toContain('spillway-key')
+  mkdirSync(join(folder, 'data'))
+  writeFileSync(join(folder, 'data/seal.key'), 'any', { mode: 0o600 })
+  const credential = (await systemd()).out.find((line) => line.includes('=spillway-key:'))
+  expect(credential).toBe(`LoadCredential=spillway-key:${folder.replace('%', '%%')}/data/seal.key`)
+})
+
 it('runs this Node and this program', async () => {
   const { out } = await systemd()
   const start = out.find((line) => line.startsWith('ExecStart=')) ?? ''
@@ -193,6 +201,7 @@ describe.skipIf(!hasSystemd)('systemd', () => {
     const paths = { nodePath, programPath: join(folder, 'main.js'), envFile: join(folder, '.env') }
     const input: UnitsInput = {
       ...{ job: 'nightly', scope: 'system', runAs: undefined, keyFiles: [], isRestoring: false },
+      sealKeyFile: undefined,
       ...{ optionalPaths: [], ...paths },
       ...{ writablePaths: [bin, folder], calendar: ['02:30'], calendarWords: 'every day at 02:30' },
     }

@@ -1,7 +1,16 @@
 // The wizard with answers from a script instead of a terminal: every answer is found by the words of
 // its choice or given as text, so that a menu that changes makes the script stop with the menu shown.
 
-import { chmodSync, mkdtempSync, readFileSync, rmSync, statSync, writeFileSync } from 'node:fs'
+import { randomBytes } from 'node:crypto'
+import {
+  chmodSync,
+  mkdirSync,
+  mkdtempSync,
+  readFileSync,
+  rmSync,
+  statSync,
+  writeFileSync,
+} from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { afterEach, beforeEach, describe, expect, it } from 'vitest'
@@ -438,6 +447,26 @@ describe('saving', () => {
     })
     expect(text()).toBe('ZSTD_LEVEL=7\n')
   })
+})
+
+it('writes a secret sealed once there is a key, and shows a sealed one as set', async () => {
+  mkdirSync(join(folder, 'data'), { mode: 0o700 })
+  const key = `spillway-key-v1:${randomBytes(32).toString('base64url')}\n`
+  writeFileSync(join(folder, 'data/seal.key'), key, { mode: 0o600 })
+  await wizard([WORKS], ...AWS, 'Back', 'Save and leave')
+  expect(text()).not.toMatch(/secretsecret|AKIDEXAMPLE/)
+  expect(values()['S3_SERVER_1_SECRET_KEY']).toMatch(/^SEALED:v1:/)
+
+  const again: Answer[] = ['S3 storage', 'backups', 'Change its settings', 'SECRET_KEY']
+  const { shown, tested } = await wizard(
+    [WORKS],
+    ...[...again, '', 'REGION', 'eu-west-1', 'Done', 'Back', 'Back', 'Save and leave'],
+  )
+  expect(shown).toMatch(/SECRET_KEY +\*{8}/)
+  expect(shown).toContain('...MPLE')
+  expect(shown).not.toMatch(/SEALED|secretsecret/)
+  // What was typed once is tested again, opened.
+  expect(tested).toMatchObject([{ secretKey: 'secretsecret', region: 'eu-west-1' }])
 })
 
 describe('leaving', () => {

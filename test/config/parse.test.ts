@@ -24,6 +24,7 @@ describe('an empty environment', () => {
     expect(config({})).toEqual({
       envFile: undefined,
       serverId: 'web-1.example',
+      sealKeyFile: '/etc/spillway/data/seal.key',
       dataDir: '/etc/spillway/data',
       hasSpool: true,
       spoolDir: '/etc/spillway/data/spool',

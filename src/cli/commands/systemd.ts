@@ -135,6 +135,7 @@ function readInput(asked: {
     optionalPaths: optionalPaths(config),
     isRestoring: asked.job === 'daemon' && config.daemon.restoreRoots.length > 0,
     keyFiles: keyFilesOf(envFile),
+    sealKeyFile: existsSync(config.sealKeyFile) ? config.sealKeyFile : undefined,
     calendar: onCalendarLines(schedule),
     calendarWords: describeSchedule(schedule),
   }
