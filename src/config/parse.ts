@@ -16,13 +16,8 @@ import { readSettings, textOf, tryParse } from './read-settings.ts'
 import type { EnvRecord } from './read-settings.ts'
 import { SEAL_KEY_NAME } from './seal-key.ts'
 import { readServers } from './servers.ts'
-import {
-  GLOBAL_SETTINGS,
-  HOST_SETTINGS,
-  PLACE_SETTINGS,
-  SERVER_SETTINGS,
-  TRAFFIC_SETTINGS,
-} from './settings.ts'
+import { GLOBAL_SETTINGS, HOST_SETTINGS, PLACE_SETTINGS, SERVER_SETTINGS } from './settings.ts'
+import { TRAFFIC_SETTINGS } from './traffic-settings.ts'
 import type { Values } from './settings.ts'
 import { commonKeepProblems, readSources } from './sources.ts'
 
@@ -136,6 +131,7 @@ function assemble(
     verifyNightlyBytes: values.VERIFY_NIGHTLY_GB,
     zstdLevel: values.ZSTD_LEVEL,
     schedule: values.SCHEDULE,
+    randomDelayMs: values.RANDOM_DELAY_MINUTES * 60_000,
     metricsFile: values.METRICS_FILE,
     daemon: {
       listen: values.LISTEN,

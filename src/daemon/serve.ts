@@ -56,8 +56,8 @@ export async function serve(input: ServeInput, signal: AbortSignal): Promise<voi
     ...{ routes: [openApi, ...ROUTES], daemon, gate, log },
     hosts: () => hosts,
   })
-  const schedule = async (): Promise<string> => (await services()).config.schedule
-  const scheduler = new Scheduler({ jobs, queue, schedule, now, log })
+  const plan = async () => (await services()).config
+  const scheduler = new Scheduler({ jobs, queue, plan, now, log })
   await new Promise<void>((resolve, reject) => {
     server.once('error', (cause: Error) => reject(notListening(listen, cause)))
     server.listen({ host: listen.host, port: listen.port }, resolve)

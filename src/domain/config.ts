@@ -33,6 +33,8 @@ export type Config = {
   readonly verifyNightlyBytes: number | undefined
   readonly zstdLevel: number
   readonly schedule: string
+  /** Most by which a host starts later than the schedule says. */
+  readonly randomDelayMs: number
   /** Absolute; undefined: no metrics are written. */
   readonly metricsFile: string | undefined
   readonly daemon: DaemonSettings

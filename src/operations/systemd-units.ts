@@ -31,6 +31,8 @@ export type UnitsInput = {
   readonly calendar: readonly string[]
   /** The same in words. */
   readonly calendarWords: string
+  /** Most by which the timer is late. */
+  readonly randomDelayMs: number
 }
 
 export type Unit = { readonly name: string; readonly text: string }
@@ -235,9 +237,14 @@ function timerText(input: UnitsInput): string {
     ...input.calendar.map((line) => `OnCalendar=${line}`),
     '# A machine that was off at that time runs as soon as it is up.',
     'Persistent=true',
-    '# So that a fleet does not come to one server in the same second; the same delay every night.',
-    'RandomizedDelaySec=5min',
-    'FixedRandomDelay=true',
+    ...(input.randomDelayMs === 0
+      ? []
+      : [
+          '# So that a fleet does not come to one server in the same second; the same delay every night:',
+          '# RANDOM_DELAY_MINUTES.',
+          `RandomizedDelaySec=${input.randomDelayMs / 60_000}min`,
+          'FixedRandomDelay=true',
+        ]),
     '',
     '[Install]',
     'WantedBy=timers.target',

@@ -77,6 +77,21 @@ it('hands over the key of sealed values once there is one', async () => {
   expect(credential).toBe(`LoadCredential=spillway-key:${folder.replace('%', '%%')}/data/seal.key`)
 })
 
+it('writes RANDOM_DELAY_MINUTES into the timer', async () => {
+  expect((await systemd()).out).toContain('RandomizedDelaySec=5min')
+  writeFileSync(join(folder, '.env'), `${ENV}RANDOM_DELAY_MINUTES=0\n`)
+  expect((await systemd()).out.join('\n')).not.toContain('RandomDelay')
+})
+
+it('leaves schedules of single sources to the daemon', async () => {
+  writeFileSync(join(folder, '.env'), `${ENV}SOURCE_1_SCHEDULE="0 * * * *"\n`)
+  const { exit, out, err } = await systemd()
+  expect([exit, out]).toEqual([4, []])
+  expect(err.join('\n')).toContain('a timer cannot follow SOURCE_1_SCHEDULE as well')
+  expect(err.join('\n')).toContain('spillway systemd --daemon')
+  expect((await systemd('--daemon')).exit).toBe(0)
+})
+
 it('runs this Node and this program', async () => {
   const { out } = await systemd()
   const start = out.find((line) => line.startsWith('ExecStart=')) ?? ''
@@ -202,6 +217,7 @@ describe.skipIf(!hasSystemd)('systemd', () => {
     const input: UnitsInput = {
       ...{ job: 'nightly', scope: 'system', runAs: undefined, keyFiles: [], isRestoring: false },
       sealKeyFile: undefined,
+      randomDelayMs: 300_000,
       ...{ optionalPaths: [], ...paths },
       ...{ writablePaths: [bin, folder], calendar: ['02:30'], calendarWords: 'every day at 02:30' },
     }

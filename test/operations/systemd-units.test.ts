@@ -20,6 +20,7 @@ const INPUT: UnitsInput = {
   optionalPaths: [],
   keyFiles: [],
   sealKeyFile: undefined,
+  randomDelayMs: 300_000,
   calendar: ['*-*-* 02:30:00'],
   calendarWords: 'every day at 02:30',
 }

@@ -77,6 +77,7 @@ export function configOf(more: Partial<Config> = {}): Config {
     spoolDir: '/var/lib/spillway/spool',
     spoolLimitBytes: undefined,
     catalogPath: '/var/lib/spillway/catalog.db',
+    randomDelayMs: 0,
     sealKeyFile: '/var/lib/spillway/seal.key',
     daemon: { listen: { host: '127.0.0.1', port: 8420 }, names: [], restoreRoots: [] },
     servers: [s3Server(1), s3Server(2)],
