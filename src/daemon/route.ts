@@ -23,7 +23,7 @@ export type Daemon = {
 
 export type DaemonServices = Pick<
   Services,
-  'config' | 'catalogIfPresent' | 'currentRun' | 'archiveUses' | 'openStorage'
+  'config' | 'catalogIfPresent' | 'currentRun' | 'archiveUses' | 'openStorage' | 'notifier'
 > & {
   /** Why the file as it is now is not the one in use. */
   readonly configProblem: string | undefined

@@ -11,7 +11,9 @@ import { metricsRoutes } from './routes/metrics.ts'
 import { messageOf, SpillwayError } from '../domain/errors.ts'
 import { openApiOf } from './openapi.ts'
 import type { RunJob } from './job-queue.ts'
+import { repeat } from './repeated.ts'
 import { Scheduler } from './scheduler.ts'
+import { SilenceWatch } from '../operations/notify-silence.ts'
 import { serverRoutes } from './routes/servers.ts'
 import type { State } from '../state/open-state.ts'
 import { TokenGate } from './gate.ts'
@@ -34,6 +36,9 @@ export type ServeInput = {
   readonly onReady: (url: string) => void
   readonly onStopping: () => void
 }
+
+// What is late is late by an hour at least.
+const SILENCE_EVERY_MS = 5 * 60_000
 
 /** Resolves when the signal has come and everything has ended. */
 export async function serve(input: ServeInput, signal: AbortSignal): Promise<void> {
@@ -66,6 +71,10 @@ export async function serve(input: ServeInput, signal: AbortSignal): Promise<voi
   hosts = hostsOf({ ...listen, port }, names)
   queue.start()
   await scheduler.start()
+  const silence = new SilenceWatch({ services, marks: state.marks, now, log })
+  const watch = repeat(() => silence.look(), {
+    ...{ everyMs: SILENCE_EVERY_MS, what: 'silent sources cannot be looked for', log },
+  })
   input.onReady(`http://${bracketed(listen.host)}:${port}/`)
   await new Promise<void>((resolve) => {
     if (signal.aborted) resolve()
@@ -75,7 +84,7 @@ export async function serve(input: ServeInput, signal: AbortSignal): Promise<voi
   input.onStopping()
   scheduler.stop()
   const closed = new Promise((resolve) => server.close(resolve))
-  await queue.stop()
+  await Promise.all([queue.stop(), watch.stop()])
   // Those who look on were told how the job ended.
   server.closeAllConnections()
   await closed

@@ -77,9 +77,10 @@ export async function check(input: CheckInput): Promise<Check> {
   }
 }
 
-function ageOf(
+/** Whether it is late, in words. */
+export function ageOf(
   source: SourceStatus,
-  { config, run, now, maxAgeMs }: CheckInput,
+  { config, run, now, maxAgeMs }: Pick<CheckInput, 'config' | 'run' | 'now' | 'maxAgeMs'>,
 ): { readonly finding?: Finding; readonly figure?: Figure } {
   const { name, schedule, lastGoodAt, failedAt, failedReason } = source
   const why = failedAt === null ? '' : `; the last try failed: ${failedReason ?? 'not known why'}`
