@@ -106,6 +106,8 @@ const COMMANDS: readonly CommandEntry<Services>[] = [
       return createConfigureCommand({
         testServer: async (...asked) => (await import('./compose.ts')).testServerOf(...asked),
         testSource: async (...asked) => (await import('./compose.ts')).testSourceOf(...asked),
+        testNotification: async (...asked) =>
+          (await import('./compose.ts')).testNotificationOf(...asked),
       })
     },
   },

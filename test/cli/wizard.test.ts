@@ -14,8 +14,6 @@ import {
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { afterEach, beforeEach, describe, expect, it } from 'vitest'
-import { GoBack } from '../../src/cli/prompts.ts'
-import type { Prompts } from '../../src/cli/prompts.ts'
 import { runWizard } from '../../src/cli/wizard/wizard.ts'
 import { parseEnvText } from '../../src/config/load.ts'
 import type { Server } from '../../src/domain/server.ts'
@@ -23,10 +21,8 @@ import { describeSource } from '../../src/domain/source.ts'
 import { SpillwayError } from '../../src/domain/errors.ts'
 import type { TestResult } from '../../src/operations/configure-test-server.ts'
 import { openDraft } from '../../src/operations/configure.ts'
-
-const BACK: unique symbol = Symbol('Escape')
-const CTRL_C: unique symbol = Symbol('Ctrl-C')
-type Answer = string | boolean | typeof BACK | typeof CTRL_C
+import { BACK, CTRL_C, scripted } from '../support/scripted-prompts.ts'
+import type { Answer, Question } from '../support/scripted-prompts.ts'
 
 const WORKS: TestResult = { ok: true, lines: ['ok  all'] }
 const FAILS: TestResult = { ok: false, lines: ['failed  store archives: no such bucket'] }
@@ -530,6 +526,9 @@ async function wizard(
       if (outcome instanceof Error) throw outcome
       return outcome
     },
+    testNotification: async () => {
+      throw new Error('a test that the script does not expect')
+    },
     print: (line) => void lines.push(line),
     signal: new AbortController().signal,
     now: () => new Date('2026-03-01T12:00:00Z'),
@@ -537,53 +536,6 @@ async function wizard(
   expect(plan, 'answers that nobody asked for').toEqual([])
   expect(outcomes, 'tests that did not happen').toEqual([])
   return { saved, tested, asked, refused, shown: lines.join('\n'), out: lines.join('\n') }
-}
-
-type Question = { message: string; initial?: string; suggestion?: string }
-type Seen = { lines: string[]; asked: Question[]; refused: string[] }
-
-function scripted(plan: Answer[], { lines, asked, refused }: Seen): Prompts {
-  const next = (message: string): Answer => {
-    const answer = plan.shift()
-    if (answer === undefined) throw new Error(`no answer for: ${message}\n${lines.join('\n')}`)
-    if (answer === BACK) throw new GoBack()
-    if (answer === CTRL_C) throw new SpillwayError('INTERRUPTED', 'interrupted')
-    return answer
-  }
-  // What the terminal does: an empty line takes what is offered; what is refused is asked again.
-  const text = (question: Parameters<Prompts['ask']>[0]): string => {
-    asked.push(question)
-    lines.push(question.message)
-    for (;;) {
-      const answer = next(question.message)
-      if (typeof answer !== 'string') throw new Error(`${question.message} wants a text`)
-      const given = answer === '' ? (question.initial ?? question.suggestion ?? '') : answer
-      const wrong = question.check?.(given)
-      if (wrong === undefined) return given
-      refused.push(wrong)
-    }
-  }
-  return {
-    choose: async ({ message, choices }) => {
-      const names = choices.map((choice) => (choice === 'line' ? '--' : choice.name))
-      lines.push(message, ...names)
-      const answer = next(message)
-      const found = choices.filter(
-        (choice) => choice !== 'line' && new RegExp(String(answer)).test(choice.name),
-      )
-      const chosen = found[0]
-      if (chosen === undefined || chosen === 'line')
-        throw new Error(`no choice "${String(answer)}" in: ${message}\n${names.join('\n')}`)
-      return chosen.value
-    },
-    ask: async (question) => text(question),
-    askSecret: async (question) => text(question),
-    confirm: async ({ message }) => {
-      const answer = next(message)
-      if (typeof answer !== 'boolean') throw new Error(`${message} wants yes or no`)
-      return answer
-    },
-  }
 }
 
 function write(content: string, mode = 0o600): void {
