@@ -171,7 +171,7 @@ export async function askOccasions(wizard: Wizard, number: number): Promise<void
     message: 'What are you told of?',
     choices: [
       ...OCCASIONS.map(([on, name]) => ({
-        ...{ name, value: on as string, description: on },
+        ...{ name, value: on, description: on },
       })),
       // What was written by hand is not lost by looking at it.
       ...(present === '' || known.includes(present)
