@@ -15,6 +15,8 @@ import { repeat } from './repeated.ts'
 import { Scheduler } from './scheduler.ts'
 import { SilenceWatch } from '../operations/notify-silence.ts'
 import { serverRoutes } from './routes/servers.ts'
+import type { SettingsDesk } from './settings-desk.ts'
+import { settingsRoutes } from './routes/settings.ts'
 import type { State } from '../state/open-state.ts'
 import { TokenGate } from './gate.ts'
 
@@ -23,10 +25,12 @@ export const ROUTES: readonly Route[] = [
   ...serverRoutes,
   ...jobRoutes,
   ...metricsRoutes,
+  ...settingsRoutes,
 ]
 
 export type ServeInput = {
   readonly services: () => Promise<DaemonServices>
+  readonly settings: SettingsDesk
   readonly state: State
   readonly runJob: RunJob
   readonly version: string
@@ -42,12 +46,12 @@ const SILENCE_EVERY_MS = 5 * 60_000
 
 /** Resolves when the signal has come and everything has ended. */
 export async function serve(input: ServeInput, signal: AbortSignal): Promise<void> {
-  const { services, state, runJob, version, now, log } = input
+  const { services, settings, state, runJob, version, now, log } = input
   const { config } = await services()
   const { listen, names } = config.daemon
   const { jobs, tokens } = state
   const queue = new JobQueue({ jobs, runJob, now, log })
-  const daemon: Daemon = { services, jobs, tokens, queue, version, now }
+  const daemon: Daemon = { services, settings, jobs, tokens, queue, version, now }
   const document = openApiOf(ROUTES, version)
   const openApi = defineRoute({
     ...{ method: 'GET', at: '/openapi.json', scope: 'public', tag: 'status' },

@@ -47,11 +47,10 @@ type Sealing = {
 
 /** Throws CONFIG_INVALID where there is a key already. */
 export async function createSealKey(place: ConfigPlace): Promise<SealResult> {
-  const { path, env, cwd } = findEnvFile(place)
+  const { path, env } = findEnvFile(place)
   const file = existsSync(path) ? readEnvFile(path) : undefined
   const joined = joinEnv(file === undefined ? {} : parseEnvText(file.text), env)
-  const envFileDir = file === undefined && !existsSync(dirname(path)) ? cwd : dirname(path)
-  const keyPlace = keyPlaceOf(joined, { envFileDir, ownerUid: file?.uid })
+  const keyPlace = keyPlaceOf(joined, { envFileDir: dirname(path), ownerUid: file?.uid })
   // One that a change of keys left is in use already.
   if (existsSync(newKeyFile(keyPlace)))
     throw new SpillwayError('CONFIG_INVALID', `a change of keys was cut off: ${keyPlace.file}`, {

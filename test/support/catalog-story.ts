@@ -79,7 +79,12 @@ export function configOf(more: Partial<Config> = {}): Config {
     catalogPath: '/var/lib/spillway/catalog.db',
     randomDelayMs: 0,
     sealKeyFile: '/var/lib/spillway/seal.key',
-    daemon: { listen: { host: '127.0.0.1', port: 8420 }, names: [], restoreRoots: [] },
+    daemon: {
+      listen: { host: '127.0.0.1', port: 8420 },
+      names: [],
+      restoreRoots: [],
+      sourceRoots: [],
+    },
     servers: [s3Server(1), s3Server(2)],
     sources: [folderSource(1, 'etc'), folderSource(2, 'www')],
     notifications: [],
