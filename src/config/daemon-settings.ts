@@ -20,15 +20,15 @@ export const DAEMON_SETTINGS = {
   },
   RESTORE_ROOTS: {
     help: 'folders below which the API may restore, separated by commas',
-    otherwise: 'none: restore from the command line',
+    otherwise: 'restored below DATA_DIR; none: nowhere',
     example: '/srv/restored',
-    parse: paths,
+    parse: restoreRoots,
   },
   SOURCE_ROOTS: {
     help: 'folders below which the API may add sources, separated by commas; none: nowhere',
     fallback: '/',
     example: '/srv,/home',
-    parse: sourceRoots,
+    parse: roots,
   },
 } as const satisfies Settings
 
@@ -58,12 +58,12 @@ function hostNames(text: string): string[] {
   )
 }
 
-function sourceRoots(text: string, context: ValueContext): string[] {
+function roots(text: string, context: ValueContext): string[] {
   return text.trim() === 'none' ? [] : listed(text).map((each) => path(each, context))
 }
 
-function paths(text: string, context: ValueContext): string[] {
-  const found = listed(text).map((each) => path(each, context))
+function restoreRoots(text: string, context: ValueContext): string[] {
+  const found = roots(text, context)
   if (found.includes('/')) no('must not be /: a restore could overwrite the system')
   return found
 }

@@ -136,7 +136,7 @@ function assemble(
     daemon: {
       listen: values.LISTEN,
       names: values.LISTEN_NAMES ?? [],
-      restoreRoots: values.RESTORE_ROOTS ?? [],
+      restoreRoots: values.RESTORE_ROOTS ?? [join(dataDir, 'restored')],
       sourceRoots: values.SOURCE_ROOTS,
     },
   }

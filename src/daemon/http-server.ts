@@ -78,6 +78,8 @@ async function answer(
 ): Promise<void> {
   const { log } = serving
   setSafeHeaders(response)
+  // Gone with the connection.
+  const remoteAddress = request.socket.remoteAddress ?? ''
   let token: Token | undefined
   let { unreadMs } = serving.limits
   try {
@@ -101,7 +103,7 @@ async function answer(
     else sendProblem(response, request, told)
   } finally {
     requireReader(response, unreadMs, ended)
-    noteAnswer(serving, request, response.statusCode, token)
+    noteAnswer(serving, request, remoteAddress, response.statusCode, token)
   }
 }
 
@@ -111,14 +113,14 @@ const REFUSED: readonly number[] = [401, 403, 429]
 function noteAnswer(
   { log, audit, daemon }: ServerInput,
   request: IncomingMessage,
+  remoteAddress: string,
   status: number,
   token: Token | undefined,
 ): void {
-  const { method = '', url = '', socket } = request
+  const { method = '', url = '' } = request
   const isRead = method === 'GET' || method === 'HEAD'
   if (!isRead && token !== undefined) log(`${token.name}: ${method} ${url} ${status}`)
   if (isRead && !REFUSED.includes(status)) return
-  const remoteAddress = socket.remoteAddress ?? ''
   audit.note({ at: daemon.now(), token: token?.name, method, path: url, status, remoteAddress })
 }
 

@@ -1,6 +1,6 @@
-// Where the API may restore to: into the server of a source, or below a root, also where the path has links. That is looked at when the job is
-// asked for. Whoever may write below a root could put a link there until it begins, so roots are to be folders
-// that nobody else may write to (README).
+// Where the API may restore to: into the server of a source, or below a root, also where the path has links.
+// That is looked at when the job is asked for. Whoever may write below a root could put a link there until it
+// begins, so roots are to be folders that nobody else may write to (README).
 
 import { isAbsolute, normalize } from 'node:path'
 import { isBelow, realPlace } from '../lib/real-place.ts'
@@ -91,7 +91,7 @@ function cannot(detail: string, more: { readonly hint: string }): Problem {
 async function requireBelow(roots: readonly string[], to: string): Promise<string> {
   if (roots.length === 0)
     throw new SpillwayError('USAGE', 'no folder is set into which the API may restore', {
-      hint: 'set RESTORE_ROOTS, or restore from the command line',
+      hint: 'RESTORE_ROOTS=none says so; restore from the command line, or change that',
     })
   // eslint-disable-next-line no-control-regex -- they are what is refused
   if (!isAbsolute(to) || normalize(to) !== to.replace(/\/+$/, '') || /[\x00-\x1f]/.test(to))

@@ -44,7 +44,7 @@ describe('an empty environment', () => {
       daemon: {
         listen: { host: '127.0.0.1', port: 8420 },
         names: [],
-        restoreRoots: [],
+        restoreRoots: ['/etc/spillway/data/restored'],
         sourceRoots: ['/'],
       },
       notifications: [],

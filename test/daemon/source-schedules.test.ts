@@ -26,8 +26,8 @@ it('what was due while the daemon was down is archived when it starts, and nothi
 
     const daemon = await TestDaemon.start(world)
     try {
-      const { json } = await daemon.ask('GET', '/api/runs')
-      const [job] = json['runs'] as { id: string; origin: string }[]
+      const { json } = await daemon.ask('GET', '/api/jobs')
+      const [job] = json['jobs'] as { id: string; origin: string }[]
       expect(job).toMatchObject({ origin: 'schedule' })
       const events = await daemon.follow(job!.id)
       expect(events.at(-1)).toMatchObject({ kind: 'job-ended', state: 'done' })
