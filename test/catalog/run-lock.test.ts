@@ -16,7 +16,7 @@ const HOLD = `
   }
 `
 
-it('is had by exactly one of five processes, and the others name it', async () => {
+it('is had by exactly one of five processes, and the others name it [F70]', async () => {
   const folder = temporaryFolder()
   // Five rounds: who wins is chance, that one wins is not.
   for (let round = 0; round < 5; round += 1) {
@@ -82,7 +82,7 @@ it('is kept when its holder lets go of the object, until the process ends', asyn
   expect(output).toBe('loaded\nRUN_LOCKED\n')
 })
 
-it('refuses the same process too, and says since when', async () => {
+it('refuses the same process too, and says since when [F70]', async () => {
   const folder = join(temporaryFolder(), 'new', 'data')
   const lock = await acquireRunLock(folder)
 

@@ -61,7 +61,7 @@ describe('a certificate', () => {
       caPem: authority.cert,
       code: /CERT_NOT_YET_VALID/,
     },
-  ])('$what is refused, and nothing is sent', async ({ tls, caPem, code }) => {
+  ])('$what is refused, and nothing is sent [F28a]', async ({ tls, caPem, code }) => {
     const { model, storage } = await openTls({ tls: tls(), server: { caPem } })
     const failure = await failureFrom(storage.begin({ key: freshKey(), token: 't' }, never))
     expect(failure.code).toBe('SERVER_TLS')
@@ -106,7 +106,7 @@ describe('the wrong scheme', () => {
   })
 })
 
-describe('HTTPS_PROXY', () => {
+describe('HTTPS_PROXY [F47a]', () => {
   it('tunnels, gets its own password, and sees neither keys nor bytes', async () => {
     const tls = authority.issue({ hosts: ['s3.test', '*.s3.test'] })
     const { model, tunnel, storage } = await openTunnelled({

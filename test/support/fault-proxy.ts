@@ -48,6 +48,12 @@ export type Fault =
   | { readonly kind: 'drip-answer'; readonly bytes: number; readonly everyMs: number }
   /** One byte of the request's, or of the answer's, body arrives changed. */
   | { readonly kind: 'flip' | 'flip-answer'; readonly position?: number }
+  /** The client sees a reset; the server gets the whole request later. `reached` is told when it has answered. */
+  | {
+      readonly kind: 'late'
+      readonly until: () => Promise<unknown>
+      readonly reached: () => void
+    }
   /** Nothing is passed on before this resolves; also a delay. */
   | { readonly kind: 'wait'; readonly until: () => Promise<unknown> }
 
@@ -205,6 +211,8 @@ async function apply(exchange: Exchange, fault: Fault | undefined): Promise<void
       return forward(exchange, { flipAt: fault.position ?? 0 })
     case 'flip-answer':
       return forward(exchange, { flipAnswerAt: fault.position ?? 0 })
+    case 'late':
+      return later(exchange, fault)
     case 'wait':
       await fault.until()
       return forward(exchange, {})
@@ -252,6 +260,22 @@ async function answer(
   const close = readsBody ? {} : { connection: 'close' }
   response.writeHead(status, { 'content-type': type, ...close, ...headers })
   response.end(request.method === 'HEAD' ? '' : text)
+}
+
+async function later(
+  { request, target, agent }: Exchange,
+  { until, reached }: Extract<Fault, { kind: 'late' }>,
+): Promise<void> {
+  const { method, url, headers } = request
+  const body: Buffer[] = []
+  request.on('data', (chunk: Buffer) => body.push(chunk))
+  await new Promise((resolve) => request.once('end', resolve).once('close', resolve))
+  request.socket.resetAndDestroy()
+  await until()
+  const { hostname, port } = target
+  const onward = httpRequest({ hostname, port, method, path: url, headers, agent })
+  onward.on('response', (answer) => answer.resume().once('end', reached))
+  onward.end(Buffer.concat(body))
 }
 
 type Changes = {

@@ -1,0 +1,100 @@
+// The N-th write, sync or link of a run is the last thing that it does, or fails, for every N: points that nobody
+// thought of. Needs strace, which scripts/test-servers.sh installs.
+
+import { join } from 'node:path'
+import { afterEach, beforeEach, describe, expect, it } from 'vitest'
+import { hasStrace, traced } from '../support/strace.ts'
+import { violations } from '../support/oracle.ts'
+import { World } from '../support/world.ts'
+
+if (!hasStrace) console.error('SKIPPED: no strace here, or no right to trace')
+
+// The threads of libuv and of the run make their calls in an order of their own; more tries than this show nothing new.
+const TRIES_MAX = 25
+
+let world: World
+beforeEach(async () => {
+  world = await World.make([{ limitGb: 100 }, {}])
+  await world.noise('file', 3_000_000)
+})
+afterEach(() => world.close())
+
+const run = async (
+  calls: readonly string[],
+  inject?: { readonly what: string; readonly when: number },
+  alsoSeen: readonly string[] = [],
+) =>
+  traced({
+    ...{ calls, alsoSeen, logPath: join(world.folder, 'calls') },
+    argv: ['run', '--config', await world.writeEnv()],
+    ...(inject === undefined ? {} : { inject }),
+  })
+
+/** Numbers from 1 to `count`, all of them or spread over it. */
+function spread(count: number): readonly number[] {
+  const tries = Math.min(count, TRIES_MAX)
+  return Array.from({ length: tries }, (_, at) => 1 + Math.floor((at * count) / tries))
+}
+
+async function isSettled(context: string): Promise<void> {
+  const next = await world.run()
+  expect(next.exit, `${context}: ${JSON.stringify([next.sources, next.warnings])}`).toBe(0)
+  expect(await violations(world), context).toEqual([])
+}
+
+describe.skipIf(!hasStrace)('a run whose system calls are tampered with', () => {
+  it.each([
+    [['fsync', 'fdatasync']],
+    [['rename', 'link', 'unlink', 'unlinkat', 'mkdir']],
+    [['pwrite64']],
+    [['ftruncate', 'fallocate']],
+    [['connect', 'sendto', 'sendmsg']],
+  ])(
+    'is settled by the next one when it is killed at any %j [F02]',
+    async (calls) => {
+      const whole = await run(calls)
+      expect(whole.exit, whole.output).toBe(0)
+      let killed = 0
+      for (const when of spread(whole.calls.length)) {
+        const context = `killed at ${calls.join()} ${when} of ${whole.calls.length}`
+        const ended = await run(calls, { what: 'signal=SIGKILL', when })
+        // Not every run makes as many calls.
+        if (ended.signal === 'SIGKILL') killed += 1
+        await isSettled(context)
+      }
+      expect(killed).toBeGreaterThanOrEqual(Math.min(3, whole.calls.length))
+    },
+    900_000,
+  )
+
+  it('gives up a file that could not be synced, and says so [F11]', async () => {
+    const calls = ['fsync', 'fdatasync']
+    const whole = await run(calls)
+    let failed = 0
+    for (const when of spread(whole.calls.length)) {
+      const context = `sync ${when} of ${whole.calls.length}`
+      const ended = await run(calls, { what: 'error=EIO', when }, ['close'])
+      expect(syncedAgain(ended.calls), context).toEqual([])
+      if (ended.calls.some((line) => line.includes('INJECTED'))) {
+        failed += 1
+        expect(ended.exit, `${context}: ${ended.output}`).not.toBe(0)
+        expect(ended.exit, `${context}: ${ended.output}`).not.toBe(1)
+      }
+      await isSettled(context)
+    }
+    expect(failed).toBeGreaterThan(3)
+  }, 900_000)
+})
+
+/** Syncs of a descriptor that failed to sync before, and was not closed since. */
+function syncedAgain(calls: readonly string[]): readonly string[] {
+  const failed = new Set<string>()
+  const again: string[] = []
+  for (const line of calls) {
+    const [, call = '', fd = ''] = /\b(fsync|fdatasync|close)\((\d+)/.exec(line) ?? []
+    if (call === 'close') failed.delete(fd)
+    else if (failed.has(fd)) again.push(line)
+    else if (line.includes('EIO')) failed.add(fd)
+  }
+  return again
+}

@@ -1,0 +1,58 @@
+// Programs whose system calls fail, or kill them, at the N-th time: strace does it, and the program knows nothing of it.
+
+import { execFileSync, spawn } from 'node:child_process'
+import { readFileSync } from 'node:fs'
+import { join } from 'node:path'
+
+const PROGRAM = join(import.meta.dirname, '../../dist/src/main.js')
+
+/** Whether calls can be traced here; a container may forbid that. */
+export const hasStrace = ((): boolean => {
+  try {
+    execFileSync('strace', ['-qq', '-o', '/dev/null', 'true'], { stdio: 'ignore' })
+    return true
+  } catch {
+    return false
+  }
+})()
+
+export type Traced = {
+  readonly exit: number | null
+  readonly signal: NodeJS.Signals | null
+  /** Lines of strace, of all threads in their order. */
+  readonly calls: readonly string[]
+  readonly output: string
+}
+
+/**
+ * Runs the program with these calls watched. `inject`: as strace wants it, e.g. `signal=SIGKILL` or `error=EIO`,
+ * for the `when`th of the calls from 1.
+ */
+export async function traced(input: {
+  readonly argv: readonly string[]
+  readonly calls: readonly string[]
+  /** Watched as well, and left alone. */
+  readonly alsoSeen?: readonly string[]
+  readonly logPath: string
+  readonly inject?: { readonly what: string; readonly when: number }
+}): Promise<Traced> {
+  const { argv, calls, alsoSeen = [], logPath, inject } = input
+  const child = spawn('strace', [
+    // Stops at what is watched only, which makes it bearable.
+    ...['-f', '-qq', '--seccomp-bpf', '-o', logPath],
+    ...['-e', `trace=${[...calls, ...alsoSeen].join(',')}`],
+    ...(inject === undefined
+      ? []
+      : ['-e', `inject=${calls.join(',')}:${inject.what}:when=${inject.when}`]),
+    ...[process.execPath, PROGRAM, ...argv],
+  ])
+  let output = ''
+  for (const stream of [child.stdout, child.stderr])
+    stream.on('data', (chunk: Buffer) => (output += chunk.toString()))
+  const ended = await new Promise<Pick<Traced, 'exit' | 'signal'>>((resolve, reject) => {
+    child.on('error', reject)
+    child.on('close', (exit, signal) => resolve({ exit, signal }))
+  })
+  const lines = readFileSync(logPath, 'utf8').split('\n')
+  return { ...ended, output, calls: lines.filter((line) => line !== '') }
+}
