@@ -1,6 +1,6 @@
 import { existsSync, mkdirSync, readFileSync, statSync, writeFileSync } from 'node:fs'
 import { join } from 'node:path'
-import { expect, it } from 'vitest'
+import { expect, it, vi } from 'vitest'
 import { acquireRunLock } from '../../src/catalog/run-lock.ts'
 import { child, race, temporaryFolder } from './fixtures.ts'
 
@@ -55,6 +55,30 @@ it('is free again after kill -9 of its holder', async () => {
   const lock = await acquireRunLock(folder)
   await lock.release()
 })
+
+it('is kept by a holder that is stopped, and still its own when it goes on [F04]', async () => {
+  const folder = temporaryFolder()
+  const holder = child(HOLD, folder)
+  holder.start()
+  await holder.prints('holds')
+  holder.process.kill('SIGSTOP')
+  // A lease would run out; a lock of the kernel does not.
+  await vi.waitFor(() => expect(stateOf(holder.process.pid!)).toBe('T'))
+
+  const { pid } = holder.process
+  await expect(acquireRunLock(folder)).rejects.toMatchObject({ code: 'RUN_LOCKED', facts: { pid } })
+
+  holder.process.kill('SIGCONT')
+  await expect(acquireRunLock(folder)).rejects.toMatchObject({ code: 'RUN_LOCKED', facts: { pid } })
+  holder.start()
+  await holder.output
+  await (await acquireRunLock(folder)).release()
+})
+
+/** One letter: T is stopped. */
+function stateOf(pid: number): string | undefined {
+  return /\) (\w) /.exec(readFileSync(`/proc/${pid}/stat`, 'utf8'))?.[1]
+}
 
 it('is free again after its holder ended without giving it back', async () => {
   const folder = temporaryFolder()

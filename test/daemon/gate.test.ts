@@ -29,22 +29,25 @@ const pathOf = (at: string): string => at.replace('{id}', ID).replace('{number}'
 const guarded = ROUTES.filter(({ scope }) => scope !== 'public')
 
 describe('without a right token', () => {
-  it.each(guarded.map(({ at }) => at))('%s tells nothing, whatever the method [F95a]', async (at) => {
-    for (const method of METHODS) {
-      for (const authorization of [
-        '',
-        'Bearer ',
-        'Bearer wrong',
-        'Basic YTpi',
-        daemon.tokens.admin,
-      ]) {
-        const answer = await daemon.ask(method, pathOf(at), { headers: { authorization } })
-        // Many wrong ones in a minute are told so; they get no further either way.
-        expect([401, 429], `${method} ${authorization}`).toContain(answer.status)
-        expect(answer.headers.get('content-type')).toMatch(/^application\/problem\+json/)
+  it.each(guarded.map(({ at }) => at))(
+    '%s tells nothing, whatever the method [F95a]',
+    async (at) => {
+      for (const method of METHODS) {
+        for (const authorization of [
+          '',
+          'Bearer ',
+          'Bearer wrong',
+          'Basic YTpi',
+          daemon.tokens.admin,
+        ]) {
+          const answer = await daemon.ask(method, pathOf(at), { headers: { authorization } })
+          // Many wrong ones in a minute are told so; they get no further either way.
+          expect([401, 429], `${method} ${authorization}`).toContain(answer.status)
+          expect(answer.headers.get('content-type')).toMatch(/^application\/problem\+json/)
+        }
       }
-    }
-  })
+    },
+  )
 
   it('what does not exist looks the same as what does', async () => {
     const headers = { authorization: '' }

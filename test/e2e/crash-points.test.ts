@@ -14,7 +14,7 @@ beforeEach(async () => {
 })
 afterEach(() => world.close())
 
-it('what had arrived when the run was killed is adopted, and not sent again [F01a F06b]', async () => {
+it('what had arrived when the run was killed is adopted, and not sent again [F01a]', async () => {
   const from = moments.indexOf('after storage.begin')
   for (const name of ['after storage.begin', 'after storage.complete', 'after storage.head']) {
     const at = moments.indexOf(name, from) + 1

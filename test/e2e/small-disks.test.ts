@@ -1,7 +1,7 @@
 // Disks that are full, out of inodes, or read-only, at each place that Spillway writes to; and that it heals when there
 // is room again. Skipped, loudly, where nothing may be mounted.
 
-import { existsSync, mkdirSync, readdirSync, statSync } from 'node:fs'
+import { existsSync, mkdirSync, readdirSync, statSync, writeFileSync } from 'node:fs'
 import { join } from 'node:path'
 import { afterEach, beforeEach, describe, expect, it } from 'vitest'
 import { canMount, onSmallDisk } from '../support/small-disk.ts'
@@ -86,6 +86,24 @@ describe.skipIf(!canMount)('a disk with too little room', () => {
     expect(full).toMatchObject({ exit: 33, output: expect.stringContaining('ENOSPC') as string })
     expect(healed!.exit, healed!.output).toBe(0)
     expect(await violations(world)).toEqual([])
+  })
+
+  it('below a source is left out, where that is asked for, and told [F59]', async () => {
+    const folder = join(world.source, 'mounted')
+    mkdirSync(folder)
+    writeFileSync(join(folder, 'inside'), 'of another disk')
+    for (const isAsked of ['true', 'false']) {
+      world.env['SOURCE_1_ONE_FILE_SYSTEM'] = isAsked
+      await world.writeEnv()
+      const files = { argv: ['files', 'latest:docs', '--config', config] }
+
+      const [ran, listed] = await onSmallDisk({ folder, options: 'size=4m' }, [run(), files])
+
+      expect(ran!.exit, ran!.output).toBe(0)
+      expect(ran!.output.includes('is another file system')).toBe(isAsked === 'true')
+      expect(listed!.output).toContain('mounted/')
+      expect(listed!.output.includes('mounted/inside')).toBe(isAsked === 'false')
+    }
   })
 
   it('that is mounted read-only is told with its path, and heals [F12c]', async () => {

@@ -202,7 +202,7 @@ it('a server that is dead for the first source is not asked again for the second
   expect(second?.attempts[1]).toMatchObject({ server: 2, outcome: 'stored' })
 })
 
-it('while nobody knows what a silent server holds, its bytes stay reserved; the next run settles it [F30c F37]', async () => {
+it('while nobody knows what a silent server holds, its bytes stay reserved; the next run settles it [F37]', async () => {
   proxy.add(
     { operation: 'Complete', times: 1, fault: { kind: 'drop-answer', how: 'hang' } },
     // The first one looks whether the key is free.

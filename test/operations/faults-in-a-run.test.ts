@@ -8,6 +8,7 @@ import { violations } from '../support/oracle.ts'
 import { World } from '../support/world.ts'
 import type { FaultProxy } from '../support/fault-proxy.ts'
 import type { S3Model } from '../support/s3-model.ts'
+import type { RunServices } from '../../src/operations/run.ts'
 import type { S3Operation } from '../support/s3-operation.ts'
 
 let world: World
@@ -47,6 +48,53 @@ it('an upload that the server gives up in the middle goes to the next one, whole
   expect((await world.run()).archives[0]?.server?.number).toBe(1)
 })
 
+it('an upload that runs out of parts is begun again with larger ones [F54b]', async () => {
+  await world.noise('file', 70_000_000)
+  // What a command writes is not known before it has ended.
+  delete world.env['SOURCE_1_PATH']
+  // Longer than a busy machine needs to begin the upload.
+  const halves = 'head -c 40000000 source/file; sleep 3; tail -c +40000001 source/file'
+  world.env['SOURCE_1_COMMAND'] = `bash -c '${halves}'`
+
+  const report = await world.run({
+    change: (running) => ({ ...running, pool: withParts(running.pool, 3) }),
+  })
+
+  expect(report.exit).toBe(0)
+  expect(report.archives[0]?.attempts).toMatchObject([
+    { server: 1, outcome: 'failed', code: 'OUT_OF_PARTS' },
+    { server: 1, outcome: 'stored' },
+  ])
+  const { log } = world.models[0]!
+  const last = log.findLast(({ operation }) => operation === 'Create')?.uploadId
+  const parts = log.filter((each) => each.operation === 'UploadPart' && each.uploadId === last)
+  expect(parts.length).toBeLessThanOrEqual(3)
+  expect(world.models[0]!.uploads()).toEqual([])
+  expect(await world.audit()).toEqual([])
+})
+
+/** Servers that take so many parts. */
+function withParts(pool: RunServices['pool'], partsMax: number): RunServices['pool'] {
+  const ready: typeof pool.ready = async (server, signal) => {
+    const storage = await pool.ready(server, signal)
+    return bound(storage, { limits: { ...storage.limits, partsMax } })
+  }
+  return bound(pool, { ready })
+}
+
+/** An object with some properties of its own, whose methods keep their private fields. */
+function bound<Service extends object>(service: Service, own: Partial<Service>): Service {
+  return new Proxy(service, {
+    get: (target, name) => {
+      const value: unknown =
+        name in own ? own[name as keyof Service] : Reflect.get(target, name, target)
+      return typeof value === 'function' && !(name in own)
+        ? (value as () => unknown).bind(target)
+        : value
+    },
+  })
+}
+
 it('an object that the server shows late is waited for, and stored once [F41]', async () => {
   // The first one looks whether the key is free.
   const missing = { kind: 'answer', status: 404 } as const
@@ -78,20 +126,23 @@ it('a server that comes and goes gets some archives, and each is on one server [
   expect(both).toEqual([])
 })
 
-it.each([2, -2])('a clock that jumps by %i hours in a run changes nothing [F33d]', async (hours) => {
-  const report = await world.run({
-    onEvent: ({ kind }) => {
-      // Ours cannot be moved without the model's; that they differ from now on is what counts.
-      if (kind === 'upload-started') world.models[0]!.change({ skewMs: hours * 3_600_000 })
-    },
-  })
+it.each([2, -2])(
+  'a clock that jumps by %i hours in a run changes nothing [F33d]',
+  async (hours) => {
+    const report = await world.run({
+      onEvent: ({ kind }) => {
+        // Ours cannot be moved without the model's; that they differ from now on is what counts.
+        if (kind === 'upload-started') world.models[0]!.change({ skewMs: hours * 3_600_000 })
+      },
+    })
 
-  const refused = world.models[0]!.log.filter(({ code }) => code === 'RequestTimeTooSkewed')
-  expect(refused).toHaveLength(1)
-  expect([report.exit, report.warnings]).toEqual([0, []])
-  expect(report.archives[0]?.attempts).toMatchObject([{ server: 1, outcome: 'stored' }])
-  expect(await violations(world)).toEqual([])
-})
+    const refused = world.models[0]!.log.filter(({ code }) => code === 'RequestTimeTooSkewed')
+    expect(refused).toHaveLength(1)
+    expect([report.exit, report.warnings]).toEqual([0, []])
+    expect(report.archives[0]?.attempts).toMatchObject([{ server: 1, outcome: 'stored' }])
+    expect(await violations(world)).toEqual([])
+  },
+)
 
 it('bytes that changed on their way to a server that checks none are found by reading back [F34b]', async () => {
   world.models[0]!.change({ checksHashes: false })

@@ -261,20 +261,23 @@ describe('what is never deleted', () => {
     expect((await pruned()).deleted.map(({ id }) => id)).toEqual(ids.slice(0, 2))
   })
 
-  it.each([6, -6])('anything while the clock of the server differs by %d min [F33b]', async (minutes) => {
-    await make([{}], { KEEP_LAST: '1' })
-    await addNights(world, lastNights(3))
-    world.models[0]!.change({ skewMs: minutes * 60_000 })
+  it.each([6, -6])(
+    'anything while the clock of the server differs by %d min [F33b]',
+    async (minutes) => {
+      await make([{}], { KEEP_LAST: '1' })
+      await addNights(world, lastNights(3))
+      world.models[0]!.change({ skewMs: minutes * 60_000 })
 
-    const held = await pruned()
+      const held = await pruned()
 
-    expect([held.deleted, held.hasWarnings]).toEqual([[], true])
-    const way = minutes > 0 ? 'behind' : 'ahead of'
-    expect(held.held[0]!.reason).toContain(`the clock of this machine is 6 min ${way} that of`)
-    expect(world.models[0]!.count('Delete')).toBe(0)
-    world.models[0]!.change({ skewMs: Math.sign(minutes) * 4 * 60_000 })
-    expect((await pruned()).deleted).toHaveLength(2)
-  })
+      expect([held.deleted, held.hasWarnings]).toEqual([[], true])
+      const way = minutes > 0 ? 'behind' : 'ahead of'
+      expect(held.held[0]!.reason).toContain(`the clock of this machine is 6 min ${way} that of`)
+      expect(world.models[0]!.count('Delete')).toBe(0)
+      world.models[0]!.change({ skewMs: Math.sign(minutes) * 4 * 60_000 })
+      expect((await pruned()).deleted).toHaveLength(2)
+    },
+  )
 
   it('anything while no server shows the last good archive', async () => {
     await make([{}, {}], { KEEP_LAST: '1' })

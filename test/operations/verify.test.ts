@@ -105,7 +105,7 @@ describe('verify by HEAD', () => {
     expect(archive?.verifiedAt).toBeUndefined()
   })
 
-  it('says so when our token comes with another size', async () => {
+  it('says so when our token comes with another size [F35b]', async () => {
     const world = await oneArchive()
     const { key, sizeBytes, metadata } = objectOf(world)
     world.models[0]!.seed(key, Buffer.alloc(sizeBytes - 1), metadata)

@@ -20,7 +20,7 @@ afterEach(() => world.close())
 
 const eachMoment = () => moments.map((name, index) => ({ number: index + 1, name }))
 
-it('a run that is killed before or after any step is settled by the next one [F01a]', async () => {
+it('a run that is killed before or after any step is settled by the next one [F01a F06b]', async () => {
   for (const moment of eachMoment()) await dieAndRecover(world, 'SIGKILL', moment)
 }, 900_000)
 

@@ -43,23 +43,29 @@ const OPERATIONS: readonly S3Operation[] = [
 describe('an answer that is lost, in a run', () => {
   it.each(
     OPERATIONS.flatMap((operation) =>
-      (['reset', 'close'] as const).map((how) => [operation, how] as const),
+      (['result', 'NoSuchUpload'] as const).flatMap((second) =>
+        (['reset', 'close'] as const).map((how) => [operation, how, second] as const),
+      ),
     ),
-  )('to %s, by a %s, leaves nothing unaccounted for [F37 F40c]', async (operation, how) => {
-    world.env['KEEP_LAST'] = '1'
-    proxy.add({ operation, times: 1, fault: { kind: 'drop-answer', how } })
+  )(
+    'to %s, by a %s, leaves nothing (second Complete: %s) [F37 F40c]',
+    async (operation, how, secondComplete) => {
+      world.models[0]!.change({ secondComplete })
+      world.env['KEEP_LAST'] = '1'
+      proxy.add({ operation, times: 1, fault: { kind: 'drop-answer', how } })
 
-    for (let night = 0; night < 2; night += 1) {
-      const report = await world.run()
-      expect(report.exit, JSON.stringify(report.warnings)).toBe(0)
-      expect(report.archives[0]?.attempts).toMatchObject([{ server: 1, outcome: 'stored' }])
-    }
+      for (let night = 0; night < 2; night += 1) {
+        const report = await world.run()
+        expect(report.exit, JSON.stringify(report.warnings)).toBe(0)
+        expect(report.archives[0]?.attempts).toMatchObject([{ server: 1, outcome: 'stored' }])
+      }
 
-    proxy.assertFired()
-    expect(archivesOn(0)).toHaveLength(1)
-    expect(archivesOn(1)).toEqual([])
-    expect(await violations(world)).toEqual([])
-  })
+      proxy.assertFired()
+      expect(archivesOn(0)).toHaveLength(1)
+      expect(archivesOn(1)).toEqual([])
+      expect(await violations(world)).toEqual([])
+    },
+  )
 })
 
 describe('a key that may not', () => {
@@ -96,4 +102,3 @@ describe('a key that may not', () => {
     },
   )
 })
-

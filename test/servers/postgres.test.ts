@@ -306,6 +306,29 @@ describe('a dump that nobody can trust', () => {
     expect(report.sources[0]?.message).toBe(`there is no program "pg_dump" in PATH (${at.tools})`)
   })
 
+  it('because the server ends its connection [F63]', async () => {
+    at.set({ POSTGRES: server.url('shop') })
+    // It waits for its reader, in the middle of a table.
+    const slow = 'set -o pipefail; real "$@" | { head -c 9000; sleep 6; cat; }'
+    at.fakeTool('pg_dump', realDump, slow)
+    const running = at.run()
+    const dumping = "from pg_stat_activity where datname = 'shop'"
+    await vi.waitFor(
+      async () => expect(await server.sql(`select count(*) ${dumping}`)).not.toBe('0'),
+      15_000,
+    )
+    // Time to fill the pipe.
+    await new Promise((resolve) => setTimeout(resolve, 1_000))
+    await server.sql(`select pg_terminate_backend(pid) ${dumping}`)
+    const report = await running
+    expect(report).toMatchObject({ exit: 14, archives: [] })
+    expect(report.sources[0]?.message).toMatch(
+      /^database shop: pg_dump ended with exit code 1; it said: /,
+    )
+    expect(report.sources[0]?.message).toMatch(/terminat|closed the connection/)
+    expect(readdirSync(at.spool)).toEqual(['.spillway-spool'])
+  }, 60_000)
+
   it('because a database is dropped while others are dumped [F63]', async () => {
     await server.sql('create database zz_dropped')
     at.fakeTool('pg_dump', realDump, `case "$*" in *"'shop'"*) sleep 3;; esac; real "$@"`)

@@ -11,6 +11,7 @@
 import { Agent, createServer, request as httpRequest } from 'node:http'
 import type { IncomingMessage, Server, ServerResponse } from 'node:http'
 import { createServer as createTlsServer } from 'node:https'
+import type { Server as TlsServer } from 'node:https'
 import type { AddressInfo, Socket } from 'node:net'
 import { parseS3Request } from './s3-operation.ts'
 import type { S3Operation } from './s3-operation.ts'
@@ -83,6 +84,8 @@ export type FaultProxy = {
   /** Operations that came in, in order. */
   readonly requests: readonly S3Operation[]
   readonly connections: number
+  /** https: from now on, for new connections; the old ones are closed. */
+  useCertificate(tls: { readonly key: string; readonly cert: string }): void
   close(): Promise<void>
 }
 
@@ -136,6 +139,10 @@ export async function startFaultProxy(input: {
     requests,
     get connections() {
       return connections
+    },
+    useCertificate: (pair) => {
+      ;(server as TlsServer).setSecureContext(pair)
+      sockets.forEach((socket) => socket.destroy())
     },
     close: async () => {
       const closed = new Promise((resolve) => server.close(resolve))

@@ -1,8 +1,8 @@
-// Programs that find a small disk at one of their folders: a tmpfs in a mount namespace of its own, which ends with
-// the programs and needs no root where users may have namespaces.
+// Programs that find a small disk at one of their folders, or other names of hosts: in a mount namespace of their own,
+// which ends with them and needs no root where users may have namespaces.
 
 import { execFileSync, spawn } from 'node:child_process'
-import { cpSync, existsSync, mkdirSync, rmSync } from 'node:fs'
+import { cpSync, existsSync, mkdirSync, rmSync, writeFileSync } from 'node:fs'
 import { join } from 'node:path'
 
 const PROGRAM = join(import.meta.dirname, '../../dist/src/main.js')
@@ -62,6 +62,18 @@ export async function onSmallDisk(
         ? []
         : [{ exit: Number(text.slice(5)), output: all[at - 1]! }],
     )
+}
+
+/** The program where names resolve as this text says, in the form of /etc/hosts. */
+export async function withHosts(
+  hosts: { readonly path: string; readonly text: string },
+  argv: readonly string[],
+): Promise<OnDisk> {
+  writeFileSync(hosts.path, hosts.text)
+  const script = 'mount --bind "$1" /etc/hosts; shift; "$@" 2>&1; echo "exit $?"'
+  const args = ['sh', hosts.path, process.execPath, PROGRAM, ...argv]
+  const output = await outputOf('unshare', [...NAMESPACE, 'sh', '-c', script, ...args])
+  return { exit: Number(/^exit (\d+)$/m.exec(output)?.[1]), output }
 }
 
 async function outputOf(command: string, argv: readonly string[]): Promise<string> {
