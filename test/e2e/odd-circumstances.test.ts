@@ -114,7 +114,7 @@ it('no secret is in an argument, an environment, a text or a file of a night [F1
     ...world.models[0]!,
     keys: { ...world.models[0]!.keys, secretKey: 'canary-wrong-73' },
   }
-  world.configure(2, world.models[0]!.endpoint, wrong as never, { entry: { BUCKET: 'nowhere' } })
+  world.configure(2, world.models[0]!.endpoint, wrong, { entry: { BUCKET: 'nowhere' } })
   world.env['COPIES'] = '2'
   world.env['LOCAL_KEEP'] = '1'
   world.env['SOURCE_2_NAME'] = 'bash'

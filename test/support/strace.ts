@@ -19,7 +19,7 @@ export const hasStrace = ((): boolean => {
 export type Traced = {
   readonly exit: number | null
   readonly signal: NodeJS.Signals | null
-  /** Lines of strace, of all threads in their order. */
+  /** Lines of strace, of all threads in their order; descriptors come with their paths. */
   readonly calls: readonly string[]
   readonly output: string
 }
@@ -39,7 +39,7 @@ export async function traced(input: {
   const { argv, calls, alsoSeen = [], logPath, inject } = input
   const child = spawn('strace', [
     // Stops at what is watched only, which makes it bearable.
-    ...['-f', '-qq', '--seccomp-bpf', '-o', logPath],
+    ...['-f', '-qq', '-y', '--seccomp-bpf', '-o', logPath],
     ...['-e', `trace=${[...calls, ...alsoSeen].join(',')}`],
     ...(inject === undefined
       ? []
