@@ -10,7 +10,7 @@ import { World } from '../support/world.ts'
 if (!hasStrace) console.error('SKIPPED: no strace here, or no right to trace')
 
 // The threads of libuv and of the run make their calls in an order of their own; more tries than this show nothing new.
-const TRIES_MAX = 25
+const TRIES_MAX = 6
 
 let world: World
 beforeEach(async () => {

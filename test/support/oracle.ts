@@ -76,7 +76,9 @@ function unlikeSource(source: string, key: string, archive: Buffer): readonly st
     mkdirSync(join(target, 'tree'))
     execFileSync('tar', ['--zstd', '-xpf', '-', '-C', join(target, 'tree')], { input: archive })
     const [back, there] = [describeTree(join(target, 'tree')), describeTree(source)]
-    return back.join('\n') === there.join('\n') ? [] : [`${key} is not what the source is: ${back.join()}`]
+    return back.join('\n') === there.join('\n')
+      ? []
+      : [`${key} is not what the source is: ${back.join()}`]
   } catch (error) {
     return [`${key} is no archive for tar: ${String(error)}`]
   } finally {

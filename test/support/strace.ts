@@ -53,6 +53,19 @@ export async function traced(input: {
     child.on('error', reject)
     child.on('close', (exit, signal) => resolve({ exit, signal }))
   })
-  const lines = readFileSync(logPath, 'utf8').split('\n')
-  return { ...ended, output, calls: lines.filter((line) => line !== '') }
+  return { ...ended, output, calls: wholeCalls(readFileSync(logPath, 'utf8').split('\n')) }
+}
+
+/** A call during which another thread made one is on two lines; here it is where it ended. */
+function wholeCalls(lines: readonly string[]): readonly string[] {
+  const begun = new Map<string, string>()
+  const calls: string[] = []
+  for (const line of lines) {
+    const [, thread = '', rest = ''] = /^(\d+) +(.*)$/.exec(line) ?? []
+    if (rest.endsWith('<unfinished ...>')) begun.set(thread, rest.slice(0, -16).trimEnd())
+    else if (rest.startsWith('<... '))
+      calls.push(`${thread} ${begun.get(thread) ?? ''}${rest.replace(/^<\.\.\. \w+ resumed>/, '')}`)
+    else if (rest !== '' && !/^[+-]{3}/.test(rest)) calls.push(line)
+  }
+  return calls
 }
