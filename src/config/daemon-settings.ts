@@ -24,6 +24,12 @@ export const DAEMON_SETTINGS = {
     example: '/srv/restored',
     parse: paths,
   },
+  SOURCE_ROOTS: {
+    help: 'folders below which the API may add sources, separated by commas; none: nowhere',
+    fallback: '/',
+    example: '/srv,/home',
+    parse: sourceRoots,
+  },
 } as const satisfies Settings
 
 /** Loopback only: tokens over plain HTTP are for nobody else to hear. */
@@ -50,6 +56,10 @@ function hostNames(text: string): string[] {
       ? name.toLowerCase()
       : no(`must be names of hosts, and "${name.slice(0, 60)}" is none`),
   )
+}
+
+function sourceRoots(text: string, context: ValueContext): string[] {
+  return text.trim() === 'none' ? [] : listed(text).map((each) => path(each, context))
 }
 
 function paths(text: string, context: ValueContext): string[] {

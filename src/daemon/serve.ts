@@ -13,6 +13,8 @@ import { openApiOf } from './openapi.ts'
 import type { RunJob } from './job-queue.ts'
 import { Scheduler } from './scheduler.ts'
 import { serverRoutes } from './routes/servers.ts'
+import type { SettingsDesk } from './settings-desk.ts'
+import { settingsRoutes } from './routes/settings.ts'
 import type { State } from '../state/open-state.ts'
 import { TokenGate } from './gate.ts'
 
@@ -21,10 +23,12 @@ export const ROUTES: readonly Route[] = [
   ...serverRoutes,
   ...jobRoutes,
   ...metricsRoutes,
+  ...settingsRoutes,
 ]
 
 export type ServeInput = {
   readonly services: () => Promise<DaemonServices>
+  readonly settings: SettingsDesk
   readonly state: State
   readonly runJob: RunJob
   readonly version: string
@@ -37,12 +41,12 @@ export type ServeInput = {
 
 /** Resolves when the signal has come and everything has ended. */
 export async function serve(input: ServeInput, signal: AbortSignal): Promise<void> {
-  const { services, state, runJob, version, now, log } = input
+  const { services, settings, state, runJob, version, now, log } = input
   const { config } = await services()
   const { listen, names } = config.daemon
   const { jobs, tokens } = state
   const queue = new JobQueue({ jobs, runJob, now, log })
-  const daemon: Daemon = { services, jobs, tokens, queue, version, now }
+  const daemon: Daemon = { services, settings, jobs, tokens, queue, version, now }
   const document = openApiOf(ROUTES, version)
   const openApi = defineRoute({
     ...{ method: 'GET', at: '/openapi.json', scope: 'public', tag: 'status' },

@@ -8,6 +8,7 @@ import { request as httpRequest } from 'node:http'
 import type { Agent, ClientRequest, IncomingMessage, RequestOptions } from 'node:http'
 import { request as httpsRequest } from 'node:https'
 import type { Socket } from 'node:net'
+import { lookupElsewhere, requireElsewhere } from '../lib/link-local.ts'
 import { ExchangeError, noteTrace } from './exchange.ts'
 import type { Exchange } from './exchange.ts'
 import type { RateLimit } from './rate-limit.ts'
@@ -59,6 +60,8 @@ export class S3HttpHandler {
 
   async handle(request: SdkRequest, options: SendOptions): Promise<{ response: SdkResponse }> {
     options.abortSignal.throwIfAborted()
+    // An address is not looked up.
+    requireElsewhere(request.hostname)
     return { response: await new Call(request, options, this.#options).run() }
   }
 
@@ -155,6 +158,7 @@ class Call {
       host: hostname.replace(/^\[|\]$/g, ''),
       path: path + queryString(query ?? {}),
       headers: { ...headers, ...expect },
+      lookup: lookupElsewhere,
       agent: this.#exchange.isFresh === true ? this.#options.freshAgent : this.#options.agent,
       ...(port === undefined ? {} : { port }),
       ...(this.#options.caPem === undefined ? {} : { ca: [...this.#options.caPem] }),

@@ -42,12 +42,22 @@ export class TestDaemon {
     this.log = input.log
   }
 
-  static async start(world: World, known?: Readonly<Record<Scope, string>>): Promise<TestDaemon> {
+  static async start(
+    world: World,
+    known?: Readonly<Record<Scope, string>>,
+    input: {
+      /** The env file is left as it is, also if there is none. */
+      readonly keepsFile?: boolean
+      /** Beside what this process has. */
+      readonly env?: Readonly<Record<string, string>>
+    } = {},
+  ): Promise<TestDaemon> {
     world.env['LISTEN'] = '127.0.0.1:0'
-    const config = await world.writeEnv()
+    const config = input.keepsFile === true ? world.envFile : await world.writeEnv()
     const tokens = known ?? (await makeTokens(config))
     const child = spawn(process.execPath, [PROGRAM, 'serve', '--config', config], {
       stdio: ['ignore', 'ignore', 'pipe'],
+      env: { ...process.env, LISTEN: '127.0.0.1:0', ...input.env },
     })
     const closed = new Promise<number | null>((resolve) => child.on('close', resolve))
     const log: string[] = []
