@@ -48,7 +48,9 @@ it('an error of ours at any step is told by that run and settled by the next [F0
         }),
     })
     expect(count, name).toBeGreaterThanOrEqual(number)
-    expect([name, failed.exit]).toEqual([name, 1])
+    // What only helps (history, copies of the catalog) costs a warning.
+    expect([1, 3], name).toContain(failed.exit)
+    expect(JSON.stringify(failed), name).toContain('made for this test')
     expect((await world.run({ limits: QUICK })).exit, name).toBe(0)
     expect(await violations(world), name).toEqual([])
   }

@@ -341,8 +341,7 @@ const ATTACKS: readonly Fault[] = [
   },
   {
     id: 'F104',
-    what: 'a server added over HTTP that is an address inside',
-    gap: 'adding servers over HTTP is being built in issue 5',
+    what: 'a server added over HTTP that is an address inside: not saved, and nothing asked there',
   },
   { id: 'F105', what: 'settings and bodies with prototypes, or without end' },
   {
