@@ -12,14 +12,25 @@ const FAILURES_PER_MINUTE_MAX = 10
 const FAILURES_OF_ALL_MAX = 100
 const MINUTE_MS = 60_000
 
+// Node keeps the first of several, or joins them, and says nothing.
+const ONCE = [
+  'host',
+  'authorization',
+  'content-type',
+  'content-encoding',
+  'origin',
+  'sec-fetch-site',
+]
+
 /** Undefined: it may go on. */
 export function checkOrigin(
   request: IncomingMessage,
   hosts: ReadonlySet<string>,
 ): Problem | undefined {
-  // Node keeps the first of several and says nothing.
-  const given = request.rawHeaders.filter((text, at) => at % 2 === 0 && /^host$/i.test(text))
-  if (given.length !== 1) return problem(400, 'exactly one Host header is needed')
+  const names = request.rawHeaders.filter((_, at) => at % 2 === 0).map((name) => name.toLowerCase())
+  const twice = ONCE.find((name) => names.indexOf(name) !== names.lastIndexOf(name))
+  if (twice !== undefined) return problem(400, `the header ${twice} is given twice`)
+  if (!names.includes('host')) return problem(400, 'a Host header is needed')
   const host = request.headers.host?.toLowerCase() ?? ''
   if (!hosts.has(host))
     return problem(421, 'this is not a name of this server; LISTEN_NAMES sets more of them')
@@ -37,6 +48,10 @@ function isOwnOrigin(origin: string, hosts: ReadonlySet<string>): boolean {
   return match !== null && hosts.has(match[1]!)
 }
 
+export type Passed =
+  | { readonly token: Token; readonly refused: undefined }
+  | { readonly token: Token | undefined; readonly refused: Problem }
+
 /** Looks tokens up, and counts those that were wrong: a right one always passes. */
 export class TokenGate {
   readonly #find: (secret: string) => Token | undefined
@@ -48,27 +63,30 @@ export class TokenGate {
     this.#now = now
   }
 
-  check(request: IncomingMessage, scope: Scope): Token | Problem {
+  /** `token` also of who has a right one that may not do this. */
+  check(request: IncomingMessage, scope: Scope): Passed {
     const [, secret] = /^Bearer +([!-~]{1,256})$/i.exec(request.headers.authorization ?? '') ?? []
     const token = secret === undefined ? undefined : this.#find(secret)
     if (token !== undefined) {
-      if (allows(token.scope, scope)) return token
-      return problem(403, `this token may ${token.scope}; this needs the scope ${scope}`)
+      if (allows(token.scope, scope)) return { token, refused: undefined }
+      const refused = problem(403, `this token may ${token.scope}; this needs the scope ${scope}`)
+      return { token, refused }
     }
-    if (secret !== undefined && this.#isTooOften(request.socket.remoteAddress ?? ''))
-      return problem(429, 'too many wrong tokens; wait a minute')
-    return problem(401, 'a token is needed: Authorization: Bearer TOKEN')
+    const isTooOften = secret !== undefined && this.#isTooOften(request.socket.remoteAddress ?? '')
+    const refused = isTooOften
+      ? problem(429, 'too many wrong tokens; wait a minute')
+      : problem(401, 'a token is needed: Authorization: Bearer TOKEN')
+    return { token: undefined, refused }
   }
 
   #isTooOften(address: string): boolean {
-    const own = this.#count(address)
-    const all = this.#count('')
-    return own > FAILURES_PER_MINUTE_MAX || all > FAILURES_OF_ALL_MAX
+    // Beyond that no address is remembered any more: there may be very many.
+    if (this.#count('') > FAILURES_OF_ALL_MAX) return true
+    return this.#count(address) > FAILURES_PER_MINUTE_MAX
   }
 
   #count(key: string): number {
     const nowMs = this.#now().getTime()
-    // Addresses of a minute ago are forgotten, so that they cannot fill the memory.
     for (const [old, { sinceMs }] of this.#failures)
       if (nowMs - sinceMs > MINUTE_MS) this.#failures.delete(old)
     const entry = this.#failures.get(key) ?? { count: 0, sinceMs: nowMs }

@@ -33,12 +33,14 @@ const REFUSALS: Readonly<Record<string, string>> = {
   403: 'The token may not do this, or nobody may over HTTP, or another web site asked',
   404: 'There is no such thing',
   405: 'Not by this method',
+  408: 'The request took too long to come',
   409: 'Not now: the problem says why',
   413: 'The body is too large',
   415: 'The body is not JSON',
   421: 'This is not a name of this server',
-  422: 'The settings would be wrong: nothing was written',
+  422: 'It is understood, and cannot be done so: the problem says why; nothing was written',
   429: 'Too many wrong tokens, or too many jobs wait',
+  431: 'Too many headers, or too large ones',
   500: 'An error of Spillway itself, or of a server that it asked',
   503: 'The catalog cannot be read now',
 }
@@ -73,7 +75,7 @@ function operationOf(route: Route): unknown {
   return {
     summary: route.summary,
     tags: [route.tag],
-    ...(route.scope === 'public'
+    ...(route.scope === 'public' || route.scope === 'ticket'
       ? { security: [] }
       : { security: [{ token: [] }], 'x-scope': route.scope }),
     parameters: [...parametersOf('path', route.path), ...parametersOf('query', route.query)],

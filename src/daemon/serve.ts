@@ -5,6 +5,10 @@ import { archiveRoutes } from './routes/archives.ts'
 import { createHttpServer } from './http-server.ts'
 import { defineRoute } from './route.ts'
 import type { Daemon, DaemonServices, Route } from './route.ts'
+import { AuditLog } from './audit-log.ts'
+import { Downloads } from './downloads.ts'
+import { downloadRoutes } from './routes/downloads.ts'
+import { insightRoutes } from './routes/insight.ts'
 import { JobQueue } from './job-queue.ts'
 import { jobRoutes } from './routes/jobs.ts'
 import { metricsRoutes } from './routes/metrics.ts'
@@ -12,16 +16,22 @@ import { messageOf, SpillwayError } from '../domain/errors.ts'
 import { openApiOf } from './openapi.ts'
 import type { RunJob } from './job-queue.ts'
 import { Scheduler } from './scheduler.ts'
+import { runRoutes } from './routes/runs.ts'
 import { serverRoutes } from './routes/servers.ts'
 import type { SettingsDesk } from './settings-desk.ts'
 import { settingsRoutes } from './routes/settings.ts'
 import type { State } from '../state/open-state.ts'
+import { StatusCache } from './status-cache.ts'
 import { TokenGate } from './gate.ts'
+import { z } from 'zod'
 
 export const ROUTES: readonly Route[] = [
   ...archiveRoutes,
   ...serverRoutes,
   ...jobRoutes,
+  ...runRoutes,
+  ...insightRoutes,
+  ...downloadRoutes,
   ...metricsRoutes,
   ...settingsRoutes,
 ]
@@ -44,20 +54,24 @@ export async function serve(input: ServeInput, signal: AbortSignal): Promise<voi
   const { services, settings, state, runJob, version, now, log } = input
   const { config } = await services()
   const { listen, names } = config.daemon
-  const { jobs, tokens } = state
+  const { jobs, runs, tokens } = state
   const queue = new JobQueue({ jobs, runJob, now, log })
-  const daemon: Daemon = { services, settings, jobs, tokens, queue, version, now }
-  const document = openApiOf(ROUTES, version)
+  const audit = new AuditLog(state.audit, log)
+  const downloads = new Downloads(now)
+  const given = { services, settings, jobs, runs, tokens, version, now }
+  const status = new StatusCache(runs, now)
+  const daemon: Daemon = { ...given, audit, downloads, queue, status }
   const openApi = defineRoute({
     ...{ method: 'GET', at: '/openapi.json', scope: 'public', tag: 'status' },
     summary: 'this description',
-    reply: { status: 200, description: 'OpenAPI 3.1' },
+    reply: { status: 200, description: 'OpenAPI 3.1', document: z.looseObject({}) },
     handle: async () => document,
   })
+  const document = openApiOf([openApi, ...ROUTES], version)
   let hosts: ReadonlySet<string> = new Set()
   const gate = new TokenGate((secret) => tokens.find(secret, now()), now)
   const server = createHttpServer({
-    ...{ routes: [openApi, ...ROUTES], daemon, gate, log },
+    ...{ routes: [openApi, ...ROUTES], daemon, gate, log, audit },
     hosts: () => hosts,
   })
   const schedule = async (): Promise<string> => (await services()).config.schedule
@@ -83,6 +97,7 @@ export async function serve(input: ServeInput, signal: AbortSignal): Promise<voi
   // Those who look on were told how the job ended.
   server.closeAllConnections()
   await closed
+  audit.write()
 }
 
 function hostsOf(

@@ -3,7 +3,8 @@
 //
 // No server is asked: this is what the last run found out, and it says when.
 
-import type { Catalog, Health, ServerRow } from '../catalog/catalog.ts'
+import type { ArchiveWithCopies, Catalog, Health, ServerRow } from '../catalog/catalog.ts'
+import type { KeptRun, RunOrigin, RunState } from '../domain/kept-run.ts'
 import type { RunHolder } from '../catalog/run-lock.ts'
 import { FORECAST_NIGHTS, forecastNews } from '../domain/forecast.ts'
 import type { Forecast } from '../domain/forecast.ts'
@@ -84,6 +85,8 @@ export type Status = {
   readonly serverId: string
   /** The run that is going on: what follows is on its way to be news. */
   readonly run: RunHolder | null
+  /** The newest run that was kept, also one that is going on; null: none. */
+  readonly lastRun: StatusRun | null
   /** How many servers each archive must reach. */
   readonly copies: number
   readonly servers: readonly ServerStatus[]
@@ -99,6 +102,16 @@ export type Status = {
   /** What verifying found and nobody has settled yet. */
   readonly problems: readonly StatusProblem[]
   readonly forecast: StatusForecast
+}
+
+export type StatusRun = {
+  readonly id: string
+  readonly origin: RunOrigin
+  readonly state: RunState
+  readonly startedAt: string
+  /** Of a lost run: when it was last heard of. */
+  readonly endedAt: string | null
+  readonly exit: number | null
 }
 
 export type StatusForecast = {
@@ -119,15 +132,18 @@ export type StatusForecast = {
 /** `catalog` undefined: nothing was ever archived here. */
 export async function statusOf({
   config,
-  catalog,
+  catalog: given,
   run,
+  lastRun,
   now = new Date(),
 }: {
   readonly config: Config
   readonly catalog: Catalog | undefined
   readonly run?: RunHolder | undefined
+  readonly lastRun?: KeptRun | undefined
   readonly now?: Date
 }): Promise<Status> {
+  const catalog = given === undefined ? undefined : readOnce(given)
   const found = catalog === undefined ? undefined : await forecastOf({ config, catalog }, now)
   const trust = await trustOf(catalog)
   const more = (identity: ServerIdentity) => ({
@@ -160,6 +176,7 @@ export async function statusOf({
   return {
     serverId: config.serverId,
     run: run ?? null,
+    lastRun: lastRun === undefined ? null : statusRun(lastRun),
     copies: config.copies,
     // One that holds nothing and is not configured has no news for anybody.
     servers: [
@@ -181,6 +198,30 @@ export async function statusOf({
     forecast: forecastStatus(found, config),
   }
 }
+
+export function statusRun({ id, origin, state, startedAt, endedAt, exit }: KeptRun): StatusRun {
+  return {
+    ...{ id, origin, state, startedAt: startedAt.toISOString() },
+    ...{ endedAt: endedAt?.toISOString() ?? null, exit: exit ?? null },
+  }
+}
+
+/** Forecast, trust and copies that are missing each look at every archive: one reading serves all three. */
+function readOnce(catalog: Catalog): Catalog {
+  let all: Promise<readonly ArchiveWithCopies[]> | undefined
+  return {
+    ...catalog,
+    archives: async (filter = {}) => {
+      const { source, host, limit, states } = filter
+      const isOfAll = source === undefined && limit === undefined
+      if (!isOfAll || states?.join() !== PRESENT.join()) return catalog.archives(filter)
+      all ??= catalog.archives({ states: PRESENT })
+      return (await all).filter((archive) => host === undefined || archive.host === host)
+    },
+  }
+}
+
+const PRESENT = ['ready', 'gone'] as const
 
 const NO_COPIES_TO_MAKE: CopiesToMake = { toCopy: [], hopeless: [] }
 
