@@ -1,7 +1,7 @@
 #!/bin/bash
 # The tests that need real servers: installs what is missing of Debian's packages; runs the databases, which
 # their tests start themselves, and promtool on the metrics; then starts a Ceph gateway on loopback and runs
-# the rest against it.
+# the rest against it. First of all come the faults that take long: every step of a run, every system call.
 #
 # What cannot run here is said loudly, and SPILLWAY_TEST_SERVERS=required makes it a failure.
 set -eu
@@ -48,6 +48,14 @@ monitoring() {
   npx vitest run --config test/servers/vitest.config.ts metrics.test.ts
 }
 
+# On model servers, and here because they take their time.
+faults() {
+  have strace || install strace || true
+  npx vitest run --config test/servers/vitest.config.ts \
+    crash-points.test.ts system-calls.test.ts faults-in-a-run.test.ts extract-race.test.ts \
+    many-files.test.ts servers/kills.test.ts
+}
+
 finish() {
   bash scripts/ceph-gateway.sh down "$dir/ceph"
   rm -rf "$dir"
@@ -76,11 +84,15 @@ gateway() {
   export SPILLWAY_CEPH
   export SPILLWAY_CEPH_DIR="$dir/ceph"
   npx vitest run --config test/servers/vitest.config.ts \
-    --exclude '**/*postgres.test.ts' --exclude '**/*mariadb.test.ts' --exclude '**/metrics.test.ts'
+    --exclude '**/*postgres.test.ts' --exclude '**/*mariadb.test.ts' --exclude '**/metrics.test.ts' \
+    --exclude '**/crash-points.test.ts' --exclude '**/system-calls.test.ts' \
+    --exclude '**/faults-in-a-run.test.ts' --exclude '**/extract-race.test.ts' \
+    --exclude '**/many-files.test.ts' --exclude '**/kills.test.ts'
 }
 
 # Each is run whatever becomes of the others.
 failed=0
+(faults) || failed=1
 (databases) || failed=1
 (monitoring) || failed=1
 (gateway) || failed=1

@@ -53,6 +53,7 @@ export function tryParse<T>(
 
 /** Spaces at the ends never belong to a value; nothing between them is no value. */
 export function textOf(env: EnvRecord, variable: string): string | undefined {
-  const text = env[variable]?.trim()
+  // A file may name what every object has: `toString=x`.
+  const text = Object.hasOwn(env, variable) ? env[variable]?.trim() : undefined
   return text === undefined || text === '' ? undefined : text
 }

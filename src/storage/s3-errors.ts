@@ -107,6 +107,8 @@ const UNREACHABLE =
   /^(ECONNREFUSED|ENOTFOUND|EAI_AGAIN|EAI_FAIL|ETIMEDOUT|EHOSTUNREACH|EHOSTDOWN|ENETUNREACH|ENETDOWN|EADDRNOTAVAIL)$/
 const UNTRUSTED =
   /^(DEPTH_ZERO_SELF_SIGNED_CERT|SELF_SIGNED_CERT_IN_CHAIN|UNABLE_TO_VERIFY_LEAF_SIGNATURE|UNABLE_TO_GET_ISSUER_CERT(_LOCALLY)?|CERT_UNTRUSTED|INVALID_CA)$/
+// What OpenSSL writes when both sides have no version in common; http where https is meant is "wrong version number".
+const OLD_TLS = /alert protocol version|unsupported protocol/
 const NOT_HTTP = /^(EPROTO|HPE_|ERR_SSL_|ERR_TLS_|ERR_HTTP)/
 
 function ofNode({ nodeCode, message }: S3Facts, context: ErrorContext): Verdict | undefined {
@@ -135,6 +137,12 @@ function ofNode({ nodeCode, message }: S3Facts, context: ErrorContext): Verdict 
       'use the name that the certificate has, or set S3_SERVER_N_PATH_STYLE=true',
     ]
   if (/^CERT_/.test(nodeCode)) return ['SERVER_TLS', `its certificate is refused (${nodeCode})`]
+  if (nodeCode === 'EPROTO' && OLD_TLS.test(message))
+    return [
+      'SERVER_TLS',
+      `it speaks no version of TLS that is safe today (${nodeCode})`,
+      'its operator must allow TLS 1.2 or newer',
+    ]
   if (NOT_HTTP.test(nodeCode))
     return [
       'SERVER_NOT_S3',

@@ -32,7 +32,7 @@ const SEED = Number(process.env['SEED'] ?? Date.now() % 1_000_000)
 const FLIPS = 400
 const [near, far] = [server(1, { limitBytes: 1e6 }), server(2, { limitBytes: 1e6 })]
 
-describe('a database file', () => {
+describe('a database file [F77]', () => {
   let whole: { readonly bytes: Buffer; readonly sums: unknown }
 
   beforeAll(async () => {
@@ -145,7 +145,7 @@ describe('a database file', () => {
 describe('a write-ahead log that a killed process left', () => {
   const FRAME_BYTES = 4_096 + 24
 
-  it(`is good up to where it was cut (seed ${SEED})`, async () => {
+  it(`is good up to where it was cut (seed ${SEED}) [F06a]`, async () => {
     const { path, sizeBytes } = await killed()
     const random = randomFrom(SEED)
     const frames = Array.from({ length: Math.floor(sizeBytes / FRAME_BYTES) }, (_, i) => i)
@@ -161,7 +161,7 @@ describe('a write-ahead log that a killed process left', () => {
     }
   }, 120_000)
 
-  it(`is good up to where a byte was flipped (seed ${SEED})`, async () => {
+  it(`is good up to where a byte was flipped (seed ${SEED}) [F06a]`, async () => {
     const { path, sizeBytes } = await killed()
     const random = randomFrom(SEED)
     for (let flip = 0; flip < 60; flip += 1) {

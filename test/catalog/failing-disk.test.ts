@@ -18,7 +18,7 @@ import { begin, ready, reserved, server, temporaryFolder } from './fixtures.ts'
 
 const near = server(1, { limitBytes: 1e9 })
 
-it('says that the disk is full, changes nothing, and goes on when there is room', async () => {
+it('says that the disk is full, changes nothing, and goes on when there is room [F09a]', async () => {
   const path = await emptyCatalog()
   const database = new Database(path)
   const catalog = catalogOn(database, path)
@@ -40,7 +40,7 @@ it('says that the disk is full, changes nothing, and goes on when there is room'
   await catalog.check()
 })
 
-it('says that the disk failed when a write does', async () => {
+it('says that the disk failed when a write does [F09a]', async () => {
   const path = await emptyCatalog()
   const dist = pathToFileURL(join(import.meta.dirname, '../../dist/modules/src')).href
   const script = `
@@ -81,7 +81,7 @@ it.each([
     how: (path: string) => renameSync(`${path}.other`, path),
     says: 'was replaced by another file while it was open',
   },
-])('writes nothing more to a file that was $what', async ({ how, says }) => {
+])('writes nothing more to a file that was $what [F78a]', async ({ how, says }) => {
   const path = await emptyCatalog()
   await (await openCatalog({ path: `${path}.other`, host: 'alpha' })).close()
   const catalog = await openCatalog({ path, host: 'alpha' })

@@ -34,7 +34,7 @@ type ModelCopy = {
   usedBytes: number
 }
 
-it('keeps the ledger equal to the sums, and never above the limit that was given', async () => {
+it('keeps the ledger equal to the sums, and never above the limit that was given [F72a]', async () => {
   await fc.assert(
     fc.asyncProperty(fc.array(steps, { maxLength: 60 }), async (sequence) => {
       const catalog = await openCatalog({ path: ':memory:', host: 'alpha' })

@@ -62,7 +62,7 @@ describe('a migration', () => {
     },
   )
 
-  it('is not undone: an older program refuses the newer catalog', async () => {
+  it('is not undone: an older program refuses the newer catalog [F77]', async () => {
     const path = await oldCatalog()
     await (await openCatalog({ path, host: 'alpha', migrations: NEWER })).close()
     const before = readFileSync(path)
@@ -93,7 +93,7 @@ describe('a migration', () => {
     await catalog.close()
   })
 
-  it('is done once when 4 processes begin it together', async () => {
+  it('is done once when 4 processes begin it together [F81]', async () => {
     const path = await oldCatalog()
     const script = `
       ${CHILD_MIGRATIONS}
@@ -111,7 +111,7 @@ describe('a migration', () => {
     await old.close()
   })
 
-  it('is begun again when it was killed in the middle', async () => {
+  it('is begun again when it was killed in the middle [F81]', async () => {
     const path = await oldCatalog()
     const script = `
       ${CHILD_MIGRATIONS}

@@ -91,7 +91,7 @@ describe('the files of a catalog', () => {
   })
 })
 
-describe('openCatalog refuses', () => {
+describe('openCatalog refuses [F77]', () => {
   it.each([
     {
       what: 'a directory',
@@ -157,7 +157,7 @@ describe('openCatalog refuses', () => {
   })
 
   // Root may write everywhere, so the child becomes nobody.
-  it.runIf(process.getuid?.() === 0)('a place where it may not write', async () => {
+  it.runIf(process.getuid?.() === 0)('a place where it may not write [F12a]', async () => {
     const folder = temporaryFolder()
     const path = join(folder, 'catalog.db')
     await (await openCatalog({ path, host: 'alpha' })).close()

@@ -9,7 +9,7 @@ import { child, race, randomFrom, ready, reserved, server, temporaryFolder } fro
 
 const near = server(1)
 
-it('gives the last bytes of a limit to as many of 8 processes as fit, and not to one more', async () => {
+it('gives the last bytes of a limit to as many of 8 processes as fit, and not to one more [F72a]', async () => {
   const path = await catalogWithServer()
   const script = `
     const catalog = await openCatalog({ path: args[0], host: 'alpha' })
@@ -43,7 +43,7 @@ it('gives the last bytes of a limit to as many of 8 processes as fit, and not to
 
 // A transaction that reads before it writes fails at once under Kysely's deferred BEGIN, whatever
 // the time limit, when another process wrote in between.
-it('lets processes that read and then write wait for each other', async () => {
+it('lets processes that read and then write wait for each other [F76]', async () => {
   const path = await catalogWithServer()
   const script = `
     const catalog = await openCatalog({ path: args[0], host: 'alpha' })
@@ -158,7 +158,7 @@ it.each(['mkdtempSync', 'linkSync', 'rmSync'])(
   },
 )
 
-it('does not stop timers while another process holds the catalog', async () => {
+it('does not stop timers while another process holds the catalog [F76]', async () => {
   const path = await catalogWithServer()
   const holder = child(
     `
@@ -187,7 +187,7 @@ it('does not stop timers while another process holds the catalog', async () => {
   await catalog.close()
 })
 
-it('says who is to blame when another program holds the catalog for too long', async () => {
+it('says who is to blame when another program holds the catalog for too long [F76]', async () => {
   const path = await catalogWithServer()
   const holder = child(
     `

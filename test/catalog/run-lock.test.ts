@@ -1,6 +1,6 @@
 import { existsSync, mkdirSync, readFileSync, statSync, writeFileSync } from 'node:fs'
 import { join } from 'node:path'
-import { expect, it } from 'vitest'
+import { expect, it, vi } from 'vitest'
 import { acquireRunLock } from '../../src/catalog/run-lock.ts'
 import { child, race, temporaryFolder } from './fixtures.ts'
 
@@ -16,7 +16,7 @@ const HOLD = `
   }
 `
 
-it('is had by exactly one of five processes, and the others name it', async () => {
+it('is had by exactly one of five processes, and the others name it [F70]', async () => {
   const folder = temporaryFolder()
   // Five rounds: who wins is chance, that one wins is not.
   for (let round = 0; round < 5; round += 1) {
@@ -56,6 +56,30 @@ it('is free again after kill -9 of its holder', async () => {
   await lock.release()
 })
 
+it('is kept by a holder that is stopped, and still its own when it goes on [F04]', async () => {
+  const folder = temporaryFolder()
+  const holder = child(HOLD, folder)
+  holder.start()
+  await holder.prints('holds')
+  holder.process.kill('SIGSTOP')
+  // A lease would run out; a lock of the kernel does not.
+  await vi.waitFor(() => expect(stateOf(holder.process.pid!)).toBe('T'))
+
+  const { pid } = holder.process
+  await expect(acquireRunLock(folder)).rejects.toMatchObject({ code: 'RUN_LOCKED', facts: { pid } })
+
+  holder.process.kill('SIGCONT')
+  await expect(acquireRunLock(folder)).rejects.toMatchObject({ code: 'RUN_LOCKED', facts: { pid } })
+  holder.start()
+  await holder.output
+  await (await acquireRunLock(folder)).release()
+})
+
+/** One letter: T is stopped. */
+function stateOf(pid: number): string | undefined {
+  return /\) (\w) /.exec(readFileSync(`/proc/${pid}/stat`, 'utf8'))?.[1]
+}
+
 it('is free again after its holder ended without giving it back', async () => {
   const folder = temporaryFolder()
   const [output] = await race([
@@ -82,7 +106,7 @@ it('is kept when its holder lets go of the object, until the process ends', asyn
   expect(output).toBe('loaded\nRUN_LOCKED\n')
 })
 
-it('refuses the same process too, and says since when', async () => {
+it('refuses the same process too, and says since when [F70]', async () => {
   const folder = join(temporaryFolder(), 'new', 'data')
   const lock = await acquireRunLock(folder)
 

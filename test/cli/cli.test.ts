@@ -107,7 +107,7 @@ describe('a failure', () => {
     expect(ran).toMatchObject({ exit: 2, out: [] })
   })
 
-  it('with several lines stays readable, and cannot fake lines of ours', async () => {
+  it('with several lines stays readable, and cannot fake lines of ours [F102]', async () => {
     const several = new SpillwayError(
       'CONFIG_INVALID',
       '2 problems:\nA is missing\n\x1b[2Jspillway: ok',

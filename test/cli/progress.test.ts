@@ -195,7 +195,7 @@ it('has no priority in a plain file, and no colour', () => {
   expect(lines).toEqual(['warning: etc/shadow: permission denied'])
 })
 
-it('tells each event on one line, whatever is in it', () => {
+it('tells each event on one line, whatever is in it [F102]', () => {
   for (const event of NIGHT) {
     const hostile = JSON.parse(
       JSON.stringify(event, (key, value: unknown) =>

@@ -17,7 +17,7 @@ describe('oneLine', () => {
     expect(oneLine(text)).toBe(shown)
   })
 
-  it('leaves nothing that could move a cursor, whatever it is given', () => {
+  it('leaves nothing that could move a cursor, whatever it is given [F102]', () => {
     fc.assert(
       fc.property(fc.string({ unit: 'binary' }), (text) => {
         expect(oneLine(text)).not.toMatch(/[\p{Cc}\p{Cf}\p{Cs}\p{Zl}\p{Zp}]/u)

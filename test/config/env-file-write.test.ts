@@ -33,7 +33,7 @@ afterEach(() => {
   rmSync(folder, { recursive: true })
 })
 
-it('creates the file for its owner alone, whatever the umask', async () => {
+it('creates the file for its owner alone, whatever the umask [F100]', async () => {
   for (const umask of [0o000, 0o022, 0o077, 0o777]) {
     const before = process.umask(umask)
     try {
@@ -46,7 +46,7 @@ it('creates the file for its owner alone, whatever the umask', async () => {
   }
 })
 
-it('takes rights away from a file that others could read', async () => {
+it('takes rights away from a file that others could read [F100]', async () => {
   writeFileSync(file, 'A=1\n')
   chmodSync(file, 0o644)
   await writeEnvFile(file, 'A=2\n', 'A=1\n')
@@ -122,7 +122,7 @@ it('removes what a killed predecessor left, but not what is being written now', 
   expect(readdirSync(folder).sort()).toEqual(['..env.spillway-young', '.env'])
 })
 
-it('leaves the old or the new file, whole, when it is killed at any moment', async () => {
+it('leaves the old or the new file, whole, when it is killed at any moment [F07c]', async () => {
   const size = 200_000
   const whole = (letter: string) => `${letter.repeat(size)}\n`
   writeFileSync(file, whole('A'), { mode: 0o600 })

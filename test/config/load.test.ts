@@ -135,7 +135,7 @@ describe('the environment', () => {
   })
 })
 
-describe('an env file with secrets', () => {
+describe('an env file with secrets [F100]', () => {
   it.each([0o640, 0o604, 0o660, 0o644, 0o666, 0o620, 0o601])('is refused with mode %o', (mode) => {
     write('.env', SERVER, mode)
     expect(refusal({})).toMatchObject({

@@ -402,7 +402,7 @@ describe('sources', () => {
     ['SOURCE_1_PATH', '/etc/spillway/data', 'DATA_DIR'],
     ['SOURCE_1_PATH', '/etc/spillway/data/spool/x', 'DATA_DIR'],
     ['SOURCE_1_PATH', '/mnt/usb', 'the directory of S3_SERVER_1'],
-  ])('%s=%s would archive archives', (name, value, place) => {
+  ])('%s=%s would archive archives [F61]', (name, value, place) => {
     const found = problems({ S3_SERVER_1_ENDPOINT: 'file:///mnt/usb', [name]: value })
     expect(found).toEqual([expect.stringContaining(`lies in ${place}`)])
   })

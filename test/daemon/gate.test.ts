@@ -29,22 +29,25 @@ const pathOf = (at: string): string =>
 const guarded = ROUTES.filter(({ scope }) => scope !== 'public')
 
 describe('without a right token', () => {
-  it.each(guarded.map(({ at }) => at))('%s tells nothing, whatever the method', async (at) => {
-    for (const method of METHODS) {
-      for (const authorization of [
-        '',
-        'Bearer ',
-        'Bearer wrong',
-        'Basic YTpi',
-        daemon.tokens.admin,
-      ]) {
-        const answer = await daemon.ask(method, pathOf(at), { headers: { authorization } })
-        // Many wrong ones in a minute are told so; they get no further either way.
-        expect([401, 429], `${method} ${authorization}`).toContain(answer.status)
-        expect(answer.headers.get('content-type')).toMatch(/^application\/problem\+json/)
+  it.each(guarded.map(({ at }) => at))(
+    '%s tells nothing, whatever the method [F95a]',
+    async (at) => {
+      for (const method of METHODS) {
+        for (const authorization of [
+          '',
+          'Bearer ',
+          'Bearer wrong',
+          'Basic YTpi',
+          daemon.tokens.admin,
+        ]) {
+          const answer = await daemon.ask(method, pathOf(at), { headers: { authorization } })
+          // Many wrong ones in a minute are told so; they get no further either way.
+          expect([401, 429], `${method} ${authorization}`).toContain(answer.status)
+          expect(answer.headers.get('content-type')).toMatch(/^application\/problem\+json/)
+        }
       }
-    }
-  })
+    },
+  )
 
   it('what does not exist looks the same as what does', async () => {
     const headers = { authorization: '' }
@@ -52,7 +55,7 @@ describe('without a right token', () => {
     expect((await daemon.ask('GET', '/api/nothing')).status).toBe(404)
   })
 
-  it('a right one passes while others guess', async () => {
+  it('a right one passes while others guess [F99a]', async () => {
     const guess = { headers: { authorization: 'Bearer spw_guess' } }
     for (let times = 0; times < 15; times += 1) await daemon.ask('GET', '/api/jobs', guess)
     const refused = await daemon.ask('GET', '/api/jobs', guess)
@@ -67,12 +70,12 @@ describe('a token', () => {
       (scope) => [scope, route.method, route.at] as const,
     ),
   )
-  it.each(table)('for %s may not %s %s', async (scope, method, at) => {
+  it.each(table)('for %s may not %s %s [F95a]', async (scope, method, at) => {
     const { status, json } = await daemon.ask(method, pathOf(at), { scope })
     expect([status, json['status']]).toEqual([403, 403])
   })
 
-  it('is printed alone, kept as a hash only, and worth nothing once revoked', async () => {
+  it('is printed alone, kept as a hash only, and worth nothing once revoked [F95a]', async () => {
     const config = ['--config', world.envFile]
     const made = await spillway(['token', 'create', 'brief', ...config])
     const token = made.out.toString().trim()
@@ -109,7 +112,7 @@ describe('requests that no client of ours sends', () => {
     ['two names, the wrong one first', () => `Host: evil.example\r\n${host()}`, 400],
     ['no name', () => '', 400],
     ['a forwarded name', () => `Host: evil\r\nX-Forwarded-Host: 127.0.0.1:${daemon.port}\r\n`, 421],
-  ])('with %s in Host get nowhere', async (_what, headers, status) => {
+  ])('with %s in Host get nowhere [F97]', async (_what, headers, status) => {
     expect(statusOf(await daemon.raw(get('/api/jobs', headers() + auth())))).toBe(status)
   })
 
@@ -131,11 +134,11 @@ describe('requests that no client of ours sends', () => {
     ['/api/jobs?limit=-1', 400],
     ['/api/jobs?limit=1e9', 400],
     [`/api/jobs?${'a=1&'.repeat(1_000)}`, 400],
-  ])('for %s are refused, whoever asks', async (path, status) => {
+  ])('for %s are refused, whoever asks [F98 F105]', async (path, status) => {
     expect(statusOf(await daemon.raw(get(path, host() + auth())))).toBe(status)
   })
 
-  it('with a whole URL, a giant header or two lengths are refused', async () => {
+  it('with a whole URL, a giant header or two lengths are refused [F98]', async () => {
     const whole = get(`http://127.0.0.1:${daemon.port}/api/jobs`, host() + auth())
     expect(statusOf(await daemon.raw(whole))).toBe(421)
     const giant = get('/api/jobs', `${host()}${auth()}X: ${'x'.repeat(1_000_000)}\r\n`)
@@ -156,7 +159,7 @@ describe('requests that no client of ours sends', () => {
     ['a prototype', 'application/json', '{"__proto__":{"sources":[]}}', 400],
     ['unknown fields', 'application/json', '{"source":["docs"]}', 400],
     ['too much', 'application/json', `{"sources":["${'x'.repeat(70_000)}"]}`, 413],
-  ])('to start a run with %s start none', async (_what, type, body, status) => {
+  ])('to start a run with %s start none [F96a F99a F105]', async (_what, type, body, status) => {
     const headers = { ...(type === '' ? {} : { 'content-type': type }) }
     const response = await fetch(`${daemon.url}api/runs`, {
       method: 'POST',
@@ -172,12 +175,12 @@ describe('requests that no client of ours sends', () => {
     ['Origin', 'null', 403],
     ['Sec-Fetch-Site', 'cross-site', 403],
     ['Sec-Fetch-Site', 'same-site', 403],
-  ])('of another web site (%s: %s) are refused', async (name, value, status) => {
+  ])('of another web site (%s: %s) are refused [F96a]', async (name, value, status) => {
     const ask = { headers: { [name]: value }, body: {} }
     expect((await daemon.ask('POST', '/api/runs', ask)).status).toBe(status)
   })
 
-  it('that stop in the middle are closed, and hold nobody up', async () => {
+  it('that stop in the middle are closed, and hold nobody up [F99a]', async () => {
     const slow = daemon.raw(`GET /api/jobs HTTP/1.1\r\n${host()}X: `)
     const begun = performance.now()
     expect((await daemon.ask('GET', '/api/jobs')).status).toBe(200)

@@ -105,7 +105,7 @@ describe('a restore', () => {
     return archives[0]!.id
   }
 
-  it('gives back what was archived, below RESTORE_ROOTS and nowhere else', async () => {
+  it('gives back what was archived, below RESTORE_ROOTS and nowhere else [F92 F95a]', async () => {
     const archive = await archived()
     symlinkSync('/tmp', join(back, 'out'))
     for (const to of [
@@ -136,7 +136,7 @@ describe('a restore', () => {
 })
 
 describe('the queue', () => {
-  it('is true after the daemon was killed: what ran is lost, what waited is done', async () => {
+  it('is true after the daemon was killed: what ran is lost, what waited is done [F01j]', async () => {
     hold()
     await world.writeEnv()
     const running = await jobOf('/api/runs', {})
@@ -212,7 +212,7 @@ describe('settings', () => {
     expect(status['sources']).toMatchObject([{ name: 'docs' }, { name: 'more' }])
   })
 
-  it('never leave with their secrets', async () => {
+  it('never leave with their secrets [F101a]', async () => {
     const secret = world.env['S3_SERVER_1_SECRET_KEY']!
     for (const path of ['/api/servers', '/api/status', '/openapi.json', '/api/jobs'])
       expect((await daemon.ask('GET', path)).text).not.toContain(secret)

@@ -100,7 +100,7 @@ describe('the schedule of the host', () => {
     expect(queued()).toEqual([RUN])
   })
 
-  it('does not run again when the clock is put back by hours, and goes on the night after', async () => {
+  it('does not run again when the clock is put back by hours, and goes on the night after [F33c]', async () => {
     const { scheduler, stop } = daemon()
     await live(scheduler, new Date(2026, 2, 2, 4))
     now = new Date(now.getTime() - 3 * HOUR_MS)

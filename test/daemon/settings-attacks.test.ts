@@ -196,7 +196,7 @@ describe('an address where only this machine can go', () => {
     ...[`http://[::ffff:127.0.0.1]:${port}`, `http:\\\\0.0.0.0:${port}`, `//0.0.0.0:${port}`],
   ]
 
-  it('is no server: nothing is saved, and nothing is asked', async () => {
+  it('is no server: nothing is saved, and nothing is asked [F104]', async () => {
     for (const ENDPOINT of endpoints(canaryPort()).filter((each) => !each.startsWith('//'))) {
       const settings = { ...server, ENDPOINT }
       for (const [method, path, body] of [
@@ -326,7 +326,7 @@ describe('a saved secret', () => {
     expect(text()).toBe(before)
   })
 
-  it('is in no answer and in no line of the log', async () => {
+  it('is in no answer and in no line of the log [F101a]', async () => {
     const typed = 'Typed-canary-77aa'
     const said: string[] = []
     for (const { method, at } of ROUTES.filter(({ method }) => method === 'GET'))

@@ -108,7 +108,7 @@ describe('nextTimes', () => {
     expect(next('0 0 29 2 *', 1)).toEqual(['2028-02-29T00:00'])
   })
 
-  it('runs late rather than never in the hour that summer time skips', () => {
+  it('runs late rather than never in the hour that summer time skips [F33c]', () => {
     process.env['TZ'] = 'Europe/Berlin'
     const times = nextTimes(parseSchedule('30 2 * * *'), new Date('2026-03-28T12:00:00Z'), 2)
     process.env['TZ'] = 'UTC'
@@ -118,7 +118,7 @@ describe('nextTimes', () => {
     ])
   })
 
-  it('runs once in the hour that winter time repeats, hourly schedules twice', () => {
+  it('runs once in the hour that winter time repeats, hourly schedules twice [F33c]', () => {
     process.env['TZ'] = 'Europe/Berlin'
     const before = new Date('2026-10-24T23:59:00Z')
     const once = nextTimes(parseSchedule('30 2 * * *'), before, 2)

@@ -30,7 +30,7 @@ const isAlive = (pid: string): boolean => {
   }
 }
 
-it('a run that is killed leaves none of the processes of its command, and the next one is clean', async () => {
+it('a run that is killed leaves none of the processes of its command, and the next one is clean [F01i]', async () => {
   // Silent when it is killed: nothing would ever tell it that nobody reads any more.
   const script = `trap "" TERM HUP PIPE; sleep 1000 & echo $$ $! > pids; head -c 40000000 /dev/zero; wait`
   const envFile = await start(`bash -c '${script}'`)
@@ -55,7 +55,7 @@ it('a run that is killed leaves none of the processes of its command, and the ne
   expect(await world.audit()).toEqual([])
 })
 
-it('a command gets nothing of our environment, our file or our descriptors but what is named', async () => {
+it('a command gets nothing of our environment, our file or our descriptors but what is named [F101b]', async () => {
   const script = 'cat /proc/self/environ; echo; ls -l /proc/self/fd; cat /proc/$PPID/cmdline'
   const envFile = await start(`bash -c '${script}'`, {
     SOURCE_1_ENV: 'APP_TOKEN,APP_PLACE',

@@ -14,7 +14,7 @@ const LOG = 'echo $SPILLWAY_HOOK ${SPILLWAY_OUTCOME:--} $SPILLWAY_ARCHIVE_ID >> 
 let world: World
 afterEach(() => world.close())
 
-it('a run that is killed while its source is read is made good by the next one', async () => {
+it('a run that is killed while its source is read is made good by the next one [F01i]', async () => {
   world = await World.make([{}])
   await writeFile(join(world.source, 'a'), 'content')
   const hooks = {
@@ -46,7 +46,7 @@ it('a run that is killed while its source is read is made good by the next one',
   expect(await world.audit()).toEqual([])
 })
 
-it('a run that is asked to stop lets its source go before it ends', async () => {
+it('a run that is asked to stop lets its source go before it ends [F03b]', async () => {
   world = await World.make([{}])
   delete world.env['SOURCE_1_PATH']
   Object.assign(world.env, {

@@ -17,7 +17,7 @@ beforeEach(async () => {
 })
 afterEach(() => world.close())
 
-it('leaves nothing that the next one does not finish', async () => {
+it('leaves nothing that the next one does not finish [F01e F42]', async () => {
   const nights = lastNights(18)
   await addNights(world, nights.slice(0, 2))
   // A look at the clock, at the last good archive, then three requests for each of the two that are due.

@@ -7,7 +7,7 @@ afterEach(async () => {
   await world.close()
 })
 
-it('a run killed at a random moment is finished by the next one, and every byte is accounted for', async () => {
+it('a run killed at a random moment is finished by the next one, and every byte is accounted for [F01d]', async () => {
   const seed = Number(process.env['SEED'] ?? Math.floor(Math.random() * 2 ** 31))
   console.log(`SEED=${seed}`)
   world = await World.make([{}, {}])

@@ -23,7 +23,7 @@ describe('createRedactor', () => {
     expect(hidden).not.toContain(text)
   })
 
-  it('hides a known secret wherever it stands', () => {
+  it('hides a known secret wherever it stands [F101a]', () => {
     fc.assert(
       fc.property(
         fc.string(),

@@ -256,7 +256,7 @@ it('mail logs in, and says that no holiday note is wanted', () => {
   expect(first!.head).toMatch(/^Auto-Submitted: auto-generated$/m)
 })
 
-it('no secret is in any message, report or log', () => {
+it('no secret is in any message, report or log [F101a]', () => {
   const all = nights.flatMap(({ ended, requests, mails }) => [
     ended.out.toString(),
     ended.err,

@@ -115,7 +115,7 @@ describe('copies', () => {
     })
   })
 
-  it('are not believed when somebody changed one with care', async () => {
+  it('are not believed when somebody changed one with care [F94]', async () => {
     there = await ReadBack.make({ tree: TREE, servers: ['directory'] })
     await there.forge(1, 'large', 5 * MIB)
     const ran = await cat('large')

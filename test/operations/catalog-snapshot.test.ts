@@ -53,7 +53,7 @@ describe('after a run', () => {
     }
   })
 
-  it('holds no secret', async () => {
+  it('holds no secret [F101b]', async () => {
     world.env['S3_SERVER_2_SECRET_KEY'] = 'wrong-secret-of-server-two'
     await world.run()
 

@@ -68,7 +68,7 @@ describe('the upload of a command', () => {
     expect(await world.audit()).toEqual([])
   })
 
-  it('goes on to the next server in the middle, which gets the same bytes', async () => {
+  it('goes on to the next server in the middle, which gets the same bytes [F45a]', async () => {
     await start('cat source/big', [{}, {}], { LOCAL_KEEP: '1' })
     const proxy = await startFaultProxy({ target: world.models[0]!.endpoint })
     world.configure(1, proxy.endpoint, world.models[0]!)
@@ -172,7 +172,7 @@ describe('a command that fails', () => {
     expect(await world.audit()).toEqual([])
   })
 
-  it('is interrupted with the run', async () => {
+  it('is interrupted with the run [F03b]', async () => {
     await start(`bash -c 'echo $$ > pid; cat source/big; sleep 1000'`, [{}])
     const stop = new AbortController()
     const report = await world.run({

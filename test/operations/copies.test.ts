@@ -306,7 +306,7 @@ describe('spillway copies', () => {
     expect(await world.audit()).toEqual([])
   })
 
-  it('a spool file that rotted is brought back before it is sent', async () => {
+  it('a spool file that rotted is brought back before it is sent [F07b]', async () => {
     await start([{}, {}], 1)
     world.env['LOCAL_KEEP'] = '1'
     await world.run()

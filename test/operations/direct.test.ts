@@ -140,7 +140,7 @@ describe('without a spool', () => {
 })
 
 describe('the next server', () => {
-  it('gets a whole archive of its own when one dies in the middle', async () => {
+  it('gets a whole archive of its own when one dies in the middle [F45b]', async () => {
     await start([{}, {}], 200 * MB)
     command(`bash -c 'echo run >> runs; cat source/big'`)
     const faults = await behindProxy()
@@ -166,7 +166,7 @@ describe('the next server', () => {
     expect(archives.map(({ state }) => state).toSorted()).toEqual(['failed', 'gone'])
   }, 60_000)
 
-  it('is taken when one is full in the middle, by its own word or by its limit', async () => {
+  it('is taken when one is full in the middle, by its own word or by its limit [F74]', async () => {
     await start([{}, { limitGb: 0.1 }, {}], 150 * MB)
     command('cat source/big')
     const faults = await behindProxy()
@@ -238,7 +238,7 @@ describe('the next server', () => {
 })
 
 describe('when nobody takes it', () => {
-  it('the run fails loudly, and says that nothing waits', async () => {
+  it('the run fails loudly, and says that nothing waits [F32]', async () => {
     await start([{}, {}])
     for (const model of world.models) await model.close()
     const report = await world.run()
@@ -251,7 +251,7 @@ describe('when nobody takes it', () => {
     expect(await world.withCatalog((catalog) => catalog.waitingArchives(1))).toEqual([])
   })
 
-  it('no limit is overrun', async () => {
+  it('no limit is overrun [F74]', async () => {
     await start([{ limitGb: 0.07 }, { limitGb: 0.04 }], 150 * MB)
     command('cat source/big')
     const report = await world.run()
@@ -316,7 +316,7 @@ describe('an end in the middle', () => {
     expect(await world.audit()).toEqual([])
   })
 
-  it('by SIGKILL is cleared by the next run', async () => {
+  it('by SIGKILL is cleared by the next run [F01i]', async () => {
     await start([{}], 150 * MB)
     command(`bash -c 'cat source/big; sleep 1000'`)
     const envFile = await world.writeEnv()

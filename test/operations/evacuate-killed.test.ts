@@ -41,7 +41,7 @@ afterEach(async () => {
   await world.close()
 })
 
-it('an evacuation killed at any request is finished by the next one', async () => {
+it('an evacuation killed at any request is finished by the next one [F01f]', async () => {
   world = await World.make([{}, {}])
   for (const [index, model] of world.models.entries()) {
     const proxy = await startFaultProxy({ target: model.endpoint })

@@ -110,7 +110,7 @@ describe('the archive goes on to the next server when the first one', () => {
     },
   ]
 
-  it.each(cases)('$what', async ({ rule, outcome, code }) => {
+  it.each(cases)('$what [F21 F23 F27a F29 F30a F31 F36a]', async ({ rule, outcome, code }) => {
     proxy.add(rule)
 
     const report = await world.run()
@@ -125,7 +125,7 @@ describe('the archive goes on to the next server when the first one', () => {
     expect((await settled()).exit).toBe(0)
   })
 
-  it('refuses connections', async () => {
+  it('refuses connections [F20]', async () => {
     const port = await closedPort()
     world.configure(1, `http://127.0.0.1:${port}`, world.models[0]!)
 
@@ -139,7 +139,7 @@ describe('the archive goes on to the next server when the first one', () => {
   })
 })
 
-it('an archive whose Complete succeeded and whose answer was lost is one object, stored once', async () => {
+it('an archive whose Complete succeeded and whose answer was lost is one object, stored once [F37]', async () => {
   proxy.add({ operation: 'Complete', times: 1, fault: { kind: 'drop-answer' } })
 
   const report = await world.run()
@@ -202,7 +202,7 @@ it('a server that is dead for the first source is not asked again for the second
   expect(second?.attempts[1]).toMatchObject({ server: 2, outcome: 'stored' })
 })
 
-it('while nobody knows what a silent server holds, its bytes stay reserved; the next run settles it', async () => {
+it('while nobody knows what a silent server holds, its bytes stay reserved; the next run settles it [F37]', async () => {
   proxy.add(
     { operation: 'Complete', times: 1, fault: { kind: 'drop-answer', how: 'hang' } },
     // The first one looks whether the key is free.

@@ -20,7 +20,7 @@ afterEach(async () => {
   await world.close()
 })
 
-it('is a warning of every run, and its copies are left the newest', async () => {
+it('is a warning of every run, and its copies are left the newest [F78b]', async () => {
   await world.run()
   const copiesBefore = catalogCopies()
   moveCatalogAway('lost')
@@ -54,7 +54,7 @@ it('is noticed before the first copy of a new one, wherever the archives lie', a
   expect(catalogCopies()).toEqual(copiesBefore)
 })
 
-it('comes back with its pins from the copy that was left alone, and the archives of both', async () => {
+it('comes back with its pins from the copy that was left alone, and the archives of both [F78b]', async () => {
   const first = await world.run()
   await world.withCatalog((catalog) => catalog.setPinned(first.archives[0]!.id, true))
   await world.run()

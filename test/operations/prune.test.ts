@@ -141,7 +141,7 @@ describe('a plan that is applied', () => {
     expect(world.models[0]!.count('List')).toBeLessThanOrEqual(1)
   })
 
-  it('deletes exactly the version that was stored, and leaves no bytes behind its marker', async () => {
+  it('deletes exactly the version that was stored, and leaves no bytes behind its marker [F42]', async () => {
     await make([{ model: { isVersioned: true } }], { KEEP_LAST: '1' })
     await addNights(world, lastNights(3))
 
@@ -216,7 +216,7 @@ describe('what is never deleted', () => {
     expect(archivesOn(0)).toHaveLength(3)
   })
 
-  it('anything of a source whose newest run failed', async () => {
+  it('anything of a source whose newest run failed [F52]', async () => {
     await make([{}], { KEEP_LAST: '1' })
     await addNights(world, lastNights(4))
     await rm(world.source, { recursive: true })
@@ -232,7 +232,7 @@ describe('what is never deleted', () => {
     expect((await pruned()).deleted).toEqual([])
   })
 
-  it('anything while the newest archive waits for a server', async () => {
+  it('anything while the newest archive waits for a server [F32]', async () => {
     await make([{}], { KEEP_LAST: '1' })
     await addNights(world, lastNights(3))
     world.models[0]!.change({ denies: ['Create'] })
@@ -246,7 +246,7 @@ describe('what is never deleted', () => {
     expect(archivesOn(0)).toHaveLength(3)
   })
 
-  it('anything while the clock is wrong: an archive lies in the future', async () => {
+  it('anything while the clock is wrong: an archive lies in the future [F33b]', async () => {
     await make([{}], { KEEP_LAST: '1' })
     const tomorrow = new Date(Date.now() + 86_400_000).toISOString()
     const ids = await addNights(world, [...lastNights(3), { at: tomorrow }])
@@ -261,20 +261,23 @@ describe('what is never deleted', () => {
     expect((await pruned()).deleted.map(({ id }) => id)).toEqual(ids.slice(0, 2))
   })
 
-  it.each([6, -6])('anything while the clock of the server differs by %d min', async (minutes) => {
-    await make([{}], { KEEP_LAST: '1' })
-    await addNights(world, lastNights(3))
-    world.models[0]!.change({ skewMs: minutes * 60_000 })
+  it.each([6, -6])(
+    'anything while the clock of the server differs by %d min [F33b]',
+    async (minutes) => {
+      await make([{}], { KEEP_LAST: '1' })
+      await addNights(world, lastNights(3))
+      world.models[0]!.change({ skewMs: minutes * 60_000 })
 
-    const held = await pruned()
+      const held = await pruned()
 
-    expect([held.deleted, held.hasWarnings]).toEqual([[], true])
-    const way = minutes > 0 ? 'behind' : 'ahead of'
-    expect(held.held[0]!.reason).toContain(`the clock of this machine is 6 min ${way} that of`)
-    expect(world.models[0]!.count('Delete')).toBe(0)
-    world.models[0]!.change({ skewMs: Math.sign(minutes) * 4 * 60_000 })
-    expect((await pruned()).deleted).toHaveLength(2)
-  })
+      expect([held.deleted, held.hasWarnings]).toEqual([[], true])
+      const way = minutes > 0 ? 'behind' : 'ahead of'
+      expect(held.held[0]!.reason).toContain(`the clock of this machine is 6 min ${way} that of`)
+      expect(world.models[0]!.count('Delete')).toBe(0)
+      world.models[0]!.change({ skewMs: Math.sign(minutes) * 4 * 60_000 })
+      expect((await pruned()).deleted).toHaveLength(2)
+    },
+  )
 
   it('anything while no server shows the last good archive', async () => {
     await make([{}, {}], { KEEP_LAST: '1' })
@@ -322,7 +325,7 @@ describe('what is never deleted', () => {
 })
 
 describe('a delete that is denied', () => {
-  it('is reported once per run, keeps the bytes counted, and is tried again by the next run', async () => {
+  it('is reported once per run, keeps the bytes counted, and is tried again by the next run [F43]', async () => {
     await make([{}], { KEEP_LAST: '1', PRUNE_MAX_PER_RUN: '100' })
     await addNights(world, lastNights(11))
     world.models[0]!.change({ denies: ['Delete'] })

@@ -20,7 +20,7 @@ afterEach(async () => {
   await world.close()
 })
 
-it('a rebuild that is killed at any object goes on where it was, and ends as one that was not', async () => {
+it('a rebuild that is killed at any object goes on where it was, and ends as one that was not [F01f]', async () => {
   const count = 30
   await makeArchives(world, count)
   const proxy = await startFaultProxy({ target: world.models[0]!.endpoint })
@@ -58,7 +58,7 @@ it.each([
   ['before the copy is there', { operation: 'Put' }],
   ['after it is there, before it is proven', { operation: 'Head', key: /catalog-/, nth: 1 }],
 ] as const)(
-  'a run that is killed while it copies the catalog: %s',
+  'a run that is killed while it copies the catalog: %s [F01f]',
   async (_when, rule) => {
     const proxy = await startFaultProxy({ target: world.models[0]!.endpoint })
     world.env['S3_SERVER_1_ENDPOINT'] = proxy.endpoint

@@ -71,7 +71,7 @@ it('leaves alone what somebody else wrote while versioning is suspended: its id 
 })
 
 describe.each([{ isVersioned: false }, { isVersioned: true }])(
-  'cut off with %o, what is left is true, and the next run finishes it',
+  'cut off with %o, what is left is true, and the next run finishes it [F01e]',
   (switches) => {
     // By the number of the step before which the process dies.
     const STEPS = ['head', 'markDeleting', 'remove', 'head again', 'markDeleted'] as const
@@ -122,7 +122,7 @@ function dyingBefore(step: number): RemoveServices {
   }
 }
 
-describe('on a server with versions', () => {
+describe('on a server with versions [F42]', () => {
   beforeEach(() => reopen({ isVersioned: true }))
 
   it('names the version: no bytes stay behind a delete marker', async () => {

@@ -110,7 +110,7 @@ describe('a run', () => {
     ])
   })
 
-  it('keeps an archive that no server took, ends with 23, and sends it first the next time', async () => {
+  it('keeps an archive that no server took, ends with 23, and sends it first the next time [F32]', async () => {
     await start([{ entry: { SECRET_KEY: 'wrong' } }, { limitGb: 0.000001 }])
     await world.noise('a', 10_000)
 
@@ -141,7 +141,7 @@ describe('a run', () => {
     expect(await world.audit()).toEqual([])
   })
 
-  it('goes on with the other sources when one is missing, and with an empty one only if that is allowed', async () => {
+  it('goes on with the other sources when one is missing, and with an empty one only if that is allowed [F52]', async () => {
     await start([{}])
     await world.noise('a', 1_000)
     await mkdir(join(world.folder, 'empty'))
@@ -224,7 +224,7 @@ describe('a run', () => {
     expect(usage).toContainEqual([one!.endpoint, archives[0]?.sizeBytes])
   })
 
-  it('a spool whose disk is not mounted fails the run, and loses nothing that waits there', async () => {
+  it('a spool whose disk is not mounted fails the run, and loses nothing that waits there [F12b]', async () => {
     await start([{ entry: { SECRET_KEY: 'wrong' } }])
     await world.noise('a', 10_000)
     const { archives } = await world.run()

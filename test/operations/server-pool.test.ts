@@ -18,7 +18,7 @@ afterEach(async () => {
   await world.close()
 })
 
-it('sizes that no sum can hold are a failure of that server, and the next one is sent the archive', async () => {
+it('sizes that no sum can hold are a failure of that server, and the next one is sent the archive [F93a]', async () => {
   answerLists(
     '<IsTruncated>false</IsTruncated>' +
       object('others/1', Number.MAX_SAFE_INTEGER) +

@@ -92,7 +92,7 @@ describe('an upload of which nobody knows whether Complete arrived', () => {
     expect(await usage()).toEqual({ usedBytes: 0, reservedBytes: 0 })
   })
 
-  it('is not declared absent by a key that may not look', async () => {
+  it('is not declared absent by a key that may not look [F30c]', async () => {
     const { id, upload } = await uploaded()
     await storage.complete(upload.open, upload.receipts, never)
     world.models[0]!.change({ denies: ['Head'] })

@@ -91,7 +91,7 @@ describe('verify by HEAD', () => {
     expect(await world.audit()).toEqual([])
   })
 
-  it('does not take an object of others for ours, whatever its size', async () => {
+  it('does not take an object of others for ours, whatever its size [F94]', async () => {
     const world = await oneArchive()
     const { key, sizeBytes } = objectOf(world)
     world.models[0]!.seed(key, Buffer.alloc(sizeBytes))
@@ -105,7 +105,7 @@ describe('verify by HEAD', () => {
     expect(archive?.verifiedAt).toBeUndefined()
   })
 
-  it('says so when our token comes with another size', async () => {
+  it('says so when our token comes with another size [F35b]', async () => {
     const world = await oneArchive()
     const { key, sizeBytes, metadata } = objectOf(world)
     world.models[0]!.seed(key, Buffer.alloc(sizeBytes - 1), metadata)
@@ -183,7 +183,7 @@ describe('verify --deep', () => {
     expect(report.readBytes).toBeGreaterThanOrEqual(objectOf(world).sizeBytes)
   })
 
-  it('finds one flipped byte wherever it is, and names frame and members', async () => {
+  it('finds one flipped byte wherever it is, and names frame and members [F35a]', async () => {
     const seed = Number(process.env['SEED'] ?? Date.now() % 1_000_000)
     const random = randomFrom(seed)
     const world = await oneArchive({ noiseBytes: 5_000_000 })
@@ -258,7 +258,7 @@ describe('verify --deep', () => {
     expect(await verified(world, DEEP)).toMatchObject({ exit: 0, problems: [] })
   })
 
-  it('reads on behind a damaged frame, and reads the other copy', async () => {
+  it('reads on behind a damaged frame, and reads the other copy [F35a]', async () => {
     const world = await oneArchive({ copies: 2 })
     const layout = await layoutOf(world)
     const { key } = objectOf(world)
@@ -332,7 +332,7 @@ describe('verify --deep --budget', () => {
     expect([...proofs.values()][0]?.deepVerifiedAt).toBeInstanceOf(Date)
   }, 60_000)
 
-  it('goes on where it was when it is killed: 32 MiB are read twice at most', async () => {
+  it('goes on where it was when it is killed: 32 MiB are read twice at most [F01g]', async () => {
     let proxy!: FaultProxy
     const begin = async (world: World) => {
       proxy = await startFaultProxy({ target: world.models[0]!.endpoint })

@@ -240,7 +240,7 @@ describe('the tail', () => {
 })
 
 describe('an archive that was cut or changed', () => {
-  it('is refused wherever it is cut', async () => {
+  it('is refused wherever it is cut [F07a]', async () => {
     const { path } = await archived()
     const bytes = readFileSync(path)
 

@@ -209,7 +209,7 @@ describe('a command that did not do its work', () => {
       commandSource(['true'], { workingFolder: '/nowhere' }),
       { code: 'SOURCE_COMMAND_FAILED', says: /the folder .* \/nowhere, is not there/ },
     ],
-  ])('because it %s fails, and says so', async (_what, source, { code, says }) => {
+  ])('because it %s fails, and says so [F05 F62]', async (_what, source, { code, says }) => {
     const failure = await failureOf(source)
     expect(failure).toMatchObject({ code })
     expect(failure.message).toMatch(says)

@@ -43,7 +43,7 @@ it('are a hundred and more, each of its own kind', () => {
   expect(new Set([...tarNames, ...indexNames]).size).toBeGreaterThanOrEqual(100)
 })
 
-describe('a hostile tar with an honest seek table, read by position', () => {
+describe('a hostile tar with an honest seek table, read by position [F90]', () => {
   it.each(tarNames)('is harmless: %s', async (name) => {
     const evil = evilCases(outside).find((one) => one.name === name)!
     // The end marker is part of what is tried here, so it must not be added to what is given.
@@ -58,7 +58,7 @@ describe('a hostile tar with an honest seek table, read by position', () => {
   })
 })
 
-describe('an archive whose index, manifest or seek table lies', () => {
+describe('an archive whose index, manifest or seek table lies [F90]', () => {
   it.each(indexNames)('is harmless: %s', async (name) => {
     const evil = evilIndexCases(outside).find((one) => one.name === name)!
     const archive = await evil.archive()

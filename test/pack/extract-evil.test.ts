@@ -34,7 +34,7 @@ beforeEach(() => {
 
 afterEach(() => removeTree(base))
 
-describe.each(unpackers)('a hostile archive %s', (_, open) => {
+describe.each(unpackers)('a hostile archive %s [F90 F92]', (_, open) => {
   // The real folder is only known later; every path to it is as long as this one.
   const cases = evilCases('/placeholder')
 
@@ -76,7 +76,7 @@ describe('frames that Spillway would not write', () => {
     ['noise', 'ARCHIVE_CORRUPT', () => Buffer.from('this is no zstd frame at all')],
     ['three bytes', 'ARCHIVE_CORRUPT', () => Buffer.from([0x28, 0xb5, 0x2f])],
     ['nothing', 'ARCHIVE_CORRUPT', () => Buffer.alloc(0)],
-  ] as const)('are not unpacked: %s', async (_, code, bytes) => {
+  ] as const)('are not unpacked: %s [F90]', async (_, code, bytes) => {
     const { outcome } = await unpackInto(createUnpackerWith(openTreeSink), await bytes())
     expect(outcome).toMatchObject({ code })
   })
@@ -96,7 +96,7 @@ describe('frames that Spillway would not write', () => {
     })
   })
 
-  it('never pass as whole when they are cut off, at any byte', async () => {
+  it('never pass as whole when they are cut off, at any byte [F07a]', async () => {
     const archive = await archiveOf(tar, {
       frameBytes: 1024,
       tail: skippableFrame(Buffer.alloc(20)),

@@ -126,7 +126,7 @@ async function packed(options: Parameters<typeof walkToTar>[1] = {}) {
   return { walked, bytes, tail }
 }
 
-describe('a folder with everything', () => {
+describe('a folder with everything [F60]', () => {
   beforeEach(makeFaithfulTree)
 
   it.each(['by position', 'from its first byte', 'in a worker'])('comes back %s', async (how) => {
@@ -209,7 +209,7 @@ describe('a folder with everything', () => {
   })
 })
 
-describe('a sparse file that changes while it is read', () => {
+describe('a sparse file that changes while it is read [F55]', () => {
   const change = (work: (path: string) => void) => {
     fs.mkdirSync(source)
     sparse(

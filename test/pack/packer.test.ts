@@ -53,7 +53,7 @@ describe('packing', () => {
     expect(readdirSync(spool)).toEqual(['archive.partial'])
   })
 
-  it('leaves itself and own folders out when they lie inside the source', async () => {
+  it('leaves itself and own folders out when they lie inside the source [F61]', async () => {
     const source = newFolder()
     makeTree(source, [file('a'), file('data/catalog.db'), folder('spool')])
 

@@ -15,7 +15,7 @@ const given = process.env['SPILLWAY_TEST_SEED']
 const firstSeed = given === undefined ? Date.now() % 1_000_000_000 : Number(given)
 const seeds = Array.from({ length: given === undefined ? 12 : 1 }, (_, n) => firstSeed + n)
 
-it.each(seeds)('a random tree comes back as it was (seed %i)', async (seed) => {
+it.each(seeds)('a random tree comes back as it was (seed %i) [F56]', async (seed) => {
   const source = newFolder()
   const target = newFolder()
   const archivePath = join(newFolder(), 'archive.tar.zst')

@@ -54,7 +54,7 @@ describeStorage('a Ceph gateway', async () => ({
 }))
 
 describe('a Ceph gateway', () => {
-  it('that reaches its quota in the middle of an upload is full, and an abort leaves nothing', async () => {
+  it('that reaches its quota in the middle of an upload is full, and an abort leaves nothing [F31]', async () => {
     const storage = open()
     const key = freshKey('quota')
     const upload = await storage.begin({ key, token: TOKEN }, never)

@@ -58,7 +58,7 @@ function bash(script: string, cwd: string): string {
   return stdout.toString('latin1')
 }
 
-it('comes back from GNU tar, from bsdtar and from Spillway as it was', () => {
+it('comes back from GNU tar, from bsdtar and from Spillway as it was [F60]', () => {
   const base = newFolder()
   const { source, config, archive } = packed(base)
   const expected = bash(DESCRIBE, source)

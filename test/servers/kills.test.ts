@@ -4,7 +4,7 @@ import { expect, it } from 'vitest'
 import { killAndRecover } from '../e2e/killed.ts'
 import { World } from '../support/world.ts'
 
-it('a hundred runs killed at random moments leave nothing that the next run does not finish', async () => {
+it('a hundred runs killed at random moments leave nothing that the next run does not finish [F01d]', async () => {
   const seed = Number(process.env['SEED'] ?? Math.floor(Math.random() * 2 ** 31))
   console.log(`SEED=${seed}`)
   // Room for two archives of 40 MB in each round.

@@ -55,7 +55,7 @@ async function heldBytes(): Promise<number> {
 const usedBytes = (): Promise<number> =>
   world.withCatalog(async (catalog) => (await catalog.servers())[0]!.usedBytes)
 
-it('a policy that denies deletes is reported once per run, and the usage stays true', async () => {
+it('a policy that denies deletes is reported once per run, and the usage stays true [F43]', async () => {
   await client.send(new CreateBucketCommand({ Bucket: bucket }))
   await addNights(world, lastNights(6))
   const Policy = JSON.stringify({

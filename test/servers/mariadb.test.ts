@@ -200,7 +200,7 @@ describe('a dump that nobody can trust', () => {
     ],
   ]
   it.each(cases)(
-    'because it %s',
+    'because it %s [F62]',
     async (_what, { script, says, code, version }) => {
       at.set({ MYSQL: server.url('shop'), KEEP_LAST: '1' })
       const before = await at.run()

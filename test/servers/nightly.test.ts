@@ -97,7 +97,7 @@ describe('on a Ceph gateway', () => {
     expect(describeTree(back)).toEqual(describeTree(world.source))
   }, 300_000)
 
-  it('a user quota that is reached in the middle of an upload sends the archive to the next server', async () => {
+  it('a user quota that is reached in the middle of an upload sends the archive to the next server [F31]', async () => {
     const directory = join(world.folder, 'disk')
     await mkdir(directory)
     world.env['S3_SERVER_2_ENDPOINT'] = `file://${directory}`

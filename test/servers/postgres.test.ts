@@ -220,7 +220,7 @@ describe('a dump that nobody can trust', () => {
     ],
   ]
   it.each(cases)(
-    'because it %s',
+    'because it %s [F05 F62]',
     async (_what, { script, says, code, version }) => {
       at.set({ POSTGRES: server.url('shop'), KEEP_LAST: '1' })
       const before = await at.run()
@@ -243,7 +243,7 @@ describe('a dump that nobody can trust', () => {
     60_000,
   )
 
-  it('because it hangs', async () => {
+  it('because it hangs [F62]', async () => {
     at.set({ POSTGRES: server.url('shop') })
     at.fakeTool('pg_dump', realDump, 'real "$@" | head -c 9000; sleep 1000')
     const env = { ...at.world.env, PATH: `${at.tools}:${process.env['PATH']}` }
@@ -299,14 +299,37 @@ describe('a dump that nobody can trust', () => {
     expect(JSON.stringify(report)).not.toContain(server.password)
   })
 
-  it('because a program is missing', async () => {
+  it('because a program is missing [F62]', async () => {
     symlinkSync(join(PROGRAMS, 'psql'), join(at.tools, 'psql'))
     const report = await at.run({ PATH: at.tools })
     expect(report).toMatchObject({ exit: 14, archives: [] })
     expect(report.sources[0]?.message).toBe(`there is no program "pg_dump" in PATH (${at.tools})`)
   })
 
-  it('because a database is dropped while others are dumped', async () => {
+  it('because the server ends its connection [F63]', async () => {
+    at.set({ POSTGRES: server.url('shop') })
+    // It waits for its reader, in the middle of a table.
+    const slow = 'set -o pipefail; real "$@" | { head -c 9000; sleep 6; cat; }'
+    at.fakeTool('pg_dump', realDump, slow)
+    const running = at.run()
+    const dumping = "from pg_stat_activity where datname = 'shop'"
+    await vi.waitFor(
+      async () => expect(await server.sql(`select count(*) ${dumping}`)).not.toBe('0'),
+      15_000,
+    )
+    // Time to fill the pipe.
+    await new Promise((resolve) => setTimeout(resolve, 1_000))
+    await server.sql(`select pg_terminate_backend(pid) ${dumping}`)
+    const report = await running
+    expect(report).toMatchObject({ exit: 14, archives: [] })
+    expect(report.sources[0]?.message).toMatch(
+      /^database shop: pg_dump ended with exit code 1; it said: /,
+    )
+    expect(report.sources[0]?.message).toMatch(/terminat|closed the connection/)
+    expect(readdirSync(at.spool)).toEqual(['.spillway-spool'])
+  }, 60_000)
+
+  it('because a database is dropped while others are dumped [F63]', async () => {
     await server.sql('create database zz_dropped')
     at.fakeTool('pg_dump', realDump, `case "$*" in *"'shop'"*) sleep 3;; esac; real "$@"`)
     const running = at.run()
@@ -321,7 +344,7 @@ describe('a dump that nobody can trust', () => {
 })
 
 describe('the password', () => {
-  it('is seen in no process, no message and no file that stays', async () => {
+  it('is seen in no process, no message and no file that stays [F101b]', async () => {
     const secrets = [server.password, server.password.replace(/[\\:]/g, '\\$&')]
     const { result, sampled } = await sampleProcesses(secrets, () => at.cli(['run', '--json']))
     expect(result.exit).toBe(0)
@@ -331,7 +354,7 @@ describe('the password', () => {
     expect(readdirSync(at.spool)).toEqual(['.spillway-spool'])
   }, 60_000)
 
-  it('goes with an interrupted run, and what a killed one left with the next', async () => {
+  it('goes with an interrupted run, and what a killed one left with the next [F01i F03b]', async () => {
     at.fakeTool('pg_dump', realDump, 'sleep 1000')
     for (const signal of ['SIGTERM', 'SIGKILL'] as const) {
       const program = join(import.meta.dirname, '../../dist/src/main.js')

@@ -99,7 +99,7 @@ describe('cache folders', () => {
 })
 
 describe('another file system', () => {
-  it('is an empty folder with a note, where that is asked for', () => {
+  it('is an empty folder with a note, where that is asked for [F59]', () => {
     const source = newFolder()
     makeTree(source, [file('mounted/a'), file('own/b'), file('single')])
     const files = elsewhere(['mounted', 'single'], source)
@@ -116,7 +116,7 @@ describe('another file system', () => {
 })
 
 describe("Spillway's own folders", () => {
-  it('are left out with a note, by what they are and not by how they are called', () => {
+  it('are left out with a note, by what they are and not by how they are called [F61]', () => {
     const source = newFolder()
     makeTree(source, [file('a'), file('data/spool/x'), file('own-file'), symlink('way', 'data')])
     const ownPaths = [join(source, 'way/spool/..'), join(source, 'own-file'), '/nowhere']
@@ -146,7 +146,7 @@ describe('a source', () => {
     expect(() => walkToTar(path)).toThrow(expect.objectContaining({ code, message }))
   })
 
-  it('that cannot be read is a failure', () => {
+  it('that cannot be read is a failure [F51]', () => {
     const source = newFolder()
     const files: SourceFiles = {
       ...sourceFiles,
@@ -163,7 +163,7 @@ describe('a source', () => {
     )
   })
 
-  it('that is empty is a failure, unless it may be', () => {
+  it('that is empty is a failure, unless it may be [F52]', () => {
     const source = newFolder()
 
     expect(() => walkToTar(source)).toThrow(
@@ -188,7 +188,7 @@ describe('a source', () => {
   })
 })
 
-describe('a file that changes while it is read', () => {
+describe('a file that changes while it is read [F50]', () => {
   it('and grows is cut at the size that its header promised', () => {
     const { tar, findings, target } = churn({ a: 'first' }, (path) =>
       appendFileSync(path, ' and more'),
@@ -238,7 +238,7 @@ describe('a file that changes while it is read', () => {
   })
 })
 
-describe('a disk that fails', () => {
+describe('a disk that fails [F51]', () => {
   it('in the middle of a file costs the rest of that file, with a warning', () => {
     const source = newFolder()
     makeTree(source, [file('a', 'x'.repeat(5_000_000)), file('b', 'whole')])
@@ -292,7 +292,7 @@ describe('what may not be read', () => {
   it.each([
     ['a file', 'a', ['', 'b', 'd', 'd/e'], 'is not in the archive: permission denied'],
     ['a folder', 'd', ['', 'a', 'b', 'd'], 'its members are not in the archive: permission denied'],
-  ])('is a warning: %s', (_, denied, paths, reason) => {
+  ])('is a warning: %s [F51]', (_, denied, paths, reason) => {
     const source = newFolder()
     makeTree(source, [file('a'), file('b'), file('d/e')])
     const files = failingOpen(denied, 'EACCES')
@@ -303,7 +303,7 @@ describe('what may not be read', () => {
     expect(walked.findings.warnings).toEqual([{ path: denied, reason }])
   })
 
-  it.skipIf(process.getuid?.() !== 0)('is a warning for a user who is not root', () => {
+  it.skipIf(process.getuid?.() !== 0)('is a warning for a user who is not root [F51]', () => {
     const source = newFolder()
     makeTree(source, [file('secret', 'x', { mode: 0 }), file('locked/x'), file('open')])
     chmodSync(join(source, 'locked'), 0)
@@ -332,7 +332,7 @@ describe('what is swapped between its name and its reading', () => {
     ['became a symlink', (path: string) => symlinkSync('/etc/passwd', path), 'a symbolic link'],
     ['became a folder', (path: string) => mkdirSync(path), 'it was replaced while it was read'],
     ['became a fifo', (path: string) => execFileSync('mkfifo', [path]), 'it was replaced'],
-  ])('is a warning and not followed: a file that %s', (_, replace, reason) => {
+  ])('is a warning and not followed: a file that %s [F50]', (_, replace, reason) => {
     const { walked } = swapped('file', replace)
 
     expect(pathsOf(walked)).toEqual(['', 'a', 'z'])
@@ -345,7 +345,7 @@ describe('what is swapped between its name and its reading', () => {
     ['vanished', () => undefined, 'it vanished'],
     ['became a symlink', (path: string) => symlinkSync('/etc', path), 'it is no folder any more'],
     ['became a file', (path: string) => writeFileSync(path, ''), 'it is no folder any more'],
-  ])('is a warning and not followed: a folder that %s', (_, replace, reason) => {
+  ])('is a warning and not followed: a folder that %s [F50]', (_, replace, reason) => {
     const { walked } = swapped('folder', replace)
 
     expect(pathsOf(walked)).toEqual(['', 'a', 'z'])
@@ -354,7 +354,7 @@ describe('what is swapped between its name and its reading', () => {
     ])
   })
 
-  it('is a note when it is a socket', async () => {
+  it('is a note when it is a socket [F58]', async () => {
     const source = newFolder()
     makeTree(source, [file('a')])
     const server = createServer()
@@ -492,7 +492,7 @@ describe('warnings', () => {
     expect(findings.warnings).toHaveLength(1_000)
   })
 
-  it('show any name on one line', () => {
+  it('show any name on one line [F56 F102]', () => {
     const source = newFolder()
     makeTree(source, [file(Buffer.from('bad\n\x1b[31m\xffü', 'latin1'), 'x')])
 

@@ -13,6 +13,7 @@ import {
   collect,
   FAST_LIMITS,
   failureFrom,
+  listed,
   never,
   NO_PROXY,
   partBody,
@@ -34,7 +35,7 @@ afterEach(async () => {
 const beginIn = ({ storage, key }: FaultyWorld) => storage.begin({ key, token: TOKEN }, never)
 
 describe('a server that cannot be reached', () => {
-  it('is unreachable when it refuses connections, after one repeat', async () => {
+  it('is unreachable when it refuses connections, after one repeat [F20]', async () => {
     const world = await open()
     await world.proxy.close()
 
@@ -44,7 +45,7 @@ describe('a server that cannot be reached', () => {
     expect(failure.message).toContain(`${new URL(world.proxy.endpoint).host}/archives`)
   })
 
-  it('is unreachable when its name does not exist', async () => {
+  it('is unreachable when its name does not exist [F47a]', async () => {
     const entry = { endpoint: 'http://spillway-test.invalid:9000', bucket: 'b', keys: KEYS }
     const failure = await failureFrom(standalone(entry).head('k', never))
     expect(failure.code).toBe('SERVER_UNREACHABLE')
@@ -65,7 +66,7 @@ describe('a server that cannot be reached', () => {
     hole.close()
   })
 
-  it('is unreachable when its host takes no more connections', async () => {
+  it('is unreachable when its host takes no more connections [F22]', async () => {
     const full = await fullListener()
     const entry = { endpoint: `http://127.0.0.1:${full.port}`, bucket: 'b', keys: KEYS }
     const failure = await failureFrom(standalone(entry).head('k', never))
@@ -73,7 +74,7 @@ describe('a server that cannot be reached', () => {
     expect(failure).toMatchObject({ code: 'SERVER_UNREACHABLE', facts: { code: 'TimeoutError' } })
   })
 
-  it('is silent when it takes connections and never says a word', async () => {
+  it('is silent when it takes connections and never says a word [F21]', async () => {
     const hole = await blackHole()
     const entry = { endpoint: `http://127.0.0.1:${hole.port}`, bucket: 'b', keys: KEYS }
     const failure = await failureFrom(standalone(entry).head('k', never))
@@ -88,7 +89,7 @@ describe('a server that falls silent', () => {
     { where: 'after the head of a part', fault: { kind: 'hang', afterBytes: 0 } },
     { where: 'in the middle of a part', fault: { kind: 'hang', afterBytes: 100_000 } },
     { where: 'before its answer', fault: { kind: 'hang' } },
-  ] as const)('is given up $where, without a repeat', async ({ fault }) => {
+  ] as const)('is given up $where, without a repeat [F21]', async ({ fault }) => {
     const world = await open({ rules: [{ operation: 'UploadPart', fault }] })
     const upload = await beginIn(world)
     // More than the buffers of both kernels take, or the stall would not be felt.
@@ -102,14 +103,14 @@ describe('a server that falls silent', () => {
     expect(world.proxy.fired()).toEqual([1])
   })
 
-  it('counts as silent when its answer drips', async () => {
+  it('counts as silent when its answer drips [F26]', async () => {
     const fault = { kind: 'drip', bytes: 3, everyMs: 20 } as const
     const world = await open({ rules: [{ operation: 'Create', fault }] })
     expect(await failureFrom(beginIn(world))).toMatchObject({ code: 'SERVER_SILENT' })
     world.proxy.assertFired()
   })
 
-  it('is given up while an object is read', async () => {
+  it('is given up while an object is read [F21]', async () => {
     const world = await open()
     await store(world, randomBytes(3 * PART_BYTES))
     world.proxy.add({ operation: 'Get', fault: { kind: 'hang' } })
@@ -118,7 +119,7 @@ describe('a server that falls silent', () => {
     expect(world.proxy.fired()).toEqual([1])
   })
 
-  it('is given up when an object drips, however long a byte comes every time', async () => {
+  it('is given up when an object drips, however long a byte comes every time [F26]', async () => {
     const world = await open()
     await store(world, randomBytes(3 * PART_BYTES))
     const fault = { kind: 'drip-answer', bytes: 50, everyMs: 100 } as const
@@ -145,7 +146,7 @@ describe('a server that falls silent', () => {
     world.proxy.assertFired()
   })
 
-  it('may take its time over Complete, as long as it shows that it lives', async () => {
+  it('may take its time over Complete, as long as it shows that it lives [F36b]', async () => {
     const completeMs = 2 * FAST_LIMITS.completeSilenceMs
     const world = await open({ model: { completeBody: 'whitespace', completeMs } })
     await store(world)
@@ -176,9 +177,15 @@ describe('a server that falls silent', () => {
 })
 
 describe('broken connections', () => {
-  it.each([0, 1, 200_000])('are survived in every part, after %i bytes', async (afterBytes) => {
+  it.each([
+    ['reset', 0],
+    ['reset', 1],
+    ['reset', 200_000],
+    ['close', 0],
+    ['close', 200_000],
+  ] as const)('are survived in every part: %s after %i bytes [F27a]', async (kind, afterBytes) => {
     const rules = [1, 2, 3].map((partNumber) => {
-      const fault = { kind: 'reset', afterBytes } as const
+      const fault = { kind, afterBytes } as const
       return { operation: 'UploadPart', partNumber, times: 1, fault } as const
     })
     const world = await open({ rules: afterBytes > 5_000 ? rules.slice(0, 2) : rules })
@@ -202,7 +209,7 @@ describe('broken connections', () => {
     expect(world.proxy.fired()[0]).toBeLessThanOrEqual(3)
   })
 
-  it('cost nothing when only a kept connection had become old', async () => {
+  it('cost nothing when only a kept connection had become old [F27b]', async () => {
     const world = await open({ limits: { repeatDelayMs: 60_000, withoutProgressMs: 1 } })
     await world.storage.head('a', never)
     world.proxy.add({ operation: 'Head', times: 1, fault: { kind: 'reset' } })
@@ -211,7 +218,7 @@ describe('broken connections', () => {
     world.proxy.assertFired()
   })
 
-  it('do not break a read: it goes on where it stopped', async () => {
+  it('do not break a read: it goes on where it stopped [F25b]', async () => {
     const world = await open()
     const bytes = randomBytes(8 * PART_BYTES)
     await store(world, bytes)
@@ -248,7 +255,64 @@ describe('broken connections', () => {
     expect(world.proxy.fired()[0]).toBeLessThan(6)
   })
 
-  it('leave one upload when the answer to Create is lost', async () => {
+  const EIGHTHS = Array.from({ length: 8 }, (_, eighth) => eighth)
+  it.each(['Create', 'Complete', 'List', 'ListUploads', 'ListParts'] as const)(
+    'in any eighth of the answer to %s are survived [F25c]',
+    async (operation) => {
+      for (const eighth of EIGHTHS) {
+        const world = await open()
+        const { key, storage, proxy, model } = world
+        // As long as the answer was, or nearly: what tells where to cut it.
+        const afterBytes = Math.floor((ANSWER_BYTES[operation] * eighth) / 8)
+        proxy.add({ operation, times: 1, fault: { kind: 'cut-answer', afterBytes } })
+        const bytes = randomBytes(PART_BYTES + 5)
+        await store(world, bytes)
+        const other = await storage.begin({ key: `${key}-2`, token: TOKEN }, never)
+        const uploads = await listed(storage.listUploads(`${key}-2`, never))
+        expect(uploads.map(({ uploadId }) => uploadId)).toEqual([other.uploadId])
+        await storage.abort(other, never)
+        const objects = await listed(storage.list(key, never))
+        expect(
+          objects.map((object) => object.key),
+          `cut after ${afterBytes}`,
+        ).toEqual([key])
+
+        proxy.assertFired()
+        expect(model.bytesOf(key).equals(bytes)).toBe(true)
+        expect(model.count('Complete')).toBe(1)
+        // One whose Create was heard only in part is nobody's; `begin` has ended it.
+        expect(model.uploads()).toEqual([])
+        await world.close()
+        worlds.pop()
+      }
+    },
+  )
+
+  it('let the first of two equal parts arrive last, and change nothing [F40b]', async () => {
+    const world = await open()
+    const bytes = randomBytes(2 * PART_BYTES)
+    let letGo = (): void => undefined
+    const until = new Promise<void>((resolve) => (letGo = resolve))
+    const arrived = new Promise<void>((reached) => {
+      const fault = { kind: 'late', until: () => until, reached } as const
+      world.proxy.add({ operation: 'UploadPart', partNumber: 2, times: 1, fault })
+    })
+    const upload = await beginIn(world)
+    const receipts = [
+      await putPart(world.storage, upload, 1, bytes.subarray(0, PART_BYTES)),
+      await putPart(world.storage, upload, 2, bytes.subarray(PART_BYTES)),
+    ]
+    letGo()
+    await arrived
+
+    await world.storage.complete(upload, receipts, never)
+
+    expect(world.model.count('UploadPart')).toBe(3)
+    expect(world.model.bytesOf(world.key).equals(bytes)).toBe(true)
+    world.proxy.assertFired()
+  })
+
+  it('leave one upload when the answer to Create is lost [F40a]', async () => {
     const rule = { operation: 'Create', times: 1, fault: { kind: 'drop-answer' } } as const
     const world = await open({ rules: [rule] })
     const upload = await beginIn(world)
@@ -257,7 +321,7 @@ describe('broken connections', () => {
   })
 
   it.each(['UploadPart', 'Abort', 'Delete', 'Head', 'ListParts', 'List'] as const)(
-    'are survived when the answer to %s is lost',
+    'are survived when the answer to %s is lost [F40a]',
     async (operation) => {
       const rule = { operation, times: 1, fault: { kind: 'drop-answer' } } as const
       const world = await open({ rules: [rule] })
@@ -346,6 +410,9 @@ describe('an interrupt', () => {
     expect(performance.now() - begun).toBeLessThan(1_500)
   })
 })
+
+/** What the model answers, about. */
+const ANSWER_BYTES = { Create: 250, Complete: 250, List: 500, ListUploads: 500, ListParts: 350 }
 
 const KEYS = { accessKey: 'model-access-key', secretKey: 'model-secret-key', region: 'us-east-1' }
 

@@ -26,20 +26,20 @@ const beginIn = ({ storage, key }: FaultyWorld) => storage.begin({ key, token: T
 describe('a busy server', () => {
   const busy = { kind: 'answer', status: 503, code: 'SlowDown' } as const
 
-  it('is asked again, and takes the part', async () => {
+  it('is asked again, and takes the part [F23]', async () => {
     const world = await open({ rules: [{ operation: 'UploadPart', times: 2, fault: busy }] })
     await store(world)
     world.proxy.assertFired()
   })
 
-  it('is given up after four repeats', async () => {
+  it('is given up after four repeats [F23]', async () => {
     const world = await open({ rules: [{ operation: 'UploadPart', fault: busy }] })
     const failure = await failureFrom(putPart(world.storage, await beginIn(world)))
     expect(failure).toMatchObject({ code: 'SERVER_BUSY', facts: { code: 'SlowDown', status: 503 } })
     expect(world.proxy.fired()).toEqual([5])
   })
 
-  it('may ask for more time than we would give', async () => {
+  it('may ask for more time than we would give [F24a]', async () => {
     const fault = { ...busy, headers: { 'retry-after': '1' } }
     const world = await open({ rules: [{ operation: 'Head', times: 1, fault }] })
     const begun = performance.now()
@@ -47,7 +47,7 @@ describe('a busy server', () => {
     expect(performance.now() - begun).toBeGreaterThan(990)
   })
 
-  it('is not asked again when that would pass the limit without progress', async () => {
+  it('is not asked again when that would pass the limit without progress [F24a]', async () => {
     const world = await open({
       rules: [{ fault: { ...busy, headers: { 'retry-after': '15' } } }],
       limits: { withoutProgressMs: 2_000 },
@@ -58,7 +58,7 @@ describe('a busy server', () => {
     expect(world.proxy.fired()).toEqual([1])
   })
 
-  it.each([500, 502, 504, 429, 520])('is meant by a bare status %i', async (status) => {
+  it.each([500, 502, 504, 429, 520])('is meant by a bare status %i [F23]', async (status) => {
     const fault = { kind: 'answer', status, body: '<html><body>Oops</body></html>' } as const
     const world = await open({ rules: [{ fault }] })
     expect(await failureFrom(beginIn(world))).toMatchObject({
@@ -100,7 +100,7 @@ describe('a full server', () => {
     'an unknown one': { bytes: 400_000, status: 507, code: 'Whatever', at: 'after-body' },
   }
 
-  it.each(Object.entries(quotas))('like %s is full, not dead', async (_name, quota) => {
+  it.each(Object.entries(quotas))('like %s is full, not dead [F31]', async (_name, quota) => {
     const world = await open({ model: { quota } })
     const upload = await beginIn(world)
     await putPart(world.storage, upload, 1)
@@ -117,7 +117,7 @@ describe('a full server', () => {
     expect(world.model.uploads()).toEqual([])
   })
 
-  it('like Garage says so only at the end, and nothing is left', async () => {
+  it('like Garage says so only at the end, and nothing is left [F31]', async () => {
     const message = 'Forbidden: Bucket size quota is reached, maximum total size for this bucket: 1'
     const world = await open({
       model: {
@@ -156,7 +156,7 @@ describe('a full server', () => {
 })
 
 describe('a misconfigured entry', () => {
-  it('with an unknown access key', async () => {
+  it('with an unknown access key [F29]', async () => {
     const world = await open({ server: { accessKey: 'AKIAUNKNOWN' } })
     const failure = await failureFrom(beginIn(world))
     expect(failure).toMatchObject({
@@ -168,7 +168,7 @@ describe('a misconfigured entry', () => {
     )
   })
 
-  it('with a wrong secret key, which no message shows', async () => {
+  it('with a wrong secret key, which no message shows [F29]', async () => {
     const secretKey = 'canary-secret-value'
     const world = await open({ server: { secretKey } })
     const failure = await failureFrom(beginIn(world))
@@ -177,14 +177,14 @@ describe('a misconfigured entry', () => {
     expect(JSON.stringify([failure.message, failure.facts, failure.hint])).not.toContain(secretKey)
   })
 
-  it('with a bucket that does not exist', async () => {
+  it('with a bucket that does not exist [F30a]', async () => {
     const world = await open({ server: { bucket: 'no-such-bucket' } })
     const failure = await failureFrom(beginIn(world))
     expect(failure).toMatchObject({ code: 'SERVER_BUCKET', facts: { code: 'NoSuchBucket' } })
     expect(failure.message).toContain('/no-such-bucket')
   })
 
-  it('with keys that are revoked midway', async () => {
+  it('with keys that are revoked midway [F29]', async () => {
     const world = await open()
     const upload = await beginIn(world)
     await putPart(world.storage, upload, 1)
@@ -195,7 +195,7 @@ describe('a misconfigured entry', () => {
   })
 
   it.each(['Create', 'UploadPart', 'Complete', 'Abort', 'Head', 'Get', 'Delete', 'List'] as const)(
-    'with a key that may not %s',
+    'with a key that may not %s [F30a]',
     async (operation) => {
       const world = await open({ model: { denies: [operation] } })
       const { storage, key } = world
@@ -230,14 +230,14 @@ describe('a misconfigured entry', () => {
     expect(world.model.log.filter(({ status }) => status === 501)).toHaveLength(1)
   })
 
-  it('with a clock that is wrong is repaired by the date in the answer', async () => {
+  it('with a clock that is wrong is repaired by the date in the answer [F33a]', async () => {
     const world = await open({ model: { skewMs: 40 * 60 * 1000 } })
     await store(world)
     const refused = world.model.log.filter(({ code }) => code === 'RequestTimeTooSkewed')
     expect(refused).toHaveLength(1)
   })
 
-  it('with a clock that cannot be repaired is told so', async () => {
+  it('with a clock that cannot be repaired is told so [F33a]', async () => {
     const fault = { kind: 'answer', status: 403, code: 'RequestTimeTooSkewed' } as const
     const world = await open({ rules: [{ operation: 'Create', fault }] })
     expect(await failureFrom(beginIn(world))).toMatchObject({ code: 'SERVER_CLOCK' })
@@ -261,13 +261,13 @@ describe('something that is no S3 server', () => {
       },
     },
     { what: 'a page "not found"', fault: { kind: 'answer', status: 405, body: page } },
-  ] as { what: string; fault: Fault }[])('is recognised: $what', async ({ fault }) => {
+  ] as { what: string; fault: Fault }[])('is recognised: $what [F25a]', async ({ fault }) => {
     const world = await open({ rules: [{ fault }] })
     expect(await failureFrom(beginIn(world))).toMatchObject({ code: 'SERVER_NOT_S3' })
   })
 
   it.each(['List', 'ListUploads', 'ListParts', 'Complete'] as const)(
-    'is recognised by a strange answer to %s, which is not taken for an empty one',
+    'is recognised by a strange answer to %s, which is not taken for an empty one [F25a]',
     async (operation) => {
       const headers = { 'content-type': 'application/xml' }
       const fault = { kind: 'answer', status: 200, headers, body: '<feed></feed>' } as const
@@ -297,17 +297,20 @@ describe('something that is no S3 server', () => {
     expect(failure).toMatchObject({ code: 'SERVER_NOT_S3' })
   })
 
-  it.each([301, 302, 307, 308])('is not followed when it redirects with %i', async (status) => {
-    const elsewhere = await open()
-    const headers = { location: `${elsewhere.model.endpoint}/archives/x` }
-    const world = await open({ rules: [{ fault: { kind: 'answer', status, headers } }] })
-    const failure = await failureFrom(beginIn(world))
-    expect(failure.code).toMatch(/SERVER_(BUCKET|NOT_S3)/)
-    // No request, and so no signature, went there.
-    expect(elsewhere.model.log).toEqual([])
-  })
+  it.each([301, 302, 307, 308])(
+    'is not followed when it redirects with %i [F44]',
+    async (status) => {
+      const elsewhere = await open()
+      const headers = { location: `${elsewhere.model.endpoint}/archives/x` }
+      const world = await open({ rules: [{ fault: { kind: 'answer', status, headers } }] })
+      const failure = await failureFrom(beginIn(world))
+      expect(failure.code).toMatch(/SERVER_(BUCKET|NOT_S3)/)
+      // No request, and so no signature, went there.
+      expect(elsewhere.model.log).toEqual([])
+    },
+  )
 
-  it('cannot fill our memory with an endless answer', async () => {
+  it('cannot fill our memory with an endless answer [F93a]', async () => {
     const body = `<ListBucketResult>${' '.repeat(17 * 1024 * 1024)}</ListBucketResult>`
     const fault = {
       kind: 'answer',
@@ -339,7 +342,7 @@ describe('something that is no S3 server', () => {
 })
 
 describe('damage', () => {
-  it('on the way is noticed by the server, and heals with one repeat', async () => {
+  it('on the way is noticed by the server, and heals with one repeat [F34a]', async () => {
     const fault = { kind: 'flip', position: 100_000 } as const
     const world = await open({
       rules: [{ operation: 'UploadPart', partNumber: 2, times: 1, fault }],
@@ -358,7 +361,7 @@ describe('damage', () => {
     expect(world.proxy.fired()).toEqual([2])
   })
 
-  it('shows in the composite ETag of a server whose ETags were right before', async () => {
+  it('shows in the composite ETag of a server whose ETags were right before [F35b]', async () => {
     const world = await open()
     await store(world)
     const receipts = []
@@ -385,7 +388,7 @@ describe('damage', () => {
     expect(world.proxy.requests.filter((operation) => operation === 'Get')).toHaveLength(2)
   })
 
-  it('is found by that reading back', async () => {
+  it('is found by that reading back [F35b]', async () => {
     const world = await open({ model: { etag: 'odd-composite' } })
     world.proxy.add({
       operation: 'Get',
@@ -399,13 +402,21 @@ describe('damage', () => {
 })
 
 describe('Complete', () => {
-  it('is not done when a 200 answer carries an error', async () => {
+  it('is not done when a 200 answer carries an error [F36a]', async () => {
     const world = await open({ model: { completeBody: 'error200' } })
     expect(await failureFrom(store(world))).toMatchObject({ code: 'SERVER_BUSY' })
     expect(await world.storage.head(world.key, never)).toBeUndefined()
   })
 
-  it('is repeated after such an answer, because the upload is still open', async () => {
+  it('is not done when a 200 answer has nothing in it [F36c]', async () => {
+    const nothing = { operation: 'Complete', fault: { kind: 'answer', status: 200 } } as const
+    const world = await open({ rules: [nothing] })
+    expect(await failureFrom(store(world))).toMatchObject({ code: 'SERVER_BUSY' })
+    expect(await world.storage.head(world.key, never)).toBeUndefined()
+    world.proxy.assertFired()
+  })
+
+  it('is repeated after such an answer, because the upload is still open [F36a]', async () => {
     const fault: Fault = {
       kind: 'answer',
       status: 200,
@@ -419,7 +430,7 @@ describe('Complete', () => {
   })
 
   it.each(['result', 'NoSuchUpload'] as const)(
-    'is proved by HEAD when its answer is lost, and not sent twice (second: %s)',
+    'is proved by HEAD when its answer is lost, and not sent twice (second: %s) [F37]',
     async (secondComplete) => {
       const rule = { operation: 'Complete', fault: { kind: 'drop-answer' } } as const
       const world = await open({ rules: [rule], model: { secondComplete } })
@@ -446,7 +457,7 @@ describe('Complete', () => {
     world.proxy.assertFired()
   })
 
-  it('does not take an older object at the key for ours', async () => {
+  it('does not take an older object at the key for ours [F38]', async () => {
     const world = await open({ model: { conditional: 'ignored', secondComplete: 'NoSuchUpload' } })
     const bytes = randomBytes(PART_BYTES)
     const upload = await beginIn(world)

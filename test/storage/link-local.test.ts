@@ -54,16 +54,23 @@ describe('a name that leads to a link-local address', () => {
     expect(found).toBe('127.0.0.1')
   })
 
-  it.each(['http:', 'https:'])('gets no connection of an S3 server by %s', async (protocol) => {
-    const server = s3Server({ endpoint: `${protocol}//s3.example.net`, bucket: 'b-1', keys: KEYS })
-    const input = { server, proxy: NO_PROXY, connectMs: 2_000, rateLimit: undefined }
-    const handler = createHandler(input)
-    const request = { method: 'GET', protocol, hostname: NAME, path: '/', headers: {} }
-    const exchange = { silence: { silenceMs: 2_000 } }
-    const asked = handler.handle(request, { abortSignal: never, exchange } as never)
-    await expect(asked).rejects.toMatchObject({ code: LINK_LOCAL_CODE })
-    handler.destroy()
-  })
+  it.each(['http:', 'https:'])(
+    'gets no connection of an S3 server by %s [F104]',
+    async (protocol) => {
+      const server = s3Server({
+        endpoint: `${protocol}//s3.example.net`,
+        bucket: 'b-1',
+        keys: KEYS,
+      })
+      const input = { server, proxy: NO_PROXY, connectMs: 2_000, rateLimit: undefined }
+      const handler = createHandler(input)
+      const request = { method: 'GET', protocol, hostname: NAME, path: '/', headers: {} }
+      const exchange = { silence: { silenceMs: 2_000 } }
+      const asked = handler.handle(request, { abortSignal: never, exchange } as never)
+      await expect(asked).rejects.toMatchObject({ code: LINK_LOCAL_CODE })
+      handler.destroy()
+    },
+  )
 })
 
 it('an address of that kind is a misconfigured server, and others are reached as before', async () => {

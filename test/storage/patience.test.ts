@@ -104,7 +104,7 @@ describe('the watch over silence', () => {
     expect(state.silent).toBe(1)
   })
 
-  it('is not deceived by a drip of ten bytes a second', () => {
+  it('is not deceived by a drip of ten bytes a second [F26]', () => {
     const { state } = watch()
     for (let second = 0; second < 80; second += 1) {
       state.bytes += 10

@@ -35,7 +35,7 @@ async function listed(caller: S3Caller): Promise<string[]> {
   return keys
 }
 
-it('pages without keys are followed some times, and no further', async () => {
+it('pages without keys are followed some times, and no further [F93a]', async () => {
   const endless = callerOf(() => ({ keys: [] }))
   await expect(listed(endless)).rejects.toMatchObject({
     code: 'SERVER_NOT_S3',
@@ -49,7 +49,7 @@ it('pages without keys are followed some times, and no further', async () => {
   expect(await listed(some)).toEqual(['k19', 'k39', 'k59'])
 })
 
-it('a page that begins as an earlier one did ends the listing, whatever its token says', async () => {
+it('a page that begins as an earlier one did ends the listing, whatever its token says [F93a]', async () => {
   const circle = callerOf((page) => ({ keys: [`k${page % 3}`, 'z'] }))
   await expect(listed(circle)).rejects.toMatchObject({
     code: 'SERVER_NOT_S3',
@@ -58,7 +58,7 @@ it('a page that begins as an earlier one did ends the listing, whatever its toke
   expect(circle.asked).toBe(4)
 })
 
-it('one that makes up keys for ever is ended as well', async () => {
+it('one that makes up keys for ever is ended as well [F93a]', async () => {
   const liar = callerOf((page) => ({ keys: [`k${page}`] }))
   await expect(listed(liar)).rejects.toMatchObject({ code: 'SERVER_NOT_S3' })
   expect(liar.asked).toBe(100_000)

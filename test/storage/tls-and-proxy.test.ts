@@ -1,12 +1,15 @@
 // Certificates, http where https is spoken and the reverse, HTTPS_PROXY, and buckets as sub-domains.
 
 import { randomBytes } from 'node:crypto'
+import type { AddressInfo } from 'node:net'
+import { createServer as createTlsServer } from 'node:tls'
 import { afterEach, describe, expect, it } from 'vitest'
 import { openStorage } from '../../src/compose-storage.ts'
 import type { S3Server } from '../../src/domain/server.ts'
 import { proxyFor } from '../../src/domain/proxy.ts'
 import { createAuthority, createSelfSigned } from '../support/certificates.ts'
 import type { CertificatePair } from '../support/certificates.ts'
+import { startFaultProxy } from '../support/fault-proxy.ts'
 import { startS3Model } from '../support/s3-model.ts'
 import type { S3Model, S3ModelOptions } from '../support/s3-model.ts'
 import {
@@ -23,6 +26,7 @@ import { startTunnel } from '../support/tunnel.ts'
 
 const authority = createAuthority()
 const DAY_MS = 86_400_000
+const NOBODY = { accessKey: 'nobody', secretKey: 'nobody', region: 'us-east-1' }
 
 const closing: { close(): Promise<void> | void }[] = []
 afterEach(async () => {
@@ -61,13 +65,61 @@ describe('a certificate', () => {
       caPem: authority.cert,
       code: /CERT_NOT_YET_VALID/,
     },
-  ])('$what is refused, and nothing is sent', async ({ tls, caPem, code }) => {
+  ])('$what is refused, and nothing is sent [F28a]', async ({ tls, caPem, code }) => {
     const { model, storage } = await openTls({ tls: tls(), server: { caPem } })
     const failure = await failureFrom(storage.begin({ key: freshKey(), token: 't' }, never))
     expect(failure.code).toBe('SERVER_TLS')
     expect(failure.facts['code']).toMatch(code)
     expect(failure.hint).toBeTruthy()
     expect(model.log).toEqual([])
+  })
+
+  it('is not even looked at when the server speaks no TLS of today [F28b]', async () => {
+    const tls = authority.issue({ hosts: ['127.0.0.1'] })
+    // What OpenSSL still offers of it needs its lowest level of security.
+    const old = {
+      minVersion: 'TLSv1',
+      maxVersion: 'TLSv1.1',
+      ciphers: 'DEFAULT@SECLEVEL=0',
+    } as const
+    const server = createTlsServer({ ...tls, ...old }, (socket) => socket.destroy())
+    server.on('tlsClientError', () => {})
+    await new Promise<void>((resolve) => server.listen(0, '127.0.0.1', resolve))
+    closing.push({ close: () => void server.close() })
+    const { port } = server.address() as AddressInfo
+    const entry = { endpoint: `https://127.0.0.1:${port}`, bucket: 'b', keys: { ...NOBODY } }
+    const options = { proxy: NO_PROXY, limits: FAST_LIMITS, rateLimit: undefined, isKnown: false }
+    const storage = openStorage(s3Server(entry, { caPem: authority.cert }), options)
+    closing.push(storage)
+
+    const failure = await failureFrom(storage.begin({ key: freshKey(), token: 't' }, never))
+
+    expect(failure.code).toBe('SERVER_TLS')
+    expect(failure.message).toContain('no version of TLS that is safe today')
+  })
+
+  it('that becomes another between two parts ends the upload, and nothing more is sent [F28c]', async () => {
+    const model = await start({})
+    const good = authority.issue({ hosts: ['127.0.0.1'] })
+    const proxy = await startFaultProxy({ target: model.endpoint, tls: good })
+    closing.push(proxy)
+    const storage = open(model, { endpoint: proxy.endpoint, caPem: authority.cert })
+    const upload = await storage.begin({ key: freshKey(), token: 't' }, never)
+    const bytes = randomBytes(6_000_000)
+    const put = (number: number) =>
+      storage.putPart(
+        upload,
+        { number, offsetBytes: (number - 1) * bytes.length, body: partBody(bytes) },
+        never,
+      )
+    await put(1)
+
+    // The connections of before are closed, as a server does that was restarted.
+    proxy.useCertificate(createSelfSigned(['127.0.0.1']))
+    const failure = await failureFrom(put(2))
+
+    expect(failure).toMatchObject({ code: 'SERVER_TLS' })
+    expect(model.count('UploadPart')).toBe(1)
   })
 
   it('of a private authority is taken when the entry names the authority', async () => {
@@ -106,7 +158,7 @@ describe('the wrong scheme', () => {
   })
 })
 
-describe('HTTPS_PROXY', () => {
+describe('HTTPS_PROXY [F47a]', () => {
   it('tunnels, gets its own password, and sees neither keys nor bytes', async () => {
     const tls = authority.issue({ hosts: ['s3.test', '*.s3.test'] })
     const { model, tunnel, storage } = await openTunnelled({

@@ -11,6 +11,7 @@
 import { Agent, createServer, request as httpRequest } from 'node:http'
 import type { IncomingMessage, Server, ServerResponse } from 'node:http'
 import { createServer as createTlsServer } from 'node:https'
+import type { Server as TlsServer } from 'node:https'
 import type { AddressInfo, Socket } from 'node:net'
 import { parseS3Request } from './s3-operation.ts'
 import type { S3Operation } from './s3-operation.ts'
@@ -48,6 +49,12 @@ export type Fault =
   | { readonly kind: 'drip-answer'; readonly bytes: number; readonly everyMs: number }
   /** One byte of the request's, or of the answer's, body arrives changed. */
   | { readonly kind: 'flip' | 'flip-answer'; readonly position?: number }
+  /** The client sees a reset; the server gets the whole request later. `reached` is told when it has answered. */
+  | {
+      readonly kind: 'late'
+      readonly until: () => Promise<unknown>
+      readonly reached: () => void
+    }
   /** Nothing is passed on before this resolves; also a delay. */
   | { readonly kind: 'wait'; readonly until: () => Promise<unknown> }
 
@@ -77,6 +84,8 @@ export type FaultProxy = {
   /** Operations that came in, in order. */
   readonly requests: readonly S3Operation[]
   readonly connections: number
+  /** https: from now on, for new connections; the old ones are closed. */
+  useCertificate(tls: { readonly key: string; readonly cert: string }): void
   close(): Promise<void>
 }
 
@@ -130,6 +139,10 @@ export async function startFaultProxy(input: {
     requests,
     get connections() {
       return connections
+    },
+    useCertificate: (pair) => {
+      ;(server as TlsServer).setSecureContext(pair)
+      sockets.forEach((socket) => socket.destroy())
     },
     close: async () => {
       const closed = new Promise((resolve) => server.close(resolve))
@@ -205,6 +218,8 @@ async function apply(exchange: Exchange, fault: Fault | undefined): Promise<void
       return forward(exchange, { flipAt: fault.position ?? 0 })
     case 'flip-answer':
       return forward(exchange, { flipAnswerAt: fault.position ?? 0 })
+    case 'late':
+      return later(exchange, fault)
     case 'wait':
       await fault.until()
       return forward(exchange, {})
@@ -252,6 +267,22 @@ async function answer(
   const close = readsBody ? {} : { connection: 'close' }
   response.writeHead(status, { 'content-type': type, ...close, ...headers })
   response.end(request.method === 'HEAD' ? '' : text)
+}
+
+async function later(
+  { request, target, agent }: Exchange,
+  { until, reached }: Extract<Fault, { kind: 'late' }>,
+): Promise<void> {
+  const { method, url, headers } = request
+  const body: Buffer[] = []
+  request.on('data', (chunk: Buffer) => body.push(chunk))
+  await new Promise((resolve) => request.once('end', resolve).once('close', resolve))
+  request.socket.resetAndDestroy()
+  await until()
+  const { hostname, port } = target
+  const onward = httpRequest({ hostname, port, method, path: url, headers, agent })
+  onward.on('response', (answer) => answer.resume().once('end', reached))
+  onward.end(Buffer.concat(body))
 }
 
 type Changes = {

@@ -7,6 +7,7 @@ import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { openServices } from '../../src/compose.ts'
 import { run } from '../../src/operations/run.ts'
+import { QUICK } from './quick-limits.ts'
 import { startS3Model } from './s3-model.ts'
 import type { Catalog } from '../../src/catalog/catalog.ts'
 import type { LimitOverrides } from '../../src/compose.ts'
@@ -22,17 +23,7 @@ export type WorldServer = {
   readonly entry?: Readonly<Record<string, string>>
 }
 
-// A twentieth of the real limits: enough for a busy machine, and a silent server costs a test 3 s.
-export const QUICK: LimitOverrides = {
-  network: {
-    connectMs: 2_000,
-    silenceMs: 3_000,
-    completeSilenceMs: 4_000,
-    withoutProgressMs: 6_000,
-    repeatDelayMs: 20,
-  },
-  delivery: { abortMs: 2_000, interruptedAbortMs: 1_000, headMs: 2_000, headDelaysMs: [20, 50] },
-}
+export { QUICK } from './quick-limits.ts'
 
 export class World {
   readonly folder: string

@@ -1,0 +1,118 @@
+// The N-th write, sync or link of a run is the last thing that it does, or fails, for every N: points that nobody
+// thought of. Needs strace, which scripts/test-servers.sh installs.
+
+import { join } from 'node:path'
+import { afterEach, beforeEach, describe, expect, it } from 'vitest'
+import { hasStrace, traced } from '../support/strace.ts'
+import { violations } from '../support/oracle.ts'
+import { World } from '../support/world.ts'
+
+if (!hasStrace) console.error('SKIPPED: no strace here, or no right to trace')
+
+// The threads of libuv and of the run make their calls in an order of their own; more tries than this show nothing new.
+const TRIES_MAX = 25
+
+let world: World
+beforeEach(async () => {
+  world = await World.make([{ limitGb: 100 }, {}])
+  await world.noise('file', 3_000_000)
+})
+afterEach(() => world.close())
+
+const run = async (
+  calls: readonly string[],
+  inject?: { readonly what: string; readonly when: number },
+  alsoSeen: readonly string[] = [],
+) =>
+  traced({
+    ...{ calls, alsoSeen, logPath: join(world.folder, 'calls') },
+    argv: ['run', '--config', await world.writeEnv()],
+    ...(inject === undefined ? {} : { inject }),
+  })
+
+/**
+ * Numbers of calls, all of them or spread: strace counts each thread's own, so the N-th is that of whichever thread
+ * comes to its N-th first.
+ */
+function numbersOf(calls: readonly string[]): readonly number[] {
+  const byThread = new Map<string, number>()
+  for (const call of calls) {
+    const thread = call.slice(0, call.indexOf(' '))
+    byThread.set(thread, (byThread.get(thread) ?? 0) + 1)
+  }
+  const count = Math.max(0, ...byThread.values())
+  const tries = Math.min(count, TRIES_MAX)
+  return Array.from({ length: tries }, (_, at) => 1 + Math.floor((at * count) / tries))
+}
+
+async function isSettled(context: string): Promise<void> {
+  const next = await world.run()
+  expect(next.exit, `${context}: ${JSON.stringify([next.sources, next.warnings])}`).toBe(0)
+  expect(await violations(world), context).toEqual([])
+}
+
+describe.skipIf(!hasStrace)('a run whose system calls are tampered with', () => {
+  it.each([
+    [['fsync', 'fdatasync']],
+    [['rename', 'link', 'unlink', 'unlinkat', 'mkdir']],
+    [['pwrite64']],
+    [['connect', 'sendto', 'sendmsg']],
+  ])(
+    'is settled by the next one when it is killed at any %j [F02]',
+    async (calls) => {
+      const whole = await run(calls)
+      expect(whole.exit, whole.output).toBe(0)
+      let killed = 0
+      for (const when of numbersOf(whole.calls)) {
+        const context = `killed at ${calls.join()} ${when} of ${whole.calls.length}`
+        const ended = await run(calls, { what: 'signal=SIGKILL', when })
+        // Not every run makes as many calls.
+        if (ended.signal === 'SIGKILL') killed += 1
+        await isSettled(context)
+      }
+      // Nearly all of them: how threads share the work is not the same each time.
+      expect(killed).toBeGreaterThan(numbersOf(whole.calls).length / 2)
+    },
+    900_000,
+  )
+
+  it('fails where the catalog could not be synced, and syncs no other file again [F11a]', async () => {
+    const calls = ['fsync', 'fdatasync']
+    const whole = await run(calls)
+    const ends: string[] = []
+    for (const when of numbersOf(whole.calls)) {
+      const ended = await run(calls, { what: 'error=EIO', when }, ['close'])
+      // The N-th of each thread.
+      const failed = ended.calls.filter((line) => line.includes('INJECTED')).map(pathIn)
+      const context = `sync ${when}: ${failed.join()}`
+      expect(syncedAgain(ended.calls), context).toEqual([])
+      ends.push(`${ended.exit} ${failed.join(' ')}`)
+      await isSettled(context)
+    }
+    const bad = ends.filter((end) => /^(0|1|null) .*(\.partial|\/catalog\.db)/.test(end))
+    expect(bad, ends.join('\n')).toEqual([])
+    expect(ends.filter((end) => end.includes('/catalog.db')).length).toBeGreaterThan(0)
+  }, 900_000)
+})
+
+// What SQLite does with a file of its own is SQLite's: it fails the transaction, and writes the pages again.
+const SQLITE = /\.(?:db|sqlite|lock)(?:-wal|-journal)?$/
+
+/** Syncs of a descriptor that failed to sync before, and was not closed since. */
+function syncedAgain(calls: readonly string[]): readonly string[] {
+  const failed = new Set<string>()
+  const again: string[] = []
+  for (const line of calls) {
+    const [, call = '', fd = ''] = /\b(fsync|fdatasync|close)\((\d+)/.exec(line) ?? []
+    if (SQLITE.test(pathIn(line))) continue
+    if (call === 'close') failed.delete(fd)
+    else if (failed.has(fd)) again.push(line)
+    else if (line.includes('EIO')) failed.add(fd)
+  }
+  return again
+}
+
+/** `123 fsync(28</a/b>) = 0` */
+function pathIn(line: string): string {
+  return /\(\d+<([^>]*)>/.exec(line)?.[1] ?? ''
+}

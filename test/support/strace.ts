@@ -1,0 +1,71 @@
+// Programs whose system calls fail, or kill them, at the N-th time: strace does it, and the program knows nothing of it.
+
+import { execFileSync, spawn } from 'node:child_process'
+import { readFileSync } from 'node:fs'
+import { join } from 'node:path'
+
+const PROGRAM = join(import.meta.dirname, '../../dist/src/main.js')
+
+/** Whether calls can be traced here; a container may forbid that. */
+export const hasStrace = ((): boolean => {
+  try {
+    execFileSync('strace', ['-qq', '-o', '/dev/null', 'true'], { stdio: 'ignore' })
+    return true
+  } catch {
+    return false
+  }
+})()
+
+export type Traced = {
+  readonly exit: number | null
+  readonly signal: NodeJS.Signals | null
+  /** Lines of strace, of all threads in their order; descriptors come with their paths. */
+  readonly calls: readonly string[]
+  readonly output: string
+}
+
+/**
+ * Runs the program with these calls watched. `inject`: as strace wants it, e.g. `signal=SIGKILL` or `error=EIO`,
+ * for the `when`th of the calls from 1.
+ */
+export async function traced(input: {
+  readonly argv: readonly string[]
+  readonly calls: readonly string[]
+  /** Watched as well, and left alone. */
+  readonly alsoSeen?: readonly string[]
+  readonly logPath: string
+  readonly inject?: { readonly what: string; readonly when: number }
+}): Promise<Traced> {
+  const { argv, calls, alsoSeen = [], logPath, inject } = input
+  const child = spawn('strace', [
+    // Not with --seccomp-bpf, which is faster: strace 6.1 then counts no further than the first call.
+    ...['-f', '-qq', '-y', '-o', logPath],
+    ...['-e', `trace=${[...calls, ...alsoSeen].join(',')}`],
+    ...(inject === undefined
+      ? []
+      : ['-e', `inject=${calls.join(',')}:${inject.what}:when=${inject.when}`]),
+    ...[process.execPath, PROGRAM, ...argv],
+  ])
+  let output = ''
+  for (const stream of [child.stdout, child.stderr])
+    stream.on('data', (chunk: Buffer) => (output += chunk.toString()))
+  const ended = await new Promise<Pick<Traced, 'exit' | 'signal'>>((resolve, reject) => {
+    child.on('error', reject)
+    child.on('close', (exit, signal) => resolve({ exit, signal }))
+  })
+  return { ...ended, output, calls: wholeCalls(readFileSync(logPath, 'utf8').split('\n')) }
+}
+
+/** A call during which another thread made one is on two lines; here it is where it ended. */
+function wholeCalls(lines: readonly string[]): readonly string[] {
+  const begun = new Map<string, string>()
+  const calls: string[] = []
+  for (const line of lines) {
+    const [, thread = '', rest = ''] = /^(\d+) +(.*)$/.exec(line) ?? []
+    if (rest.endsWith('<unfinished ...>')) begun.set(thread, rest.slice(0, -16).trimEnd())
+    else if (rest.startsWith('<... '))
+      calls.push(`${thread} ${begun.get(thread) ?? ''}${rest.replace(/^<\.\.\. \w+ resumed>/, '')}`)
+    else if (rest !== '' && !/^[+-]{3}/.test(rest)) calls.push(line)
+  }
+  return calls
+}
