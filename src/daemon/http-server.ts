@@ -1,15 +1,15 @@
-// The HTTP server: gate, route, check, answer. It holds no file and no page of its own; what it can answer
-// is what the routes say.
+// The HTTP server: gate, route, check, answer. It reads no file; what it can answer is what the routes say.
 
 import { createServer } from 'node:http'
 import type { IncomingMessage, Server, ServerResponse } from 'node:http'
 import { checkOrigin } from './gate.ts'
 import type { TokenGate } from './gate.ts'
 import { isProblem, readBody, readTarget } from './read-request.ts'
-import { isStream } from './route.ts'
+import { isPageFile, isStream } from './route.ts'
 import type { Asked, Daemon, Method, Route, Stream } from './route.ts'
 import { problem, problemOf } from './problem.ts'
 import type { Problem } from './problem.ts'
+import { sendPageFile } from './page-files.ts'
 import type { Token } from '../domain/token.ts'
 
 // Slow senders and floods of connections end before they hold up anybody: reliability notes, HTTP.
@@ -69,6 +69,7 @@ async function answer(
     const { route } = found
     const value = await route.handle({ ...found.asked, signal: ended.signal }, input.daemon)
     if (isProblem(value)) sendProblem(response, request, value)
+    else if (isPageFile(value)) sendPageFile(request, response, value)
     else if (isStream(value)) await sendStream(response, value)
     else sendDocument(response, route.reply.status, value)
   } catch (error) {

@@ -10,9 +10,12 @@ import { jobRoutes } from './routes/jobs.ts'
 import { metricsRoutes } from './routes/metrics.ts'
 import { messageOf, SpillwayError } from '../domain/errors.ts'
 import { openApiOf } from './openapi.ts'
+import { pageFiles } from './page-files.ts'
+import { pageRoutes } from './routes/page.ts'
 import type { RunJob } from './job-queue.ts'
 import { Scheduler } from './scheduler.ts'
 import { serverRoutes } from './routes/servers.ts'
+import { sessionRoutes } from './routes/session.ts'
 import type { State } from '../state/open-state.ts'
 import { TokenGate } from './gate.ts'
 
@@ -21,6 +24,8 @@ export const ROUTES: readonly Route[] = [
   ...serverRoutes,
   ...jobRoutes,
   ...metricsRoutes,
+  ...sessionRoutes,
+  ...pageRoutes,
 ]
 
 export type ServeInput = {
@@ -38,6 +43,8 @@ export type ServeInput = {
 /** Resolves when the signal has come and everything has ended. */
 export async function serve(input: ServeInput, signal: AbortSignal): Promise<void> {
   const { services, state, runJob, version, now, log } = input
+  // An installation without its page is told at once, and an update cannot mix two of them.
+  pageFiles()
   const { config } = await services()
   const { listen, names } = config.daemon
   const { jobs, tokens } = state

@@ -14,7 +14,10 @@ export async function setup(): Promise<void> {
   const files = readdirSync(join(root, 'src'), { recursive: true, encoding: 'utf8' })
   const bundle = await rolldown({
     cwd: root,
-    input: files.filter((file) => file.endsWith('.ts')).map((file) => join(root, 'src', file)),
+    // The page runs in browsers alone.
+    input: files
+      .filter((file) => file.endsWith('.ts') && !file.startsWith('page/'))
+      .map((file) => join(root, 'src', file)),
     platform: 'node',
     external: (id) => !id.startsWith('.') && !id.startsWith('/'),
   })

@@ -1,0 +1,65 @@
+// What somebody who signs in on the page is told first: what the token may do, what host this is, and
+// whether anybody must look.
+
+import { z } from 'zod'
+import { check } from '../../operations/check.ts'
+import { defineRoute } from '../route.ts'
+import type { Route } from '../route.ts'
+import { nextTime } from '../../domain/schedule-times.ts'
+import { parseSchedule } from '../../domain/schedule.ts'
+import { SCOPES } from '../../domain/token.ts'
+import { TIME } from './shapes.ts'
+
+const SESSION = z.object({
+  token: z.string().describe('its name'),
+  scope: z.enum(SCOPES),
+  version: z.string(),
+  serverId: z.string().describe('the name of this host'),
+  restoreRoots: z.array(z.string()).describe('folders below which the API may restore'),
+  schedule: z.string(),
+  nextRunAt: TIME,
+})
+
+const CHECK = z.object({
+  level: z.enum(['ok', 'warning', 'critical']),
+  findings: z.array(z.object({ level: z.enum(['critical', 'warning']), message: z.string() })),
+  summary: z.string(),
+})
+
+export const sessionRoutes: readonly Route[] = [
+  defineRoute({
+    ...{ method: 'GET', at: '/api/session', scope: 'read', tag: 'status' },
+    summary: 'what this token may do, and what host this is',
+    reply: { status: 200, description: 'The token and the host', document: SESSION },
+    handle: async ({ token }, daemon) => {
+      const { config } = await daemon.services()
+      return {
+        token: token?.name ?? '',
+        scope: token?.scope ?? 'read',
+        version: daemon.version,
+        serverId: config.serverId,
+        restoreRoots: config.daemon.restoreRoots,
+        schedule: config.schedule,
+        nextRunAt: nextTime(parseSchedule(config.schedule), daemon.now()).toISOString(),
+      }
+    },
+  }),
+  defineRoute({
+    ...{ method: 'GET', at: '/api/check', scope: 'read', tag: 'status' },
+    summary: 'whether anybody must look, as `spillway check` says it',
+    reply: { status: 200, description: 'What was found', document: CHECK },
+    handle: async (_asked, daemon) => {
+      const { config, catalogIfPresent, currentRun } = await daemon.services()
+      const found = await check({
+        ...{ config, catalog: await catalogIfPresent(), run: await currentRun() },
+        ...{ now: daemon.now(), maxAgeMs: undefined, maxUsedPercent: undefined },
+      })
+      const { level, findings, summary } = found
+      return {
+        level,
+        findings: findings.map(({ level, message }) => ({ level, message })),
+        summary,
+      }
+    },
+  }),
+]
