@@ -45,7 +45,7 @@ async function buildPage(from, to) {
     cwd: root,
     input: { app: join(from, 'main.tsx') },
     platform: 'browser',
-    transform: { target: 'es2022', jsx: { runtime: 'automatic', importSource: 'preact' } },
+    transform: { target: 'es2022', jsx: { runtime: 'automatic' } },
   })
   await page.write({ dir: to, format: 'iife', entryFileNames: '[name].js', minify: true })
   await page.close()

@@ -8,14 +8,12 @@ import { visible } from './text.ts'
 const SPOKEN = ['title', 'aria-label', 'placeholder'] as const
 
 export function installSafeText(): void {
-  const before = options.vnode
   options.vnode = (vnode) => {
-    if (typeof vnode.type === 'string') clean(vnode.props as unknown as Record<string, unknown>)
-    before?.(vnode)
+    if (typeof vnode.type === 'string') clean(vnode.props)
   }
 }
 
-function clean(props: Record<string, unknown>): void {
+function clean(props: object & Record<string, unknown>): void {
   props['children'] = cleaned(props['children'])
   for (const name of SPOKEN) {
     const value = props[name]

@@ -66,7 +66,7 @@ export function TextField(
   props: FieldProps & {
     readonly value: string
     readonly onInput: (value: string) => void
-    readonly type?: 'text' | 'password' | 'search' | 'time' | 'number'
+    readonly type?: 'text' | 'password' | 'search' | 'time'
     readonly placeholder?: string | undefined
     readonly isLong?: boolean
     readonly autoComplete?: string
