@@ -39,15 +39,16 @@ export type LimitOverrides = {
 
 type Opening = {
   readonly configFile: string | undefined
+  readonly mayBeAbsent?: boolean
   /** Of Spillway, for metrics. */
   readonly version?: string
 }
 
 export async function openServices(
-  { configFile, version = 'unknown' }: Opening,
+  { configFile, mayBeAbsent = false, version = 'unknown' }: Opening,
   { network = NETWORK_LIMITS, delivery = DELIVERY_LIMITS }: LimitOverrides = {},
 ): Promise<Services & Closable & { readonly secrets: readonly string[] }> {
-  const place = { configFlag: configFile, cwd: process.cwd() }
+  const place = { configFlag: configFile, cwd: process.cwd(), mayBeAbsent }
   const { config, secrets, databaseTarget } = loadConfig(place)
   const known = { config, version }
   let catalog: Promise<Catalog> | undefined

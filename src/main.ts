@@ -169,6 +169,7 @@ async function main(): Promise<number> {
 
 async function open(input: {
   readonly configFile: string | undefined
+  readonly mayBeAbsent?: boolean
 }): Promise<Services & Closable> {
   const { openServices } = await import('./compose.ts')
   const services = await openServices({ ...input, version: versionOf() })

@@ -4,7 +4,15 @@
 // --json also as the one document on standard output. What no adapter has translated is a bug of
 // ours: it is shown with its stack.
 
-import type { Closable, CliIo, Command, CommandEntry, CommandTitle, Io } from './command.ts'
+import type {
+  Closable,
+  CliIo,
+  Command,
+  CommandEntry,
+  CommandTitle,
+  Io,
+  Opening,
+} from './command.ts'
 import { commandHelp, programHelp } from './help.ts'
 import { linesOf, oneLine } from './text.ts'
 import { FAILURES, failureOf, messageOf, SpillwayError } from '../domain/errors.ts'
@@ -83,10 +91,10 @@ async function runCommand<Services>(
   io: CliIo<Services> & Pick<Output, 'printJson'>,
 ): Promise<number> {
   let opened: Promise<Services & Closable> | undefined
-  const begin = ({ configFile }: { configFile: string | undefined }): Io<Services> => ({
+  const begin = (opening: Opening): Io<Services> => ({
     ...io,
-    configFile,
-    services: () => (opened ??= io.open({ configFile })),
+    configFile: opening.configFile,
+    services: () => (opened ??= io.open(opening)),
   })
   let exit: number
   try {

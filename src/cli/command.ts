@@ -93,10 +93,15 @@ export type CliIo<Services> = Omit<
   Io<Services>,
   'services' | 'configFile' | 'print' | 'printJson'
 > & {
-  readonly open: (input: {
-    readonly configFile: string | undefined
-  }) => Promise<Services & Closable>
+  readonly open: (input: Opening) => Promise<Services & Closable>
   readonly print: (line: string) => void
+}
+
+/** Which settings are read. */
+export type Opening = {
+  readonly configFile: string | undefined
+  /** There may be none yet. */
+  readonly mayBeAbsent?: boolean
 }
 
 export type Closable = { readonly close: () => Promise<void> }
@@ -122,6 +127,8 @@ type CommandFacts<F extends Flags> = CommandTitle & {
   readonly details?: readonly string[]
   readonly flags: F
   readonly examples: readonly string[]
+  /** It has its work before there are any settings. */
+  readonly needsNoSettings?: true
 }
 
 type CommandSpec<F extends Flags, Services> = CommandFacts<F> & {
@@ -144,9 +151,7 @@ export type CommandEntry<Services> = CommandTitle & {
 }
 
 /** Makes the command's view of the world, once its flags are known. */
-export type BeginCommand<Services> = (input: {
-  readonly configFile: string | undefined
-}) => Io<Services>
+export type BeginCommand<Services> = (input: Opening) => Io<Services>
 
 export function defineCommand<const F extends Flags, Services>(
   spec: CommandSpec<F, Services>,
@@ -163,7 +168,8 @@ export function defineCommand<const F extends Flags, Services>(
       // parseArguments gives each flag the value that its type says.
       const flags = values as FlagValues<F & typeof GLOBAL_FLAGS>
       const configFile = values['config'] as string | undefined
-      return spec.run(flags, operands, begin({ configFile }))
+      const mayBeAbsent = spec.needsNoSettings === true
+      return spec.run(flags, operands, begin({ configFile, mayBeAbsent }))
     },
   }
 }

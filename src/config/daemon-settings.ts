@@ -24,6 +24,12 @@ export const DAEMON_SETTINGS = {
     example: '/srv/restored',
     parse: paths,
   },
+  SOURCE_ROOTS: {
+    help: 'folders below which the API may name folders and SQLite databases to archive, separated by commas',
+    otherwise: 'none: "spillway configure" adds such sources',
+    example: '/srv,/home',
+    parse: sourceRoots,
+  },
 } as const satisfies Settings
 
 /** Loopback only: tokens over plain HTTP are for nobody else to hear. */
@@ -52,8 +58,12 @@ function hostNames(text: string): string[] {
   )
 }
 
+function sourceRoots(text: string, context: ValueContext): string[] {
+  return listed(text).map((each) => path(each, context))
+}
+
 function paths(text: string, context: ValueContext): string[] {
-  const found = listed(text).map((each) => path(each, context))
+  const found = sourceRoots(text, context)
   if (found.includes('/')) no('must not be /: a restore could overwrite the system')
   return found
 }

@@ -4,6 +4,7 @@
 // the end, the bucket as path or in front of the host) and what could mean two things is refused.
 
 import { fileURLToPath, pathToFileURL } from 'node:url'
+import { isLinkLocal } from '../lib/link-local.ts'
 import { PLACEHOLDER, providerOfHost } from '../domain/providers.ts'
 import { ValueProblem } from './problem.ts'
 import { no } from './values.ts'
@@ -30,6 +31,7 @@ export function parseEndpoint(text: string, bucket: string | undefined): Endpoin
   if (/^file:/i.test(text)) return fileEndpoint(text)
   const url = webUrl(text)
   if (url.search !== '' || url.hash !== '') no('must not contain "?" or "#"')
+  if (isLinkLocal(url.hostname)) no('is a link-local address, which no S3 server has')
   const hostName = withoutBucket(url.hostname, bucket)
   const port = url.port === '' ? '' : `:${url.port}`
   const path = mendedPath(url.pathname, bucket)

@@ -4,7 +4,17 @@
 import { randomBytes } from 'node:crypto'
 import type { Stats } from 'node:fs'
 import { constants } from 'node:fs'
-import { lstat, open, readdir, readlink, realpath, rename, rm, stat } from 'node:fs/promises'
+import {
+  access,
+  lstat,
+  open,
+  readdir,
+  readlink,
+  realpath,
+  rename,
+  rm,
+  stat,
+} from 'node:fs/promises'
 import { basename, dirname, join, resolve } from 'node:path'
 import { SpillwayError, messageOf } from '../domain/errors.ts'
 import { syncFolder } from '../lib/sync-folder.ts'
@@ -120,5 +130,17 @@ async function absentAsUndefined(found: Promise<Stats>): Promise<Stats | undefin
   } catch (error) {
     if (error instanceof Error && 'code' in error && error.code === 'ENOENT') return undefined
     throw error
+  }
+}
+
+/** Whether `writeEnvFile` would be let: its folder takes a new file, and an old one is this user's. */
+export async function canWriteEnvFile(path: string): Promise<boolean> {
+  try {
+    const target = await targetOf(path)
+    requireOwn(path, await statOf(target))
+    await access(dirname(target), constants.W_OK)
+    return true
+  } catch {
+    return false
   }
 }

@@ -25,6 +25,8 @@ export type ConfigPlace = {
   readonly env?: EnvRecord
   /** Instead of the working folder. */
   readonly cwd?: string
+  /** Of who begins before anything is set up: without a file, and without an entry, there is nothing yet. */
+  readonly mayBeAbsent?: boolean
 }
 
 export type LoadedConfig = {
@@ -37,13 +39,15 @@ export type LoadedConfig = {
 
 /** Every failure is a SpillwayError: CONFIG_INVALID with all problems, CONFIG_UNSAFE, NOT_BUILT. */
 export function loadConfig(place: ConfigPlace = {}): LoadedConfig {
-  const { path, isNamed, env, cwd } = findEnvFile(place)
-  const file = isNamed || existsSync(path) ? readEnvFile(path) : undefined
+  const { path, isNamed, env } = findEnvFile(place)
+  const mustBeThere = isNamed && place.mayBeAbsent !== true
+  const file = mustBeThere || existsSync(path) ? readEnvFile(path) : undefined
   if (file !== undefined) requireSafe(file)
-  else requireEntries(path, env)
+  else if (place.mayBeAbsent !== true) requireEntries(path, env)
   const fileRecord = file === undefined ? {} : parseEnvText(file.text)
   const joined = joinEnv(fileRecord, env)
-  const envFileDir = file === undefined ? cwd : dirname(path)
+  // Also while there is none: nothing of ours moves when it is written.
+  const envFileDir = dirname(path)
   const { config, problems } = parse(joined, {
     envFileDir,
     envFile: file === undefined ? undefined : path,

@@ -1,6 +1,7 @@
 // NOTIFY_N_URL: the scheme says what kind of receiver it is. No message ever holds the URL: a path or a
 // topic is a secret there as much as a password is.
 
+import { isLinkLocal } from '../lib/link-local.ts'
 import { nearestName } from '../lib/nearest.ts'
 import type { MailTarget, NotifyTarget } from '../domain/notification.ts'
 import { ValueProblem } from './problem.ts'
@@ -211,7 +212,9 @@ export function isLoopback(host: string): boolean {
 
 function urlOf(text: string): URL {
   if (!URL.canParse(text)) refuse('is no URL that can be read')
-  return new URL(text)
+  const url = new URL(text)
+  if (isLinkLocal(url.hostname)) refuse('names a link-local address, which no receiver has')
+  return url
 }
 
 function decoded(text: string): string {

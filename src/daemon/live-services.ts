@@ -11,6 +11,8 @@ type Opened = Services & { readonly close: () => Promise<void> }
 export class LiveServices {
   readonly #open: () => Promise<Opened>
   readonly #log: (line: string) => void
+  /** Absolute; it need not be there yet. undefined: the environment says all. */
+  readonly #envFile: string | undefined
   #current: Opened
   /** Requests that began before the settings changed may still use them. */
   #before: Opened | undefined
@@ -18,7 +20,13 @@ export class LiveServices {
   #problem: string | undefined
   #changing: Promise<void> = Promise.resolve()
 
-  constructor(first: Opened, open: () => Promise<Opened>, log: (line: string) => void) {
+  constructor(
+    first: Opened,
+    open: () => Promise<Opened>,
+    log: (line: string) => void,
+    envFile = first.config.envFile,
+  ) {
+    this.#envFile = envFile
     this.#current = first
     this.#open = open
     this.#log = log
@@ -29,6 +37,12 @@ export class LiveServices {
     if (this.#markOf() !== this.#mark) this.#changing = this.#changing.then(() => this.#change())
     await this.#changing
     return { ...this.#current, configProblem: this.#problem }
+  }
+
+  /** Also where the file looks as it did: clocks are coarse, and numbers of files come back. */
+  async reload(): Promise<void> {
+    this.#mark = 'unread'
+    await this.get()
   }
 
   async close(): Promise<void> {
@@ -54,9 +68,8 @@ export class LiveServices {
   }
 
   #markOf(): string {
-    const { envFile } = this.#current.config
-    if (envFile === undefined) return ''
-    const stats = statSync(envFile, { throwIfNoEntry: false, bigint: true })
+    if (this.#envFile === undefined) return ''
+    const stats = statSync(this.#envFile, { throwIfNoEntry: false, bigint: true })
     return stats === undefined ? 'gone' : `${stats.ino} ${stats.size} ${stats.mtimeNs}`
   }
 }

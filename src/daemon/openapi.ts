@@ -12,6 +12,17 @@ const PROBLEM = z
     detail: z.string(),
     code: z.string().nullable().describe("of Spillway's own errors"),
     hint: z.string().optional().describe('what to do about it'),
+    errors: z
+      .array(
+        z.object({
+          variable: z.string(),
+          name: z.string(),
+          reason: z.string(),
+          remedy: z.string().nullable(),
+        }),
+      )
+      .optional()
+      .describe('of a change of the settings, each with what is wrong about it'),
     id: z.string().optional().describe('finds the line in the log'),
   })
   .describe('RFC 9457 problem details')
@@ -19,13 +30,14 @@ const PROBLEM = z
 const REFUSALS: Readonly<Record<string, string>> = {
   400: 'The request cannot be understood',
   401: 'No token, or a wrong one',
-  403: 'The token may not do this, or another web site asked',
+  403: 'The token may not do this, or nobody may over HTTP, or another web site asked',
   404: 'There is no such thing',
   405: 'Not by this method',
   409: 'Not now: the problem says why',
   413: 'The body is too large',
   415: 'The body is not JSON',
   421: 'This is not a name of this server',
+  422: 'The settings would be wrong: nothing was written',
   429: 'Too many wrong tokens, or too many jobs wait',
   500: 'An error of Spillway itself, or of a server that it asked',
   503: 'The catalog cannot be read now',

@@ -4,6 +4,8 @@
 import { randomUUID } from 'node:crypto'
 import { messageOf, SpillwayError } from '../domain/errors.ts'
 import type { FailureCode } from '../domain/errors.ts'
+import { SettingsRefusal } from '../operations/settings-refusal.ts'
+import type { SettingProblem } from '../operations/settings-refusal.ts'
 
 export type Problem = {
   readonly status: number
@@ -12,6 +14,8 @@ export type Problem = {
   /** Of SpillwayError, or null: nothing went wrong but the request. */
   readonly code: string | null
   readonly hint?: string
+  /** Of a change of the settings, each with what is wrong about it. */
+  readonly errors?: readonly SettingProblem[]
   /** Finds the line in the log. */
   readonly id?: string
 }
@@ -26,6 +30,7 @@ const TITLES: Readonly<Record<number, string>> = {
   413: 'Content Too Large',
   415: 'Unsupported Media Type',
   421: 'Misdirected Request',
+  422: 'Unprocessable Content',
   429: 'Too Many Requests',
   500: 'Internal Server Error',
   503: 'Service Unavailable',
@@ -40,6 +45,11 @@ const STATUSES: Partial<Record<FailureCode, number>> = {
   RUN_LOCKED: 409,
   CONFIG_INVALID: 409,
   NO_SERVERS: 409,
+  CONFIG_UNSAFE: 409,
+  SETTINGS_CHANGED: 409,
+  SETTINGS_HOST_ONLY: 403,
+  SETTINGS_MISSING: 404,
+  SETTINGS_WRONG: 422,
   CATALOG_UNAVAILABLE: 503,
   STATE_UNAVAILABLE: 503,
 }
@@ -53,7 +63,11 @@ export function problemOf(error: unknown, log: (line: string) => void): Problem 
   if (error instanceof SpillwayError) {
     const status = STATUSES[error.code] ?? 500
     const told = problem(status, error.message, error.code)
-    return error.hint === undefined ? told : { ...told, hint: error.hint }
+    return {
+      ...told,
+      ...(error.hint === undefined ? {} : { hint: error.hint }),
+      ...(error instanceof SettingsRefusal ? { errors: error.problems } : {}),
+    }
   }
   const id = randomUUID()
   const stack = error instanceof Error ? (error.stack ?? error.message) : messageOf(error)

@@ -2,8 +2,8 @@
 // asked for. Whoever may write below a root could put a link there until it begins, so roots are to be folders
 // that nobody else may write to (README).
 
-import { realpath } from 'node:fs/promises'
-import { dirname, isAbsolute, join, normalize, relative } from 'node:path'
+import { isAbsolute, normalize } from 'node:path'
+import { isBelow, realPlace } from '../lib/real-place.ts'
 import { SpillwayError } from '../domain/errors.ts'
 
 export type RestoreRequest = {
@@ -38,21 +38,8 @@ async function requireBelow(roots: readonly string[], to: string): Promise<strin
       'the folder must be an absolute path without "..", "." or "//"',
     )
   const place = await realPlace(to)
-  for (const root of roots) {
-    const way = relative(await realPlace(root), place)
-    if (way !== '' && !way.startsWith('..') && !isAbsolute(way)) return place
-  }
+  for (const root of roots) if (isBelow(place, await realPlace(root))) return place
   throw new SpillwayError('USAGE', `${to} is not below one of RESTORE_ROOTS`, {
     hint: `they are: ${roots.join(', ')}`,
   })
-}
-
-/** With the links of all that is there already resolved. */
-async function realPlace(path: string): Promise<string> {
-  try {
-    return await realpath(path)
-  } catch (error) {
-    if ((error as NodeJS.ErrnoException).code !== 'ENOENT' || dirname(path) === path) throw error
-    return join(await realPlace(dirname(path)), path.slice(dirname(path).length + 1))
-  }
 }

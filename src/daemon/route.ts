@@ -5,10 +5,11 @@ import type { z } from 'zod'
 import type { Scope, Token } from '../domain/token.ts'
 import type { JobQueue } from './job-queue.ts'
 import type { Jobs } from '../state/jobs.ts'
+import type { SettingsDesk } from './settings-desk.ts'
 import type { Services } from '../operations/services.ts'
 import type { Tokens } from '../state/tokens.ts'
 
-export type Method = 'GET' | 'POST' | 'PUT' | 'DELETE'
+export type Method = 'GET' | 'POST' | 'PUT' | 'PATCH' | 'DELETE'
 
 /** What handlers work with. */
 export type Daemon = {
@@ -17,13 +18,15 @@ export type Daemon = {
   readonly jobs: Jobs
   readonly tokens: Tokens
   readonly queue: JobQueue
+  readonly settings: SettingsDesk
   readonly version: string
   readonly now: () => Date
 }
 
 export type DaemonServices = Pick<
   Services,
-  'config' | 'catalogIfPresent' | 'currentRun' | 'archiveUses' | 'openStorage'
+  | ('config' | 'catalogIfPresent' | 'currentRun' | 'archiveUses' | 'openStorage')
+  | ('notifier' | 'packer')
 > & {
   /** Why the file as it is now is not the one in use. */
   readonly configProblem: string | undefined

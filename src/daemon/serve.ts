@@ -16,6 +16,8 @@ import type { RunJob } from './job-queue.ts'
 import { Scheduler } from './scheduler.ts'
 import { serverRoutes } from './routes/servers.ts'
 import { sessionRoutes } from './routes/session.ts'
+import type { SettingsDesk } from './settings-desk.ts'
+import { settingsRoutes } from './routes/settings.ts'
 import type { State } from '../state/open-state.ts'
 import { TokenGate } from './gate.ts'
 
@@ -26,10 +28,12 @@ export const ROUTES: readonly Route[] = [
   ...metricsRoutes,
   ...sessionRoutes,
   ...pageRoutes,
+  ...settingsRoutes,
 ]
 
 export type ServeInput = {
   readonly services: () => Promise<DaemonServices>
+  readonly settings: SettingsDesk
   readonly state: State
   readonly runJob: RunJob
   readonly version: string
@@ -42,14 +46,14 @@ export type ServeInput = {
 
 /** Resolves when the signal has come and everything has ended. */
 export async function serve(input: ServeInput, signal: AbortSignal): Promise<void> {
-  const { services, state, runJob, version, now, log } = input
   // An installation without its page is told at once, and an update cannot mix two of them.
   pageFiles()
+  const { services, settings, state, runJob, version, now, log } = input
   const { config } = await services()
   const { listen, names } = config.daemon
   const { jobs, tokens } = state
   const queue = new JobQueue({ jobs, runJob, now, log })
-  const daemon: Daemon = { services, jobs, tokens, queue, version, now }
+  const daemon: Daemon = { services, settings, jobs, tokens, queue, version, now }
   const document = openApiOf(ROUTES, version)
   const openApi = defineRoute({
     ...{ method: 'GET', at: '/openapi.json', scope: 'public', tag: 'status' },

@@ -46,6 +46,8 @@ export type DaemonSettings = {
   readonly names: readonly string[]
   /** Absolute; below them the API may restore. */
   readonly restoreRoots: readonly string[]
+  /** Absolute; below them the API may name what is archived. */
+  readonly sourceRoots: readonly string[]
 }
 
 export type ProxySettings = {

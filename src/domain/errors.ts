@@ -25,6 +25,15 @@ export const FAILURES = {
   USAGE: { exit: 2, repeat: 0, hint: 'see spillway --help' },
   CONFIG_INVALID: { exit: 4, repeat: 0, hint: 'correct the file, or run: spillway configure' },
   CONFIG_UNSAFE: { exit: 4, repeat: 0 },
+  /** A change of the settings that would make a problem; nothing was written. */
+  SETTINGS_WRONG: { exit: 4, repeat: 0, hint: 'nothing was written: correct what is named' },
+  SETTINGS_CHANGED: { exit: 4, repeat: 0, hint: 'nothing was written: read the settings again' },
+  SETTINGS_HOST_ONLY: {
+    exit: 4,
+    repeat: 0,
+    hint: 'nothing was written: change it on the host, with spillway configure or an editor',
+  },
+  SETTINGS_MISSING: { exit: 2, repeat: 0 },
   NO_SERVERS: { exit: 4, repeat: 0, hint: 'add one with: spillway configure' },
   NOT_BUILT: { exit: 4, repeat: 0 },
   LISTEN_FAILED: { exit: 4, repeat: 0 },

@@ -3,6 +3,7 @@
 import { request as httpRequest } from 'node:http'
 import type { IncomingMessage, RequestOptions } from 'node:http'
 import { request as httpsRequest } from 'node:https'
+import { isLinkLocal, lookupElsewhere } from '../lib/link-local.ts'
 import { HttpsProxyAgent } from 'https-proxy-agent'
 import type { ProxySettings } from '../domain/config.ts'
 import { proxyFor } from '../domain/proxy.ts'
@@ -24,10 +25,15 @@ export async function sendWeb(
   { proxy, tryMs }: { readonly proxy: ProxySettings; readonly tryMs: number },
 ): Promise<void> {
   const url = new URL(message.url)
+  if (isLinkLocal(url.hostname))
+    throw new NotDelivered('it has a link-local address, which no receiver has', {
+      mayRepeat: false,
+    })
   const proxyUrl = proxyFor(url, proxy)
   const body = Buffer.from(message.body)
   const options: RequestOptions = {
     method: 'POST',
+    lookup: lookupElsewhere,
     headers: {
       'User-Agent': 'spillway',
       'Content-Type': message.contentType,

@@ -14,6 +14,7 @@ import { findEnvFile, joinEnv, parseEnvText, readEnvFile } from '../config/load.
 import type { ConfigPlace, EnvFile } from '../config/load.ts'
 import { parse, readSurroundings } from '../config/parse.ts'
 import type { Problem } from '../config/problem.ts'
+import { textOf } from '../config/read-settings.ts'
 import type { EnvRecord } from '../config/read-settings.ts'
 
 export type DraftCheck = {
@@ -78,6 +79,11 @@ export class ConfigDraft {
   get overridden(): string[] {
     const { joined, values } = this
     return Object.keys(values).filter((name) => joined[name] !== values[name])
+  }
+
+  /** Whether it is set outside of the file, which wins over whatever the file says. */
+  isFromEnvironment(name: string): boolean {
+    return textOf(this.#env, name) !== undefined
   }
 
   /** Throws CONFIG_INVALID, and changes nothing, if the text cannot hold it. */

@@ -2,6 +2,7 @@
 // knows error codes. Order of the questions: our own exchange, Node's code, the S3 code, the words of
 // the message (quotas have no common code), the HTTP status.
 
+import { LINK_LOCAL_CODE } from '../lib/link-local.ts'
 import { SpillwayError } from '../domain/errors.ts'
 import type { FailureCode, FailureFacts } from '../domain/errors.ts'
 import { ExchangeError, traceOf } from './exchange.ts'
@@ -118,6 +119,7 @@ function ofNode({ nodeCode, message }: S3Facts, context: ErrorContext): Verdict 
       ...(mayExpectTls ? ['does the server expect https instead of http?'] : []),
     ] as Verdict
   if (UNREACHABLE.test(nodeCode)) return ['SERVER_UNREACHABLE', unreachableText(nodeCode)]
+  if (nodeCode === LINK_LOCAL_CODE) return ['SERVER_NOT_S3', message, 'correct the endpoint']
   if (UNTRUSTED.test(nodeCode))
     return [
       'SERVER_TLS',

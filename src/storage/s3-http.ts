@@ -8,6 +8,7 @@ import { request as httpRequest } from 'node:http'
 import type { Agent, ClientRequest, IncomingMessage, RequestOptions } from 'node:http'
 import { request as httpsRequest } from 'node:https'
 import type { Socket } from 'node:net'
+import { lookupElsewhere, requireElsewhere } from '../lib/link-local.ts'
 import { ExchangeError, noteTrace } from './exchange.ts'
 import type { Exchange } from './exchange.ts'
 import type { RateLimit } from './rate-limit.ts'
@@ -149,12 +150,14 @@ class Call {
   #open(): ClientRequest {
     const { protocol, hostname, port, method, path, query, headers } = this.#request
     const expect = this.#exchange.holdsBody === true ? { expect: '100-continue' } : {}
+    requireElsewhere(hostname)
     const options: RequestOptions & { ca?: string[] } = {
       method,
       protocol,
       host: hostname.replace(/^\[|\]$/g, ''),
       path: path + queryString(query ?? {}),
       headers: { ...headers, ...expect },
+      lookup: lookupElsewhere,
       agent: this.#exchange.isFresh === true ? this.#options.freshAgent : this.#options.agent,
       ...(port === undefined ? {} : { port }),
       ...(this.#options.caPem === undefined ? {} : { ca: [...this.#options.caPem] }),

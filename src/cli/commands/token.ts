@@ -17,6 +17,8 @@ export const tokenCommand = defineCommand({
       'one at once. Each scope holds those before it: read (see everything but secrets), run (archive and ' +
       'verify), restore (into RESTORE_ROOTS), admin (delete, change settings).',
   ],
+  // A token is what the first settings are made with over HTTP.
+  needsNoSettings: true,
   flags: {
     scope: {
       type: 'string',

@@ -26,7 +26,7 @@ const CHECK = z.object({
   seconds: z.number(),
 })
 
-const TESTED = z.object({
+export const TESTED = z.object({
   number: z.int(),
   wouldTake: z.boolean().describe("tonight's archives"),
   remarks: z.array(z.string()),
@@ -78,7 +78,7 @@ export const serverRoutes: readonly Route[] = [
   }),
 ]
 
-function testedDocument({
+export function testedDocument({
   server,
   wouldTake,
   remarks,

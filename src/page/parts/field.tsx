@@ -95,7 +95,8 @@ export function TextField(
           <input
             {...described}
             {...shared}
-            type={type}
+            // The types of attributes know one kind of input at a time.
+            type={type as 'text'}
             onInput={(e) => onInput(e.currentTarget.value)}
           />
         )
