@@ -4,6 +4,7 @@
 // neither SQLite nor the S3 client, and a command that needs no server opens no connection.
 
 import { existsSync } from 'node:fs'
+import { changedKeep } from './config/changed-keep.ts'
 import { createPacker } from './compose-packer.ts'
 import { createPartReader } from './compose-part-reader.ts'
 import { createUnpacker } from './compose-unpacker.ts'
@@ -63,6 +64,7 @@ export async function openServices(
     ...known,
     secrets,
     databaseTarget,
+    changedKeep: (...asked) => changedKeep(place, ...asked),
     openDatabaseTarget: async (...asked) =>
       (await import('./sources/database-target.ts')).openDatabaseTarget(...asked),
     archiveUses,
@@ -70,7 +72,9 @@ export async function openServices(
     catalogIfPresent: async () => (existsSync(config.catalogPath) ? openCatalog() : undefined),
     currentRun: async () => (await import('./catalog/run-lock.ts')).currentRun(config.dataDir),
     openStorage,
+    redact: createRedactor(secrets),
     openState: async () => (await import('./state/open-state.ts')).openState(config.dataDir),
+    lastRun: async () => (await import('./state/open-state.ts')).lastRunIn(config.dataDir),
     notifier: async () => notifierOf(config, secrets),
     packer: async () => createPacker(),
     unpacker: async () => createUnpacker(),

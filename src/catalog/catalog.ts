@@ -12,10 +12,12 @@ import type { ArchiveId, ArchiveState, CopyState, Warning } from '../domain/arch
 import type { AttemptOutcome } from '../domain/errors.ts'
 import type { Server, ServerIdentity } from '../domain/server.ts'
 import type { HistoryCalls } from './history-calls.ts'
+import type { PageCalls } from './page-calls.ts'
 import type { ProofCalls } from './proof-calls.ts'
 import type { RebuildCalls } from './rebuild-calls.ts'
 import type { RecopyCalls } from './recopy-calls.ts'
 import type { RetentionCalls } from './retention-calls.ts'
+import type { UsageCalls } from './usage-calls.ts'
 
 export type CopyId = number
 
@@ -112,7 +114,14 @@ export type ArchiveFilter = {
 }
 
 export interface Catalog
-  extends RetentionCalls, ProofCalls, HistoryCalls, RebuildCalls, RecopyCalls {
+  extends
+    RetentionCalls,
+    ProofCalls,
+    HistoryCalls,
+    RebuildCalls,
+    RecopyCalls,
+    PageCalls,
+    UsageCalls {
   /** Adds servers never seen, renews label and endpoint of known ones. Moves no bytes. */
   registerServers(servers: readonly Server[]): Promise<void>
   /** Every server ever seen, with this host's view of its health. */
@@ -194,7 +203,7 @@ export interface Catalog
    */
   markDamaged(copyId: CopyId, reason: string): Promise<void>
   /** deleting -> deleted: the server confirmed that the object is gone. */
-  markDeleted(copyId: CopyId): Promise<void>
+  markDeleted(copyId: CopyId, at?: Date): Promise<void>
 
   addAttempt(attempt: AttemptRow): Promise<void>
   attempts(id: ArchiveId): Promise<readonly AttemptRow[]>

@@ -170,10 +170,10 @@ export async function markDamaged(db: Db, copyId: CopyId, reason: string): Promi
   })
 }
 
-export async function markDeleted(db: Db, copyId: CopyId): Promise<void> {
+export async function markDeleted(db: Db, copyId: CopyId, at: Date): Promise<void> {
   await db.transaction().execute(async (trx) => {
     const copy = await copyIn(trx, copyId, ['deleting'])
-    await changeCopy(trx, copy, { state: 'deleted' })
+    await changeCopy(trx, copy, { state: 'deleted', deleted_at: timeText(at) })
     await moveBytes(trx, copy.serverId, {
       reservedBytes: 0,
       usedBytes: -copy.sizeBytes,
@@ -307,6 +307,7 @@ export async function changeCopy(
     etag: string | null
     version_id: string | null
     stored_at: string
+    deleted_at: string
     reason: string | null
   }>,
 ): Promise<void> {

@@ -13,8 +13,10 @@ import type { Tables } from './tables.ts'
 import { createHistoryCalls } from './history-rows.ts'
 import { createProofCalls } from './proof-rows.ts'
 import { createRebuildCalls } from './rebuild-rows.ts'
+import { createPageCalls } from './page-rows.ts'
 import { createRecopyCalls } from './recopy-rows.ts'
 import { createRetentionCalls } from './retention-rows.ts'
+import { createUsageCalls } from './usage-rows.ts'
 
 export type KyselyCatalogInput = {
   readonly db: Kysely<Tables>
@@ -35,6 +37,8 @@ export function createKyselyCatalog(input: KyselyCatalogInput): Catalog {
     ...createHistoryCalls(db),
     ...createRebuildCalls(db, host),
     ...createRecopyCalls(db, host),
+    ...createPageCalls(db, host),
+    ...createUsageCalls(db),
 
     registerServers: (list) => servers.registerServers(db, list),
     servers: () => servers.listServers(db, host),
@@ -60,7 +64,7 @@ export function createKyselyCatalog(input: KyselyCatalogInput): Catalog {
     markUncertain: (id, reason) => copies.markUncertain(db, id, reason),
     markCopyFailed: (id, reason) => copies.markCopyFailed(db, id, reason),
     markDamaged: (id, reason) => copies.markDamaged(db, id, reason),
-    markDeleted: (id) => copies.markDeleted(db, id),
+    markDeleted: (id, at = new Date()) => copies.markDeleted(db, id, at),
 
     addAttempt: (attempt) => archives.addAttempt(db, attempt),
     attempts: (id) => archives.attemptsOf(db, id),

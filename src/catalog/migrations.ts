@@ -50,6 +50,20 @@ export const MIGRATIONS: readonly Migration[] = [
       await createRebuildTables(db, types)
     },
   },
+  {
+    version: 3,
+    name: 'times of deletion, pages of archives',
+    apply: async (db, types) => {
+      // Unknown (null) of what was deleted before.
+      await sql`alter table s3_archives add column deleted_at ${types.text}`.execute(db)
+      await sql`create index copies_by_day_stored on s3_archives (stored_at)`.execute(db)
+      await sql`create index copies_by_day_deleted on s3_archives (deleted_at)
+        where state = 'deleted'`.execute(db)
+      await sql`create index archives_by_host on archives (host, started_at, id)`.execute(db)
+      await sql`create index archives_by_host_source
+        on archives (host, source, started_at, id)`.execute(db)
+    },
+  },
 ]
 
 // Bytes are safe integers here too: 2^53 - 1 is the largest that JavaScript reads back unchanged.

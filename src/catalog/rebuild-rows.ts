@@ -91,7 +91,7 @@ async function markFound(trx: Db, copyId: CopyId): Promise<void> {
 async function settleMissing(trx: Db, copyId: CopyId, reason: string): Promise<void> {
   const copy = await copyIn(trx, copyId, ['missing', 'stored'])
   if (copy.state === 'stored') return
-  await changeCopy(trx, copy, { state: 'deleted', reason })
+  await changeCopy(trx, copy, { state: 'deleted', deleted_at: timeText(new Date()), reason })
   const given = { reservedBytes: 0, usedBytes: -copy.sizeBytes, copies: -1 }
   await moveBytes(trx, copy.serverId, given)
   await trx.deleteFrom('missing_copies').where('copy_id', '=', copyId).execute()

@@ -8,6 +8,7 @@ import { existsSync, readFileSync, renameSync, rmSync, writeFileSync } from 'nod
 import { join } from 'node:path'
 import { setTimeout as sleep } from 'node:timers/promises'
 import { SpillwayError, messageOf } from '../domain/errors.ts'
+import { isAlive, startTicksOf } from '../lib/process-identity.ts'
 import { makeFolder } from './catalog-file.ts'
 import { openHandle } from './open-sqlite.ts'
 import type { SqliteHandle } from './open-sqlite.ts'
@@ -87,10 +88,7 @@ export function currentRun(dataDir: string): RunHolder | undefined {
   return holder === undefined ? undefined : { pid: holder.pid, since: holder.since }
 }
 
-type Holder = RunHolder & {
-  /** When the kernel started the process: a pid is given again, the pair is not. */
-  readonly startTicks: string | undefined
-}
+type Holder = RunHolder & { readonly startTicks: string | undefined }
 
 function writeHolder(pidPath: string): void {
   const holder: Holder = {
@@ -137,35 +135,13 @@ function readHolder(pidPath: string): Holder | undefined {
     // Missing, or damaged: the lock itself has already said all that matters.
     return undefined
   }
-  return isHolder(holder) && isAlive(holder) ? holder : undefined
+  return isHolder(holder) && isAlive(holder) === true ? holder : undefined
 }
 
 function isHolder(value: unknown): value is Holder {
   if (typeof value !== 'object' || value === null) return false
   const { pid, since } = value as Partial<Holder>
   return Number.isSafeInteger(pid) && pid! > 0 && !Number.isNaN(Date.parse(String(since)))
-}
-
-function isAlive({ pid, startTicks }: Holder): boolean {
-  if (startTicks !== undefined) return startTicksOf(pid) === startTicks
-  try {
-    process.kill(pid, 0)
-    return true
-  } catch (error) {
-    // Alive, and somebody else's.
-    return error instanceof Error && 'code' in error && error.code === 'EPERM'
-  }
-}
-
-/** Field 22 of /proc/PID/stat; undefined where there is no such process, or no /proc. */
-function startTicksOf(pid: number): string | undefined {
-  try {
-    const stat = readFileSync(`/proc/${pid}/stat`, 'utf8')
-    // The second field is the name, in brackets, and may hold spaces and brackets itself.
-    return stat.slice(stat.lastIndexOf(')') + 2).split(' ')[19]
-  } catch {
-    return undefined
-  }
 }
 
 /** `02:30:07` of this machine's clock, with the date when it was not today. */

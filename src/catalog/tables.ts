@@ -79,6 +79,8 @@ type CopiesTable = {
   etag: string | null
   version_id: string | null
   stored_at: string | null
+  /** null also of what was deleted before this was noted. */
+  deleted_at: string | null
   reason: string | null
 }
 

@@ -4,7 +4,6 @@ import { formatBytes } from '../domain/sizes.ts'
 import { formatUtc, painter, plural, printTable } from './output.ts'
 import { oneLine } from './text.ts'
 import { refusalText } from '../operations/deletions.ts'
-import { runOutcome } from '../domain/run-report.ts'
 import type { Io } from './command.ts'
 import type { PrunePlan } from '../operations/plan-prune.ts'
 import type { ReportedRetention } from '../domain/run-report.ts'
@@ -79,36 +78,4 @@ export function printRetention(
   io.print(
     `pruned ${plural(deleted.length, 'archive')}${partly}, ${formatBytes(freedBytes)} freed${late}`,
   )
-}
-
-/** `prune --json`; `done` undefined: nothing was to be done. Fields may be added, none changed. */
-export function pruneDocument(
-  plan: PrunePlan,
-  done: ReportedRetention | undefined,
-  exit: number,
-  warnings: readonly string[] = [],
-): unknown {
-  return {
-    outcome: runOutcome(exit),
-    exit,
-    dryRun: done === undefined,
-    archives: plan.archives.map(({ archive, action, bytes, reasons }) => ({
-      id: archive.id,
-      source: archive.source,
-      file: archive.file,
-      createdAt: archive.startedAt.toISOString(),
-      sizeBytes: bytes,
-      pinned: archive.isPinned,
-      action,
-      reasons,
-    })),
-    notes: plan.notes,
-    deleted: done?.deleted ?? [],
-    partlyDeleted: done?.partlyDeleted ?? [],
-    freedBytes: done?.freedBytes ?? 0,
-    refused: done?.refused ?? [],
-    held: done?.held ?? plan.held.map(({ source, reason }) => ({ source, reason })),
-    remaining: done?.remaining ?? plan.remaining,
-    warnings,
-  }
 }

@@ -256,3 +256,8 @@ export function serviceManagerSettings(env: EnvRecord = process.env): {
     watchdogMs: isOurs && micros > 0 ? micros / 1_000 : undefined,
   }
 }
+
+/** For who hands it on to a process of ours. */
+export function processEnvironment(): EnvRecord {
+  return process.env
+}

@@ -142,7 +142,7 @@ function folderSource(
   }
 }
 
-function keepPolicy(common: KeepValues, own: KeepValues): KeepPolicy {
+export function keepPolicy(common: KeepValues, own: KeepValues): KeepPolicy {
   return {
     last: own.KEEP_LAST ?? common.KEEP_LAST,
     daily: own.KEEP_DAILY ?? common.KEEP_DAILY,
@@ -188,6 +188,6 @@ export function commonKeepProblems(common: KeepValues): Problem[] {
     : []
 }
 
-function nothingKept(variable: string, remedy: string): Problem {
+export function nothingKept(variable: string, remedy: string): Problem {
   return { variable, value: undefined, reason: 'are all 0, so no archive would be kept', remedy }
 }

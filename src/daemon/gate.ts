@@ -47,6 +47,10 @@ function isOwnOrigin(origin: string, hosts: ReadonlySet<string>): boolean {
   return match !== null && hosts.has(match[1]!)
 }
 
+export type Passed =
+  | { readonly token: Token; readonly refused: undefined }
+  | { readonly token: Token | undefined; readonly refused: Problem }
+
 /** Looks tokens up, and counts those that were wrong: a right one always passes. */
 export class TokenGate {
   readonly #find: (secret: string) => Token | undefined
@@ -58,16 +62,20 @@ export class TokenGate {
     this.#now = now
   }
 
-  check(request: IncomingMessage, scope: Scope): Token | Problem {
+  /** `token` also of who has a right one that may not do this. */
+  check(request: IncomingMessage, scope: Scope): Passed {
     const [, secret] = /^Bearer +([!-~]{1,256})$/i.exec(request.headers.authorization ?? '') ?? []
     const token = secret === undefined ? undefined : this.#find(secret)
     if (token !== undefined) {
-      if (allows(token.scope, scope)) return token
-      return problem(403, `this token may ${token.scope}; this needs the scope ${scope}`)
+      if (allows(token.scope, scope)) return { token, refused: undefined }
+      const refused = problem(403, `this token may ${token.scope}; this needs the scope ${scope}`)
+      return { token, refused }
     }
-    if (secret !== undefined && this.#isTooOften(request.socket.remoteAddress ?? ''))
-      return problem(429, 'too many wrong tokens; wait a minute')
-    return problem(401, 'a token is needed: Authorization: Bearer TOKEN')
+    const isTooOften = secret !== undefined && this.#isTooOften(request.socket.remoteAddress ?? '')
+    const refused = isTooOften
+      ? problem(429, 'too many wrong tokens; wait a minute')
+      : problem(401, 'a token is needed: Authorization: Bearer TOKEN')
+    return { token: undefined, refused }
   }
 
   #isTooOften(address: string): boolean {

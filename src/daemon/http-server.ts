@@ -3,10 +3,11 @@
 import { createServer } from 'node:http'
 import type { IncomingMessage, Server, ServerResponse } from 'node:http'
 import { checkOrigin } from './gate.ts'
+import type { AuditLog } from './audit-log.ts'
 import type { TokenGate } from './gate.ts'
 import { isProblem, readBody, readTarget } from './read-request.ts'
 import { isPageFile, isStream } from './route.ts'
-import type { Asked, Daemon, Method, Route, Stream } from './route.ts'
+import type { Asked, Daemon, Route, Stream } from './route.ts'
 import { problem, problemOf } from './problem.ts'
 import type { Problem } from './problem.ts'
 import { sendPageFile } from './page-files.ts'
@@ -22,6 +23,8 @@ const LIMITS = {
 }
 const CONNECTIONS_MAX = 64
 const REQUESTS_PER_SOCKET_MAX = 100
+// A laptop that is shut for a moment may come back; a reader that hangs keeps an archive from retention.
+const NOT_TAKEN_MS_MAX = 300_000
 
 export type ServerInput = {
   readonly routes: readonly Route[]
@@ -30,6 +33,7 @@ export type ServerInput = {
   /** `name:port`, in small letters. */
   readonly hosts: () => ReadonlySet<string>
   readonly log: (line: string) => void
+  readonly audit: Pick<AuditLog, 'note'>
 }
 
 export function createHttpServer(input: ServerInput): Server {
@@ -60,12 +64,11 @@ async function answer(
   response.on('close', () => ended.abort())
   let token: Token | undefined
   try {
-    const found = await admit(input, request)
+    const found = await admit(input, request, (known) => (token = known))
     if (isProblem(found)) {
       sendProblem(response, request, found)
       return
     }
-    token = found.asked.token
     const { route } = found
     const value = await route.handle({ ...found.asked, signal: ended.signal }, input.daemon)
     if (isProblem(value)) sendProblem(response, request, value)
@@ -78,10 +81,25 @@ async function answer(
     if (response.headersSent) response.destroy()
     else sendProblem(response, request, told)
   } finally {
-    // What changes something is told with who asked for it.
-    if (request.method !== 'GET' && token !== undefined)
-      log(`${token.name}: ${request.method} ${request.url} ${response.statusCode}`)
+    noteAnswer(input, request, response.statusCode, token)
   }
+}
+
+const REFUSED: readonly number[] = [401, 403, 429]
+
+/** What may change something is told with who asked for it, and so is who was refused. */
+function noteAnswer(
+  { log, audit, daemon }: ServerInput,
+  request: IncomingMessage,
+  status: number,
+  token: Token | undefined,
+): void {
+  const { method = '', url = '', socket } = request
+  const isRead = method === 'GET' || method === 'HEAD'
+  if (!isRead && token !== undefined) log(`${token.name}: ${method} ${url} ${status}`)
+  if (isRead && !REFUSED.includes(status)) return
+  const remoteAddress = socket.remoteAddress ?? ''
+  audit.note({ at: daemon.now(), token: token?.name, method, path: url, status, remoteAddress })
 }
 
 type Admitted = {
@@ -90,7 +108,11 @@ type Admitted = {
 }
 
 /** In this order: name of the server, path, token, method, body. Nothing is told before the token. */
-async function admit(input: ServerInput, request: IncomingMessage): Promise<Admitted | Problem> {
+async function admit(
+  input: ServerInput,
+  request: IncomingMessage,
+  onToken: (token: Token | undefined) => void,
+): Promise<Admitted | Problem> {
   const foreign = checkOrigin(request, input.hosts())
   if (foreign !== undefined) return foreign
   const target = readTarget(request.url ?? '')
@@ -99,14 +121,14 @@ async function admit(input: ServerInput, request: IncomingMessage): Promise<Admi
     const path = matchPath(route.at, target.segments)
     return path === undefined ? [] : [{ route, path }]
   })
-  const method = request.method === 'HEAD' ? 'GET' : request.method
-  const match = matching.find(({ route }) => route.method === (method as Method))
+  const match = matching.find(({ route }) => isAsked(route, request.method))
   const scope = match?.route.scope ?? 'read'
   let token: Token | undefined
-  if (scope !== 'public') {
+  if (scope !== 'public' && scope !== 'ticket') {
     const passed = input.gate.check(request, scope)
-    if (isProblem(passed)) return passed
-    token = passed
+    onToken(passed.token)
+    if (passed.refused !== undefined) return passed.refused
+    token = passed.token
   }
   if (match === undefined)
     return matching.length === 0
@@ -122,6 +144,11 @@ async function admit(input: ServerInput, request: IncomingMessage): Promise<Admi
   const content = checked('body', route.body, body)
   if (isProblem(content)) return content
   return { route, asked: { path: path.value, query: query.value, body: content.value, token } }
+}
+
+/** A ticket is good for one GET: whoever only wants to see the headers must not use it up. */
+function isAsked({ method, scope }: Route, asked: string | undefined): boolean {
+  return method === (asked === 'HEAD' && scope !== 'ticket' ? 'GET' : asked)
 }
 
 function checked(
@@ -193,15 +220,28 @@ function sendProblem(response: ServerResponse, request: IncomingMessage, told: P
 }
 
 async function sendStream(response: ServerResponse, stream: Stream): Promise<void> {
-  response.writeHead(200, { 'Content-Type': stream.contentType })
-  // Before the first byte there may be minutes.
-  response.flushHeaders()
+  const begin = (): void => {
+    if (response.headersSent) return
+    response.writeHead(200, { 'Content-Type': stream.contentType, ...stream.headers })
+    // Before the first byte there may be minutes.
+    response.flushHeaders()
+  }
+  if (stream.mayFailFirst !== true) begin()
   await stream.write(async (piece) => {
-    if (response.write(piece)) return
-    await new Promise<void>((resolve) => {
-      response.once('drain', resolve)
-      response.once('close', resolve)
-    })
+    begin()
+    if (!response.write(piece)) await drained(response)
   })
+  begin()
   response.end()
+}
+
+/** Whoever takes nothing for so long holds up what is read for him: he is cut off. */
+async function drained(response: ServerResponse): Promise<void> {
+  let timer: NodeJS.Timeout | undefined
+  await new Promise<void>((resolve) => {
+    timer = setTimeout(() => response.destroy(), NOT_TAKEN_MS_MAX)
+    response.once('drain', resolve)
+    response.once('close', resolve)
+  })
+  clearTimeout(timer)
 }

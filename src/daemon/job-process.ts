@@ -5,7 +5,9 @@
 import { spawn } from 'node:child_process'
 import { createInterface } from 'node:readline'
 import { ChildGuard } from '../sources/child-guard.ts'
+import { environmentOfJob } from '../config/started-by.ts'
 import { messageOf } from '../domain/errors.ts'
+import type { Job } from '../domain/job.ts'
 
 // A report of a thousand sources is some MB.
 const RESULT_BYTES_MAX = 64 * 1024 * 1024
@@ -32,6 +34,7 @@ export async function runJobProcess(
   args: readonly string[],
   onLine: (event: unknown) => void,
   signal: AbortSignal,
+  job: Pick<Job, 'id' | 'origin'>,
 ): Promise<JobEnd> {
   const config = program.configFile === undefined ? [] : ['--config', program.configFile]
   const guard = new ChildGuard()
@@ -41,6 +44,7 @@ export async function runJobProcess(
     stdio: ['ignore', 'pipe', 'pipe'],
     // A group of its own: Ctrl-C in the daemon's terminal is the daemon's to hand on.
     detached: true,
+    env: environmentOfJob(job),
   })
   if (child.pid !== undefined) guard.watch(child.pid)
   const stop = (): void => void child.kill('SIGTERM')

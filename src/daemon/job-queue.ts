@@ -21,6 +21,8 @@ export type RunJob = (
   args: readonly string[],
   onLine: (event: unknown) => void,
   signal: AbortSignal,
+  /** What the process says of itself in what it keeps. */
+  job: Pick<Job, 'id' | 'origin'>,
 ) => Promise<JobEnd>
 
 type Input = {
@@ -114,18 +116,21 @@ export class JobQueue {
     }
   }
 
-  async #run({ id, kind, args }: Job): Promise<void> {
+  async #run({ id, kind, args, origin }: Job): Promise<void> {
     const { jobs, now, runJob, log } = this.#input
     const current = { id, stop: new AbortController(), isCancelled: false }
     this.#current = current
     this.#tell({ jobId: id, number: undefined, event: { kind: 'job-started', job: kind } })
     const onLine = (event: unknown): void => this.#hear(id, event)
     // A process that cannot be started is this job's failure, and no reason to leave the others undone.
-    const end = await runJob(args, onLine, current.stop.signal).catch((error: unknown): JobEnd => ({
-      exit: undefined,
-      result: undefined,
-      reason: `it cannot be run: ${messageOf(error)}`,
-    }))
+    const job = { id, origin }
+    const end = await runJob(args, onLine, current.stop.signal, job).catch(
+      (error: unknown): JobEnd => ({
+        exit: undefined,
+        result: undefined,
+        reason: `it cannot be run: ${messageOf(error)}`,
+      }),
+    )
     this.#current = undefined
     this.#live = new Map()
     const isDone = end.exit === 0 || end.exit === 3

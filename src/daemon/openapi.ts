@@ -37,7 +37,7 @@ const REFUSALS: Readonly<Record<string, string>> = {
   413: 'The body is too large',
   415: 'The body is not JSON',
   421: 'This is not a name of this server',
-  422: 'The settings would be wrong: nothing was written',
+  422: 'It is understood, and cannot be done so: the problem says why',
   429: 'Too many wrong tokens, or too many jobs wait',
   500: 'An error of Spillway itself, or of a server that it asked',
   503: 'The catalog cannot be read now',
@@ -73,7 +73,7 @@ function operationOf(route: Route): unknown {
   return {
     summary: route.summary,
     tags: [route.tag],
-    ...(route.scope === 'public'
+    ...(route.scope === 'public' || route.scope === 'ticket'
       ? { security: [] }
       : { security: [{ token: [] }], 'x-scope': route.scope }),
     parameters: [...parametersOf('path', route.path), ...parametersOf('query', route.query)],

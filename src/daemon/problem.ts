@@ -20,6 +20,14 @@ export type Problem = {
   readonly id?: string
 }
 
+export type SettingError = {
+  readonly variable: string
+  /** Without the entry's prefix. */
+  readonly name: string
+  readonly reason: string
+  readonly remedy: string | null
+}
+
 const TITLES: Readonly<Record<number, string>> = {
   400: 'Bad Request',
   401: 'Unauthorized',

@@ -3,8 +3,11 @@
 
 import type { z } from 'zod'
 import type { Scope, Token } from '../domain/token.ts'
+import type { AuditLog } from './audit-log.ts'
+import type { Downloads } from './downloads.ts'
 import type { JobQueue } from './job-queue.ts'
 import type { Jobs } from '../state/jobs.ts'
+import type { Runs } from '../state/runs.ts'
 import type { SettingsDesk } from './settings-desk.ts'
 import type { Services } from '../operations/services.ts'
 import type { Tokens } from '../state/tokens.ts'
@@ -17,6 +20,9 @@ export type Daemon = {
   readonly services: () => Promise<DaemonServices>
   readonly jobs: Jobs
   readonly tokens: Tokens
+  readonly runs: Runs
+  readonly audit: AuditLog
+  readonly downloads: Downloads
   readonly queue: JobQueue
   readonly settings: SettingsDesk
   readonly version: string
@@ -26,7 +32,7 @@ export type Daemon = {
 export type DaemonServices = Pick<
   Services,
   | ('config' | 'catalogIfPresent' | 'currentRun' | 'archiveUses' | 'openStorage')
-  | ('notifier' | 'packer')
+  | ('notifier' | 'packer' | 'changedKeep')
 > & {
   /** Why the file as it is now is not the one in use. */
   readonly configProblem: string | undefined
@@ -36,7 +42,7 @@ export type Asked<Path, Query, Body> = {
   readonly path: Path
   readonly query: Query
   readonly body: Body
-  /** undefined on a public route. */
+  /** undefined on a public route, and on one with a ticket. */
   readonly token: Token | undefined
   /** Ends with the connection. */
   readonly signal: AbortSignal
@@ -45,6 +51,9 @@ export type Asked<Path, Query, Body> = {
 /** Bytes or events instead of a document. */
 export type Stream = {
   readonly contentType: string
+  readonly headers?: Readonly<Record<string, string | number>>
+  /** What goes wrong before its first piece is answered as a problem; until then no header is sent. */
+  readonly mayFailFirst?: true
   readonly write: (send: (piece: string | Uint8Array) => Promise<void>) => Promise<void>
 }
 
@@ -69,7 +78,8 @@ export type RouteSpec<Path extends z.ZodType, Query extends z.ZodType, Body exte
   readonly method: Method
   /** `/api/archives/{id}` */
   readonly at: string
-  readonly scope: Scope | 'public'
+  /** `ticket`: its path holds what gives the right, and `handle` looks at it. */
+  readonly scope: Scope | 'public' | 'ticket'
   readonly summary: string
   readonly tag: string
   readonly path?: Path

@@ -5,6 +5,10 @@ import { archiveRoutes } from './routes/archives.ts'
 import { createHttpServer } from './http-server.ts'
 import { defineRoute } from './route.ts'
 import type { Daemon, DaemonServices, Route } from './route.ts'
+import { AuditLog } from './audit-log.ts'
+import { Downloads } from './downloads.ts'
+import { downloadRoutes } from './routes/downloads.ts'
+import { insightRoutes } from './routes/insight.ts'
 import { JobQueue } from './job-queue.ts'
 import { jobRoutes } from './routes/jobs.ts'
 import { metricsRoutes } from './routes/metrics.ts'
@@ -14,6 +18,7 @@ import { pageFiles } from './page-files.ts'
 import { pageRoutes } from './routes/page.ts'
 import type { RunJob } from './job-queue.ts'
 import { Scheduler } from './scheduler.ts'
+import { runRoutes } from './routes/runs.ts'
 import { serverRoutes } from './routes/servers.ts'
 import { sessionRoutes } from './routes/session.ts'
 import type { SettingsDesk } from './settings-desk.ts'
@@ -25,6 +30,9 @@ export const ROUTES: readonly Route[] = [
   ...archiveRoutes,
   ...serverRoutes,
   ...jobRoutes,
+  ...runRoutes,
+  ...insightRoutes,
+  ...downloadRoutes,
   ...metricsRoutes,
   ...sessionRoutes,
   ...pageRoutes,
@@ -51,9 +59,12 @@ export async function serve(input: ServeInput, signal: AbortSignal): Promise<voi
   const { services, settings, state, runJob, version, now, log } = input
   const { config } = await services()
   const { listen, names } = config.daemon
-  const { jobs, tokens } = state
+  const { jobs, runs, tokens } = state
   const queue = new JobQueue({ jobs, runJob, now, log })
-  const daemon: Daemon = { services, settings, jobs, tokens, queue, version, now }
+  const audit = new AuditLog(state.audit, log)
+  const downloads = new Downloads(now)
+  const given = { services, settings, jobs, runs, tokens, version, now }
+  const daemon: Daemon = { ...given, audit, downloads, queue }
   const document = openApiOf(ROUTES, version)
   const openApi = defineRoute({
     ...{ method: 'GET', at: '/openapi.json', scope: 'public', tag: 'status' },
@@ -64,7 +75,7 @@ export async function serve(input: ServeInput, signal: AbortSignal): Promise<voi
   let hosts: ReadonlySet<string> = new Set()
   const gate = new TokenGate((secret) => tokens.find(secret, now()), now)
   const server = createHttpServer({
-    ...{ routes: [openApi, ...ROUTES], daemon, gate, log },
+    ...{ routes: [openApi, ...ROUTES], daemon, gate, log, audit },
     hosts: () => hosts,
   })
   const schedule = async (): Promise<string> => (await services()).config.schedule
@@ -90,6 +101,7 @@ export async function serve(input: ServeInput, signal: AbortSignal): Promise<voi
   // Those who look on were told how the job ended.
   server.closeAllConnections()
   await closed
+  audit.write()
 }
 
 function hostsOf(

@@ -113,3 +113,13 @@ export function runExit(input: {
 }): number {
   return exitOf([...input.failures, ...(input.hasWarnings ? [3] : [])])
 }
+
+/** What was found out after the archives: warnings of the run, and no more than that. */
+export function withWarnings(report: RunReport, warnings: readonly string[]): RunReport {
+  if (warnings.length === 0) return report
+  const exit = runExit({ failures: [report.exit], hasWarnings: true })
+  return {
+    ...report,
+    ...{ exit, outcome: runOutcome(exit), warnings: [...report.warnings, ...warnings] },
+  }
+}

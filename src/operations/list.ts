@@ -2,6 +2,7 @@
 // may be added, none changed).
 
 import type { ArchiveWithCopies, Catalog, CopyId, CopyRow, ServerRow } from '../catalog/catalog.ts'
+import type { ArchivePageInput } from '../catalog/page-calls.ts'
 import type { CopyProof } from '../catalog/proof-calls.ts'
 import { shownState } from '../domain/archive.ts'
 import type { ArchiveId, ArchiveState, CopyState, ShownState } from '../domain/archive.ts'
@@ -68,6 +69,28 @@ export async function listArchives(
   input: ListInput,
 ): Promise<readonly ListedArchive[]> {
   return tellArchives({ config, catalog }, await readArchives({ config, catalog }, input))
+}
+
+/** One page of them; undefined: `before` is no archive of this host. */
+export async function listPage(
+  { config, catalog }: { readonly config: Config; readonly catalog: Catalog },
+  input: Omit<ArchivePageInput, 'server' | 'servers'> & {
+    /** N of S3_SERVER_N. */
+    readonly server: number | undefined
+  },
+): Promise<
+  { readonly archives: readonly ListedArchive[]; readonly next: ArchiveId | null } | undefined
+> {
+  const server = config.servers.find(({ number }) => number === input.server)?.identity
+  // Nothing lies on a server that there is not.
+  if (input.server !== undefined && server === undefined) return { archives: [], next: null }
+  const servers = config.servers.map(({ identity }) => identity)
+  const page = await catalog.archivePage({ ...input, server, servers })
+  if (page === undefined) return undefined
+  return {
+    archives: await tellArchives({ config, catalog }, page.archives),
+    next: page.next ?? null,
+  }
 }
 
 /** One of them, whatever became of it. Rejects with ARCHIVE_MISSING. */

@@ -4,7 +4,7 @@
 import { newsFor, outcomeOf, standingAfter } from '../domain/notification.ts'
 import type { Notification, NotifyMessage, Standing } from '../domain/notification.ts'
 import { failureOf, isFailure, messageOf, SpillwayError } from '../domain/errors.ts'
-import { runExit, runOutcome } from '../domain/run-report.ts'
+import { withWarnings } from '../domain/run-report.ts'
 import type { OnRunEvent } from '../domain/run-events.ts'
 import type { RunReport } from '../domain/run-report.ts'
 import type { Catalog } from '../catalog/catalog.ts'
@@ -183,16 +183,6 @@ type Delivery = { readonly notification: Notification; readonly message: NotifyM
 function withHint(error: unknown): string {
   const hint = error instanceof SpillwayError ? error.hint : undefined
   return `${messageOf(error)}${hint === undefined ? '' : ` (${hint})`}`
-}
-
-/** A failed notification is a warning of the run, and no more than that. */
-function withWarnings(report: RunReport, warnings: readonly string[]): RunReport {
-  if (warnings.length === 0) return report
-  const exit = runExit({ failures: [report.exit], hasWarnings: true })
-  return {
-    ...report,
-    ...{ exit, outcome: runOutcome(exit), warnings: [...report.warnings, ...warnings] },
-  }
 }
 
 async function lastGoodOf(

@@ -3,8 +3,10 @@
 
 import type { ArchiveUses } from '../catalog/archive-use.ts'
 import type { Catalog } from '../catalog/catalog.ts'
+import type { ChangeKeep } from '../config/changed-keep.ts'
 import type { Config } from '../domain/config.ts'
 import type { OpenDatabaseTarget } from './restore-into.ts'
+import type { KeptRun } from '../domain/kept-run.ts'
 import type { Notifier } from '../notify/notifier.ts'
 import type { OpenStorage } from './server-pool.ts'
 import type { Packer } from '../pack/packer.ts'
@@ -28,12 +30,18 @@ export type Services = {
   /** The run that is going on in the data folder. */
   readonly currentRun: () => Promise<RunHolder | undefined>
   readonly openStorage: () => Promise<OpenStorage>
-  /** Tokens and the daemon's queue; to be closed by whoever opens it. */
+  /** Takes secrets out of what is kept or shown. */
+  readonly redact: (text: string) => string
+  /** Tokens, the daemon's queue, the last runs; to be closed by whoever opens it. */
   readonly openState: () => Promise<State>
+  /** The newest run that was kept; creates nothing, and never rejects. */
+  readonly lastRun: () => Promise<KeptRun | undefined>
   readonly notifier: () => Promise<Notifier>
   readonly packer: () => Promise<Packer>
   /** The URL of `restore --into` as a server, with its password where a source has it. Throws USAGE. */
   readonly databaseTarget: (url: string) => ServerSource
+  /** Retention as it would be with other rules. Throws CONFIG_INVALID. */
+  readonly changedKeep: ChangeKeep
   readonly openDatabaseTarget: OpenDatabaseTarget
   readonly unpacker: () => Promise<Unpacker>
   /** Takes the run lock (RUN_LOCKED), opens everything, and lets go of it afterwards. */

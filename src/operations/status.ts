@@ -4,6 +4,7 @@
 // No server is asked: this is what the last run found out, and it says when.
 
 import type { Catalog, Health, ServerRow } from '../catalog/catalog.ts'
+import type { KeptRun, RunOrigin, RunState } from '../domain/kept-run.ts'
 import type { RunHolder } from '../catalog/run-lock.ts'
 import { FORECAST_NIGHTS, forecastNews } from '../domain/forecast.ts'
 import type { Forecast } from '../domain/forecast.ts'
@@ -84,6 +85,8 @@ export type Status = {
   readonly serverId: string
   /** The run that is going on: what follows is on its way to be news. */
   readonly run: RunHolder | null
+  /** The newest run that was kept, also one that is going on; null: none. */
+  readonly lastRun: StatusRun | null
   /** How many servers each archive must reach. */
   readonly copies: number
   readonly servers: readonly ServerStatus[]
@@ -99,6 +102,16 @@ export type Status = {
   /** What verifying found and nobody has settled yet. */
   readonly problems: readonly StatusProblem[]
   readonly forecast: StatusForecast
+}
+
+export type StatusRun = {
+  readonly id: string
+  readonly origin: RunOrigin
+  readonly state: RunState
+  readonly startedAt: string
+  /** Of a lost run: when it was last heard of. */
+  readonly endedAt: string | null
+  readonly exit: number | null
 }
 
 export type StatusForecast = {
@@ -121,11 +134,13 @@ export async function statusOf({
   config,
   catalog,
   run,
+  lastRun,
   now = new Date(),
 }: {
   readonly config: Config
   readonly catalog: Catalog | undefined
   readonly run?: RunHolder | undefined
+  readonly lastRun?: KeptRun | undefined
   readonly now?: Date
 }): Promise<Status> {
   const found = catalog === undefined ? undefined : await forecastOf({ config, catalog }, now)
@@ -160,6 +175,7 @@ export async function statusOf({
   return {
     serverId: config.serverId,
     run: run ?? null,
+    lastRun: lastRun === undefined ? null : statusRun(lastRun),
     copies: config.copies,
     // One that holds nothing and is not configured has no news for anybody.
     servers: [
@@ -179,6 +195,13 @@ export async function statusOf({
     mendableArchives: toCopy.filter(({ damaged }) => damaged.length > 0).length,
     problems: await problemsOf(catalog, config, rows),
     forecast: forecastStatus(found, config),
+  }
+}
+
+function statusRun({ id, origin, state, startedAt, endedAt, exit }: KeptRun): StatusRun {
+  return {
+    ...{ id, origin, state, startedAt: startedAt.toISOString() },
+    ...{ endedAt: endedAt?.toISOString() ?? null, exit: exit ?? null },
   }
 }
 

@@ -362,7 +362,8 @@ export type Download = {
 
 export type AuditEntry = {
   readonly at: string
-  readonly token: string
+  /** null: none, or a wrong one. */
+  readonly token: string | null
   readonly method: string
   readonly path: string
   readonly status: number
@@ -371,5 +372,5 @@ export type AuditEntry = {
 
 export type Audit = {
   readonly entries: readonly AuditEntry[]
-  readonly next: string | number | null
+  readonly next: number | null
 }

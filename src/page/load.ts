@@ -2,7 +2,7 @@
 // and again when something was changed. What was there stays on the screen until there is news.
 
 import { useCallback, useEffect, useRef, useState } from 'preact/hooks'
-import type { ApiProblem} from './api.ts';
+import type { ApiProblem } from './api.ts'
 import { problemFrom, pulse } from './api.ts'
 import { useStore } from './store.ts'
 

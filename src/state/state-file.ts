@@ -56,7 +56,43 @@ const STEPS: readonly string[] = [
     value text not null,
     at text not null
   ) strict;`,
+  `create table runs (
+    id text not null primary key,
+    origin text not null check (origin in ('schedule', 'api', 'command')),
+    job_id text,
+    process text not null,
+    sources text not null,
+    started_at text not null,
+    ended_at text,
+    exit integer,
+    is_lost integer not null default 0 check (is_lost in (0, 1)),
+    reason text,
+    counts text,
+    report text
+  ) strict;
+  create index runs_open on runs (id) where ended_at is null;
+  create table run_events (
+    run_id text not null references runs (id) on delete cascade,
+    number integer not null,
+    at text not null,
+    event text not null,
+    primary key (run_id, number)
+  ) strict, without rowid;
+  create table audit (
+    id integer primary key autoincrement,
+    at text not null,
+    token text,
+    method text not null,
+    path text not null,
+    status integer not null,
+    remote_address text not null
+  ) strict;
+  create index audit_of_nobody on audit (id) where token is null;`,
 ]
+
+export function hasStateFile(dataDir: string): boolean {
+  return existsSync(join(dataDir, FILE))
+}
 
 /** Made when it is not there yet. Throws STATE_UNAVAILABLE. */
 export function openStateFile(dataDir: string): StateHandle {

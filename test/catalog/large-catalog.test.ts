@@ -9,6 +9,7 @@ import { Kysely } from 'kysely'
 import type { CompiledQuery } from 'kysely'
 import { afterAll, beforeAll, describe, expect, it } from 'vitest'
 import type { Catalog } from '../../src/catalog/catalog.ts'
+import type { ArchivePageInput } from '../../src/catalog/page-calls.ts'
 import { createKyselyCatalog } from '../../src/catalog/kysely-catalog.ts'
 import { openCatalog } from '../../src/catalog/open-sqlite.ts'
 import { PatientSqliteDialect } from '../../src/catalog/sqlite-dialect.ts'
@@ -59,6 +60,11 @@ afterAll(async () => {
 let minute = 0
 const nextMinute = () => minutesAfter((minute += 1))
 
+const page: ArchivePageInput = {
+  ...{ limit: 20, before: undefined, source: undefined, server: undefined, location: undefined },
+  ...{ servers: [near.identity, far.identity], text: undefined, includesLost: false },
+}
+
 const QUESTIONS: Record<string, (id: string) => Promise<unknown>> = {
   servers: () => catalog.servers(),
   'list 20': () => catalog.archives({ limit: 20 }),
@@ -67,6 +73,15 @@ const QUESTIONS: Record<string, (id: string) => Promise<unknown>> = {
   'list 20 that failed': () => catalog.archives({ states: ['failed'], limit: 20 }),
   'list a source that has few': () => catalog.archives({ source: 'rare' }),
   'list a state that has few': () => catalog.archives({ states: ['packing', 'ready'] }),
+  'a page': () => catalog.archivePage(page),
+  'a page behind another': (id) => catalog.archivePage({ ...page, before: id }),
+  'a page of a source': () => catalog.archivePage({ ...page, source: 'source-7' }),
+  'a page of a source that has few': () => catalog.archivePage({ ...page, source: 'rare' }),
+  'a page of a server': () => catalog.archivePage({ ...page, server: near.identity }),
+  'a page of the spool': () => catalog.archivePage({ ...page, location: 'both' }),
+  'a page by name': () => catalog.archivePage({ ...page, text: 'nothing has it' }),
+  'what came and went': () => catalog.usageChanges('2017-08-01'),
+  'since when that is known': () => catalog.usageKnownSince(),
   interruptedArchives: () => catalog.interruptedArchives(),
   waitingArchives: () => catalog.waitingArchives(1),
   unsettledCopies: () => catalog.unsettledCopies(),
@@ -107,6 +122,26 @@ describe(`with ${ROWS} archives`, () => {
       for (const { detail } of plan as { detail: string }[])
         expect(wholeTableOf(detail), `${sql}\n${detail}`).toBeUndefined()
     }
+  })
+
+  it('looks at a bounded part of them for a page of what nobody has, and comes to an end', async () => {
+    const asked = { ...page, text: 'f-000000777.' }
+    const found: string[] = []
+    let pages = 0
+    let before: string | undefined
+    do {
+      queries = []
+      const got = await catalog.archivePage({ ...asked, before })
+      const looked = queries.filter(({ sql }) => sql.includes('"fits"'))
+      const steps = looked.map(({ parameters }) => Number(parameters.at(-1)))
+      expect(steps.reduce((sum, step) => sum + step, 0)).toBeLessThanOrEqual(25_000)
+      found.push(...got!.archives.map(({ file }) => file))
+      before = got!.next
+      pages += 1
+    } while (before !== undefined)
+    expect(found).toEqual(['f-000000777.tar.zst'])
+    expect(pages).toBeGreaterThan(2)
+    expect(await catalog.archivePage({ ...page, before: 'nobody' })).toBeUndefined()
   })
 
   it('reserves in less than 2 ms', async () => {
@@ -151,8 +186,9 @@ describe(`with ${ROWS} archives`, () => {
   }, 120_000)
 })
 
-// Tables that do not grow: there are as many rows as servers, or hosts times servers.
-const SMALL = /^SCAN (s3_servers|server_health)\b/
+// Tables that do not grow: there are as many rows as servers, or hosts times servers. `changed` is no
+// table: what of it is read was searched for.
+const SMALL = /^SCAN (s3_servers|server_health|changed)\b/
 
 /** The table that a step of a plan reads whole; undefined: none that grows. */
 function wholeTableOf(detail: string): string | undefined {

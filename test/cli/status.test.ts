@@ -137,6 +137,7 @@ it('answers before anything was archived, and makes no catalog for that', async 
       config: configOf({ servers: [] }),
       catalogIfPresent: async () => undefined,
       currentRun: async () => undefined,
+      lastRun: async () => undefined,
     }),
     ['status'],
   )
@@ -201,6 +202,7 @@ function status(options: CommandLineOptions = {}, ...args: string[]) {
     config,
     catalogIfPresent: async () => story.catalog,
     currentRun: async () => currentRun(dataDir),
+    lastRun: async () => undefined,
   }
   return commandLine([statusCommand], () => services, ['status', ...args], options)
 }

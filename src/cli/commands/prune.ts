@@ -8,14 +8,14 @@ import { finishDeletes } from '../../operations/finish-deletes.ts'
 import { oneLine } from '../text.ts'
 import { openEvents, openProgress } from '../progress.ts'
 import { painter } from '../output.ts'
-import { planPrune, runDeletesMax } from '../../operations/plan-prune.ts'
-import { printPrunePlan, printRetention, pruneDocument } from '../retention-text.ts'
+import { dryPlan, dryPruneExit } from '../../operations/dry-prune.ts'
+import { printPrunePlan, printRetention } from '../retention-text.ts'
+import { pruneDocument } from '../../operations/prune-document.ts'
 import { prune } from '../../operations/prune.ts'
 import type { Io } from '../command.ts'
 import type { PrunePlan } from '../../operations/plan-prune.ts'
 import type { RunServices } from '../../operations/run.ts'
 import type { Services } from '../../operations/services.ts'
-import type { Source } from '../../domain/source.ts'
 
 const EXIT_WITH_WARNINGS = 3
 
@@ -43,7 +43,7 @@ export const pruneCommand = defineCommand({
     if (flags['dry-run']) {
       const plan = await dryPlan(services, sources, io.now())
       print(plan)
-      const exit = plan.held.some(({ isWarning }) => isWarning) ? EXIT_WITH_WARNINGS : 0
+      const exit = dryPruneExit(plan)
       if (flags.json) io.printJson(pruneDocument(plan, undefined, exit))
       else io.print('Nothing was deleted and no server was asked (--dry-run).')
       return exit
@@ -90,18 +90,4 @@ async function apply(
   const { copyCatalog } = await import('../../operations/catalog-snapshot.ts')
   const problems = await copyCatalog(services, signal)
   return { plan, warnings: [...found, ...problems.map(({ message }) => message)] }
-}
-
-/** Without a catalog there is nothing to plan, and none is created. */
-async function dryPlan(
-  { config, catalogIfPresent, archiveUses }: Services,
-  sources: readonly Source[],
-  now: Date,
-): Promise<PrunePlan> {
-  const catalog = await catalogIfPresent()
-  if (catalog === undefined)
-    return { archives: [], lastGood: new Map(), held: [], leftOut: [], remaining: 0, notes: [] }
-  const services = { config, catalog, archiveUses: await archiveUses() }
-  const deletesMax = await runDeletesMax(services)
-  return planPrune(services, { sources, deletesMax, now })
 }

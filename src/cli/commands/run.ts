@@ -4,13 +4,18 @@ import { COMMAND_TITLES } from '../command-titles.ts'
 import { defineCommand, DRY_RUN_FLAG, EVENTS_FLAG, JSON_FLAG } from '../command.ts'
 import { openEvents, openProgress } from '../progress.ts'
 import { RunNotices } from '../../operations/notify-run.ts'
+import { RunJournal } from '../../operations/run-journal.ts'
 import { planRun } from '../../operations/plan-run.ts'
 import { printPlan, printReport } from '../run-report-text.ts'
 import { run } from '../../operations/run.ts'
 import { isFailure } from '../../domain/errors.ts'
+import { startedBy } from '../../config/started-by.ts'
+import { withWarnings } from '../../domain/run-report.ts'
 import { oneLine } from '../text.ts'
 import type { TellOfWrongSettings } from '../../operations/notify-run.ts'
 import type { Io } from '../command.ts'
+import type { Progress } from '../progress.ts'
+import type { RunEvent } from '../../domain/run-events.ts'
 import type { RunReport } from '../../domain/run-report.ts'
 import type { Services } from '../../operations/services.ts'
 
@@ -50,11 +55,22 @@ export const createRunCommand = (tellOfWrongSettings: TellOfWrongSettings) =>
       }
       const progress = flags.events ? openEvents(io) : openProgress(io)
       const notices = new RunNotices(services, io.signal, io.now)
+      const begun = { ...startedBy(io.isJournal), ...input }
+      const journal = new RunJournal(services, begun, io.now)
+      const onEvent = (event: RunEvent): void => {
+        journal.onEvent(event)
+        progress.onEvent(event)
+      }
       try {
-        const report = await services.withRun(progress.onEvent, (running) => {
+        const report = await services.withRun(onEvent, async (running) => {
+          await journal.begin(running.runId)
           notices.begin()
-          const tell = (own: RunReport) => notices.end(own, running.catalog, progress.onEvent)
-          return run(running, { ...input, tell }, io.signal)
+          const tell = (own: RunReport) =>
+            notices.end(journal.checked(own, onEvent), running.catalog, onEvent)
+          const told = await run(running, { ...input, tell }, io.signal)
+          const missed = await journal.end(told)
+          warn(progress, missed)
+          return withWarnings(told, missed)
         })
         progress.close()
         if (flags.json) io.printJson(report)
@@ -62,11 +78,14 @@ export const createRunCommand = (tellOfWrongSettings: TellOfWrongSettings) =>
         return report.exit
       } catch (error) {
         // Its exit code is that of the failure, whoever could be told of it.
-        for (const message of await notices.failed(error))
-          progress.onEvent({ kind: 'warning', about: undefined, message })
+        warn(progress, [...(await notices.failed(error)), ...(await journal.failed(error))])
         throw error
       } finally {
         progress.close()
       }
     },
   })
+
+function warn(progress: Progress, messages: readonly string[]): void {
+  for (const message of messages) progress.onEvent({ kind: 'warning', about: undefined, message })
+}

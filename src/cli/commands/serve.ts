@@ -52,11 +52,11 @@ export function createServeCommand(world: ServeWorld): Command<Services> {
           await serve(
             {
               ...{ services: live.get, settings, state, version: world.version, now, log },
-              runJob: (args, onLine, signal) => {
+              runJob: (...asked) => {
                 // Where the environment says all there is none.
                 const file = existsSync(envFile) ? envFile : undefined
                 const program = { path: world.programPath, configFile: file }
-                return runJobProcess(program, args, onLine, signal)
+                return runJobProcess(program, ...asked)
               },
               onReady: (url) => {
                 log(`listening on ${url}`)

@@ -23,6 +23,7 @@ export type StatusServices = {
   readonly config: Config
   readonly catalogIfPresent: () => Promise<Catalog | undefined>
   readonly currentRun: Services['currentRun']
+  readonly lastRun: Services['lastRun']
 }
 
 const STYLES: Readonly<Record<Health, Style>> = {
@@ -45,9 +46,10 @@ export const statusCommand = defineCommand({
   examples: ['spillway status', 'spillway status --json'],
 
   async run(flags, _operands, io: Io<StatusServices>) {
-    const { config, catalogIfPresent, currentRun } = await io.services()
-    const run = await currentRun()
-    const status = await statusOf({ config, catalog: await catalogIfPresent(), run, now: io.now() })
+    const { config, catalogIfPresent, ...services } = await io.services()
+    const [run, lastRun] = [await services.currentRun(), await services.lastRun()]
+    const catalog = await catalogIfPresent()
+    const status = await statusOf({ config, catalog, run, lastRun, now: io.now() })
     if (flags.json) io.printJson(status)
     else printStatus(io, status)
     return 0
@@ -61,6 +63,8 @@ function printStatus(io: Io<StatusServices>, status: Status): void {
     const since = formatAge(new Date(status.run.since), io.now())
     io.print(`A run is going on (pid ${status.run.pid}), begun ${since} ago.`)
   }
+  const last = lastRunText(status.lastRun, io.now())
+  if (last !== undefined) io.print(paint(last.style, last.text))
   io.print('')
   if (status.servers.length === 0) io.print(paint('bad', 'No servers are configured.'))
   else printServers(io, status.servers)
@@ -74,6 +78,19 @@ function printStatus(io: Io<StatusServices>, status: Status): void {
   else printWaiting(io, status.waiting)
   printForecast(io, status)
   printProblems(io, status)
+}
+
+/** undefined: none was kept, or the newest is the one that is going on. */
+function lastRunText(
+  run: Status['lastRun'],
+  now: Date,
+): { readonly text: string; readonly style: Style } | undefined {
+  if (run === null || run.endedAt === null) return undefined
+  const ago = `${formatAge(new Date(run.endedAt), now)} ago`
+  if (run.exit === null)
+    return { text: `The last run was killed; it was last heard of ${ago}.`, style: 'bad' }
+  const style = run.exit === 0 ? 'faint' : run.exit === 3 ? 'warning' : 'bad'
+  return { text: `The last run ended ${ago} with exit ${run.exit}.`, style }
 }
 
 // Below this there is no room for a bar beside the figures.

@@ -6,7 +6,7 @@ import { defineRoute } from '../route.ts'
 import type { Daemon, DaemonServices, Route } from '../route.ts'
 import { archiveFiles } from '../../operations/archive-files.ts'
 import { findFiles } from '../../operations/find.ts'
-import { listArchive, listArchives } from '../../operations/list.ts'
+import { listArchive, listPage } from '../../operations/list.ts'
 import { pathHistory } from '../../operations/history.ts'
 import { problem } from '../problem.ts'
 import { setPinned } from '../../operations/pin.ts'
@@ -36,7 +36,8 @@ export const archiveRoutes: readonly Route[] = [
     handle: async (_asked, daemon) => {
       const { config, catalogIfPresent, currentRun, configProblem } = await daemon.services()
       const catalog = await catalogIfPresent()
-      const input = { config, catalog, run: await currentRun(), now: daemon.now() }
+      const [lastRun] = daemon.runs.list({ before: undefined, limit: 1 })
+      const input = { config, catalog, run: await currentRun(), lastRun, now: daemon.now() }
       return { ...(await statusOf(input)), configProblem: configProblem ?? null }
     },
   }),
@@ -48,35 +49,30 @@ export const archiveRoutes: readonly Route[] = [
       source: NAME.optional(),
       server: z.coerce.number().int().min(1).optional().describe('N of S3_SERVER_N'),
       location: z.enum(['local', 's3', 'both']).optional(),
+      text: z.string().min(1).max(200).optional().describe('in the name of the file or the source'),
       before: ID.optional().describe('only those that come after this one in the list'),
       all: FLAG.describe('failed and deleted archives as well'),
     }),
     reply: {
       status: 200,
-      description: 'Archives',
-      document: z.object({ archives: z.array(ARCHIVE), next: ID.nullable() }),
+      description:
+        'Archives; few, or none, although there are more, where what is asked for is rare',
+      document: z.object({
+        archives: z.array(ARCHIVE),
+        next: ID.nullable().describe('for `before`; null: this was the last page'),
+      }),
     },
     handle: async ({ query }, daemon) => {
       const services = await daemon.services()
       const catalog = await services.catalogIfPresent()
       if (catalog === undefined) return { archives: [], next: null }
-      const isFiltered = query.server !== undefined || query.location !== undefined
-      // One more than asked for says whether there is more.
-      const limit = isFiltered || query.before !== undefined ? undefined : query.limit + 1
-      const input = { source: query.source, limit, includesLost: query.all === 'true' }
-      const all = await listArchives({ config: services.config, catalog }, input)
-      const at = query.before === undefined ? -1 : all.findIndex(({ id }) => id === query.before)
-      if (query.before !== undefined && at === -1) return noArchive()
-      const matching = all.slice(at + 1).filter((archive) => {
-        if (query.location !== undefined && archive.location !== query.location) return false
-        if (query.server === undefined) return true
-        return archive.copies.some(
-          ({ server, state }) => server === query.server && state === 'stored',
-        )
-      })
-      const archives = matching.slice(0, query.limit)
-      const next = matching.length > query.limit ? (archives.at(-1)?.id ?? null) : null
-      return { archives, next }
+      const { limit, source, location, text, before } = query
+      const asked = { limit, source, location, text, before, server: query.server }
+      const page = await listPage(
+        { config: services.config, catalog },
+        { ...asked, includesLost: query.all === 'true' },
+      )
+      return page ?? noArchive()
     },
   }),
   defineRoute({

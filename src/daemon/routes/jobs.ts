@@ -28,20 +28,6 @@ export const jobRoutes: readonly Route[] = [
       queued(daemon, token, 'run', ['run', '--json', '--events', '--', ...(body.sources ?? [])]),
   }),
   defineRoute({
-    ...{ method: 'GET', at: '/api/runs', scope: 'read', tag: 'jobs' },
-    summary: 'the runs that this daemon has made, newest first',
-    query: z.strictObject({ limit: LIMIT, before: ID.optional() }),
-    reply: {
-      status: 200,
-      description: 'Runs',
-      document: z.object({ runs: z.array(JOB), next: ID.nullable() }),
-    },
-    handle: async ({ query }, { jobs }) => {
-      const { items, next } = paged(jobs.list({ ...listInput(query), kind: 'run' }), query.limit)
-      return { runs: items.map(jobDocument), next }
-    },
-  }),
-  defineRoute({
     ...{ method: 'POST', at: '/api/restores', scope: 'restore', tag: 'jobs' },
     summary: 'restore an archive, or some paths of it, into a folder below RESTORE_ROOTS',
     body: z.strictObject({

@@ -46,7 +46,10 @@ function Log() {
         rows={value.entries.map((entry, index) => ({ ...entry, index }))}
         keyOf={({ index }) => String(index)}
         columns={[
-          { ...{ title: 'Token', isHead: true }, cell: ({ token }) => <Name>{token}</Name> },
+          {
+            ...{ title: 'Token', isHead: true },
+            cell: ({ token }) => (token === null ? 'none' : <Name>{token}</Name>),
+          },
           { title: 'When', cell: ({ at }) => <Ago at={at} /> },
           {
             title: 'Request',

@@ -1,0 +1,62 @@
+// Notes who asked for what. Entries are written a few at a time, so that a flood of refused requests is not one
+// of waits for the disk; and a disk that is full keeps nobody from an answer.
+
+import { messageOf } from '../domain/errors.ts'
+import type { Audit, AuditEntry, AuditRow } from '../state/audit.ts'
+
+const WRITE_EVERY_MS = 250
+// While the disk is full; the newest go then.
+const WAITING_MAX = 1_000
+// Longer ones are no paths of ours.
+const PATH_CHARACTERS_MAX = 300
+// A disk that stays full is said once a minute.
+const LOG_EVERY_MS = 60_000
+
+export class AuditLog {
+  readonly #audit: Audit
+  readonly #log: (line: string) => void
+  #waiting: AuditEntry[] = []
+  #timer: NodeJS.Timeout | undefined
+  #loggedAtMs = -Infinity
+
+  constructor(audit: Audit, log: (line: string) => void) {
+    this.#audit = audit
+    this.#log = log
+  }
+
+  note(entry: AuditEntry): void {
+    if (this.#waiting.length >= WAITING_MAX) return
+    this.#waiting.push({ ...entry, path: pathOf(entry.path) })
+    this.#timer ??= setTimeout(() => this.write(), WRITE_EVERY_MS)
+  }
+
+  /** Newest first, those included that were not written yet. */
+  list(input: {
+    readonly before: number | undefined
+    readonly limit: number
+  }): readonly AuditRow[] {
+    this.write()
+    return this.#audit.list(input)
+  }
+
+  write(): void {
+    clearTimeout(this.#timer)
+    this.#timer = undefined
+    if (this.#waiting.length === 0) return
+    try {
+      this.#audit.add(this.#waiting)
+      this.#waiting = []
+    } catch (error) {
+      const nowMs = performance.now()
+      if (nowMs - this.#loggedAtMs < LOG_EVERY_MS) return
+      this.#loggedAtMs = nowMs
+      this.#log(`who asked for what cannot be kept: ${messageOf(error)}`)
+    }
+  }
+}
+
+/** Without what could be a ticket, and without what is no text. */
+function pathOf(url: string): string {
+  const path = url.replace(/^(\/api\/downloads\/).+/, '$1...')
+  return path.replaceAll(/[^!-~]/g, '?').slice(0, PATH_CHARACTERS_MAX)
+}

@@ -1,0 +1,71 @@
+// Tells one process of this machine from all others, also from one that gets the same number later: how a
+// record says who is at work, and how others see that he is there no more.
+
+import { readFileSync, readlinkSync } from 'node:fs'
+
+export type ProcessIdentity = {
+  readonly pid: number
+  /** When the kernel started it: a pid is given again, the pair is not. undefined: there is no /proc. */
+  readonly startTicks: string | undefined
+  /** Changes at each start of the machine. */
+  readonly bootId: string | undefined
+  /** Of its numbers: a container has its own, and those of others mean nothing in it. */
+  readonly namespace: string | undefined
+}
+
+export function ownIdentity(): ProcessIdentity {
+  return {
+    pid: process.pid,
+    startTicks: startTicksOf(process.pid),
+    bootId: bootId(),
+    namespace: namespaceOf(),
+  }
+}
+
+/** undefined: it cannot be seen from here, and nothing is known of it. */
+export function isAlive({
+  pid,
+  startTicks,
+  ...place
+}: Pick<ProcessIdentity, 'pid' | 'startTicks'> & Partial<ProcessIdentity>): boolean | undefined {
+  if (place.bootId !== undefined && bootId() !== undefined && place.bootId !== bootId())
+    return false
+  if (place.namespace !== undefined && place.namespace !== namespaceOf()) return undefined
+  if (startTicks !== undefined) return startTicksOf(pid) === startTicks
+  try {
+    process.kill(pid, 0)
+    return true
+  } catch (error) {
+    // Alive, and somebody else's.
+    return error instanceof Error && 'code' in error && error.code === 'EPERM'
+  }
+}
+
+/** Field 22 of /proc/PID/stat; undefined where there is no such process, or no /proc. */
+export function startTicksOf(pid: number): string | undefined {
+  try {
+    const stat = readFileSync(`/proc/${pid}/stat`, 'utf8')
+    // The second field is the name, in brackets, and may hold spaces and brackets itself.
+    return stat.slice(stat.lastIndexOf(')') + 2).split(' ')[19]
+  } catch {
+    return undefined
+  }
+}
+
+function bootId(): string | undefined {
+  try {
+    return readFileSync('/proc/sys/kernel/random/boot_id', 'utf8').trim()
+  } catch {
+    // No Linux.
+    return undefined
+  }
+}
+
+function namespaceOf(): string | undefined {
+  try {
+    return readlinkSync('/proc/self/ns/pid')
+  } catch {
+    // No Linux, or nobody may look.
+    return undefined
+  }
+}
