@@ -77,7 +77,12 @@ export function configOf(more: Partial<Config> = {}): Config {
     spoolDir: '/var/lib/spillway/spool',
     spoolLimitBytes: undefined,
     catalogPath: '/var/lib/spillway/catalog.db',
-    daemon: { listen: { host: '127.0.0.1', port: 8420 }, names: [], restoreRoots: [], sourceRoots: [] },
+    daemon: {
+      listen: { host: '127.0.0.1', port: 8420 },
+      names: [],
+      restoreRoots: [],
+      sourceRoots: [],
+    },
     servers: [s3Server(1), s3Server(2)],
     sources: [folderSource(1, 'etc'), folderSource(2, 'www')],
     notifications: [],

@@ -1,6 +1,6 @@
 // One field of a form: label, help, the input, and what is wrong with it right beside it.
 
-import type { ComponentChildren } from 'preact'
+import type { ComponentChildren, JSX } from 'preact'
 import { useId } from 'preact/hooks'
 import { sentence } from '../text.ts'
 import { Icon } from './icon.tsx'
@@ -83,24 +83,24 @@ export function TextField(
   }
   return (
     <Framed field={props}>
-      {(described) =>
-        isLong ? (
-          <textarea
-            {...described}
-            {...shared}
-            rows={3}
-            onInput={(e) => onInput(e.currentTarget.value)}
-          />
-        ) : (
-          <input
-            {...described}
-            {...shared}
-            // The types of attributes know one kind of input at a time.
-            type={type as 'text'}
-            onInput={(e) => onInput(e.currentTarget.value)}
-          />
-        )
-      }
+      {(described) => {
+        if (isLong)
+          return (
+            <textarea
+              {...described}
+              {...shared}
+              rows={3}
+              onInput={(event) => onInput(event.currentTarget.value)}
+            />
+          )
+        // The types of attributes know one kind of input at a time.
+        const attributes = {
+          ...described,
+          ...shared,
+          type,
+        } as JSX.IntrinsicElements['input']
+        return <input {...attributes} onInput={(event) => onInput(event.currentTarget.value)} />
+      }}
     </Framed>
   )
 }
