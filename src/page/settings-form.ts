@@ -61,7 +61,7 @@ export function errorsOf(
 }
 
 export function errorText({ reason, remedy }: FieldError): string {
-  return remedy === null || remedy === '' ? reason : `${reason}: ${remedy}`
+  return remedy === null || remedy === '' ? reason : `${reason}; ${remedy}`
 }
 
 /** The place of a form; with each new problem the first wrong field gets the focus. */

@@ -83,7 +83,8 @@ export function visible(text: string, keepsLines = false): string {
   })
 }
 
-/** The first letter large: messages of the daemon begin with a small one. */
+/** The first letter large: messages of the daemon begin with a small one. Names and codes stay as they are. */
 export function sentence(text: string): string {
+  if (!/^\p{Ll}[\p{Ll}'’]*(?:[ ,.;:]|$)/u.test(text)) return text
   return text.charAt(0).toUpperCase() + text.slice(1)
 }

@@ -4,7 +4,7 @@
 import { mkdir, readFile, writeFile } from 'node:fs/promises'
 import { randomBytes } from 'node:crypto'
 import { join } from 'node:path'
-import { afterAll, beforeAll, describe, expect, it } from 'vitest'
+import { afterAll, afterEach, beforeAll, describe, expect, it } from 'vitest'
 import { Browser } from '../support/browser.ts'
 import { startS3Model } from '../support/s3-model.ts'
 import type { S3Model } from '../support/s3-model.ts'
@@ -40,6 +40,10 @@ beforeAll(async () => {
   browser = await Browser.start()
 }, 60_000)
 
+afterEach(async ({ task }) => {
+  if (task.result?.state === 'fail') await browser.picture('failed')
+})
+
 afterAll(async () => {
   await browser?.close()
   await daemon?.stop()
@@ -54,11 +58,11 @@ describe('a new installation, by its page alone', { timeout: 240_000 }, () => {
     await page.goto(daemon.url)
     await page.getByText('spillway token create me --scope=admin').waitFor()
     await browser.look('01-sign-in')
-    await page.getByLabel('Token').fill('spw_wrong')
+    await box('Token').fill('spw_wrong')
     await page.getByRole('button', { name: 'Sign in' }).click()
     await page.getByText('This token is not known here').waitFor()
     await browser.look('02-sign-in-wrong')
-    await page.getByLabel('Token').fill(daemon.tokens.admin)
+    await box('Token').fill(daemon.tokens.admin)
     await page.getByRole('button', { name: 'Sign in' }).click()
     await page.getByText('No servers yet: add the first one').waitFor()
     expect(browser.refusals.splice(0)).toEqual(['401 GET /api/session'])
@@ -70,12 +74,12 @@ describe('a new installation, by its page alone', { timeout: 240_000 }, () => {
     await page.getByRole('link', { name: 'Add the first server' }).click()
     await page.getByLabel('Provider').selectOption('minio')
     await browser.look('04-server-new')
-    await fillServer(first, { secret: 'not the secret', label: 'Attic' })
+    await fillServer(first, { secret: 'another-secret', label: 'Attic' })
     await page.getByRole('button', { name: 'Test connection' }).click()
     await page.getByText('It does not work yet').waitFor()
-    await page.getByText('What to do: check the access key and the secret key').waitFor()
+    await page.getByText(/What to do: check the secret key/).waitFor()
     await browser.look('05-server-wrong-secret')
-    await page.getByLabel('Secret key').fill(first.keys.secretKey)
+    await box('Secret key').fill(first.keys.secretKey)
     await page.getByRole('button', { name: 'Test connection' }).click()
     await page.getByText('Everything works').waitFor()
     await browser.look('06-server-tested')
@@ -88,9 +92,9 @@ describe('a new installation, by its page alone', { timeout: 240_000 }, () => {
   it('puts what is wrong beside its field, and the focus into it', async () => {
     const { page } = browser
     await page.goto(`${daemon.url}#/settings/servers/1`)
-    await page.getByLabel('Limit, in GB').fill('many')
+    await box('Limit, in GB').fill('many')
     await page.getByRole('button', { name: 'Save' }).click()
-    const field = page.getByLabel('Limit, in GB')
+    const field = box('Limit, in GB')
     await expect.poll(() => field.getAttribute('aria-invalid')).toBe('true')
     expect(await field.evaluate('document.activeElement?.name')).toBe('STORAGE_LIMIT_GB')
     await browser.look('08-field-error')
@@ -100,8 +104,8 @@ describe('a new installation, by its page alone', { timeout: 240_000 }, () => {
   it('adds a source, and a second server', async () => {
     const { page } = browser
     await page.goto(`${daemon.url}#/settings/sources/new`)
-    await page.getByLabel('Folder').first().fill(world.source)
-    await page.getByLabel('Name').first().fill('docs')
+    await box('Folder').fill(world.source)
+    await box('Name').fill('docs')
     await page.getByRole('button', { name: 'Test the source' }).click()
     await page.getByText('It can be read').waitFor()
     await browser.look('09-source')
@@ -165,7 +169,7 @@ describe('a new installation, by its page alone', { timeout: 240_000 }, () => {
     const { page } = browser
     await page.goto(`${daemon.url}#/files`)
     await browser.look('19-find')
-    await page.getByLabel('Name, pattern or path').fill('budget*')
+    await page.getByRole('searchbox').fill('budget*')
     await page.getByRole('button', { name: 'Search' }).click()
     await page.getByText('1 file found').waitFor()
     await browser.look('20-found')
@@ -173,7 +177,7 @@ describe('a new installation, by its page alone', { timeout: 240_000 }, () => {
     await page.getByText('as it is now').waitFor()
     await browser.look('21-history')
     await page.getByRole('button', { name: 'Restore' }).click()
-    await page.getByRole('textbox', { name: 'Folder' }).fill('by-page')
+    await box('Folder').fill('by-page')
     await browser.look('22-restore-dialog')
     await page.getByRole('dialog').getByRole('button', { name: 'Restore' }).click()
     await page.locator('.sub .tone-good').waitFor({ timeout: 60_000 })
@@ -189,7 +193,7 @@ describe('a new installation, by its page alone', { timeout: 240_000 }, () => {
     await page.getByRole('link', { name: 'docs' }).first().click()
     await page.getByLabel('Restore invoice').check()
     await page.getByRole('button', { name: 'Restore these' }).click()
-    await page.getByRole('textbox', { name: 'Folder' }).fill('ticked')
+    await box('Folder').fill('ticked')
     await page.getByRole('dialog').getByRole('button', { name: 'Restore' }).click()
     await page.locator('.sub .tone-good').waitFor({ timeout: 60_000 })
     const there = join(world.folder, 'restored/ticked', REVERSED)
@@ -205,7 +209,7 @@ describe('a new installation, by its page alone', { timeout: 240_000 }, () => {
     const { page } = browser
     await page.goto(`${daemon.url}#/settings/retention`)
     await page.getByText('No rule is set').waitFor()
-    await page.getByLabel('Newest archives').fill('1')
+    await box('Newest archives').fill('1')
     await page.getByText('What these rules would mean').waitFor()
     await page.getByText(/1 deleted by the next run/).waitFor()
     await browser.look('24-retention')
@@ -235,7 +239,7 @@ describe('a new installation, by its page alone', { timeout: 240_000 }, () => {
   it('shows a token of a lesser scope what it may not do, and why', async () => {
     const { page } = browser
     await page.getByRole('button', { name: 'Sign out' }).click()
-    await page.getByLabel('Token').fill(daemon.tokens.read)
+    await box('Token').fill(daemon.tokens.read)
     await page.getByRole('button', { name: 'Sign in' }).click()
     await page.goto(`${daemon.url}#/overview`)
     const run = page.getByRole('button', { name: 'Run now' })
@@ -267,16 +271,20 @@ describe('a new installation, by its page alone', { timeout: 240_000 }, () => {
   })
 })
 
+/** By the beginning of its label. */
+function box(label: string) {
+  return browser.page.getByRole('textbox', { name: new RegExp(`^${label}`) })
+}
+
 async function fillServer(
   model: S3Model,
   { secret, label }: { readonly secret: string; readonly label: string },
 ): Promise<void> {
-  const { page } = browser
-  await page.getByLabel('Endpoint').first().fill(model.endpoint)
-  await page.getByLabel('Region').first().fill(model.keys.region)
-  await page.getByLabel('Bucket').first().fill('backups')
-  await page.getByLabel('Access key').first().fill(model.keys.accessKey)
-  await page.getByLabel('Secret key').first().fill(secret)
-  await page.getByLabel('Limit, in GB').fill('1')
-  await page.getByLabel('Label').fill(label)
+  await box('Endpoint').fill(model.endpoint)
+  await box('Region').fill(model.keys.region)
+  await box('Bucket').fill('backups')
+  await box('Access key').fill(model.keys.accessKey)
+  await box('Secret key').fill(secret)
+  await box('Limit, in GB').fill('1')
+  await box('Label').fill(label)
 }

@@ -16,6 +16,9 @@ const FLAGS = [
   ...['--disable-background-networking', '--disable-component-update', '--disable-sync'],
 ]
 
+// For anything to appear, on a busy machine.
+const PATIENCE_MS = 15_000
+
 const LOOKS = [
   { name: '1280-light', width: 1280, height: 860, scheme: 'light' },
   { name: '1280-dark', width: 1280, height: 860, scheme: 'dark' },
@@ -75,6 +78,7 @@ export class Browser {
       acceptDownloads: true,
     })
     const page = context.pages()[0] ?? (await context.newPage())
+    page.setDefaultTimeout(PATIENCE_MS)
     return new Browser(context, page, profile, pictures)
   }
 
@@ -94,6 +98,10 @@ export class Browser {
     await this.page.emulateMedia({ colorScheme: 'light', reducedMotion: 'reduce' })
   }
 
+  async picture(name: string): Promise<void> {
+    await this.page.screenshot({ path: join(this.#pictures, `${name}.png`), fullPage: true })
+  }
+
   async close(): Promise<void> {
     await this.#context.close()
     await rm(this.#profile, { recursive: true, force: true })
@@ -101,16 +109,16 @@ export class Browser {
 
   /** Nobody scrolls sideways to read. */
   async #noOverflow(where: string): Promise<void> {
-    const [wide, there] = (await this.page.evaluate(
+    const [wide, there] = await this.page.evaluate<readonly [number, number]>(
       'const r = document.documentElement; [r.scrollWidth, r.clientWidth]',
-    )) as [number, number]
+    )
     if (wide > there) this.violations.push(`${where}: ${wide} px wide, ${there} are there`)
   }
 
   async #axe(where: string): Promise<void> {
     await this.page.evaluate(axe.source)
     const options = JSON.stringify({ runOnly: RULES, resultTypes: ['violations'] })
-    const found = (await this.page.evaluate(`axe.run(document, ${options})`)) as AxeResult
+    const found = await this.page.evaluate<AxeResult>(`axe.run(document, ${options})`)
     for (const { id, help, nodes } of found.violations)
       for (const { html, failureSummary } of nodes)
         this.violations.push(`${where}: ${id} (${help}): ${html}\n${failureSummary ?? ''}`)

@@ -15,7 +15,9 @@ export function SettingField(input: {
   readonly help?: string | undefined
 }) {
   const { field, form, errors, isRequired = false } = input
-  const { name, isSecret, isReadOnly, readOnlyReason, kind } = field
+  const { name, isReadOnly, readOnlyReason, kind } = field
+  // Half of a key that is known to be shown: its other half is the secret.
+  const isSecret = field.isSecret && name !== 'ACCESS_KEY'
   const title = titleOf(name)
   if (form.isFixed(name))
     return (

@@ -49,7 +49,7 @@ function CheckItem({ check }: { readonly check: TestedCheck }) {
           {sentence(needed)}{' '}
           {outcome === 'ok' && <span class="under-inline">{durationText(seconds)}</span>}
         </p>
-        {outcome !== 'ok' && message !== null && <p class="card-reason">{sentence(message)}</p>}
+        {outcome === 'failed' && message !== null && <p class="card-reason">{sentence(message)}</p>}
         {outcome === 'failed' && hint !== null && <p class="remedy">What to do: {hint}</p>}
       </div>
     </li>
