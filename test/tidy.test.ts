@@ -50,7 +50,7 @@ const OWNERS: readonly [power: RegExp, owner: RegExp][] = [
   [/\bprocess\.exit\b/, /^main\.ts$/],
   [/\bconsole\./, /^(cli\/output|lib\/log)\.ts$/],
   [/from 'preact/, /^page\//],
-  [/\b(?:document|sessionStorage|localStorage)\b\./, /^page\//],
+  [/\b(?:sessionStorage|localStorage)\b\./, /^page\//],
   [/\bprocess\.std(out|err)\b/, /^(main|cli\/(output|terminal|progress))\.ts$/],
 ]
 

@@ -2,7 +2,8 @@
 
 import { useEffect, useRef, useState } from 'preact/hooks'
 import type { ApiProblem } from './api.ts'
-import type { FieldError, SettingsGroup } from './api-types.ts'
+import type { FieldError } from './api-types.ts'
+import type { SettingsGroup } from './settings-types.ts'
 
 export type Changes = Readonly<Record<string, string | null>>
 

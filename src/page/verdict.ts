@@ -1,7 +1,8 @@
 // The one sentence at the top of the overview, and it is the truth: what `spillway check` finds, said so that
 // somebody who opens the page for two seconds knows whether to go on.
 
-import type { Check, Settings, Status } from './api-types.ts'
+import type { Check, Status } from './api-types.ts'
+import type { Settings } from './settings-types.ts'
 import type { Tone } from './parts/shown.tsx'
 import { agoText, plural } from './text.ts'
 

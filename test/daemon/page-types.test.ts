@@ -8,14 +8,14 @@ import { afterAll, beforeAll, expect, it } from 'vitest'
 import { TestDaemon } from '../support/test-daemon.ts'
 import { World } from '../support/world.ts'
 
-const TYPES = join(import.meta.dirname, '../../src/page/api-types.ts')
+const PAGE = join(import.meta.dirname, '../../src/page')
 
 let world: World
 let daemon: TestDaemon
 beforeAll(async () => {
   world = await World.make([{}, {}])
   world.env['KEEP_LAST'] = '5'
-  world.env['NOTIFY_1_URL'] = 'json://127.0.0.1:9/nobody'
+  world.env['NOTIFY_1_URL'] = 'ntfy+http://127.0.0.1:9/nobody'
   await world.noise('a file.bin', 100_000)
   daemon = await TestDaemon.start(world)
 })
@@ -44,7 +44,7 @@ it('fit what the daemon answers', async () => {
     ['JobWithResult', await asked('GET', `/api/jobs/${String(job['id'])}`)],
     ['Runs', await asked('GET', '/api/runs')],
     ['RunDetail', await asked('GET', `/api/runs/${runs[0]!.id}`)],
-    ['Settings', await asked('GET', '/api/settings')],
+    ['Set.Settings', await asked('GET', '/api/settings')],
     ['PrunePreview', await asked('POST', '/api/retention/preview', { settings: {} })],
     ['Download', await asked('POST', `/api/archives/${id}/download`, {})],
     ['Audit', await asked('GET', '/api/audit')],
@@ -87,9 +87,13 @@ async function wrongTypes(
     const lines = answers.map(
       ([type, answer], index) =>
         `const answer${index} = ${JSON.stringify(answer)} as const\n` +
-        `export const checked${index}: Api.${type} = answer${index}\n`,
+        `export const checked${index}: ${type.includes('.') ? type : `Api.${type}`} = answer${index}\n`,
     )
-    await writeFile(path, `import type * as Api from ${JSON.stringify(TYPES)}\n${lines.join('')}`)
+    const imports = [
+      `import type * as Api from ${JSON.stringify(join(PAGE, 'api-types.ts'))}\n`,
+      `import type * as Set from ${JSON.stringify(join(PAGE, 'settings-types.ts'))}\n`,
+    ]
+    await writeFile(path, [...imports, ...lines].join(''))
     const program = ts.createProgram([path], {
       ...{ strict: true, noEmit: true, exactOptionalPropertyTypes: true, skipLibCheck: true },
       ...{ allowImportingTsExtensions: true, types: [], lib: ['lib.es2023.d.ts'] },

@@ -29,6 +29,7 @@ beforeAll(async () => {
   world.env['UPLOAD_LIMIT_MBIT'] = '64'
   world.env['RESTORE_ROOTS'] = join(world.folder, 'restored')
   await mkdir(join(world.folder, 'restored'))
+  world.env['SOURCE_ROOTS'] = world.folder
   first = await startS3Model({ buckets: ['backups'] })
   second = await startS3Model({ buckets: ['backups'] })
   await mkdir(join(world.source, 'letters'))

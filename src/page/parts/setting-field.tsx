@@ -1,6 +1,6 @@
 // One setting as a field: by its kind, and by whether it may be changed here at all.
 
-import type { Field } from '../api-types.ts'
+import type { Field } from '../settings-types.ts'
 import type { Errors, Form } from '../settings-form.ts'
 import { titleOf } from '../setting-names.ts'
 import { sentence } from '../text.ts'
@@ -32,7 +32,7 @@ export function SettingField(input: {
       <FixedField
         label={title}
         value={form.isSecretSet(name) ? 'set' : form.value(name)}
-        why={sentence(readOnlyReason ?? 'it can only be changed on the host')}
+        why={hostOnlyText(readOnlyReason)}
       />
     )
   const help = input.help ?? field.help
@@ -58,6 +58,12 @@ export function SettingField(input: {
       autoComplete={isSecret ? 'new-password' : 'off'}
     />
   )
+}
+
+/** Why it is changed on the host, and not here. */
+export function hostOnlyText(reason: string | null): string {
+  const rule = 'can only be changed on the host'
+  return reason === null ? `It ${rule}.` : `It ${reason}, so it ${rule}.`
 }
 
 function restOf({ fallback, otherwise }: Field): string {

@@ -2,7 +2,7 @@
 // be changed on the host only is shown with the reason.
 
 import { refreshAll, send } from '../api.ts'
-import type { Field } from '../api-types.ts'
+import type { Field } from '../settings-types.ts'
 import { useAction } from '../load.ts'
 import { SaveRow } from '../parts/save-row.tsx'
 import { Panel } from '../parts/screen.tsx'

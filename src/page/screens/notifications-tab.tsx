@@ -2,7 +2,8 @@
 
 import { useState } from 'preact/hooks'
 import { refreshAll, send } from '../api.ts'
-import type { Entry, Settings, TestedNotification } from '../api-types.ts'
+import type { TestedNotification } from '../api-types.ts'
+import type { Entry, Settings } from '../settings-types.ts'
 import { useAction } from '../load.ts'
 import { Button, LinkButton } from '../parts/button.tsx'
 import { SaveRow } from '../parts/save-row.tsx'

@@ -1,7 +1,8 @@
 // Is everything all right? The verdict first, then each source, each server, what waits, and what comes next.
 
 import { get } from '../api.ts'
-import type { Check, Job, Jobs, Settings, Status } from '../api-types.ts'
+import type { Check, Job, Jobs, Status } from '../api-types.ts'
+import type { Settings } from '../settings-types.ts'
 import { useLoad } from '../load.ts'
 import { Ago, Badge, Empty, Name, Note, ProblemNote, useNow, Waiting } from '../parts/shown.tsx'
 import { Icon } from '../parts/icon.tsx'

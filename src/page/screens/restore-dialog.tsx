@@ -3,7 +3,8 @@
 
 import { useState } from 'preact/hooks'
 import { get, send } from '../api.ts'
-import type { Entry, Job, Settings } from '../api-types.ts'
+import type { Job } from '../api-types.ts'
+import type { Entry, Settings } from '../settings-types.ts'
 import { useAction, useLoad } from '../load.ts'
 import { Button } from '../parts/button.tsx'
 import { Dialog } from '../parts/dialog.tsx'

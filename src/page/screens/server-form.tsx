@@ -2,7 +2,8 @@
 
 import { useState } from 'preact/hooks'
 import { refreshAll, send } from '../api.ts'
-import type { Entry, Provider, Settings, TestedServer } from '../api-types.ts'
+import type { TestedServer } from '../api-types.ts'
+import type { Entry, Provider, Settings } from '../settings-types.ts'
 import { useAction } from '../load.ts'
 import { Button, LinkButton } from '../parts/button.tsx'
 import { SelectField } from '../parts/field.tsx'

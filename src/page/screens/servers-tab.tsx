@@ -2,7 +2,7 @@
 
 import { useRef, useState } from 'preact/hooks'
 import { refreshAll, send, withQuery } from '../api.ts'
-import type { Entry } from '../api-types.ts'
+import type { Entry } from '../settings-types.ts'
 import { useAction } from '../load.ts'
 import { Button, LinkButton } from '../parts/button.tsx'
 import { Confirm } from '../parts/dialog.tsx'

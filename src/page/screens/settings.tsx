@@ -1,7 +1,7 @@
 // Settings: what stands in the file on the host, changed through the daemon, which checks before it writes.
 
 import { get } from '../api.ts'
-import type { Settings } from '../api-types.ts'
+import type { Settings } from '../settings-types.ts'
 import { useLoad } from '../load.ts'
 import { Head } from '../parts/screen.tsx'
 import { Note, ProblemNote, Waiting } from '../parts/shown.tsx'

@@ -3,7 +3,8 @@
 
 import { useState } from 'preact/hooks'
 import { refreshAll, send } from '../api.ts'
-import type { Entry, Field, Settings, TestedSource } from '../api-types.ts'
+import type { TestedSource } from '../api-types.ts'
+import type { Entry, Field, Settings } from '../settings-types.ts'
 import { useAction } from '../load.ts'
 import { Button, LinkButton } from '../parts/button.tsx'
 import { SelectField } from '../parts/field.tsx'
@@ -38,7 +39,12 @@ export function SourceForm(input: TabInput & { readonly entry: string }) {
 type EditInput = TabInput & { readonly saved: Entry | undefined }
 
 function Edit({ settings, refusal, saved }: EditInput) {
-  const [kind, setKind] = useState(saved === undefined ? SOURCE_KINDS[0]! : kindOfSource(saved))
+  const [kind, setKind] = useState(
+    saved === undefined
+      ? (SOURCE_KINDS.find((each) => closedBecause(settings, each) === undefined) ??
+          SOURCE_KINDS[0]!)
+      : kindOfSource(saved),
+  )
   const form = useForm(saved)
   const fields = settings.fields.source.filter(
     ({ sourceKinds }) => sourceKinds?.includes(kind.id) ?? true,
@@ -102,23 +108,39 @@ function KindChoice(input: {
   readonly onChoose: (kind: SourceKind) => void
 }) {
   const { settings, kind, onChoose } = input
-  const isOpen = ({ mark }: SourceKind): boolean =>
-    settings.fields.source.some(({ name, isReadOnly }) => name === mark && !isReadOnly)
-  const closed = SOURCE_KINDS.filter((each) => !isOpen(each))
-  const reasons = settings.fields.source.flatMap(({ name, readOnlyReason }) =>
-    closed.some(({ mark }) => mark === name) && readOnlyReason !== null ? [readOnlyReason] : [],
-  )
+  const open = SOURCE_KINDS.filter((each) => closedBecause(settings, each) === undefined)
+  const closed = SOURCE_KINDS.filter((each) => !open.includes(each))
   return (
-    <SelectField
-      label="Kind"
-      value={kind.id}
-      choices={SOURCE_KINDS.filter(isOpen).map(({ id, title }) => ({ value: id, label: title }))}
-      onChange={(id) => onChoose(SOURCE_KINDS.find((each) => each.id === id) ?? kind)}
-      {...(reasons.length === 0
-        ? {}
-        : { help: `Not here: a command. ${sentence(reasons[0] ?? '')}.` })}
-    />
+    <>
+      <SelectField
+        label="Kind"
+        value={kind.id}
+        choices={open.map(({ id, title }) => ({ value: id, label: title }))}
+        onChange={(id) => onChoose(SOURCE_KINDS.find((each) => each.id === id) ?? kind)}
+      />
+      {closed.length > 0 && (
+        <Note tone="info" title="Added on the host only">
+          {closed.map((each) => (
+            <p key={each.id}>
+              {each.title}: it {closedBecause(settings, each)}.
+            </p>
+          ))}
+          <p class="hint">
+            On the host: <code>spillway configure</code>. Folders can be added here once{' '}
+            <code>SOURCE_ROOTS</code> in the settings file names the folders below which they may
+            lie.
+          </p>
+        </Note>
+      )}
+    </>
   )
+}
+
+/** undefined: a source of this kind can be added here. */
+function closedBecause({ fields }: Settings, { mark }: SourceKind): string | undefined {
+  const field = fields.source.find(({ name }) => name === mark)
+  if (field?.isReadOnly !== true) return undefined
+  return field.readOnlyReason ?? 'can only be changed on the host'
 }
 
 function Fields(input: {

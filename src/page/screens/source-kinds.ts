@@ -1,6 +1,6 @@
 // The kinds of sources as the page speaks of them: each is known by the one setting that makes it so.
 
-import type { Entry } from '../api-types.ts'
+import type { Entry } from '../settings-types.ts'
 
 export type SourceKind = {
   readonly id: string

@@ -1,6 +1,6 @@
 // The sources: what is archived.
 
-import type { Entry } from '../api-types.ts'
+import type { Entry } from '../settings-types.ts'
 import { LinkButton } from '../parts/button.tsx'
 import { Panel } from '../parts/screen.tsx'
 import { Badge, Empty, Name, Note } from '../parts/shown.tsx'
