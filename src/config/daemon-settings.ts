@@ -25,8 +25,8 @@ export const DAEMON_SETTINGS = {
     parse: paths,
   },
   SOURCE_ROOTS: {
-    help: 'folders below which the API may name folders and SQLite databases to archive, separated by commas',
-    otherwise: 'none: "spillway configure" adds such sources',
+    help: 'folders below which the API may add sources, separated by commas',
+    otherwise: 'none: spillway configure adds folders',
     example: '/srv,/home',
     parse: sourceRoots,
   },

@@ -2,12 +2,18 @@
 // request sees what was written, whatever the clock of the file system says of it.
 
 import type { ConfigPlace } from '../config/load.ts'
+import { problem } from './problem.ts'
+import type { Problem } from './problem.ts'
+
+// A person tries one at a time. Each may walk a whole folder, or wait for a server that is silent.
+const TESTS_MAX = 4
 
 export class SettingsDesk {
   /** Where the env file is, or will be. */
   readonly place: ConfigPlace
   readonly #reload: () => Promise<void>
   #last: Promise<unknown> = Promise.resolve()
+  #tests = 0
 
   constructor(place: ConfigPlace, reload: () => Promise<void>) {
     this.place = place
@@ -23,5 +29,16 @@ export class SettingsDesk {
     })
     this.#last = changed.catch(() => undefined)
     return changed
+  }
+
+  /** Of what is not saved; some at once, but not any number. */
+  async test<Result>(work: () => Promise<Result>): Promise<Result | Problem> {
+    if (this.#tests >= TESTS_MAX) return problem(429, 'too many tests are under way')
+    this.#tests += 1
+    try {
+      return await work()
+    } finally {
+      this.#tests -= 1
+    }
   }
 }

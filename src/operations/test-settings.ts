@@ -115,9 +115,8 @@ export async function testUnsavedNotification(
   const config = { ...services.config, notifications: [notification] }
   const [tested] = await testNotifications({ ...services, config }, [], () => undefined)
   const redact = createRedactor(notification.secrets)
-  const { problem = null, hint = null } = tested ?? {}
-  if (problem === null) return { delivered: true, reason: null }
-  return { delivered: false, reason: redact(hint === null ? problem : `${problem}; ${hint}`) }
+  const { problem = null } = tested ?? {}
+  return { delivered: problem === null, reason: problem === null ? null : redact(problem) }
 }
 
 async function drafted(

@@ -60,6 +60,8 @@ export class S3HttpHandler {
 
   async handle(request: SdkRequest, options: SendOptions): Promise<{ response: SdkResponse }> {
     options.abortSignal.throwIfAborted()
+    // An address is not looked up.
+    requireElsewhere(request.hostname)
     return { response: await new Call(request, options, this.#options).run() }
   }
 
@@ -150,7 +152,6 @@ class Call {
   #open(): ClientRequest {
     const { protocol, hostname, port, method, path, query, headers } = this.#request
     const expect = this.#exchange.holdsBody === true ? { expect: '100-continue' } : {}
-    requireElsewhere(hostname)
     const options: RequestOptions & { ca?: string[] } = {
       method,
       protocol,

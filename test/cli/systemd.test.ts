@@ -69,6 +69,18 @@ it('lets it write METRICS_FILE, whose folder may be absent', async () => {
   expect(after).toMatch(/^ReadWritePaths=.* -\/mnt\/usb -\/var\/lib\/prom$/m)
 })
 
+it('lets the daemon write the env file, which it does beside it, and the nightly run not', async () => {
+  const data = { DATA_DIR: '/srv/spillway', SPOOL_DIR: '/srv/spillway/spool' }
+  const more = Object.entries(data).map(([name, value]) => `${name}=${value}\n`)
+  writeFileSync(join(folder, '.env'), ENV + more.join(''))
+  const writable = async (...args: string[]): Promise<string | undefined> =>
+    (await systemd(...args)).out.join('\n').match(/^ReadWritePaths=.*$/m)?.[0]
+  expect(await writable('--daemon')).toMatch(
+    /^ReadWritePaths=\/srv\/spillway "[^ ]+\/units 50%%h .*" -\/mnt\/usb$/,
+  )
+  expect(await writable()).toBe('ReadWritePaths=/srv/spillway -/mnt/usb')
+})
+
 it('runs this Node and this program', async () => {
   const { out } = await systemd()
   const start = out.find((line) => line.startsWith('ExecStart=')) ?? ''

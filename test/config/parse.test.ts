@@ -39,7 +39,12 @@ describe('an empty environment', () => {
       verifyNightlyBytes: undefined,
       zstdLevel: 3,
       schedule: '30 2 * * *',
-      daemon: { listen: { host: '127.0.0.1', port: 8420 }, names: [], restoreRoots: [], sourceRoots: [] },
+      daemon: {
+        listen: { host: '127.0.0.1', port: 8420 },
+        names: [],
+        restoreRoots: [],
+        sourceRoots: [],
+      },
       notifications: [],
     })
   })

@@ -1,6 +1,6 @@
 // Settings that change while requests are answered with the old ones.
 
-import { mkdtempSync, rmSync, writeFileSync } from 'node:fs'
+import { existsSync, mkdtempSync, rmSync, statSync, utimesSync, writeFileSync } from 'node:fs'
 import { join } from 'node:path'
 import { tmpdir } from 'node:os'
 import { afterEach, beforeEach, expect, it } from 'vitest'
@@ -35,4 +35,36 @@ it('closes the old services only once their requests are long over', async () =>
   expect([opened, closed]).toEqual([3, [1]])
   await live.close()
   expect(closed).toEqual([1, 2, 3])
+})
+
+it('reads again what looks as it did when it is told that it was written', async () => {
+  const envFile = join(folder, '.env')
+  let opened = 0
+  const open = async (): Promise<Opened> => {
+    opened += 1
+    return { config: configOf({ envFile }), close: async () => undefined } as unknown as Opened
+  }
+  writeFileSync(envFile, 'a')
+  const live = new LiveServices(await open(), open, () => undefined)
+  const { mtime } = statSync(envFile)
+  writeFileSync(envFile, 'b')
+  utimesSync(envFile, mtime, mtime)
+  await Promise.all([live.reload(), live.get()])
+  expect(opened).toBeGreaterThan(1)
+  const before = opened
+  await live.get()
+  expect(opened).toBe(before)
+})
+
+it('notices a file that was not there yet', async () => {
+  const envFile = join(folder, '.env')
+  const open = async (): Promise<Opened> => {
+    const known = existsSync(envFile) ? envFile : undefined
+    const config = configOf({ envFile: known })
+    return { config, close: async () => undefined } as unknown as Opened
+  }
+  const live = new LiveServices(await open(), open, () => undefined, envFile)
+  expect((await live.get()).config.envFile).toBeUndefined()
+  writeFileSync(envFile, 'a')
+  expect((await live.get()).config.envFile).toBe(envFile)
 })

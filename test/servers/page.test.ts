@@ -259,7 +259,8 @@ describe('a new installation, by its page alone', { timeout: 240_000 }, () => {
     await daemon.stop()
     await page.getByText('The daemon does not answer').waitFor({ timeout: 30_000 })
     await browser.look('30-away')
-    daemon = await TestDaemon.startAgain(world, daemon)
+    const env = { LISTEN: `127.0.0.1:${daemon.port}` }
+    daemon = await TestDaemon.start(world, daemon.tokens, { keepsFile: true, env })
     await page.getByText('The daemon does not answer').waitFor({ state: 'hidden', timeout: 30_000 })
     browser.refusals.splice(0)
   })

@@ -4,7 +4,6 @@ import { spawn } from 'node:child_process'
 import type { ChildProcess } from 'node:child_process'
 import { createInterface } from 'node:readline'
 import { connect } from 'node:net'
-import { readFile, writeFile } from 'node:fs/promises'
 import { join } from 'node:path'
 import { spillway } from './command-sources.ts'
 import type { World } from './world.ts'
@@ -43,26 +42,22 @@ export class TestDaemon {
     this.log = input.log
   }
 
-  static async start(world: World, known?: Readonly<Record<Scope, string>>): Promise<TestDaemon> {
-    world.env['LISTEN'] = '127.0.0.1:0'
-    const config = await world.writeEnv()
-    return TestDaemon.#spawn(config, known ?? (await makeTokens(config)))
-  }
-
-  /** After it was stopped: on the port that it had, with the settings as they are now. */
-  static async startAgain(world: World, before: TestDaemon): Promise<TestDaemon> {
-    const text = await readFile(world.envFile, 'utf8')
-    const listen = `LISTEN=127.0.0.1:${before.port}`
-    await writeFile(world.envFile, text.replace(/^LISTEN=.*$/m, listen), { mode: 0o600 })
-    return TestDaemon.#spawn(world.envFile, before.tokens)
-  }
-
-  static async #spawn(
-    config: string,
-    tokens: Readonly<Record<Scope, string>>,
+  static async start(
+    world: World,
+    known?: Readonly<Record<Scope, string>>,
+    input: {
+      /** The env file is left as it is, also if there is none. */
+      readonly keepsFile?: boolean
+      /** Beside what this process has. */
+      readonly env?: Readonly<Record<string, string>>
+    } = {},
   ): Promise<TestDaemon> {
+    world.env['LISTEN'] = '127.0.0.1:0'
+    const config = input.keepsFile === true ? world.envFile : await world.writeEnv()
+    const tokens = known ?? (await makeTokens(config))
     const child = spawn(process.execPath, [PROGRAM, 'serve', '--config', config], {
       stdio: ['ignore', 'ignore', 'pipe'],
+      env: { ...process.env, LISTEN: '127.0.0.1:0', ...input.env },
     })
     const closed = new Promise<number | null>((resolve) => child.on('close', resolve))
     const log: string[] = []

@@ -142,8 +142,11 @@ function readInput(asked: {
 
 /** Each folder once, and none that lies in another one. */
 function writablePaths(config: Config, job: UnitsInput['job']): readonly string[] {
-  const roots = job === 'daemon' ? config.daemon.restoreRoots : []
-  const paths = [config.dataDir, config.spoolDir, dirname(config.catalogPath), ...roots]
+  const { envFile, daemon } = config
+  // It writes the env file by a new one beside it; not where that would open everything.
+  const ofFile = envFile === undefined || dirname(envFile) === '/' ? [] : [dirname(envFile)]
+  const more = job === 'daemon' ? [...daemon.restoreRoots, ...ofFile] : []
+  const paths = [config.dataDir, config.spoolDir, dirname(config.catalogPath), ...more]
   const isInside = (path: string, other: string) => path.startsWith(`${other}/`)
   return [...new Set(paths)].filter((path) => !paths.some((other) => isInside(path, other)))
 }

@@ -3,6 +3,7 @@
 import { COMMAND_TITLES } from '../command-titles.ts'
 import { defineCommand, JSON_FLAG } from '../command.ts'
 import { formatUtc, printTable } from '../output.ts'
+import { oneLine } from '../text.ts'
 import { SCOPES } from '../../domain/token.ts'
 import type { Scope } from '../../domain/token.ts'
 import { SpillwayError } from '../../domain/errors.ts'
@@ -33,10 +34,12 @@ export const tokenCommand = defineCommand({
     'spillway token revoke grafana',
   ],
 
-  async run(flags, [what = '', name], io: Io<Pick<Services, 'openState'>>) {
+  async run(flags, [what = '', name], io: Io<Pick<Services, 'config' | 'openState'>>) {
     if (flags.scope !== undefined && what !== 'create') throw usage('--scope goes with create')
     const work = workOf(what, name, flags)
-    const { openState } = await io.services()
+    const { config, openState } = await io.services()
+    if (config.envFile === undefined && config.servers.length === 0)
+      io.printError(`there are no settings yet: tokens are kept in ${oneLine(config.dataDir)}`)
     const state = await openState()
     try {
       work(io, state.tokens)

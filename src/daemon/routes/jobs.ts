@@ -7,6 +7,7 @@ import { isJobOver } from '../../domain/job.ts'
 import type { JobKind } from '../../domain/job.ts'
 import { problem } from '../problem.ts'
 import type { Problem } from '../problem.ts'
+import { requireServers } from '../../config/parse.ts'
 import { restoreArgs } from '../restore-args.ts'
 import { ID, JOB, JOB_WITH_RESULT, jobDocument, LIMIT, NAME } from './shapes.ts'
 import type { Token } from '../../domain/token.ts'
@@ -138,12 +139,14 @@ export const jobRoutes: readonly Route[] = [
   }),
 ]
 
-function queued(
-  { queue }: Daemon,
+async function queued(
+  { queue, services }: Daemon,
   token: Token | undefined,
   kind: JobKind,
   args: readonly string[],
-): unknown {
+): Promise<unknown> {
+  // Told to whoever asks, not to whoever looks at the job later. The spool may have what is to be restored.
+  if (kind !== 'restore') requireServers((await services()).config)
   const job = queue.add({ kind, origin: 'api', requestedBy: token?.name ?? '', args })
   return job === undefined ? problem(429, 'too many jobs wait already') : jobDocument(job)
 }

@@ -154,7 +154,7 @@ function unsavedRoute(
     summary: `try a ${one} that is not saved`,
     body: UNSAVED,
     reply: { status: 200, description: 'How it went', document },
-    handle,
+    handle: async (asked, daemon) => daemon.settings.test(() => handle(asked, daemon)),
   })
 }
 
