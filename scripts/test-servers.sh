@@ -1,7 +1,7 @@
 #!/bin/bash
 # The tests that need real servers: installs what is missing of Debian's packages; runs the databases, which
-# their tests start themselves, and promtool on the metrics; then starts a Ceph gateway on loopback and runs
-# the rest against it.
+# their tests start themselves, promtool on the metrics, and Chromium on the page; then starts a Ceph gateway on
+# loopback and runs the rest against it.
 #
 # What cannot run here is said loudly, and SPILLWAY_TEST_SERVERS=required makes it a failure.
 set -eu
@@ -48,6 +48,11 @@ monitoring() {
   npx vitest run --config test/servers/vitest.config.ts metrics.test.ts
 }
 
+page() {
+  [ -x "${SPILLWAY_CHROMIUM:-/usr/bin/chromium}" ] || install chromium fonts-dejavu-core || return 0
+  npx vitest run --config test/servers/vitest.config.ts page.test.ts
+}
+
 finish() {
   bash scripts/ceph-gateway.sh down "$dir/ceph"
   rm -rf "$dir"
@@ -76,12 +81,14 @@ gateway() {
   export SPILLWAY_CEPH
   export SPILLWAY_CEPH_DIR="$dir/ceph"
   npx vitest run --config test/servers/vitest.config.ts \
-    --exclude '**/*postgres.test.ts' --exclude '**/*mariadb.test.ts' --exclude '**/metrics.test.ts'
+    --exclude '**/*postgres.test.ts' --exclude '**/*mariadb.test.ts' --exclude '**/metrics.test.ts' \
+    --exclude '**/page.test.ts'
 }
 
 # Each is run whatever becomes of the others.
 failed=0
 (databases) || failed=1
 (monitoring) || failed=1
+(page) || failed=1
 (gateway) || failed=1
 exit $failed
