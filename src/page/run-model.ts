@@ -158,7 +158,7 @@ function storyOf(event: JournalEvent, model: RunModel): Told | undefined {
   const seconds = numberOf(event['seconds']) ?? 0
   switch (event.kind) {
     case 'recovering':
-      return quiet('settling what an interrupted run left')
+      return quiet('Settling what an interrupted run left')
     case 'source-started':
       return quiet(`${text('source')}: reading ${text('path')}`)
     case 'packed':
@@ -201,7 +201,7 @@ function beginning(event: JournalEvent, model: RunModel): Told {
   const [file, server] = [textOf(event['file']), textOf(event['server'])]
   const before = model.attemptsOf(file).filter(({ state }) => state !== 'sending')
   const last = before.at(-1)
-  if (last === undefined || last.state === 'stored') return quiet(`sending ${file} to ${server}`)
+  if (last === undefined || last.state === 'stored') return quiet(`Sending ${file} to ${server}`)
   return {
     tone: 'info',
     text: `${last.server} ${OUTCOMES[last.state] ?? 'failed'}, going on to ${server} with ${file}`,

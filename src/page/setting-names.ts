@@ -67,6 +67,7 @@ const TITLES: Readonly<Record<string, string>> = {
   LISTEN: 'This page answers on',
   LISTEN_NAMES: 'Names of this page',
   RESTORE_ROOTS: 'Folders to restore into',
+  SOURCE_ROOTS: 'Folders that may become sources',
   METRICS_FILE: 'File for metrics',
 }
 

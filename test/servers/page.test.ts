@@ -265,7 +265,8 @@ describe('a new installation, by its page alone', { timeout: 240_000 }, () => {
     browser.refusals.splice(0)
   })
 
-  it('had no error, no refusal by its policy, and nothing for axe to find', () => {
+  it('had no error, no refusal by its policy, and nothing for axe to find', async () => {
+    expect(await browser.findsFaults()).toBe(true)
     expect(browser.violations).toEqual([])
     expect(browser.complaints.filter((text) => !text.includes('ERR_CONNECTION_REFUSED'))).toEqual(
       [],

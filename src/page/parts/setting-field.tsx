@@ -31,7 +31,7 @@ export function SettingField(input: {
     return (
       <FixedField
         label={title}
-        value={form.isSecretSet(name) ? 'set' : form.value(name)}
+        value={form.isSecretSet(name) ? 'set' : form.value(name) || unsetText(field)}
         why={hostOnlyText(readOnlyReason)}
       />
     )
@@ -60,13 +60,20 @@ export function SettingField(input: {
   )
 }
 
+function unsetText({ fallback, otherwise }: Field): string {
+  const normal = otherwise ?? fallback
+  return normal === null || normal === '' ? 'not set' : `not set: ${normal}`
+}
+
 /** Why it is changed on the host, and not here. */
 export function hostOnlyText(reason: string | null): string {
   const rule = 'can only be changed on the host'
   return reason === null ? `It ${rule}.` : `It ${reason}, so it ${rule}.`
 }
 
-function restOf({ fallback, otherwise }: Field): string {
+function restOf({ fallback, otherwise, kind }: Field): string {
+  // Its first choice says so.
+  if (kind === 'boolean' || kind === 'boolean-or-auto') return '.'
   const normal = otherwise ?? fallback
   return normal === null || normal === '' ? '.' : `; otherwise: ${normal}.`
 }

@@ -109,7 +109,9 @@ function List({ filter }: { readonly filter: Filter }) {
   return (
     <>
       <ProblemNote problem={problem} />
-      <ArchiveTable archives={shown.archives} />
+      <div class="panel">
+        <ArchiveTable archives={shown.archives} />
+      </div>
       <p class="below">
         <span role="status">{plural(shown.archives.length, 'archive')} shown</span>
         {shown.next !== null && (
@@ -176,7 +178,7 @@ function ArchiveTable({ archives }: { readonly archives: readonly Archive[] }) {
             </>
           ),
         },
-        { title: 'Remarks', cell: (archive) => <Remarks archive={archive} /> },
+        { title: 'Remarks', cell: (archive) => remarksOf(archive) },
         {
           ...{ title: 'Files', isNumber: true },
           cell: ({ fileCount }) => (fileCount === null ? '' : countText(fileCount)),
@@ -197,8 +199,8 @@ function serversText({ copies }: Archive): string {
     .join(', ')
 }
 
-function Remarks({ archive }: { readonly archive: Archive }) {
-  const { problems, warningCount, reason, state } = archive
+/** Nothing, where there is none. */
+function remarksOf({ problems, warningCount, reason, state }: Archive) {
   if (problems > 0) return <Badge tone="bad">{plural(problems, 'problem')}</Badge>
   if (state === 'failed') return <span class="under">{reason ?? ''}</span>
   if (warningCount > 0) return <Badge tone="warning">{plural(warningCount, 'warning')}</Badge>

@@ -111,7 +111,11 @@ function Results({ pattern, source, ignoreCase }: Search) {
           </p>
         </Note>
       )}
-      {value.files.length > 0 && <FoundTable files={value.files} />}
+      {value.files.length > 0 && (
+        <div class="panel">
+          <FoundTable files={value.files} />
+        </div>
+      )}
       {value.hasMore && limit < MOST && (
         <p class="below">
           <Button isBusy={isLoading} onPress={() => setLimit(Math.min(MOST, limit * 3))}>

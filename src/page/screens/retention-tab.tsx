@@ -27,13 +27,13 @@ export function RetentionTab({ settings, refusal }: TabInput) {
   })
   const errors = errorsOf(save.problem)
   const place = useFocusOnError(save.problem)
-  const fields = settings.fields.general.filter(
-    ({ name }) => name.startsWith('KEEP_') || name === 'PRUNE_MAX_PER_RUN',
-  )
+  const keeps = settings.fields.general.filter(({ name }) => name.startsWith('KEEP_'))
+  const most = settings.fields.general.filter(({ name }) => name === 'PRUNE_MAX_PER_RUN')
+  const fields = [...keeps, ...most]
   const rules = Object.fromEntries(
     Object.entries(form.changes).filter(([name]) => name.startsWith('KEEP_')),
   )
-  const areSet = fields.some(({ name }) => name.startsWith('KEEP_') && form.value(name) !== '')
+  const areSet = keeps.some(({ name }) => form.value(name) !== '')
   return (
     <>
       <Panel title="Rules">

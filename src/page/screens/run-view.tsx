@@ -214,7 +214,7 @@ function StoryLine({ story }: { readonly story: Story }) {
         }
         size={14}
       />
-      <span class="story-text">{sentence(text)}</span>
+      <span class="story-text">{text}</span>
     </>
   )
 }

@@ -43,7 +43,7 @@ const WIDTH = 800
 const HEIGHT = 160
 
 function Chart({ usage }: { readonly usage: Usage }) {
-  const { days } = usage
+  const days = sinceFirst(usage)
   const most = Math.max(0, ...days.map(({ totalBytes }) => totalBytes))
   if (days.length < 2 || most === 0)
     return (
@@ -85,14 +85,20 @@ function Chart({ usage }: { readonly usage: Usage }) {
       </div>
       <figcaption>
         {summary}, all servers together.
-        <Figures usage={usage} />
+        <Figures days={days} />
       </figcaption>
     </figure>
   )
 }
 
+/** From the day before anything was stored: what was before is no news. */
+function sinceFirst({ days }: Usage): Usage['days'] {
+  const first = days.findIndex(({ totalBytes }) => totalBytes > 0)
+  return first === -1 ? [] : days.slice(Math.max(0, first - 1))
+}
+
 /** One line a week at most: a table that somebody listens to. */
-function Figures({ usage: { days } }: { readonly usage: Usage }) {
+function Figures({ days }: Usage) {
   const every = Math.max(1, Math.ceil(days.length / 12))
   return (
     <details>
