@@ -208,6 +208,8 @@ export type FileHistory = {
     readonly host: string
     readonly source: string
     readonly path: string
+    /** Base64; only of a path that is no UTF-8. */
+    readonly pathBytes?: string
     readonly versions: readonly FileVersion[]
   }[]
 }

@@ -88,3 +88,14 @@ export function sentence(text: string): string {
   if (!/^\p{Ll}[\p{Ll}'’]*(?:[ ,.;:]|$)/u.test(text)) return text
   return text.charAt(0).toUpperCase() + text.slice(1)
 }
+
+/** A path as text that the API takes back: bytes that are no UTF-8 become `\xNN`, and no sign is a wildcard. */
+export function pathText(file: { readonly path: string; readonly pathBytes?: string }): string {
+  if (file.pathBytes === undefined) return file.path
+  const plain = /[\w ./,;:@+=~()#%&'-]/
+  return [...atob(file.pathBytes)]
+    .map((byte) =>
+      plain.test(byte) ? byte : `\\x${byte.charCodeAt(0).toString(16).padStart(2, '0')}`,
+    )
+    .join('')
+}

@@ -13,6 +13,8 @@ import { World } from '../support/world.ts'
 
 const MB = 1_000_000
 const HOSTILE = '<img src=x onerror=document.title=1>.txt'
+/** No UTF-8, and a wildcard in every program that has them. */
+const LATIN = Buffer.from('caf\xe9[1].txt', 'latin1')
 const REVERSED = 'invoice\u202efdp.exe'
 
 let world: World
@@ -36,6 +38,7 @@ beforeAll(async () => {
   await writeFile(join(world.source, 'letters/budget 2026.txt'), 'bread and roses\n')
   await writeFile(join(world.source, HOSTILE), 'shown, not run')
   await writeFile(join(world.source, REVERSED), 'which end is up')
+  await writeFile(inFolder(world.source, LATIN), 'un café')
   await writeFile(join(world.source, 'film.bin'), randomBytes(48 * MB))
   daemon = await TestDaemon.start(world)
   browser = await Browser.start()
@@ -193,12 +196,15 @@ describe('a new installation, by its page alone', { timeout: 240_000 }, () => {
     await page.goto(`${daemon.url}#/archives`)
     await page.getByRole('link', { name: 'docs' }).first().click()
     await page.getByLabel('Restore invoice').check()
+    await page.getByLabel('Restore caf\\xe9\\x5b1\\x5d.txt').check()
     await page.getByRole('button', { name: 'Restore these' }).click()
     await box('Folder').fill('ticked')
     await page.getByRole('dialog').getByRole('button', { name: 'Restore' }).click()
     await page.locator('.sub .tone-good').waitFor({ timeout: 60_000 })
     const there = join(world.folder, 'restored/ticked', REVERSED)
     expect(await readFile(there, 'utf8')).toBe('which end is up')
+    const latin = inFolder(join(world.folder, 'restored/ticked'), LATIN)
+    expect(await readFile(latin, 'utf8')).toBe('un café')
     await page.goBack()
     const started = page.waitForEvent('download')
     await page.getByRole('button', { name: `Download ${HOSTILE}` }).click()
@@ -273,6 +279,10 @@ describe('a new installation, by its page alone', { timeout: 240_000 }, () => {
     )
   })
 })
+
+function inFolder(folder: string, name: Buffer): Buffer {
+  return Buffer.concat([Buffer.from(`${folder}/`), name])
+}
 
 /** By the beginning of its label. */
 function box(label: string) {

@@ -87,6 +87,10 @@ export class Browser {
     for (const { name: look, width, height, scheme } of LOOKS) {
       await this.page.setViewportSize({ width, height })
       await this.page.emulateMedia({ colorScheme: scheme, reducedMotion: 'reduce' })
+      // Drawn in the new colours.
+      await this.page.evaluate(
+        'new Promise((done) => requestAnimationFrame(() => requestAnimationFrame(done)))',
+      )
       await this.page.screenshot({
         path: join(this.#pictures, `${name}-${look}.png`),
         fullPage: !(await this.page.locator('dialog[open]').count()),

@@ -12,7 +12,7 @@ import { Panel } from '../parts/screen.tsx'
 import { Empty, Name, Note, ProblemNote, Waiting } from '../parts/shown.tsx'
 import { linkTo } from '../route.ts'
 import { useRefusal } from '../session.ts'
-import { plural, sizeText, visible } from '../text.ts'
+import { pathText, plural, sizeText, visible } from '../text.ts'
 
 const PAGE = 200
 // The most that the API gives at once; whoever has more searches.
@@ -162,7 +162,7 @@ function FileTable({ archive, found, ticked, onTick }: TableInput) {
               key={file.pathBytes ?? file.path}
               file={file}
               archive={archive}
-              isTicked={ticked.has(file.path)}
+              isTicked={ticked.has(pathText(file))}
               onTick={onTick}
             />
           ))}
@@ -179,7 +179,8 @@ function FileRow(input: {
   readonly onTick: (path: string, isTicked: boolean) => void
 }) {
   const { file, archive, isTicked, onTick } = input
-  const { path, kind, sizeBytes, modifiedAt } = file
+  const { kind, sizeBytes, modifiedAt } = file
+  const path = pathText(file)
   const shown = path === '' ? '.' : path
   return (
     <tr>

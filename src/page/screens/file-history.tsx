@@ -10,7 +10,7 @@ import { Head, Panel } from '../parts/screen.tsx'
 import { Ago, Badge, Name, ProblemNote, Waiting } from '../parts/shown.tsx'
 import { linkTo } from '../route.ts'
 import { useRefusal } from '../session.ts'
-import { plural, sizeText } from '../text.ts'
+import { pathText, plural, sizeText } from '../text.ts'
 import { RestoreDialog } from './restore-dialog.tsx'
 import type { RestoreWish } from './restore-dialog.tsx'
 
@@ -42,9 +42,9 @@ export function FileHistoryView({
                 <VersionItem
                   key={version.since}
                   version={version}
-                  path={history.path}
+                  path={pathText(history)}
                   onRestore={(archive) =>
-                    setWish({ archive, source: history.source, paths: [history.path] })
+                    setWish({ archive, source: history.source, paths: [pathText(history)] })
                   }
                 />
               ))}

@@ -11,7 +11,7 @@ import { Head } from '../parts/screen.tsx'
 import { Ago, Badge, Empty, Name, Note, ProblemNote, Waiting } from '../parts/shown.tsx'
 import { Table } from '../parts/table.tsx'
 import { go, linkTo } from '../route.ts'
-import { plural, sizeText, visible } from '../text.ts'
+import { pathText, plural, sizeText, visible } from '../text.ts'
 import { FileHistoryView } from './file-history.tsx'
 
 const PAGE = 100
@@ -136,12 +136,12 @@ function FoundTable({ files }: { readonly files: readonly FoundFile[] }) {
       columns={[
         {
           ...{ title: 'File', isHead: true },
-          cell: ({ path, source, kind }) => (
+          cell: ({ source, kind, ...file }) => (
             <>
               <span class="file-name">
                 <Icon name={kind === 'file' ? 'file' : 'folder'} size={16} />
-                <a href={linkTo(['files'], { path, source })}>
-                  <Name isPath>{path === '' ? '.' : path}</Name>
+                <a href={linkTo(['files'], { path: pathText(file), source })}>
+                  <Name isPath>{pathText(file) || '.'}</Name>
                 </a>
               </span>
               <span class="under">

@@ -85,7 +85,11 @@ export function NotificationForm(input: TabInput & { readonly entry: string }) {
   const save = useSave(settings, saved, form.changes)
   const errors = errorsOf(save.problem, saved?.problems)
   const place = useFocusOnError(save.problem)
-  const fields = settings.fields.notification
+  const all = settings.fields.notification
+  const fields = [
+    ...all.filter(({ isReadOnly }) => !isReadOnly),
+    ...all.filter(({ isReadOnly }) => isReadOnly),
+  ]
   return (
     <Panel title={saved === undefined ? 'Add a notification' : labelOf(saved)}>
       <form
@@ -104,6 +108,7 @@ export function NotificationForm(input: TabInput & { readonly entry: string }) {
               key={field.name}
               {...{ field, form, errors }}
               isRequired={field.name === 'URL'}
+              help={field.name === 'URL' ? URL_HELP : undefined}
             />
           ))}
         </div>
@@ -120,6 +125,10 @@ export function NotificationForm(input: TabInput & { readonly entry: string }) {
     </Panel>
   )
 }
+
+const URL_HELP =
+  'what stands before :// says who is told: ntfy+https, slack+https, discord+https, gotify+https, ping+https ' +
+  '(as of healthchecks), telegram, smtp, smtps; https alone gets JSON'
 
 function useSave(settings: Settings, saved: Entry | undefined, changes: Changes) {
   return useAction(async () => {

@@ -135,7 +135,7 @@ function ServerEntry(input: {
       <ProblemNote problem={toggle.problem} />
       <div class="entry-actions">
         <LinkButton href={linkTo(['settings', 'servers', String(number)])}>
-          {refusal === undefined ? 'Change or test' : 'Look or test'}
+          {refusal === undefined ? 'Change or test' : 'Look'}
         </LinkButton>
         <Button
           kind="quiet"
