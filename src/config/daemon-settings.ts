@@ -25,8 +25,8 @@ export const DAEMON_SETTINGS = {
     parse: paths,
   },
   SOURCE_ROOTS: {
-    help: 'folders below which the API may add sources, separated by commas',
-    otherwise: 'none: spillway configure adds folders',
+    help: 'folders below which the API may add sources, separated by commas; none: nowhere',
+    fallback: '/',
     example: '/srv,/home',
     parse: sourceRoots,
   },
@@ -59,11 +59,11 @@ function hostNames(text: string): string[] {
 }
 
 function sourceRoots(text: string, context: ValueContext): string[] {
-  return listed(text).map((each) => path(each, context))
+  return text.trim() === 'none' ? [] : listed(text).map((each) => path(each, context))
 }
 
 function paths(text: string, context: ValueContext): string[] {
-  const found = sourceRoots(text, context)
+  const found = listed(text).map((each) => path(each, context))
   if (found.includes('/')) no('must not be /: a restore could overwrite the system')
   return found
 }

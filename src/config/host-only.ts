@@ -2,14 +2,14 @@
 // token of the API could otherwise run programs, read any file, lead the daemon anywhere, or give
 // the token more than it was made for.
 //
-// A new setting is decided here: test/daemon/settings-read-only.test.ts knows all those that may be changed.
+// A new setting is decided here: test/daemon/settings-attacks.test.ts knows all those that may be changed.
 
 import type { EntryKind } from './names.ts'
 
 const PROGRAM = 'names a program that is run'
 const PLACE = 'says where Spillway keeps its own files'
 const FILE = 'names a file that is read'
-const ROOTS = 'names what is on this machine, and SOURCE_ROOTS is not set'
+const ROOTS = 'names what is on this machine, and SOURCE_ROOTS allows nothing'
 
 const GENERAL: Readonly<Record<string, string>> = {
   // Object keys begin with it: another one would write among the archives of another host.

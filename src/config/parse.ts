@@ -139,7 +139,7 @@ function assemble(
       listen: values.LISTEN,
       names: values.LISTEN_NAMES ?? [],
       restoreRoots: values.RESTORE_ROOTS ?? [],
-      sourceRoots: values.SOURCE_ROOTS ?? [],
+      sourceRoots: values.SOURCE_ROOTS,
     },
   }
 }

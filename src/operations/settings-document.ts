@@ -86,9 +86,8 @@ export function revisionOf(draft: ConfigDraft): string {
 
 /** As the file has them; those of a file whose other settings have faults, too. */
 export function sourceRootsOf({ joined, envFileDir }: ConfigDraft): readonly string[] {
-  const text = joined['SOURCE_ROOTS']?.trim() ?? ''
-  if (text === '') return []
-  const { parse } = GLOBAL_SETTINGS.SOURCE_ROOTS
+  const { fallback, parse } = GLOBAL_SETTINGS.SOURCE_ROOTS
+  const text = joined['SOURCE_ROOTS']?.trim() || fallback
   return tryParse([], 'SOURCE_ROOTS', text, false, () => parse(text, { envFileDir })) ?? []
 }
 

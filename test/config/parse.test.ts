@@ -43,7 +43,7 @@ describe('an empty environment', () => {
         listen: { host: '127.0.0.1', port: 8420 },
         names: [],
         restoreRoots: [],
-        sourceRoots: [],
+        sourceRoots: ['/'],
       },
       notifications: [],
     })

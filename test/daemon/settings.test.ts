@@ -65,8 +65,7 @@ const form = (index: number, more: Record<string, string> = {}): Record<string, 
 describe('a first start without any file', () => {
   it('is told what to do, takes the first server and source, and archives there', async () => {
     await world.noise('a.bin', 200_000)
-    const roots = { env: { SOURCE_ROOTS: world.folder } }
-    await start(undefined, { keepsFile: true, ...roots })
+    await start(undefined, { keepsFile: true })
     expect(daemon!.log.join('\n')).toContain(`${world.envFile} does not exist`)
     expect(daemon!.log.join('\n')).toContain('spillway token create NAME --scope=admin')
     expect(existsSync(world.envFile)).toBe(false)
