@@ -126,9 +126,7 @@ function KindChoice(input: {
             </p>
           ))}
           <p class="hint">
-            On the host: <code>spillway configure</code>. Folders can be added here once{' '}
-            <code>SOURCE_ROOTS</code> in the settings file names the folders below which they may
-            lie.
+            On the host: <code>spillway configure</code>
           </p>
         </Note>
       )}
