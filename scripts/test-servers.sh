@@ -82,7 +82,7 @@ gateway() {
   export SPILLWAY_CEPH_DIR="$dir/ceph"
   npx vitest run --config test/servers/vitest.config.ts \
     --exclude '**/*postgres.test.ts' --exclude '**/*mariadb.test.ts' --exclude '**/metrics.test.ts' \
-    --exclude '**/page.test.ts'
+    --exclude '**/*page.test.ts'
 }
 
 # Each is run whatever becomes of the others.

@@ -70,7 +70,7 @@ function Content({ status, check, settings, job }: Loaded) {
       {status.sources.length > 0 && <SourcesPanel status={status} />}
       {status.servers.length > 0 && <ServerCards status={status} />}
       <WaitingPanel status={status} />
-      {status.servers.length > 0 && <UsagePanel />}
+      {step === undefined && <UsagePanel />}
     </div>
   )
 }

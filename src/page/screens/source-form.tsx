@@ -119,16 +119,16 @@ function KindChoice(input: {
         onChange={(id) => onChoose(SOURCE_KINDS.find((each) => each.id === id) ?? kind)}
       />
       {closed.length > 0 && (
-        <Note tone="info" title="Added on the host only">
-          {closed.map((each) => (
-            <p key={each.id}>
-              {each.title}: it {closedBecause(settings, each)}.
-            </p>
-          ))}
-          <p class="hint">
-            On the host: <code>spillway configure</code>
-          </p>
-        </Note>
+        <p class="hint">
+          Added on the host only, with <code>spillway configure</code>:{' '}
+          {closed
+            .map(
+              (each) =>
+                `${each.title.toLowerCase()}, since it ${closedBecause(settings, each) ?? ''}`,
+            )
+            .join('; ')}
+          .
+        </p>
       )}
     </>
   )
