@@ -53,7 +53,9 @@ export async function check(input: CheckInput): Promise<Check> {
   const lacking = status.lackingCopies - status.unusable.length
   const findings = [
     ...(status.sources.length === 0 ? [critical(4, 'no sources are configured')] : []),
-    ...ages.flatMap(({ finding }) => finding ?? []),
+    ...ages.flatMap(({ finding }, at) =>
+      finding === undefined ? [] : { ...finding, source: status.sources[at]!.name },
+    ),
     ...(await waitingFindings(input)),
     ...damageFindings(status),
     ...serverFindings(status.servers, input),

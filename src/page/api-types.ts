@@ -31,7 +31,12 @@ export type Session = {
 
 export type Check = {
   readonly level: 'ok' | 'warning' | 'critical'
-  readonly findings: readonly { readonly level: 'warning' | 'critical'; readonly message: string }[]
+  readonly findings: readonly {
+    readonly level: 'warning' | 'critical'
+    readonly message: string
+    /** Its name, where one is meant. */
+    readonly source: string | null
+  }[]
   readonly summary: string
 }
 

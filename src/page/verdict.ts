@@ -27,6 +27,7 @@ export function verdictOf(input: {
       : [
           {
             level: 'critical' as const,
+            source: null,
             message: `the changed settings are wrong, so the old ones are in use: ${status.configProblem}`,
           },
         ]
@@ -44,10 +45,8 @@ export function verdictOf(input: {
 }
 
 function worstOf(status: Status, findings: Check['findings'], now: Date): string {
-  const behind = status.sources.filter(
-    ({ lastGoodAt, failedAt }) =>
-      lastGoodAt === null || (failedAt !== null && failedAt > lastGoodAt),
-  )
+  const late = lateSources(findings)
+  const behind = status.sources.filter(({ name }) => late.has(name))
   if (behind.length > 0) {
     const what = `${plural(behind.length, 'source has', 'sources have')} no good archive`
     const times = behind.map(({ lastGoodAt }) => lastGoodAt ?? '')
@@ -64,6 +63,12 @@ function worstOf(status: Status, findings: Check['findings'], now: Date): string
   const critical = findings.filter((finding) => finding.level === 'critical').length
   if (critical > 0) return `${plural(critical, 'thing needs', 'things need')} your attention`
   return 'Everything is archived, but something should be looked into'
+}
+
+/** Without a good archive of the time at which there should be one. */
+export function lateSources(findings: Check['findings']): ReadonlySet<string> {
+  const late = findings.filter(({ level, source }) => level === 'critical' && source !== null)
+  return new Set(late.map(({ source }) => source ?? ''))
 }
 
 /** What is still to be done before the first archive. */

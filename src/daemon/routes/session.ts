@@ -22,7 +22,13 @@ const SESSION = z.object({
 
 const CHECK = z.object({
   level: z.enum(['ok', 'warning', 'critical']),
-  findings: z.array(z.object({ level: z.enum(['critical', 'warning']), message: z.string() })),
+  findings: z.array(
+    z.object({
+      level: z.enum(['critical', 'warning']),
+      message: z.string(),
+      source: z.string().nullable().describe('where one is meant'),
+    }),
+  ),
   summary: z.string(),
 })
 
@@ -55,11 +61,8 @@ export const sessionRoutes: readonly Route[] = [
         ...{ now: daemon.now(), maxAgeMs: undefined, maxUsedPercent: undefined },
       })
       const { level, findings, summary } = found
-      return {
-        level,
-        findings: findings.map(({ level, message }) => ({ level, message })),
-        summary,
-      }
+      const told = findings.map(({ level, message, source = null }) => ({ level, message, source }))
+      return { level, findings: told, summary }
     },
   }),
 ]

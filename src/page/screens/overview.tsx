@@ -11,7 +11,7 @@ import { Table } from '../parts/table.tsx'
 import { linkTo } from '../route.ts'
 import { useSession } from '../session.ts'
 import { countText, plural, sentence, sizeText } from '../text.ts'
-import { nextStep, verdictOf } from '../verdict.ts'
+import { lateSources, nextStep, verdictOf } from '../verdict.ts'
 import { FirstSteps } from './first-steps.tsx'
 import { RunNow } from './run-now.tsx'
 import { RunUnderWay } from './run-under-way.tsx'
@@ -67,7 +67,7 @@ function Content({ status, check, settings, job }: Loaded) {
         <FirstSteps step={step} isRunning={isRunning} />
       )}
       <RunUnderWay job={job} holder={status.run} />
-      {status.sources.length > 0 && <SourcesPanel status={status} />}
+      {status.sources.length > 0 && <SourcesPanel status={status} check={check} />}
       {status.servers.length > 0 && <ServerCards status={status} />}
       <WaitingPanel status={status} />
       {step === undefined && <UsagePanel />}
@@ -91,7 +91,7 @@ function VerdictBox({ status, check }: { readonly status: Status; readonly check
         {comfort !== undefined && <p>{sentence(comfort)}</p>}
         {findings.length > 0 && (
           <ul class="findings">
-            {findings.slice(0, 8).map(({ level, message }) => (
+            {findings.slice(0, 8).map(({ level, message, source }) => (
               <li key={message}>
                 <Icon name={level === 'critical' ? 'bad' : 'warning'} size={14} />{' '}
                 {sentence(message)}
@@ -110,7 +110,8 @@ function VerdictBox({ status, check }: { readonly status: Status; readonly check
   )
 }
 
-function SourcesPanel({ status }: { readonly status: Status }) {
+function SourcesPanel({ status, check }: { readonly status: Status; readonly check: Check }) {
+  const late = lateSources(check.findings)
   return (
     <Panel title="Sources" aside={<a href={linkTo(['settings', 'sources'])}>Change</a>}>
       <Table
@@ -131,7 +132,10 @@ function SourcesPanel({ status }: { readonly status: Status }) {
               </>
             ),
           },
-          { title: 'State', cell: (source) => <SourceState source={source} /> },
+          {
+            title: 'State',
+            cell: (source) => <SourceState source={source} isLate={late.has(source.name)} />,
+          },
           {
             title: 'Last good archive',
             cell: ({ lastGoodAt }) => (lastGoodAt === null ? 'none yet' : <Ago at={lastGoodAt} />),
@@ -151,7 +155,11 @@ function SourcesPanel({ status }: { readonly status: Status }) {
   )
 }
 
-function SourceState({ source }: { readonly source: Status['sources'][number] }) {
+function SourceState(input: {
+  readonly source: Status['sources'][number]
+  readonly isLate: boolean
+}) {
+  const { source, isLate } = input
   const { lastGoodAt, failedAt, failedReason, lastWarnings } = source
   if (failedAt !== null && (lastGoodAt === null || failedAt > lastGoodAt))
     return (
@@ -163,6 +171,12 @@ function SourceState({ source }: { readonly source: Status['sources'][number] })
       </>
     )
   if (lastGoodAt === null) return <Badge tone="quiet">not archived yet</Badge>
+  if (isLate)
+    return (
+      <Badge tone="bad" icon="clock" title="older than the schedule allows">
+        late
+      </Badge>
+    )
   if (lastWarnings > 0)
     return (
       <Badge tone="warning" title="files that changed while they were read, or could not be read">
