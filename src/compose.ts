@@ -6,6 +6,7 @@
 import { existsSync } from 'node:fs'
 import { changedKeep } from './config/changed-keep.ts'
 import { createPacker } from './compose-packer.ts'
+import { createCatalogQuestions } from './compose-questions.ts'
 import { createPartReader } from './compose-part-reader.ts'
 import { createUnpacker } from './compose-unpacker.ts'
 import { DELIVERY_LIMITS } from './operations/upload-copy.ts'
@@ -57,6 +58,7 @@ export async function openServices(
   let storages: Promise<OpenStorage> | undefined
   const openStorage = () => (storages ??= storageOpener(config, network))
 
+  const questions = createCatalogQuestions()
   const archiveUses = async () =>
     (await import('./catalog/archive-use.ts')).createArchiveUses(config.dataDir)
 
@@ -68,6 +70,7 @@ export async function openServices(
     openDatabaseTarget: async (...asked) =>
       (await import('./sources/database-target.ts')).openDatabaseTarget(...asked),
     archiveUses,
+    questions,
     catalog: openCatalog,
     catalogIfPresent: async () => (existsSync(config.catalogPath) ? openCatalog() : undefined),
     currentRun: async () => (await import('./catalog/run-lock.ts')).currentRun(config.dataDir),
@@ -84,6 +87,7 @@ export async function openServices(
       // A catalog that never opened has told why where it was asked for.
       const opened = await catalog?.catch(() => undefined)
       await opened?.close()
+      await questions.close()
     },
   }
 }

@@ -10,6 +10,7 @@ import { FAILURES, messageOf, SpillwayError } from '../domain/errors.ts'
 import { formatBytes, formatRate, formatSeconds } from '../domain/sizes.ts'
 import { oneLine } from './text.ts'
 import { ORIGIN, restoreInto } from '../operations/restore-into.ts'
+import { SOURCE_TARGET } from '../config/database-target.ts'
 import { printable } from '../sources/database-dumps.ts'
 import type { IntoInput, RestoredInto } from '../operations/restore-into.ts'
 import type { IntoProgress, RestoredDatabase } from '../operations/restore-into-one.ts'
@@ -95,8 +96,9 @@ function checkFlags(flags: IntoFlags, others: readonly string[]): void {
 
 /** What is there would be replaced by what was there once: nobody does that by accident. */
 function requireAnswer(flags: IntoFlags, isAsking: boolean): void {
-  if (flags.into !== ORIGIN || flags.yes || flags['dry-run'] || isAsking) return
-  throw nobodyToAsk('--into=origin')
+  const asksFirst = flags.into === ORIGIN || flags.into.startsWith(SOURCE_TARGET)
+  if (!asksFirst || flags.yes || flags['dry-run'] || isAsking) return
+  throw nobodyToAsk(`--into=${flags.into}`)
 }
 
 function nobodyToAsk(flag: string): SpillwayError {

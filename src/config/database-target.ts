@@ -20,6 +20,9 @@ const KIND_OF_SCHEME: Readonly<Record<string, ServerSource['kind']>> = {
   mariadb: 'mysql',
 }
 
+/** `--into=source:NAME`: where that source is archived from. */
+export const SOURCE_TARGET = 'source:'
+
 const PASSWORD_HINT =
   'leave it out: it comes from the source of that server, from --password-file=FILE, or from a question on a terminal'
 
@@ -32,13 +35,18 @@ export function readDatabaseTarget(
     readonly sources: readonly Source[]
   },
 ): ServerSource {
+  if (url.startsWith(SOURCE_TARGET)) return ofSource(url.slice(SOURCE_TARGET.length), place.sources)
   const [, scheme = ''] = /^([a-z]+):\/\//i.exec(url) ?? []
   const kind = KIND_OF_SCHEME[scheme.toLowerCase()]
   if (/^mongodb(?:\+srv)?:\/\//i.test(url)) throw byMongorestore()
   if (kind === undefined)
-    throw new SpillwayError('USAGE', '--into must be postgres://..., mysql://... or origin', {
-      hint: 'as in --into=postgres://admin@db.example.net:5432, or with /DATABASE behind it',
-    })
+    throw new SpillwayError(
+      'USAGE',
+      '--into must be postgres://..., mysql://..., source:NAME or origin',
+      {
+        hint: 'as in --into=postgres://admin@db.example.net:5432, or with /DATABASE behind it',
+      },
+    )
   const problems: Problem[] = []
   const context = { envFileDir: place.envFileDir }
   const env = { ...withoutSources(place.env), SOURCE_1_NAME: 'target' }
@@ -53,6 +61,17 @@ export function readDatabaseTarget(
   if (!isServerSource(target)) throw new Error('a URL of a server made no server of it')
   const password = passwordOf(target, place.sources)
   return password === undefined ? target : withPassword(target, password)
+}
+
+/** With all that its settings say of how it is reached. */
+function ofSource(name: string, sources: readonly Source[]): ServerSource {
+  const source = sources.find((each) => each.name === name)
+  if (isServerSource(source)) return source
+  if (source?.kind === 'mongodb') throw byMongorestore()
+  const known = sources.filter(isServerSource).map((each) => each.name)
+  throw new SpillwayError('USAGE', `there is no database server of PostgreSQL or MySQL "${name}"`, {
+    hint: `sources that are: ${known.join(', ') || 'none'}`,
+  })
 }
 
 function byMongorestore(): SpillwayError {

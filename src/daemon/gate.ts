@@ -12,14 +12,25 @@ const FAILURES_PER_MINUTE_MAX = 10
 const FAILURES_OF_ALL_MAX = 100
 const MINUTE_MS = 60_000
 
+// Node keeps the first of several, or joins them, and says nothing.
+const ONCE = [
+  'host',
+  'authorization',
+  'content-type',
+  'content-encoding',
+  'origin',
+  'sec-fetch-site',
+]
+
 /** Undefined: it may go on. */
 export function checkOrigin(
   request: IncomingMessage,
   hosts: ReadonlySet<string>,
 ): Problem | undefined {
-  // Node keeps the first of several and says nothing.
-  const given = request.rawHeaders.filter((text, at) => at % 2 === 0 && /^host$/i.test(text))
-  if (given.length !== 1) return problem(400, 'exactly one Host header is needed')
+  const names = request.rawHeaders.filter((_, at) => at % 2 === 0).map((name) => name.toLowerCase())
+  const twice = ONCE.find((name) => names.indexOf(name) !== names.lastIndexOf(name))
+  if (twice !== undefined) return problem(400, `the header ${twice} is given twice`)
+  if (!names.includes('host')) return problem(400, 'a Host header is needed')
   const host = request.headers.host?.toLowerCase() ?? ''
   if (!hosts.has(host))
     return problem(421, 'this is not a name of this server; LISTEN_NAMES sets more of them')
@@ -79,14 +90,13 @@ export class TokenGate {
   }
 
   #isTooOften(address: string): boolean {
-    const own = this.#count(address)
-    const all = this.#count('')
-    return own > FAILURES_PER_MINUTE_MAX || all > FAILURES_OF_ALL_MAX
+    // Beyond that no address is remembered any more: there may be very many.
+    if (this.#count('') > FAILURES_OF_ALL_MAX) return true
+    return this.#count(address) > FAILURES_PER_MINUTE_MAX
   }
 
   #count(key: string): number {
     const nowMs = this.#now().getTime()
-    // Addresses of a minute ago are forgotten, so that they cannot fill the memory.
     for (const [old, { sinceMs }] of this.#failures)
       if (nowMs - sinceMs > MINUTE_MS) this.#failures.delete(old)
     const entry = this.#failures.get(key) ?? { count: 0, sinceMs: nowMs }

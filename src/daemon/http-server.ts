@@ -11,20 +11,11 @@ import type { Asked, Daemon, Route, Stream } from './route.ts'
 import { problem, problemOf } from './problem.ts'
 import type { Problem } from './problem.ts'
 import { sendPageFile } from './page-files.ts'
+import { Connections } from './connections.ts'
+import { HTTP_LIMITS, unreadableAnswer } from './http-limits.ts'
+import type { HttpLimits } from './http-limits.ts'
+import type { Socket } from 'node:net'
 import type { Token } from '../domain/token.ts'
-
-// Slow senders and floods of connections end before they hold up anybody: reliability notes, HTTP.
-const LIMITS = {
-  headersTimeout: 10_000,
-  requestTimeout: 30_000,
-  keepAliveTimeout: 5_000,
-  connectionsCheckingInterval: 2_000,
-  maxHeaderSize: 16 * 1024,
-}
-const CONNECTIONS_MAX = 64
-const REQUESTS_PER_SOCKET_MAX = 100
-// A laptop that is shut for a moment may come back; a reader that hangs keeps an archive from retention.
-const NOT_TAKEN_MS_MAX = 300_000
 
 export type ServerInput = {
   readonly routes: readonly Route[]
@@ -34,54 +25,84 @@ export type ServerInput = {
   readonly hosts: () => ReadonlySet<string>
   readonly log: (line: string) => void
   readonly audit: Pick<AuditLog, 'note'>
+  readonly limits?: Partial<HttpLimits>
+}
+
+type Serving = ServerInput & {
+  readonly limits: HttpLimits
+  readonly connections: Connections
+  readonly streams: Set<ServerResponse>
 }
 
 export function createHttpServer(input: ServerInput): Server {
-  const server = createServer(LIMITS, (request, response) => {
-    void answer(input, request, response).catch((error: unknown) => {
+  const limits = { ...HTTP_LIMITS, ...input.limits }
+  const server = createServer({
+    headersTimeout: limits.headersMs,
+    requestTimeout: limits.requestMs,
+    keepAliveTimeout: limits.keepAliveMs,
+    connectionsCheckingInterval: limits.checkMs,
+    maxHeaderSize: limits.headerBytes,
+    // Whoever has vanished from the network is noticed, although nothing is sent to him for minutes.
+    keepAlive: true,
+    keepAliveInitialDelay: limits.unreadMs,
+  })
+  server.maxRequestsPerSocket = limits.requestsPerSocket
+  // One more than is allowed shows that there were more; Node would drop the rest without a word.
+  server.maxHeadersCount = limits.headers + 1
+  const connections = new Connections(server, limits.connections)
+  const serving: Serving = { ...input, limits, connections, streams: new Set() }
+  const handle = (request: IncomingMessage, response: ServerResponse): void => {
+    const ended = connections.begin(request.socket, response)
+    void answer(serving, request, response, ended).catch((error: unknown) => {
       input.log(`bug: ${error instanceof Error ? (error.stack ?? '') : String(error)}`)
       response.destroy()
     })
-  })
-  server.maxConnections = CONNECTIONS_MAX
-  server.maxRequestsPerSocket = REQUESTS_PER_SOCKET_MAX
-  // What cannot be parsed gets one line and is closed; Node's own answer says no more.
-  server.on('clientError', (_error, socket) => {
-    if (socket.writable) socket.end('HTTP/1.1 400 Bad Request\r\nConnection: close\r\n\r\n')
-    else socket.destroy()
+  }
+  server.on('request', handle)
+  // Node would ask for the body before anybody has looked at the token.
+  server.on('checkContinue', handle)
+  server.on('clientError', (error: NodeJS.ErrnoException, socket: Socket) => {
+    if (!socket.writable || connections.isAnswering(socket)) socket.destroy()
+    else
+      // Nobody reads what comes after it, so its end would never be seen.
+      socket.end(unreadableAnswer(error.code), () => socket.destroy())
   })
   return server
 }
 
 async function answer(
-  input: ServerInput,
+  serving: Serving,
   request: IncomingMessage,
   response: ServerResponse,
+  ended: AbortSignal,
 ): Promise<void> {
-  const { log } = input
+  const { log } = serving
   setSafeHeaders(response)
-  const ended = new AbortController()
-  response.on('close', () => ended.abort())
   let token: Token | undefined
+  let { unreadMs } = serving.limits
   try {
-    const found = await admit(input, request, (known) => (token = known))
+    const found = await admit(serving, request, response, (known) => (token = known))
     if (isProblem(found)) {
       sendProblem(response, request, found)
       return
     }
     const { route } = found
-    const value = await route.handle({ ...found.asked, signal: ended.signal }, input.daemon)
+    if (route.scope === 'ticket') unreadMs = serving.limits.downloadUnreadMs
+    const value = await route.handle({ ...found.asked, signal: ended }, serving.daemon)
     if (isProblem(value)) sendProblem(response, request, value)
     else if (isPageFile(value)) sendPageFile(request, response, value)
-    else if (isStream(value)) await sendStream(response, value)
+    else if (isStream(value))
+      await sendStream({ ...serving, ended, unreadMs }, route, response, value)
     else sendDocument(response, route.reply.status, value)
   } catch (error) {
-    if (ended.signal.aborted) return
+    // Whoever went away, or never sent the body, hears nothing any more.
+    if (ended.aborted || (request.destroyed && !request.complete)) return
     const told = problemOf(error, log)
     if (response.headersSent) response.destroy()
     else sendProblem(response, request, told)
   } finally {
-    noteAnswer(input, request, response.statusCode, token)
+    requireReader(response, unreadMs, ended)
+    noteAnswer(serving, request, response.statusCode, token)
   }
 }
 
@@ -109,10 +130,13 @@ type Admitted = {
 
 /** In this order: name of the server, path, token, method, body. Nothing is told before the token. */
 async function admit(
-  input: ServerInput,
+  input: Serving,
   request: IncomingMessage,
+  response: ServerResponse,
   onToken: (token: Token | undefined) => void,
 ): Promise<Admitted | Problem> {
+  if (request.rawHeaders.length > input.limits.headers * 2)
+    return problem(431, `more than ${input.limits.headers} headers`)
   const foreign = checkOrigin(request, input.hosts())
   if (foreign !== undefined) return foreign
   const target = readTarget(request.url ?? '')
@@ -129,13 +153,21 @@ async function admit(
     onToken(passed.token)
     if (passed.refused !== undefined) return passed.refused
     token = passed.token
+    input.connections.trust(request.socket)
   }
-  if (match === undefined)
-    return matching.length === 0
-      ? problem(404, 'there is nothing here; /openapi.json lists what there is')
-      : problem(405, `only ${matching.map(({ route }) => route.method).join(', ')} here`)
+  if (match === undefined) {
+    if (matching.length === 0)
+      return problem(404, 'there is nothing here; /openapi.json lists what there is')
+    const methods = matching.map(({ route }) => route.method)
+    const hasHead = matching.some(({ route }) => isAsked(route, 'HEAD'))
+    const allowed = [...methods, ...(hasHead ? ['HEAD'] : [])].join(', ')
+    response.setHeader('Allow', allowed)
+    return problem(405, `only ${allowed} here`)
+  }
   const { route } = match
-  const body = await readBody(request)
+  const body = await readBody(request, () => {
+    if (request.headers.expect !== undefined) response.writeContinue()
+  })
   if (isProblem(body)) return body
   const path = checked('path', route.path, match.path)
   if (isProblem(path)) return path
@@ -157,9 +189,10 @@ function checked(
   value: unknown,
 ): { readonly value: unknown } | Problem {
   if (schema === undefined) {
-    const isEmpty =
-      value === undefined || (typeof value === 'object' && Object.keys(value ?? {}).length === 0)
-    return isEmpty ? { value: undefined } : problem(400, `no ${what} is taken here`)
+    const isEmpty = what !== 'body' && Object.keys(value as object).length === 0
+    return isEmpty || value === undefined
+      ? { value: undefined }
+      : problem(400, `no ${what} is taken here`)
   }
   const result = schema.safeParse(value)
   if (result.success) return { value: result.data }
@@ -219,7 +252,19 @@ function sendProblem(response: ServerResponse, request: IncomingMessage, told: P
   response.end(body)
 }
 
-async function sendStream(response: ServerResponse, stream: Stream): Promise<void> {
+async function sendStream(
+  serving: Serving & { readonly ended: AbortSignal; readonly unreadMs: number },
+  route: Route,
+  response: ServerResponse,
+  stream: Stream,
+): Promise<void> {
+  const { limits, streams, connections, gate, ended, unreadMs } = serving
+  const request = response.req
+  if (streams.size >= limits.streams) {
+    sendProblem(response, request, problem(429, 'too many follow something already'))
+    return
+  }
+  connections.trust(request.socket)
   const begin = (): void => {
     if (response.headersSent) return
     response.writeHead(200, { 'Content-Type': stream.contentType, ...stream.headers })
@@ -227,21 +272,61 @@ async function sendStream(response: ServerResponse, stream: Stream): Promise<voi
     response.flushHeaders()
   }
   if (stream.mayFailFirst !== true) begin()
-  await stream.write(async (piece) => {
+  if (request.method === 'HEAD') {
     begin()
-    if (!response.write(piece)) await drained(response)
-  })
-  begin()
-  response.end()
+    response.end()
+    return
+  }
+  const watch = setInterval(() => {
+    if (!isStillAllowed(gate, request, route)) response.destroy()
+  }, limits.revokedMs)
+  streams.add(response)
+  try {
+    await stream.write(async (piece) => {
+      begin()
+      if (!ended.aborted && !response.write(piece)) await drained(response, unreadMs, ended)
+    })
+    begin()
+    response.end()
+  } finally {
+    clearInterval(watch)
+    streams.delete(response)
+  }
 }
 
-/** Whoever takes nothing for so long holds up what is read for him: he is cut off. */
-async function drained(response: ServerResponse): Promise<void> {
-  let timer: NodeJS.Timeout | undefined
+function isStillAllowed(gate: TokenGate, request: IncomingMessage, { scope }: Route): boolean {
+  if (scope === 'public' || scope === 'ticket') return true
+  try {
+    return gate.check(request, scope).refused === undefined
+  } catch {
+    // The tokens cannot be read: whoever follows asks again, and is told then.
+    return false
+  }
+}
+
+/** Resolves when there is room again, or nobody to wait for. */
+async function drained(
+  response: ServerResponse,
+  unreadMs: number,
+  ended: AbortSignal,
+): Promise<void> {
+  if (ended.aborted) return
+  const unread = setTimeout(() => response.destroy(), unreadMs)
   await new Promise<void>((resolve) => {
-    timer = setTimeout(() => response.destroy(), NOT_TAKEN_MS_MAX)
-    response.once('drain', resolve)
-    response.once('close', resolve)
+    const done = (): void => {
+      response.off('drain', done)
+      ended.removeEventListener('abort', done)
+      resolve()
+    }
+    response.on('drain', done)
+    ended.addEventListener('abort', done)
   })
-  clearTimeout(timer)
+  clearTimeout(unread)
+}
+
+/** What was written whole waits in memory until the other side takes it, but not for ever. */
+function requireReader(response: ServerResponse, unreadMs: number, ended: AbortSignal): void {
+  if (ended.aborted) return
+  const unread = setTimeout(() => response.destroy(), unreadMs)
+  ended.addEventListener('abort', () => clearTimeout(unread))
 }

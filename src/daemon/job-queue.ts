@@ -89,6 +89,10 @@ export class JobQueue {
     return () => this.#watchers.delete(watcher)
   }
 
+  get watcherCount(): number {
+    return this.#watchers.size
+  }
+
   live(jobId: string): readonly JobNews[] {
     return [...this.#live.values()].filter((news) => news.jobId === jobId)
   }

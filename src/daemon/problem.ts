@@ -20,26 +20,20 @@ export type Problem = {
   readonly id?: string
 }
 
-export type SettingError = {
-  readonly variable: string
-  /** Without the entry's prefix. */
-  readonly name: string
-  readonly reason: string
-  readonly remedy: string | null
-}
-
 const TITLES: Readonly<Record<number, string>> = {
   400: 'Bad Request',
   401: 'Unauthorized',
   403: 'Forbidden',
   404: 'Not Found',
   405: 'Method Not Allowed',
+  408: 'Request Timeout',
   409: 'Conflict',
   413: 'Content Too Large',
   415: 'Unsupported Media Type',
   421: 'Misdirected Request',
   422: 'Unprocessable Content',
   429: 'Too Many Requests',
+  431: 'Request Header Fields Too Large',
   500: 'Internal Server Error',
   503: 'Service Unavailable',
 }

@@ -1,10 +1,16 @@
-// Where the API may restore to: below a root, also where the path has links. That is looked at when the job is
+// Where the API may restore to: into the server of a source, or below a root, also where the path has links. That is looked at when the job is
 // asked for. Whoever may write below a root could put a link there until it begins, so roots are to be folders
 // that nobody else may write to (README).
 
 import { isAbsolute, normalize } from 'node:path'
 import { isBelow, realPlace } from '../lib/real-place.ts'
+import { isServerSource } from '../domain/source.ts'
+import { problem } from './problem.ts'
+import { SOURCE_TARGET } from '../config/database-target.ts'
 import { SpillwayError } from '../domain/errors.ts'
+import type { ArchiveRow } from '../catalog/catalog.ts'
+import type { Problem } from './problem.ts'
+import type { Source } from '../domain/source.ts'
 
 export type RestoreRequest = {
   readonly archive: string
@@ -24,6 +30,62 @@ export async function restoreArgs(
     ...(overwrite === undefined ? [] : [`--overwrite=${overwrite}`]),
     ...['--', archive, ...(paths ?? [])],
   ]
+}
+
+export type IntoRequest = {
+  readonly archive: string
+  readonly into: {
+    readonly source: string
+    readonly database?: string | undefined
+    readonly replaceExisting?: boolean | undefined
+  }
+}
+
+/**
+ * The arguments of `spillway restore --into`: only the server of a source that is configured can be meant, so no
+ * address and no password comes over HTTP. A problem where the command cannot do it: with what does.
+ */
+export function intoArgs(
+  sources: readonly Source[],
+  { id, file, sourceKind }: Pick<ArchiveRow, 'id' | 'file' | 'sourceKind'>,
+  { source: name, database, replaceExisting }: IntoRequest['into'],
+): readonly string[] | Problem {
+  const source = sources.find((each) => each.name === name)
+  const byHand = BY_HAND[sourceKind]
+  if (byHand !== undefined)
+    return cannot(`${file} is of ${sourceKind}, and the API restores it into no server`, {
+      hint: byHand(id),
+    })
+  if (source === undefined)
+    return cannot(`there is no source "${name}"`, { hint: namesOf(sources, sourceKind) })
+  if (!isServerSource(source) || source.kind !== sourceKind)
+    return cannot(`${file} is of ${sourceKind}, and cannot go into ${source.kind}`, {
+      hint: namesOf(sources, sourceKind),
+    })
+  return [
+    ...['restore', '--json', '--yes', `--into=${SOURCE_TARGET}${source.name}`],
+    ...(replaceExisting === true ? ['--overwrite=always'] : []),
+    ...['--', id, ...(database === undefined ? [] : [database])],
+  ]
+}
+
+/** By the kind of the archive's source: what gives it back instead. */
+const BY_HAND: Readonly<Record<string, ((id: string) => string) | undefined>> = {
+  folder: (id) => `spillway restore ${id} --to=DIR`,
+  command: (id) => `spillway restore ${id} --to=DIR`,
+  sqlite: (id) => `spillway restore ${id} --to=DIR, and move the files to their place`,
+  redis: (id) => `spillway restore ${id} --to=DIR, and have the stopped server load the file`,
+  mongodb: (id) =>
+    `spillway cat ${id} databases/NAME.archive | mongorestore --archive --config=FILE`,
+}
+
+function namesOf(sources: readonly Source[], kind: string): string {
+  const names = sources.filter((source) => source.kind === kind).map(({ name }) => name)
+  return `sources of ${kind}: ${names.join(', ') || 'none'}`
+}
+
+function cannot(detail: string, more: { readonly hint: string }): Problem {
+  return { ...problem(422, detail, 'USAGE'), ...more }
 }
 
 async function requireBelow(roots: readonly string[], to: string): Promise<string> {

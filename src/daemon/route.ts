@@ -10,6 +10,7 @@ import type { Jobs } from '../state/jobs.ts'
 import type { Runs } from '../state/runs.ts'
 import type { SettingsDesk } from './settings-desk.ts'
 import type { Services } from '../operations/services.ts'
+import type { StatusCache } from './status-cache.ts'
 import type { Tokens } from '../state/tokens.ts'
 
 export type Method = 'GET' | 'POST' | 'PUT' | 'PATCH' | 'DELETE'
@@ -23,6 +24,7 @@ export type Daemon = {
   readonly runs: Runs
   readonly audit: AuditLog
   readonly downloads: Downloads
+  readonly status: StatusCache
   readonly queue: JobQueue
   readonly settings: SettingsDesk
   readonly version: string
@@ -32,7 +34,8 @@ export type Daemon = {
 export type DaemonServices = Pick<
   Services,
   | ('config' | 'catalogIfPresent' | 'currentRun' | 'archiveUses' | 'openStorage')
-  | ('notifier' | 'packer' | 'changedKeep')
+  | ('notifier' | 'packer')
+  | ('changedKeep' | 'questions')
 > & {
   /** Why the file as it is now is not the one in use. */
   readonly configProblem: string | undefined

@@ -24,7 +24,9 @@ import { sessionRoutes } from './routes/session.ts'
 import type { SettingsDesk } from './settings-desk.ts'
 import { settingsRoutes } from './routes/settings.ts'
 import type { State } from '../state/open-state.ts'
+import { StatusCache } from './status-cache.ts'
 import { TokenGate } from './gate.ts'
+import { z } from 'zod'
 
 export const ROUTES: readonly Route[] = [
   ...archiveRoutes,
@@ -64,14 +66,15 @@ export async function serve(input: ServeInput, signal: AbortSignal): Promise<voi
   const audit = new AuditLog(state.audit, log)
   const downloads = new Downloads(now)
   const given = { services, settings, jobs, runs, tokens, version, now }
-  const daemon: Daemon = { ...given, audit, downloads, queue }
-  const document = openApiOf(ROUTES, version)
+  const status = new StatusCache(runs, now)
+  const daemon: Daemon = { ...given, audit, downloads, queue, status }
   const openApi = defineRoute({
     ...{ method: 'GET', at: '/openapi.json', scope: 'public', tag: 'status' },
     summary: 'this description',
-    reply: { status: 200, description: 'OpenAPI 3.1' },
+    reply: { status: 200, description: 'OpenAPI 3.1', document: z.looseObject({}) },
     handle: async () => document,
   })
+  const document = openApiOf([openApi, ...ROUTES], version)
   let hosts: ReadonlySet<string> = new Set()
   const gate = new TokenGate((secret) => tokens.find(secret, now()), now)
   const server = createHttpServer({

@@ -3,6 +3,7 @@
 
 import type { ArchiveUses } from '../catalog/archive-use.ts'
 import type { Catalog } from '../catalog/catalog.ts'
+import type { CatalogQuestions } from './catalog-questions.ts'
 import type { ChangeKeep } from '../config/changed-keep.ts'
 import type { Config } from '../domain/config.ts'
 import type { OpenDatabaseTarget } from './restore-into.ts'
@@ -29,6 +30,8 @@ export type Services = {
   readonly archiveUses: () => Promise<ArchiveUses>
   /** The run that is going on in the data folder. */
   readonly currentRun: () => Promise<RunHolder | undefined>
+  /** What reads most of the catalog, for who must not wait for it with all else. */
+  readonly questions: CatalogQuestions
   readonly openStorage: () => Promise<OpenStorage>
   /** Takes secrets out of what is kept or shown. */
   readonly redact: (text: string) => string

@@ -3,7 +3,7 @@
 //
 // No server is asked: this is what the last run found out, and it says when.
 
-import type { Catalog, Health, ServerRow } from '../catalog/catalog.ts'
+import type { ArchiveWithCopies, Catalog, Health, ServerRow } from '../catalog/catalog.ts'
 import type { KeptRun, RunOrigin, RunState } from '../domain/kept-run.ts'
 import type { RunHolder } from '../catalog/run-lock.ts'
 import { FORECAST_NIGHTS, forecastNews } from '../domain/forecast.ts'
@@ -132,7 +132,7 @@ export type StatusForecast = {
 /** `catalog` undefined: nothing was ever archived here. */
 export async function statusOf({
   config,
-  catalog,
+  catalog: given,
   run,
   lastRun,
   now = new Date(),
@@ -143,6 +143,7 @@ export async function statusOf({
   readonly lastRun?: KeptRun | undefined
   readonly now?: Date
 }): Promise<Status> {
+  const catalog = given === undefined ? undefined : readOnce(given)
   const found = catalog === undefined ? undefined : await forecastOf({ config, catalog }, now)
   const trust = await trustOf(catalog)
   const more = (identity: ServerIdentity) => ({
@@ -198,12 +199,29 @@ export async function statusOf({
   }
 }
 
-function statusRun({ id, origin, state, startedAt, endedAt, exit }: KeptRun): StatusRun {
+export function statusRun({ id, origin, state, startedAt, endedAt, exit }: KeptRun): StatusRun {
   return {
     ...{ id, origin, state, startedAt: startedAt.toISOString() },
     ...{ endedAt: endedAt?.toISOString() ?? null, exit: exit ?? null },
   }
 }
+
+/** Forecast, trust and copies that are missing each look at every archive: one reading serves all three. */
+function readOnce(catalog: Catalog): Catalog {
+  let all: Promise<readonly ArchiveWithCopies[]> | undefined
+  return {
+    ...catalog,
+    archives: async (filter = {}) => {
+      const { source, host, limit, states } = filter
+      const isOfAll = source === undefined && limit === undefined
+      if (!isOfAll || states?.join() !== PRESENT.join()) return catalog.archives(filter)
+      all ??= catalog.archives({ states: PRESENT })
+      return (await all).filter((archive) => host === undefined || archive.host === host)
+    },
+  }
+}
+
+const PRESENT = ['ready', 'gone'] as const
 
 const NO_COPIES_TO_MAKE: CopiesToMake = { toCopy: [], hopeless: [] }
 

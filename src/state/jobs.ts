@@ -135,12 +135,13 @@ export class Jobs {
     return number === undefined ? undefined : { number: number as number, at, event }
   }
 
-  lines(id: string, after: number): readonly JobLine[] {
+  lines(id: string, after: number, limit = LINES_MAX): readonly JobLine[] {
     const rows = this.#handle
       .prepare(
-        'select number, at, event from job_lines where job_id = ? and number > ? order by number',
+        `select number, at, event from job_lines where job_id = ? and number > ?
+         order by number limit ?`,
       )
-      .all(id, after) as { number: number; at: string; event: string }[]
+      .all(id, after, limit) as { number: number; at: string; event: string }[]
     return rows.map(({ number, at, event }) => ({
       number,
       at: new Date(at),

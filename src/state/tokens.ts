@@ -23,9 +23,14 @@ type TokenRow = {
 
 export class Tokens {
   readonly #handle: StateHandle
+  // Asked at every request: to prepare it anew would cost more than to run it.
+  readonly #find: ReturnType<StateHandle['prepare']>
 
   constructor(handle: StateHandle) {
     this.#handle = handle
+    this.#find = handle.prepare(
+      'select name, prefix, scope, created_at, last_used_at from tokens where hash = ?',
+    )
   }
 
   /** The only time that the secret is seen. Throws USAGE when the name is taken. */
@@ -45,9 +50,7 @@ export class Tokens {
 
   /** Looked up by hash: how long that takes tells nothing about the secret. */
   find(secret: string, now: Date): Token | undefined {
-    const row = this.#handle
-      .prepare('select name, prefix, scope, created_at, last_used_at from tokens where hash = ?')
-      .get(hashOf(secret)) as TokenRow | undefined
+    const row = this.#find.get(hashOf(secret)) as TokenRow | undefined
     if (row === undefined) return undefined
     const lastMs = row.last_used_at === null ? 0 : Date.parse(row.last_used_at)
     if (now.getTime() - lastMs > USED_EVERY_MS)

@@ -1,7 +1,6 @@
 // Who gets in: every route is walked without a token and with each that is too weak, and requests are sent
 // as bytes that no browser and no library would send.
 
-import fc from 'fast-check'
 import { readFileSync, statSync } from 'node:fs'
 import { join } from 'node:path'
 import { afterAll, beforeAll, describe, expect, it } from 'vitest'
@@ -25,7 +24,8 @@ afterAll(async () => {
   await world.close()
 })
 
-const pathOf = (at: string): string => at.replace('{id}', ID).replace('{number}', '9')
+const pathOf = (at: string): string =>
+  at.replace('{id}', ID).replace('{number}', '9').replace('{ticket}', 'x'.repeat(43))
 const guarded = ROUTES.filter(({ scope }) => scope !== 'public')
 
 describe('without a right token', () => {
@@ -63,7 +63,7 @@ describe('without a right token', () => {
 
 describe('a token', () => {
   const table = guarded.flatMap((route) =>
-    SCOPES.filter((scope) => !allows(scope, route.scope as 'read')).map(
+    SCOPES.filter((scope) => route.scope !== 'ticket' && !allows(scope, route.scope as 'read')).map(
       (scope) => [scope, route.method, route.at] as const,
     ),
   )
@@ -87,6 +87,12 @@ describe('a token', () => {
     expect((await daemon.ask('GET', '/api/jobs', { headers })).status).not.toBe(200)
     expect((await spillway(['token', 'create', 'admin', ...config])).exit).toBe(2)
   })
+})
+
+it('what can be asked is what is described', async () => {
+  const { json } = await daemon.ask('GET', '/openapi.json')
+  const all = ['/openapi.json', ...ROUTES.map(({ at }) => at)]
+  expect(Object.keys(json['paths'] as object)).toEqual([...new Set(all)])
 })
 
 describe('requests that no client of ours sends', () => {
@@ -179,39 +185,4 @@ describe('requests that no client of ours sends', () => {
     expect(performance.now() - begun).toBeLessThan(5_000)
     await slow
   })
-})
-
-it('answers each request that its own description allows, and none with 500', async () => {
-  const { json } = await daemon.ask('GET', '/openapi.json')
-  expect(Object.keys(json['paths'] as object)).toEqual([...new Set(ROUTES.map(({ at }) => at))])
-  const text = fc.oneof(
-    fc.string(),
-    fc.constantFrom('', '0', '-1', 'docs', 'null', ID, '%', '\u0000'),
-  )
-  const anything = fc.oneof(fc.jsonValue({ maxDepth: 2 }), fc.constant({}))
-  await fc.assert(
-    fc.asyncProperty(
-      fc.constantFrom(...guarded.filter(({ at }) => !at.endsWith('/test'))),
-      text,
-      fc.dictionary(fc.constantFrom('limit', 'before', 'pattern', 'path', 'source', 'all'), text),
-      anything,
-      async (route, part, query, body) => {
-        const at = route.at.replace(/\{\w+\}/, encodeURIComponent(part))
-        const search = new URLSearchParams(query).toString()
-        const path = search === '' ? at : `${at}?${search}`
-        const isRead = route.method === 'GET'
-        // Started runs would only take time.
-        const scope = isRead ? 'read' : 'admin'
-        if (!isRead && JSON.stringify(body) === '{}') return
-        const { status } = await daemon.ask(
-          route.method,
-          path,
-          isRead ? { scope } : { body, scope },
-        )
-        expect(status, `${route.method} ${path}`).toBeLessThan(500)
-      },
-    ),
-    { numRuns: 300 },
-  )
-  expect(daemon.log.filter((line) => line.startsWith('bug'))).toEqual([])
 })

@@ -71,7 +71,12 @@ describe('runs', () => {
     const { exit } = await spillway(['run', 'dox', '--config', await world.writeEnv()])
     expect(exit).toBe(2)
     expect(await runs()).toMatchObject([
-      { state: 'failed', exit: 2, sources: ['dox'], reason: expect.stringContaining('"dox"') },
+      {
+        state: 'failed',
+        exit: 2,
+        sources: ['dox'],
+        reason: expect.stringContaining('"dox"') as string,
+      },
     ])
     // Whoever only looks at what would be done has run nothing.
     await spillway(['run', '--dry-run', '--config', await world.writeEnv()])

@@ -55,7 +55,7 @@ it('is true of each day, across deletes', async () => {
   }
   expect(await totals(7, at(7))).toEqual(expected)
   // A window that begins later says the same of its days.
-  const { '01': _first, '02': _second, ...later } = expected
+  const later = Object.fromEntries(Object.entries(expected).filter(([day]) => day > '02'))
   expect(await totals(5, at(7, 0))).toEqual(later)
   const usage = await usageOver({ config, catalog }, 1, at(7))
   expect(usage).toEqual({

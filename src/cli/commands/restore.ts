@@ -53,7 +53,8 @@ export const restoreCommand = defineCommand({
       'A database that is missing is created; one that is not empty is refused, unless --overwrite=always is ' +
       'given. Then a database of PostgreSQL is dropped and made anew, with all that is in it: the tables that the ' +
       'dump does not have are named, and its name must be typed; of MySQL the tables that the dump has are ' +
-      'replaced. --into=origin means where the archive came from, and asks first. A PostgreSQL server takes all of a ' +
+      'replaced. --into=origin means where the archive came from, --into=source:NAME where another source does; both ' +
+      'ask first. A PostgreSQL server takes all of a ' +
       'dump or nothing; with --keep-going a database that is created has all that it takes, and the rest is named ' +
       '(exit code 3). ' +
       'The password is never a part of the URL: it comes from the source of that server, from ' +
@@ -64,7 +65,7 @@ export const restoreCommand = defineCommand({
     into: {
       type: 'string',
       placeholder: 'URL',
-      help: 'instead of --to: postgres://user@host:port[/DATABASE], mysql://..., or origin',
+      help: 'instead of --to: postgres://user@host:port[/DATABASE], mysql://..., source:NAME, or origin',
     },
     'password-file': {
       type: 'string',

@@ -10,7 +10,6 @@ import { listArchive, listPage } from '../../operations/list.ts'
 import { pathHistory } from '../../operations/history.ts'
 import { problem } from '../problem.ts'
 import { setPinned } from '../../operations/pin.ts'
-import { statusOf } from '../../operations/status.ts'
 import type { Catalog } from '../../catalog/catalog.ts'
 import { documentOf, FLAG, ID, LIMIT, NAME } from './shapes.ts'
 
@@ -34,11 +33,9 @@ export const archiveRoutes: readonly Route[] = [
     summary: 'servers with their room and health, last good archives, what waits',
     reply: { status: 200, description: 'How things stand', document: documentOf('status') },
     handle: async (_asked, daemon) => {
-      const { config, catalogIfPresent, currentRun, configProblem } = await daemon.services()
-      const catalog = await catalogIfPresent()
-      const [lastRun] = daemon.runs.list({ before: undefined, limit: 1 })
-      const input = { config, catalog, run: await currentRun(), lastRun, now: daemon.now() }
-      return { ...(await statusOf(input)), configProblem: configProblem ?? null }
+      const services = await daemon.services()
+      const status = await daemon.status.get(services)
+      return { ...status, configProblem: services.configProblem ?? null }
     },
   }),
   defineRoute({

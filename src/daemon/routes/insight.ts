@@ -4,11 +4,10 @@
 import { z } from 'zod'
 import { defineRoute } from '../route.ts'
 import type { Route } from '../route.ts'
-import { dryPlan, dryPruneExit } from '../../operations/dry-prune.ts'
 import { problem } from '../problem.ts'
-import { pruneDocument } from '../../operations/prune-document.ts'
 import { usageOver } from '../../operations/usage.ts'
-import type { Problem, SettingError } from '../problem.ts'
+import type { Problem } from '../problem.ts'
+import type { SettingProblem } from '../../operations/settings-refusal.ts'
 import { documentOf, LIMIT, NAME, TIME } from './shapes.ts'
 
 // Ten years.
@@ -66,8 +65,7 @@ export const insightRoutes: readonly Route[] = [
       if (problems.length > 0) return wrongSettings(problems)
       const meant = changed === undefined ? sources : [changed]
       const asIf = meant.map((source) => ({ ...source, keep: policies.get(source.name)! }))
-      const plan = await dryPlan(services, asIf, daemon.now())
-      return pruneDocument(plan, undefined, dryPruneExit(plan))
+      return services.questions.prunePlan(services.config, asIf, daemon.now())
     },
   }),
   defineRoute({
@@ -111,10 +109,10 @@ type WrongSetting = {
 }
 
 function wrongSettings(problems: readonly WrongSetting[]): Problem {
-  const errors = problems.map(({ variable, reason, remedy }): SettingError => ({
+  const errors = problems.map(({ variable, reason, remedy }): SettingProblem => ({
     ...{ variable, name: variable.replace(/^SOURCE_\d+_/, ''), reason, remedy: remedy ?? null },
   }))
   const [first] = errors
   const detail = `${first!.variable} ${first!.reason}`
-  return { ...problem(422, detail, 'CONFIG_INVALID'), errors }
+  return { ...problem(422, detail, 'SETTINGS_WRONG'), errors }
 }

@@ -2,13 +2,15 @@
 
 import { z } from 'zod'
 import { defineRoute } from '../route.ts'
-import type { Daemon, Route, Stream } from '../route.ts'
-import { isJobOver } from '../../domain/job.ts'
+import type { Daemon, Route } from '../route.ts'
+import { eventStream } from '../job-events.ts'
 import type { JobKind } from '../../domain/job.ts'
 import { problem } from '../problem.ts'
 import type { Problem } from '../problem.ts'
+import { intoArgs, restoreArgs } from '../restore-args.ts'
+import { isProblem } from '../read-request.ts'
+import type { IntoRequest } from '../restore-args.ts'
 import { requireServers } from '../../config/parse.ts'
-import { restoreArgs } from '../restore-args.ts'
 import { ID, JOB, JOB_WITH_RESULT, jobDocument, LIMIT, NAME } from './shapes.ts'
 import type { Token } from '../../domain/token.ts'
 
@@ -16,8 +18,17 @@ const QUEUED = { status: 202, description: 'It is queued', document: JOB } as co
 
 const SOURCES = z.array(NAME).max(1_000).optional().describe('by name; all when left out')
 
-// Between two of them a proxy would take the silence for an end.
-const HEARTBEAT_MS = 15_000
+const INTO = z.strictObject({
+  source: NAME.describe('a configured source: PostgreSQL or MySQL'),
+  database: z
+    .string()
+    .min(1)
+    .max(200)
+    .refine((name) => !name.startsWith('-'), { message: 'must be a name' })
+    .optional()
+    .describe('one of those in the archive; all when left out'),
+  replaceExisting: z.boolean().optional().describe('otherwise one that is not empty is refused'),
+})
 
 export const jobRoutes: readonly Route[] = [
   defineRoute({
@@ -30,18 +41,37 @@ export const jobRoutes: readonly Route[] = [
   }),
   defineRoute({
     ...{ method: 'POST', at: '/api/restores', scope: 'restore', tag: 'jobs' },
-    summary: 'restore an archive, or some paths of it, into a folder below RESTORE_ROOTS',
-    body: z.strictObject({
-      archive: ID,
-      to: z.string().min(1).max(4_000).describe('an absolute path below one of RESTORE_ROOTS'),
-      paths: z.array(z.string().min(1).max(4_000)).max(100).optional(),
-      overwrite: z.enum(['never', 'older', 'always']).optional(),
-    }),
+    summary:
+      'restore an archive, or some paths of it, into a folder below RESTORE_ROOTS; or databases of it, into the server of a source',
+    body: z
+      .strictObject({
+        archive: ID,
+        to: z
+          .string()
+          .min(1)
+          .max(4_000)
+          .optional()
+          .describe('an absolute path below one of RESTORE_ROOTS'),
+        paths: z.array(z.string().min(1).max(4_000)).max(100).optional(),
+        overwrite: z.enum(['never', 'older', 'always']).optional(),
+        into: INTO.optional().describe('instead of to, paths and overwrite'),
+      })
+      .refine(({ to, into }) => (to === undefined) !== (into === undefined), {
+        message: 'needs either `to` or `into`',
+      })
+      .refine(({ into, ...body }) => into === undefined || !(body.paths || body.overwrite), {
+        message: 'paths and overwrite go with `to`',
+      }),
     reply: QUEUED,
     handle: async ({ body, token }, daemon) => {
-      const { config } = await daemon.services()
-      const args = await restoreArgs(config.daemon.restoreRoots, body)
-      return queued(daemon, token, 'restore', args)
+      const { into, to, ...rest } = body
+      const args =
+        into === undefined
+          ? await restoreArgs((await daemon.services()).config.daemon.restoreRoots, {
+              ...{ ...rest, to: to! },
+            })
+          : await argsInto(daemon, { archive: body.archive, into })
+      return isProblem(args) ? args : queued(daemon, token, 'restore', args)
     },
   }),
   defineRoute({
@@ -139,6 +169,13 @@ export const jobRoutes: readonly Route[] = [
   }),
 ]
 
+async function argsInto(daemon: Daemon, asked: IntoRequest): Promise<readonly string[] | Problem> {
+  const { config, catalogIfPresent } = await daemon.services()
+  const catalog = await catalogIfPresent()
+  if (catalog === undefined) return problem(404, 'there is no such archive')
+  return intoArgs(config.sources, await catalog.findArchive(asked.archive), asked.into)
+}
+
 async function queued(
   { queue, services }: Daemon,
   token: Token | undefined,
@@ -168,52 +205,4 @@ function paged<Item extends { readonly id: string }>(
 ): { readonly items: readonly Item[]; readonly next: string | null } {
   const items = found.slice(0, limit)
   return { items, next: found.length > limit ? (items.at(-1)?.id ?? null) : null }
-}
-
-function eventStream(daemon: Daemon, id: string, after: number, signal: AbortSignal): Stream {
-  const { jobs, queue } = daemon
-  return {
-    contentType: 'text/event-stream; charset=utf-8',
-    write: async (send) => {
-      const waiting: string[] = []
-      let wake = (): void => undefined
-      let last = after
-      const push = (number: number | undefined, event: unknown): void => {
-        if (number !== undefined && number <= last) return
-        if (number !== undefined) last = number
-        const mark = number === undefined ? '' : `id: ${number}\n`
-        waiting.push(`${mark}data: ${JSON.stringify(event)}\n\n`)
-        wake()
-      }
-      // Before the journal is read: what comes meanwhile has a number that is known then.
-      const unwatch = queue.watch((news) => {
-        if (news.jobId === id) push(news.number, news.event)
-      })
-      const heart = setInterval(() => {
-        waiting.push(': still here\n\n')
-        wake()
-      }, HEARTBEAT_MS)
-      signal.addEventListener('abort', () => wake())
-      try {
-        const early = waiting.splice(0)
-        for (const { number, event } of jobs.lines(id, after)) push(number, event)
-        waiting.push(...early)
-        for (const { event } of queue.live(id)) push(undefined, event)
-        while (!signal.aborted) {
-          // Asked before the last lines are sent: they are all there when it is over.
-          const job = jobs.find(id)
-          const isOver = job === undefined || isJobOver(job)
-          while (waiting.length > 0 && !signal.aborted) await send(waiting.shift()!)
-          if (isOver) break
-          await new Promise<void>((resolve) => {
-            wake = resolve
-            if (waiting.length > 0) resolve()
-          })
-        }
-      } finally {
-        clearInterval(heart)
-        unwatch()
-      }
-    },
-  }
 }

@@ -4,7 +4,6 @@ import { defineRoute } from '../route.ts'
 import type { Route, Stream } from '../route.ts'
 import { METRICS_CONTENT_TYPE } from '../../lib/metrics-text.ts'
 import { metricsText } from '../../operations/metrics.ts'
-import { statusOf } from '../../operations/status.ts'
 
 export const metricsRoutes: readonly Route[] = [
   defineRoute({
@@ -15,11 +14,10 @@ export const metricsRoutes: readonly Route[] = [
       description: 'Metrics in the text format of Prometheus, version 0.0.4',
       contentType: METRICS_CONTENT_TYPE,
     },
-    handle: async (_asked, { services, version, now: clock }): Promise<Stream> => {
-      const { config, catalogIfPresent, currentRun } = await services()
-      const [catalog, run, now] = [await catalogIfPresent(), await currentRun(), clock()]
-      const status = await statusOf({ config, catalog, run, now })
-      const text = metricsText({ status, schedule: config.schedule, version, now })
+    handle: async (_asked, { services, status: cache, version, now: clock }): Promise<Stream> => {
+      const [given, now] = [await services(), clock()]
+      const { schedule } = given.config
+      const text = metricsText({ status: await cache.get(given), schedule, version, now })
       return { contentType: METRICS_CONTENT_TYPE, write: (send) => send(text) }
     },
   }),

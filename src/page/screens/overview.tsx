@@ -94,7 +94,8 @@ function VerdictBox({ status, check }: { readonly status: Status; readonly check
             {findings.slice(0, 8).map(({ level, message, source }) => (
               <li key={message}>
                 <Icon name={level === 'critical' ? 'bad' : 'warning'} size={14} />{' '}
-                {sentence(message)}
+                {/* It begins with the name of the source, which is as it is. */}
+                {source === null ? sentence(message) : message}
               </li>
             ))}
             {findings.length > 8 && <li>and {findings.length - 8} more: spillway check</li>}
