@@ -55,9 +55,12 @@ export const sessionRoutes: readonly Route[] = [
     summary: 'whether anybody must look, as `spillway check` says it',
     reply: { status: 200, description: 'What was found', document: CHECK },
     handle: async (_asked, daemon) => {
-      const { config, catalogIfPresent, currentRun } = await daemon.services()
+      const services = await daemon.services()
+      const { config, catalogIfPresent, currentRun } = services
       const found = await check({
         ...{ config, catalog: await catalogIfPresent(), run: await currentRun() },
+        // Computed once for many who ask.
+        status: await daemon.status.get(services),
         ...{ now: daemon.now(), maxAgeMs: undefined, maxUsedPercent: undefined },
       })
       const { level, findings, summary } = found
