@@ -31,6 +31,8 @@ import type { RunServices } from './operations/run.ts'
 import type { TestServer } from './operations/configure-test-server.ts'
 import type { TestSource } from './operations/configure-test-source.ts'
 import type { Services } from './operations/services.ts'
+import { testNotification } from './operations/notify-test.ts'
+import type { TestNotification } from './operations/notify-test.ts'
 import type { TellOfWrongSettings } from './operations/notify-run.ts'
 
 /** Time limits that tests scale down. */
@@ -180,6 +182,12 @@ export const testServerOf: TestServer = async (server, signal, { proxy, serverId
   const open: OpenStorage = (each, isKnown) =>
     openStorage(each, { proxy, limits, rateLimit: undefined, isKnown })
   return testServer({ openStorage: open, serverId }, server, signal)
+}
+
+/** The same of somebody who is to be told of runs. */
+export const testNotificationOf: TestNotification = async (notification, { proxy, serverId }) => {
+  const { deliver } = await notifierOf({ proxy }, notification.secrets)
+  return testNotification(deliver, notification, serverId)
 }
 
 /** The same of a source. */

@@ -106,8 +106,14 @@ const COMMANDS: readonly CommandEntry<Services>[] = [
       return createConfigureCommand({
         testServer: async (...asked) => (await import('./compose.ts')).testServerOf(...asked),
         testSource: async (...asked) => (await import('./compose.ts')).testSourceOf(...asked),
+        testNotification: async (...asked) =>
+          (await import('./compose.ts')).testNotificationOf(...asked),
       })
     },
+  },
+  {
+    ...COMMAND_TITLES.seal,
+    load: async () => (await import('./cli/commands/seal.ts')).sealCommand,
   },
   {
     ...COMMAND_TITLES.serve,

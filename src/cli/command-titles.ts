@@ -113,6 +113,11 @@ export const COMMAND_TITLES = {
     summary: 'set up servers, sources, schedule and retention: asks, or takes --set',
     operands: NO_OPERANDS,
   },
+  seal: {
+    name: 'seal',
+    summary: 'seal the secrets in the env file with a key of this host',
+    operands: NO_OPERANDS,
+  },
   serve: {
     name: 'serve',
     summary: 'the daemon: runs the schedule, answers HTTP',

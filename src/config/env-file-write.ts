@@ -35,7 +35,7 @@ export async function writeEnvFile(
     const old = await statOf(target)
     requireOwn(path, old)
     requireUnchanged(path, old === undefined ? undefined : readEnvFile(target).text, before)
-    await removeLeftovers(target)
+    await removeLeftovers(target, LEFTOVER_AGE_MS)
     await replace(target, text, old)
   } catch (cause) {
     if (cause instanceof SpillwayError) throw cause
@@ -105,13 +105,14 @@ function leftoverPrefix(target: string): string {
 // A write takes well under a second: what is older than this was left by a process that was killed.
 const LEFTOVER_AGE_MS = 600_000
 
-/** They hold secrets, so they must not lie about. */
-async function removeLeftovers(target: string): Promise<void> {
+/** They hold secrets, so they must not lie about. `path`: the env file, or a link to it. */
+export async function removeLeftovers(path: string, ageMs: number): Promise<void> {
+  const target = await targetOf(path)
   const folder = dirname(target)
   for (const name of await readdir(folder)) {
     if (!name.startsWith(leftoverPrefix(target))) continue
     const stats = await lstatOf(join(folder, name))
-    if (stats?.isFile() === true && Date.now() - stats.mtimeMs > LEFTOVER_AGE_MS)
+    if (stats?.isFile() === true && Date.now() - stats.mtimeMs >= ageMs)
       await rm(join(folder, name), { force: true })
   }
 }

@@ -13,8 +13,8 @@ import {
   PLACE_SETTINGS,
   SERVER_SETTINGS,
   SOURCE_SETTINGS,
-  TRAFFIC_SETTINGS,
 } from './settings.ts'
+import { TRAFFIC_SETTINGS } from './traffic-settings.ts'
 import type { Setting, Settings } from './settings.ts'
 import { NOTIFY_SETTINGS } from './notify-settings.ts'
 import { DAEMON_SETTINGS } from './daemon-settings.ts'

@@ -16,6 +16,7 @@ import { parse, readTellable, secretsOf } from './parse.ts'
 import { configInvalid } from './problem.ts'
 import { textOf } from './read-settings.ts'
 import type { EnvRecord } from './read-settings.ts'
+import { joinProblems, openSealed } from './sealed-env.ts'
 import { CONFIG_VARIABLE } from './settings.ts'
 
 export type ConfigPlace = {
@@ -45,18 +46,22 @@ export function loadConfig(place: ConfigPlace = {}): LoadedConfig {
   if (file !== undefined) requireSafe(file)
   else if (place.mayBeAbsent !== true) requireEntries(path, env)
   const fileRecord = file === undefined ? {} : parseEnvText(file.text)
-  const joined = joinEnv(fileRecord, env)
   // Also while there is none: nothing of ours moves when it is written.
   const envFileDir = dirname(path)
+  const keyOwner = { envFileDir, ownerUid: file?.uid }
+  const { env: joined, problems: sealed } = openSealed(joinEnv(fileRecord, env), keyOwner)
   const { config, problems } = parse(joined, {
     envFileDir,
     envFile: file === undefined ? undefined : path,
     fileNames: Object.keys(fileRecord),
   })
-  const all = [...(file === undefined ? [] : textProblems(file.text)), ...problems]
+  const all = [
+    ...(file === undefined ? [] : textProblems(file.text)),
+    ...joinProblems(sealed, problems),
+  ]
   if (config !== undefined && all.length === 0) {
-    const place = { env: joined, envFileDir, sources: config.sources }
-    const databaseTarget = (url: string) => readDatabaseTarget(url, place)
+    const near = { env: joined, envFileDir, sources: config.sources }
+    const databaseTarget = (url: string) => readDatabaseTarget(url, near)
     return { config, secrets: secretsOf(config), databaseTarget }
   }
   throw configInvalid(file === undefined ? 'the environment' : path, all)
@@ -78,7 +83,9 @@ export function loadTellable(place: ConfigPlace = {}): Tellable | undefined {
     // What others could have written there names nobody to send anything to.
     if (file !== undefined) requireSafe(file)
     const joined = joinEnv(file === undefined ? {} : parseEnvText(file.text), env)
-    return readTellable(joined, { envFileDir: file === undefined ? cwd : dirname(path) })
+    const envFileDir = file === undefined ? cwd : dirname(path)
+    const opened = openSealed(joined, { envFileDir, ownerUid: file?.uid })
+    return readTellable(opened.env, { envFileDir })
   } catch {
     // The settings are wrong beyond that: the failure itself is told where the command was started.
     return undefined

@@ -21,7 +21,8 @@ export function readNotifications(
   )
 }
 
-function readNotification(
+/** One entry; undefined if anything about it is wrong. */
+export function readNotification(
   env: EnvRecord,
   number: number,
   context: ValueContext,

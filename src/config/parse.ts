@@ -14,14 +14,10 @@ import { readNotifications } from './notifications.ts'
 import type { Problem } from './problem.ts'
 import { readSettings, textOf, tryParse } from './read-settings.ts'
 import type { EnvRecord } from './read-settings.ts'
+import { SEAL_KEY_NAME } from './seal-key.ts'
 import { readServers } from './servers.ts'
-import {
-  GLOBAL_SETTINGS,
-  HOST_SETTINGS,
-  PLACE_SETTINGS,
-  SERVER_SETTINGS,
-  TRAFFIC_SETTINGS,
-} from './settings.ts'
+import { GLOBAL_SETTINGS, HOST_SETTINGS, PLACE_SETTINGS, SERVER_SETTINGS } from './settings.ts'
+import { TRAFFIC_SETTINGS } from './traffic-settings.ts'
 import type { Values } from './settings.ts'
 import { commonKeepProblems, readSources } from './sources.ts'
 
@@ -123,6 +119,7 @@ function assemble(
     hasSpool: values.SPOOL,
     spoolDir: values.SPOOL_DIR ?? join(dataDir, 'spool'),
     spoolLimitBytes: values.SPOOL_LIMIT_GB,
+    sealKeyFile: values.SEAL_KEY_FILE ?? join(dataDir, SEAL_KEY_NAME),
     catalogPath: values.CATALOG_URL ?? join(dataDir, 'catalog.db'),
     ...entries,
     copies: values.COPIES,
@@ -134,6 +131,7 @@ function assemble(
     verifyNightlyBytes: values.VERIFY_NIGHTLY_GB,
     zstdLevel: values.ZSTD_LEVEL,
     schedule: values.SCHEDULE,
+    randomDelayMs: values.RANDOM_DELAY_MINUTES * 60_000,
     metricsFile: values.METRICS_FILE,
     daemon: {
       listen: values.LISTEN,

@@ -10,12 +10,12 @@ import { DAEMON_SETTINGS } from './daemon-settings.ts'
 import { MONITORING_SETTINGS } from './monitoring-settings.ts'
 import { REDIS_SETTINGS } from './redis-source.ts'
 import { SQLITE_SETTINGS } from './sqlite-source.ts'
+import { TRAFFIC_SETTINGS } from './traffic-settings.ts'
 import {
   bucket,
   catalogUrl,
   patterns,
   prefix,
-  proxyUrl,
   region,
   schedule,
   serverId,
@@ -23,16 +23,7 @@ import {
   spool,
   storageClass,
 } from './setting-values.ts'
-import {
-  boolean,
-  booleanOrAuto,
-  credential,
-  gigabytes,
-  line,
-  megabits,
-  path,
-  wholeNumber,
-} from './values.ts'
+import { boolean, booleanOrAuto, credential, gigabytes, line, path, wholeNumber } from './values.ts'
 import type { ParseValue } from './values.ts'
 
 export type Setting<T> = {
@@ -110,6 +101,13 @@ export const HOST_SETTINGS = {
     example: '30 2 * * *',
     parse: schedule,
   },
+  RANDOM_DELAY_MINUTES: {
+    help: 'scheduled runs start up to so many minutes later, each host at a moment of its own',
+    fallback: '5',
+    example: '30',
+    // More would let a run of one night begin in the next.
+    parse: wholeNumber(0, 720),
+  },
   COPIES: {
     help: 'number of different servers that each archive must reach',
     fallback: '1',
@@ -161,44 +159,11 @@ export const PLACE_SETTINGS = {
     example: 'sqlite:/var/lib/spillway/catalog.db',
     parse: catalogUrl,
   },
-} as const satisfies Settings
-
-export const TRAFFIC_SETTINGS = {
-  UPLOAD_LIMIT_MBIT: {
-    help: 'bandwidth of all uploads together, in Mbit/s',
-    otherwise: 'no limit',
-    example: '50',
-    parse: megabits,
-  },
-  HTTPS_PROXY: {
-    help: 'proxy for the way to the servers',
-    otherwise: 'none',
-    example: 'http://proxy.example.net:3128',
-    parse: proxyUrl,
-  },
-  NO_PROXY: {
-    help: 'hosts that are reached without the proxy, separated by commas',
-    otherwise: 'none',
-    example: 'localhost,.example.net',
-    parse: line(2_000),
-  },
-  ZSTD_LEVEL: {
-    help: 'zstd level from 1 (fast) to 19 (small)',
-    fallback: '3',
-    example: '3',
-    parse: wholeNumber(1, 19),
-  },
-  VERIFY_PACK: {
-    help: 'decompress every archive again while it is packed, and compare',
-    fallback: 'true',
-    example: 'true',
-    parse: boolean,
-  },
-  VERIFY_NIGHTLY_GB: {
-    help: 'read back so much of the stored copies after each run, what was never read back first',
-    otherwise: 'nothing is read back',
-    example: '5',
-    parse: gigabytes,
+  SEAL_KEY_FILE: {
+    help: 'key of the sealed values in this file: see "spillway seal"',
+    otherwise: 'seal.key below DATA_DIR',
+    example: '/var/lib/spillway-seal.key',
+    parse: path,
   },
 } as const satisfies Settings
 
@@ -320,6 +285,12 @@ export const SOURCE_SETTINGS = {
     fallback: 'false',
     example: 'true',
     parse: boolean,
+  },
+  SCHEDULE: {
+    help: 'when this source is archived, if not by the common SCHEDULE; for "spillway serve"',
+    otherwise: 'SCHEDULE',
+    example: '0 * * * *',
+    parse: schedule,
   },
   ...COMMAND_SETTINGS,
   ...HOOK_SETTINGS,

@@ -43,7 +43,11 @@ export function readSources(
     if (source === undefined) continue
     problems.push(...sourceProblems(source, sources, own))
     const hooks = readHooks(values, surroundings)
-    sources.push(hooks === undefined ? source : { ...source, hooks })
+    sources.push({
+      ...source,
+      ...(hooks === undefined ? {} : { hooks }),
+      ...(values.SCHEDULE === undefined ? {} : { schedule: values.SCHEDULE }),
+    })
   }
   return sources
 }

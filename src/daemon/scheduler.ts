@@ -1,36 +1,57 @@
-// Queues the nightly run when SCHEDULE is due. What was due while the daemon was not running is caught up
-// once, as systemd's Persistent= does: a laptop that sleeps at night is archived in the morning.
+// Queues runs when schedules are due: SCHEDULE for the sources without one of their own, SOURCE_N_SCHEDULE for
+// each of the others. What is due at one moment is one run. What was due while the daemon was not running
+// is caught up once, as systemd's Persistent= does: a laptop that sleeps at night is archived in the morning.
+//
+// A host follows its schedules later by a delay of its own, always the same one, so that a fleet does not come
+// to one server in the same second. All times here are "by the schedule": the clock less that delay.
 
-import { lastTime, nextTime } from '../domain/schedule-times.ts'
+import { createHash } from 'node:crypto'
+import { nextTime } from '../domain/schedule-times.ts'
 import { parseSchedule } from '../domain/schedule.ts'
+import type { Config } from '../domain/config.ts'
 import type { JobQueue } from './job-queue.ts'
 import type { Jobs } from '../state/jobs.ts'
+import type { Schedule } from '../domain/schedule.ts'
+
+export type Plan = Pick<Config, 'schedule' | 'randomDelayMs' | 'serverId'> & {
+  readonly sources: readonly Pick<Config['sources'][number], 'name' | 'schedule'>[]
+}
 
 // The clock may be set, the machine may sleep, the settings may change: what is due is asked again, and a
 // timer of hours would not hear of it.
 const LOOK_EVERY_MS = 20_000
 
-const NAME = 'SCHEDULE'
+// A mark in the future by less than this was made under a shorter delay, or the clock was put back a little:
+// what is due until then was queued. By more, the clock was wrong when the mark was made.
+const AHEAD_MAX_MS = 12 * 3_600_000
+
+type Followed = {
+  /** The name of its mark: a changed schedule is a new one, with nothing missed. */
+  readonly mark: string
+  readonly schedule: Schedule
+  readonly sources: readonly string[]
+}
 
 export class Scheduler {
   readonly #jobs: Jobs
   readonly #queue: Pick<JobQueue, 'add'>
-  readonly #schedule: () => Promise<string>
+  readonly #plan: () => Promise<Plan>
   readonly #now: () => Date
   readonly #log: (line: string) => void
   #timer: NodeJS.Timeout | undefined
+  #known = ''
 
   constructor(input: {
     readonly jobs: Jobs
     readonly queue: Pick<JobQueue, 'add'>
     /** As the settings have it now. */
-    readonly schedule: () => Promise<string>
+    readonly plan: () => Promise<Plan>
     readonly now: () => Date
     readonly log: (line: string) => void
   }) {
     this.#jobs = input.jobs
     this.#queue = input.queue
-    this.#schedule = input.schedule
+    this.#plan = input.plan
     this.#now = input.now
     this.#log = input.log
   }
@@ -48,28 +69,85 @@ export class Scheduler {
     clearInterval(this.#timer)
   }
 
-  async next(): Promise<Date> {
-    return nextTime(parseSchedule(await this.#schedule()), this.#now())
+  /** Of any schedule; undefined while there are no sources. */
+  async next(): Promise<Date | undefined> {
+    const plan = await this.#plan()
+    const delayMs = delayOf(plan)
+    const from = new Date(this.#now().getTime() - delayMs)
+    const times = followedOf(plan).map(({ schedule }) => nextTime(schedule, from).getTime())
+    return times.length === 0 ? undefined : new Date(Math.min(...times) + delayMs)
   }
 
-  /** Queues a run if one is due. */
+  /** Queues a run of whatever is due. */
   async look(): Promise<void> {
-    const now = this.#now()
-    const since = this.#jobs.scheduleMark(NAME)
-    if (since === undefined || since > now) {
-      // The first start on this host, or the clock was put back: nothing was missed.
-      this.#jobs.setScheduleMark(NAME, now)
-      return
+    const plan = await this.#plan()
+    const now = new Date(this.#now().getTime() - delayOf(plan))
+    const followed = followedOf(plan)
+    this.#forgetOthers(followed)
+    const due = followed.filter((each) => this.#isDue(each, now))
+    if (due.length === 0) return
+    const names = new Set(due.flatMap(({ sources }) => sources))
+    const args = argsOf(plan, names)
+    if (!this.#jobs.isQueued(args)) {
+      const job = this.#queue.add({
+        ...{ kind: 'run', origin: 'schedule', requestedBy: 'SCHEDULE' },
+        args,
+      })
+      // A full queue has a run in it soon enough; the marks stay, and it is asked again.
+      if (job === undefined) return
+      this.#log(
+        `a run is due and queued: ${args.length > RUN.length ? [...names].join(', ') : 'all sources'}`,
+      )
     }
-    const due = lastTime(parseSchedule(await this.#schedule()), since, now)
-    if (due === undefined) return
-    const job = this.#queue.add({
-      ...{ kind: 'run', origin: 'schedule', requestedBy: NAME },
-      args: ['run', '--json', '--events'],
-    })
-    // A full queue has a run in it soon enough; the mark stays, and it is asked again.
-    if (job === undefined) return
-    this.#jobs.setScheduleMark(NAME, now)
-    this.#log(`the run of ${due.toISOString()} is queued`)
+    for (const { mark } of due) this.#jobs.setScheduleMark(mark, now)
   }
+
+  #isDue({ mark, schedule }: Followed, now: Date): boolean {
+    const since = this.#jobs.scheduleMark(mark)
+    if (since === undefined || since.getTime() > now.getTime() + AHEAD_MAX_MS) {
+      // The first time on this host, or the clock was wrong: nothing was missed.
+      this.#jobs.setScheduleMark(mark, now)
+      return false
+    }
+    return nextTime(schedule, since) <= now
+  }
+
+  /** A source that comes back after months has missed nothing. */
+  #forgetOthers(followed: readonly Followed[]): void {
+    const marks = followed.map(({ mark }) => mark)
+    const known = JSON.stringify(marks)
+    if (known === this.#known) return
+    this.#jobs.keepScheduleMarks(marks)
+    this.#known = known
+  }
+}
+
+const RUN = ['run', '--json', '--events']
+
+/** All of them without names: then those count that are configured when the run begins. */
+function argsOf({ sources }: Plan, due: ReadonlySet<string>): readonly string[] {
+  const names = sources.map(({ name }) => name).filter((name) => due.has(name))
+  return names.length === sources.length ? RUN : [...RUN, '--', ...names]
+}
+
+function followedOf({ schedule, sources }: Plan): readonly Followed[] {
+  const common = sources.filter((source) => source.schedule === undefined)
+  const own = sources.flatMap(({ name, schedule: text }) =>
+    text === undefined
+      ? []
+      : [{ mark: `SOURCE ${name}: ${text}`, schedule: parseSchedule(text), sources: [name] }],
+  )
+  if (common.length === 0) return own
+  const names = common.map(({ name }) => name)
+  const mark = `SCHEDULE: ${schedule}`
+  return [{ mark, schedule: parseSchedule(schedule), sources: names }, ...own]
+}
+
+/** The same for a host at all times, whatever is restarted; spread evenly over hosts. */
+export function delayOf({
+  serverId,
+  randomDelayMs,
+}: Pick<Plan, 'serverId' | 'randomDelayMs'>): number {
+  const number = createHash('sha256').update(`spillway delay ${serverId}`).digest().readUInt32BE()
+  return Math.floor((number / 2 ** 32) * randomDelayMs)
 }

@@ -17,8 +17,10 @@ import { openApiOf } from './openapi.ts'
 import { pageFiles } from './page-files.ts'
 import { pageRoutes } from './routes/page.ts'
 import type { RunJob } from './job-queue.ts'
+import { repeat } from './repeated.ts'
 import { Scheduler } from './scheduler.ts'
 import { runRoutes } from './routes/runs.ts'
+import { SilenceWatch } from '../operations/notify-silence.ts'
 import { serverRoutes } from './routes/servers.ts'
 import { sessionRoutes } from './routes/session.ts'
 import type { SettingsDesk } from './settings-desk.ts'
@@ -54,6 +56,9 @@ export type ServeInput = {
   readonly onStopping: () => void
 }
 
+// What is late is late by an hour at least.
+const SILENCE_EVERY_MS = 5 * 60_000
+
 /** Resolves when the signal has come and everything has ended. */
 export async function serve(input: ServeInput, signal: AbortSignal): Promise<void> {
   // An installation without its page is told at once, and an update cannot mix two of them.
@@ -81,8 +86,8 @@ export async function serve(input: ServeInput, signal: AbortSignal): Promise<voi
     ...{ routes: [openApi, ...ROUTES], daemon, gate, log, audit },
     hosts: () => hosts,
   })
-  const schedule = async (): Promise<string> => (await services()).config.schedule
-  const scheduler = new Scheduler({ jobs, queue, schedule, now, log })
+  const plan = async () => (await services()).config
+  const scheduler = new Scheduler({ jobs, queue, plan, now, log })
   await new Promise<void>((resolve, reject) => {
     server.once('error', (cause: Error) => reject(notListening(listen, cause)))
     server.listen({ host: listen.host, port: listen.port }, resolve)
@@ -91,6 +96,10 @@ export async function serve(input: ServeInput, signal: AbortSignal): Promise<voi
   hosts = hostsOf({ ...listen, port }, names)
   queue.start()
   await scheduler.start()
+  const silence = new SilenceWatch({ services, marks: state.marks, now, log })
+  const watch = repeat(() => silence.look(), {
+    ...{ everyMs: SILENCE_EVERY_MS, what: 'silent sources cannot be looked for', log },
+  })
   input.onReady(`http://${bracketed(listen.host)}:${port}/`)
   await new Promise<void>((resolve) => {
     if (signal.aborted) resolve()
@@ -100,7 +109,7 @@ export async function serve(input: ServeInput, signal: AbortSignal): Promise<voi
   input.onStopping()
   scheduler.stop()
   const closed = new Promise((resolve) => server.close(resolve))
-  await queue.stop()
+  await Promise.all([queue.stop(), watch.stop()])
   // Those who look on were told how the job ended.
   server.closeAllConnections()
   await closed

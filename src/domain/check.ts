@@ -35,8 +35,16 @@ export type Deadline = {
 /** For a source whose last good archive was begun at `lastGoodAt`. */
 export function deadlineOf(
   lastGoodAt: Date,
-  schedule: Schedule,
-  maxAgeMs: number | undefined,
+  {
+    schedule,
+    maxAgeMs,
+    delayMs,
+  }: {
+    readonly schedule: Schedule
+    readonly maxAgeMs: number | undefined
+    /** By which runs may start later than the schedule says. */
+    readonly delayMs: number
+  },
 ): Deadline {
   if (maxAgeMs !== undefined) {
     const lateAt = new Date(lastGoodAt.getTime() + maxAgeMs)
@@ -44,7 +52,7 @@ export function deadlineOf(
   }
   const dueAt = nextTime(schedule, lastGoodAt)
   const nextAt = nextTime(schedule, dueAt)
-  const graceMs = graceOf(nextAt.getTime() - dueAt.getTime())
+  const graceMs = graceOf(nextAt.getTime() - dueAt.getTime()) + delayMs
   const after = (date: Date) => new Date(date.getTime() + graceMs)
   return { dueAt, lateAt: after(dueAt), hopelessAt: after(nextAt) }
 }

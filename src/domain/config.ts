@@ -15,6 +15,8 @@ export type Config = {
   /** undefined: no limit. */
   readonly spoolLimitBytes: number | undefined
   readonly catalogPath: string
+  /** Absolute; it may not be there. */
+  readonly sealKeyFile: string
   /** In numeric order, disabled ones too. */
   readonly servers: readonly Server[]
   /** In numeric order. */
@@ -31,6 +33,8 @@ export type Config = {
   readonly verifyNightlyBytes: number | undefined
   readonly zstdLevel: number
   readonly schedule: string
+  /** Most by which a host starts later than the schedule says. */
+  readonly randomDelayMs: number
   /** Absolute; undefined: no metrics are written. */
   readonly metricsFile: string | undefined
   readonly daemon: DaemonSettings

@@ -25,14 +25,6 @@ export function nextTime(schedule: Schedule, after: Date): Date {
   return last
 }
 
-/** The last minute up to `before` at which it was due, if there was one after `since`. */
-export function lastTime(schedule: Schedule, since: Date, before: Date): Date | undefined {
-  let found: Date | undefined
-  for (let due = nextTime(schedule, since); due <= before; due = nextTime(schedule, due))
-    found = due
-  return found
-}
-
 const DAY_MS = 86_400_000
 
 /** The longest time between two of them in the year from `from`; of rarer ones, between the next two. */

@@ -9,6 +9,8 @@ type Named = {
   readonly mayBeEmpty: boolean
   readonly keep: KeepPolicy
   readonly hooks?: SourceHooks
+  /** Its own; without one it follows that of the host. */
+  readonly schedule?: string
 }
 
 export type FolderSource = Named & {

@@ -238,12 +238,13 @@ function packedEvent(
   return { kind: 'packed', ...names, sizeBytes, sourceBytes, memberCount, warningCount, seconds }
 }
 
-/** What must never be archived into itself: data, spool, the catalog, local servers. */
+/** What must never be archived: data, spool, the catalog, local servers; and the key beside what it opens. */
 export function ownPathsOf(config: Config): readonly string[] {
   const directories = config.servers.flatMap((server) =>
     server.kind === 'file' ? [server.directory] : [],
   )
-  return [config.dataDir, config.spoolDir, config.catalogPath, ...directories]
+  const key = config.sealKeyFile
+  return [config.dataDir, config.spoolDir, config.catalogPath, key, `${key}.new`, ...directories]
 }
 
 /** The row of a new archive, before anything is read: also what fails is told by `status`. */

@@ -81,17 +81,21 @@ export async function check(input: CheckInput): Promise<Check> {
   }
 }
 
-function ageOf(
+/** Whether it is late, in words. */
+export function ageOf(
   source: SourceStatus,
-  { config, run, now, maxAgeMs }: CheckInput,
+  { config, run, now, maxAgeMs }: Pick<CheckInput, 'config' | 'run' | 'now' | 'maxAgeMs'>,
 ): { readonly finding?: Finding; readonly figure?: Figure } {
-  const { name, lastGoodAt, failedAt, failedReason } = source
+  const { name, schedule, lastGoodAt, failedAt, failedReason } = source
   const why = failedAt === null ? '' : `; the last try failed: ${failedReason ?? 'not known why'}`
   // It could not have one yet only if the settings are of today, and of that the catalog knows nothing.
   if (lastGoodAt === null)
     return { finding: critical(16, `${name} has no good archive at all${why}`) }
   const last = new Date(lastGoodAt)
-  const { dueAt, lateAt, hopelessAt } = deadlineOf(last, parseSchedule(config.schedule), maxAgeMs)
+  const { dueAt, lateAt, hopelessAt } = deadlineOf(last, {
+    ...{ schedule: parseSchedule(schedule), maxAgeMs },
+    delayMs: config.randomDelayMs,
+  })
   const seconds = (from: Date, to: Date) => Math.round((to.getTime() - from.getTime()) / 1_000)
   const figure: Figure = {
     ...{ name: `${name}_age`, value: Math.max(0, seconds(last, now)), unit: 's' },

@@ -2,6 +2,7 @@
 
 import { quoteValue } from '../config/env-file.ts'
 import { entryName, settingOf } from '../config/names.ts'
+import { isSealed } from '../config/sealed-value.ts'
 import type { EnvRecord } from '../config/read-settings.ts'
 
 const MASK = '********'
@@ -11,12 +12,14 @@ const KEY_ID_CHARACTERS_MIN = 8
 
 /** `...WXYZ`: enough to tell two keys apart. */
 export function maskKeyId(id: string): string {
-  return id.length >= KEY_ID_CHARACTERS_MIN ? `...${id.slice(-4)}` : MASK
+  return id.length >= KEY_ID_CHARACTERS_MIN && !isSealed(id) ? `...${id.slice(-4)}` : MASK
 }
 
 /** The value of a variable as it may be shown. */
 export function maskValue(name: string, value: string): string {
   if (value === '') return ''
+  // One that could not be opened.
+  if (isSealed(value)) return MASK
   const setting = settingOf(name)
   if (entryName(name)?.setting === 'ACCESS_KEY') return maskKeyId(value)
   if (setting?.isSecret === true) return MASK

@@ -2,6 +2,9 @@
 //
 // What the change broke must be mended before it is saved. What was broken before is only told:
 // otherwise nobody could mend a file with two faults one after the other.
+//
+// Who uses a draft sees plain values; in its text secrets are sealed once there is a key
+// (seal-key.ts). Those that stood there in plain before stay so until they are changed, or `spillway seal`.
 
 import { dirname } from 'node:path'
 import { existsSync } from 'node:fs'
@@ -16,6 +19,11 @@ import { parse, readSurroundings } from '../config/parse.ts'
 import type { Problem } from '../config/problem.ts'
 import { textOf } from '../config/read-settings.ts'
 import type { EnvRecord } from '../config/read-settings.ts'
+import { isSealable, joinProblems, openWith } from '../config/sealed-env.ts'
+import { keyPlaceOf, readKeyRing, requireSealing } from '../config/seal-key.ts'
+import type { KeyRing } from '../config/seal-key.ts'
+import { isSealed, isSealedWith, sealValue } from '../config/sealed-value.ts'
+import { SpillwayError } from '../domain/errors.ts'
 
 export type DraftCheck = {
   /** What a run would see; undefined if there is any problem. */
@@ -37,8 +45,11 @@ export class ConfigDraft {
   /** Others could read the file when it was opened. */
   readonly wasOpenToOthers: boolean
   readonly #env: EnvRecord
+  readonly #ownerUid: number | undefined
   readonly #before: string | undefined
   #text: string
+  /** Of the text that it stands with: a menu asks for dozens of values. */
+  #opened: { readonly text: string; readonly content: Content } | undefined
   /** Variables that have problems which are not of our making. */
   #brokenBefore: ReadonlySet<string>
 
@@ -47,6 +58,7 @@ export class ConfigDraft {
     this.envFileDir = dirname(path)
     this.wasOpenToOthers = file !== undefined && (file.mode & 0o077) !== 0
     this.#env = env
+    this.#ownerUid = file?.uid
     this.#before = file?.text
     this.#text = file?.text ?? ''
     this.#brokenBefore = new Set(this.#problems().map(({ variable }) => variable))
@@ -60,14 +72,14 @@ export class ConfigDraft {
     return this.#text !== (this.#before ?? '')
   }
 
-  /** Variables of the file, in its order. */
+  /** Variables of the file, in its order, opened: what cannot be opened stands there sealed. */
   get values(): Readonly<Record<string, string>> {
-    return parseEnvText(this.#text)
+    return this.#content.values
   }
 
   /** Variables as a run would see them: the environment wins. */
   get joined(): EnvRecord {
-    return joinEnv(this.values, this.#env)
+    return this.#content.joined
   }
 
   /** '' if it is not set in the file. */
@@ -89,10 +101,13 @@ export class ConfigDraft {
   /** Throws CONFIG_INVALID, and changes nothing, if the text cannot hold it. */
   change(edit: EnvEdit): void {
     const set = [...(edit.set ?? [])]
-    this.#text = editEnvText(this.#text, { ...edit, set })
+    const written = set.map(([name, value]) => [name, this.#written(name, value)] as const)
+    const others = new Set([...set.map(([name]) => name), ...(edit.remove ?? [])])
+    const renamed = this.#renamed(edit, others)
+    this.#text = editEnvText(this.#text, { ...edit, set: [...renamed, ...written] })
     const touched = new Set(set.map(([name]) => name))
-    const renamed = [...this.#brokenBefore].map((name) => edit.rename?.get(name) ?? name)
-    this.#brokenBefore = new Set(renamed.filter((name) => !touched.has(name)))
+    const broken = [...this.#brokenBefore].map((name) => edit.rename?.get(name) ?? name)
+    this.#brokenBefore = new Set(broken.filter((name) => !touched.has(name)))
   }
 
   /** To come back to with `restore`. */
@@ -127,8 +142,48 @@ export class ConfigDraft {
     await writeEnvFile(this.path, this.#text, this.#before)
   }
 
+  get #content(): Content {
+    if (this.#opened?.text === this.#text) return this.#opened.content
+    const raw = parseEnvText(this.#text)
+    const joined = joinEnv(raw, this.#env)
+    const { envFileDir } = this
+    const ring = readKeyRing(keyPlaceOf(joined, { envFileDir, ownerUid: this.#ownerUid }))
+    const { env, problems } = openWith(joined, ring)
+    const values = openWith(raw, ring).env as Readonly<Record<string, string>>
+    const content = { raw, values, joined: env, problems, ring }
+    this.#opened = { text: this.#text, content }
+    return content
+  }
+
+  /** A secret is written sealed once there is a key. Throws CONFIG_UNSAFE where it may not be used. */
+  #written(name: string, value: string): string {
+    const { raw, values, ring } = this.#content
+    if (!isSealable(name, value, values)) return value
+    if (ring.sealing === undefined && ring.fault === undefined) return value
+    const key = requireSealing(ring)
+    const present = raw[name] ?? ''
+    // What stays the same stays the same text.
+    const isSame = values[name] === value && isSealed(present) && isSealedWith(present, key)
+    return isSame ? present : sealValue(name, value, key)
+  }
+
+  /** A sealed value is bound to its name: under another one it is sealed anew. */
+  #renamed(edit: EnvEdit, others: ReadonlySet<string>): (readonly [string, string])[] {
+    const { raw, values, ring } = this.#content
+    return [...(edit.rename ?? [])].flatMap(([from, to]) => {
+      if (!isSealed(raw[from] ?? '') || others.has(to)) return []
+      const value = values[from] ?? ''
+      if (isSealed(value))
+        throw new SpillwayError('CONFIG_INVALID', `${from} cannot be opened, so it cannot move`, {
+          hint: `type the secret again first: spillway configure --set=${from}=-`,
+        })
+      return [[to, sealValue(to, value, requireSealing(ring))] as const]
+    })
+  }
+
   #problems(): Problem[] {
-    return [...textProblems(this.#text), ...this.#parsed().problems]
+    const { problems } = this.#content
+    return [...textProblems(this.#text), ...joinProblems(problems, this.#parsed().problems)]
   }
 
   #parsed() {
@@ -138,6 +193,15 @@ export class ConfigDraft {
       fileNames: Object.keys(this.values),
     })
   }
+}
+
+type Content = {
+  readonly raw: Readonly<Record<string, string>>
+  readonly values: Readonly<Record<string, string>>
+  readonly joined: EnvRecord
+  /** Of what cannot be opened. */
+  readonly problems: readonly Problem[]
+  readonly ring: KeyRing
 }
 
 /** Opens the file that the commands would read; a named one that is missing will be created. */

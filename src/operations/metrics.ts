@@ -8,14 +8,13 @@
 import type { Health } from '../catalog/catalog.ts'
 import { longestGapMs, nextTime } from '../domain/schedule-times.ts'
 import { parseSchedule } from '../domain/schedule.ts'
-import type { Schedule } from '../domain/schedule.ts'
 import { formatMetrics } from '../lib/metrics-text.ts'
 import type { Family, Sample } from '../lib/metrics-text.ts'
 import type { ServerStatus, SourceStatus, Status } from './status.ts'
 
 export type MetricsInput = {
   readonly status: Status
-  /** The text of SCHEDULE. */
+  /** The text of SCHEDULE, which counts where no source follows any. */
   readonly schedule: string
   readonly version: string
   readonly now: Date
@@ -23,7 +22,6 @@ export type MetricsInput = {
 
 export function metricsText(input: MetricsInput): string {
   const { status, version, now } = input
-  const schedule = parseSchedule(input.schedule)
   return formatMetrics([
     {
       ...{ name: 'spillway_build_info', type: 'gauge' },
@@ -31,10 +29,10 @@ export function metricsText(input: MetricsInput): string {
       samples: [{ labels: { version, host: status.serverId }, value: 1 }],
     },
     one('spillway_metrics_timestamp_seconds', 'When these metrics were made.', seconds(now)),
-    ...scheduleFamilies(schedule, now),
+    ...scheduleFamilies(input),
     ...runFamilies(status),
     ...serverFamilies(status.servers),
-    ...sourceFamilies(status.sources, schedule, now),
+    ...sourceFamilies(status.sources, now),
     ...waitingFamilies(status),
     ...trustFamilies(status),
     ...forecastFamilies(status),
@@ -56,17 +54,23 @@ function seconds(time: Date | string | null): number | null {
   return time === null ? null : new Date(time).getTime() / 1_000
 }
 
-function scheduleFamilies(schedule: Schedule, now: Date): readonly Family[] {
+/** Of all that sources follow: what comes next, and what comes most often. */
+function scheduleFamilies({ status, schedule, now }: MetricsInput): readonly Family[] {
+  const texts =
+    status.sources.length === 0 ? [schedule] : status.sources.map((each) => each.schedule)
+  const schedules = [...new Set(texts)].map(parseSchedule)
+  const nextMs = Math.min(...schedules.map((each) => nextTime(each, now).getTime()))
+  const intervalMs = Math.min(...schedules.map((each) => longestGapMs(each, now)))
   return [
     one(
       'spillway_schedule_next_timestamp_seconds',
-      'When the run after these metrics is due, by SCHEDULE.',
-      seconds(nextTime(schedule, now)),
+      'When the run after these metrics is due, of any schedule.',
+      nextMs / 1_000,
     ),
     one(
       'spillway_schedule_interval_seconds',
-      'Longest time between two runs, by SCHEDULE.',
-      longestGapMs(schedule, now) / 1_000,
+      'Longest time between two runs; of the schedule that is due most often.',
+      intervalMs / 1_000,
     ),
   ]
 }
@@ -175,14 +179,9 @@ const SOURCE_VALUES: readonly (readonly [
   ],
 ]
 
-function sourceFamilies(
-  sources: readonly SourceStatus[],
-  schedule: Schedule,
-  now: Date,
-): readonly Family[] {
-  const intervalSeconds = longestGapMs(schedule, now) / 1_000
-  const dueSeconds = ({ lastGoodAt }: SourceStatus): number | null =>
-    lastGoodAt === null ? null : seconds(nextTime(schedule, new Date(lastGoodAt)))
+function sourceFamilies(sources: readonly SourceStatus[], now: Date): readonly Family[] {
+  const dueSeconds = ({ lastGoodAt, schedule }: SourceStatus): number | null =>
+    lastGoodAt === null ? null : seconds(nextTime(parseSchedule(schedule), new Date(lastGoodAt)))
   const values: typeof SOURCE_VALUES = [
     ...SOURCE_VALUES,
     [
@@ -192,8 +191,8 @@ function sourceFamilies(
     ],
     [
       'expected_interval_seconds',
-      'Longest time between two of its archives, by SCHEDULE.',
-      () => intervalSeconds,
+      'Longest time between two of its archives, by its schedule.',
+      ({ schedule }) => longestGapMs(parseSchedule(schedule), now) / 1_000,
     ],
   ]
   return values.map(([name, help, value]): Family => ({

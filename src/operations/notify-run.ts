@@ -10,6 +10,7 @@ import type { RunReport } from '../domain/run-report.ts'
 import type { Catalog } from '../catalog/catalog.ts'
 import { boundedReport } from './notify-document.ts'
 import { oneLine, textOf, titleOf } from './notify-text.ts'
+import { alarmedAmong, endAlarms } from './silence-marks.ts'
 import type { Services } from './services.ts'
 
 export type NotifyServices = Pick<Services, 'openState' | 'notifier'> & {
@@ -69,7 +70,7 @@ export class RunNotices {
       textOf(told, { config: this.#services.config, lastGoodAt, standing: after }),
     )
     warnings.push(...(await this.#deliver(messages)))
-    warnings.push(...(await this.#keep(after)))
+    warnings.push(...(await this.#keep(after, report)))
     for (const message of warnings) emit({ kind: 'warning', about: undefined, message })
     return withWarnings(report, warnings)
   }
@@ -150,7 +151,14 @@ export class RunNotices {
     try {
       const state = await this.#services.openState()
       try {
-        return standingOf(state.marks.get(MARK))
+        const standing = standingOf(state.marks.get(MARK))
+        // An alarm of the daemon says that they are not well, whatever the last run was.
+        const names = this.#services.config.sources.map(({ name }) => name)
+        const alarmed = alarmedAmong(state.marks, names)
+        if (alarmed.length === 0) return standing
+        const sources = { ...standing?.sources }
+        for (const name of alarmed) sources[name] = 'failed'
+        return { run: standing?.run ?? 'ok', sources }
       } finally {
         state.close()
       }
@@ -163,11 +171,12 @@ export class RunNotices {
   }
 
   /** After the messages: a crash in between tells of a recovery twice rather than never. */
-  async #keep(standing: Standing): Promise<readonly string[]> {
+  async #keep(standing: Standing, report?: RunReport): Promise<readonly string[]> {
     try {
       const state = await this.#services.openState()
       try {
         state.marks.set(MARK, standing, this.#now())
+        if (report !== undefined) endAlarms(state.marks, report, this.#now())
         return []
       } finally {
         state.close()

@@ -3,6 +3,8 @@
 import { assert } from '../lib/assert.ts'
 import { SpillwayError } from '../domain/errors.ts'
 import type { Notification, NotifyMessage } from '../domain/notification.ts'
+import type { Notifier } from '../notify/notifier.ts'
+import type { Config } from '../domain/config.ts'
 import type { Services } from './services.ts'
 
 export type TestedNotification = {
@@ -13,6 +15,12 @@ export type TestedNotification = {
   readonly problem: string | null
   readonly hint: string | null
 }
+
+/** Of the wizard: of one that is in no file yet. */
+export type TestNotification = (
+  notification: Notification,
+  place: Pick<Config, 'proxy' | 'serverId'>,
+) => Promise<TestedNotification>
 
 /** One after the other, each told as it is known. Throws USAGE for a number that is none. */
 export async function testNotifications(
@@ -30,29 +38,38 @@ export async function testNotifications(
       throw new SpillwayError('USAGE', `there is no NOTIFY_${number}_URL`, {
         hint: `there are: ${notifications.map((each) => each.number).join(', ')}`,
       })
+  const { deliver } = await notifier()
+  const results: TestedNotification[] = []
+  for (const notification of notifications) {
+    if (numbers.length > 0 && !numbers.includes(notification.number)) continue
+    const tested = await testNotification(deliver, notification, serverId)
+    results.push(tested)
+    onTested(tested)
+  }
+  return results
+}
+
+/** Whether one can be told, be it saved or not. */
+export async function testNotification(
+  deliver: Notifier['deliver'],
+  notification: Notification,
+  serverId: string,
+): Promise<TestedNotification> {
+  const { number, label, on } = notification
   const title = `${serverId}: test of notifications`
   const text = 'This is a test, and says nothing about any archive: spillway notify-test'
   const message: NotifyMessage = {
     ...{ phase: 'test', level: 'ok', title, text },
     document: { event: 'test', host: serverId, title, summary: text },
   }
-  const { deliver } = await notifier()
-  const results: TestedNotification[] = []
-  for (const notification of notifications) {
-    const { number, label, on } = notification
-    if (numbers.length > 0 && !numbers.includes(number)) continue
-    const error = await deliver(notification, message).then(
-      () => undefined,
-      (reason: unknown) => reason,
-    )
-    // The notifier throws nothing else.
-    assert(error === undefined || error instanceof SpillwayError, 'a failure without its code')
-    const tested = {
-      ...{ number, label, on },
-      ...{ problem: error?.message ?? null, hint: error?.hint ?? null },
-    }
-    results.push(tested)
-    onTested(tested)
+  const error = await deliver(notification, message).then(
+    () => undefined,
+    (reason: unknown) => reason,
+  )
+  // The notifier throws nothing else.
+  assert(error === undefined || error instanceof SpillwayError, 'a failure without its code')
+  return {
+    ...{ number, label, on },
+    ...{ problem: error?.message ?? null, hint: error?.hint ?? null },
   }
-  return results
 }

@@ -8,6 +8,7 @@ import { isBelowRoots } from '../config/host-only.ts'
 import { parseEndpoint } from '../config/endpoint.ts'
 import { isLoopback, parseNotifyUrl } from '../config/notify-url.ts'
 import { ValueProblem } from '../config/problem.ts'
+import { isSealed } from '../config/sealed-value.ts'
 import { SOURCE_SETTINGS } from '../config/settings.ts'
 import { isLinkLocal } from '../lib/link-local.ts'
 import { isBelow, realPlace } from '../lib/real-place.ts'
@@ -26,6 +27,8 @@ export async function whyRefused(
   text: string,
   context: GuardContext,
 ): Promise<string | undefined> {
+  // Whoever has a copy of the file could have its secrets opened, and sent to an address of theirs.
+  if (isSealed(text)) return 'is sealed text: give the secret itself'
   if (kind === 'S3_SERVER' && name === 'ENDPOINT') return ofEndpoint(text, context.value('BUCKET'))
   if (kind === 'NOTIFY' && name === 'URL') return ofNotification(text, context.value('PASSWORD'))
   if (kind !== 'SOURCE') return undefined

@@ -48,6 +48,8 @@ export type ServerStatus = {
 export type SourceStatus = {
   readonly name: string
   readonly path: string
+  /** By which it is archived: its own, or that of the host. */
+  readonly schedule: string
   /** When the newest archive that reached a server was begun; null: never. */
   readonly lastGoodAt: string | null
   readonly lastSizeBytes: number | null
@@ -164,7 +166,7 @@ export async function statusOf({
   for (const source of config.sources) {
     const trend = found?.sources.find(({ name }) => name === source.name)
     const { growthBytesPerNight = null, nextBytes = null } = trend ?? {}
-    const status = await sourceStatus(source, catalog, config.serverId)
+    const status = await sourceStatus(source, catalog, config)
     sources.push({ ...status, growthBytesPerNight, nextBytes })
   }
   const { toCopy, hopeless } =
@@ -284,7 +286,7 @@ function usageOf(row: ServerRow | undefined) {
 async function sourceStatus(
   source: Source,
   catalog: Catalog | undefined,
-  host: string,
+  { serverId: host, schedule }: Pick<Config, 'serverId' | 'schedule'>,
 ): Promise<Omit<SourceStatus, 'growthBytesPerNight' | 'nextBytes'>> {
   const { name } = source
   const last = await catalog?.lastGood(name)
@@ -293,6 +295,7 @@ async function sourceStatus(
   return {
     name,
     path: describeSource(source),
+    schedule: source.schedule ?? schedule,
     lastGoodAt: last?.startedAt.toISOString() ?? null,
     lastSizeBytes: last?.sizeBytes ?? null,
     lastFile: last?.file ?? null,

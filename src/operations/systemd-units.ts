@@ -5,6 +5,7 @@
 // homes are read-only instead of hidden, and /tmp is the real one. Everything is written with absolute
 // paths, because a service has neither our working folder nor our PATH.
 
+import { SEAL_KEY_CREDENTIAL } from '../config/seal-key.ts'
 import { SpillwayError } from '../domain/errors.ts'
 
 export type UnitsInput = {
@@ -24,10 +25,14 @@ export type UnitsInput = {
   readonly isRestoring: boolean
   /** Settings that name files with keys: handed over as systemd credentials. */
   readonly keyFiles: readonly { readonly variable: string; readonly path: string }[]
+  /** What sealed values of the env file are opened with; undefined: there is no key. */
+  readonly sealKeyFile: string | undefined
   /** Lines for OnCalendar=. */
   readonly calendar: readonly string[]
   /** The same in words. */
   readonly calendarWords: string
+  /** Most by which the timer is late. */
+  readonly randomDelayMs: number
 }
 
 export type Unit = { readonly name: string; readonly text: string }
@@ -203,13 +208,21 @@ function userLines({ scope, runAs }: UnitsInput): readonly string[] {
 }
 
 /** A key file's setting becomes the credential's name, which Spillway looks up in the right folder. */
-function credentialLines({ scope, keyFiles }: UnitsInput): readonly string[] {
+function credentialLines({ scope, keyFiles, sealKeyFile }: UnitsInput): readonly string[] {
   // A user's manager has credentials only from systemd 256 on; there the files are read as they are.
   if (scope === 'user') return []
-  return keyFiles.flatMap(({ variable, path }) => [
-    `LoadCredential=${variable}:${escapeSpecifiers(path)}`,
-    `Environment=${variable}=${variable}`,
-  ])
+  return [
+    ...keyFiles.flatMap(({ variable, path }) => [
+      `LoadCredential=${variable}:${escapeSpecifiers(path)}`,
+      `Environment=${variable}=${variable}`,
+    ]),
+    ...(sealKeyFile === undefined
+      ? []
+      : [
+          '# Opens what "spillway seal" has sealed; of a key in the TPM: LoadCredentialEncrypted=.',
+          `LoadCredential=${SEAL_KEY_CREDENTIAL}:${escapeSpecifiers(sealKeyFile)}`,
+        ]),
+  ]
 }
 
 function timerText(input: UnitsInput): string {
@@ -224,9 +237,14 @@ function timerText(input: UnitsInput): string {
     ...input.calendar.map((line) => `OnCalendar=${line}`),
     '# A machine that was off at that time runs as soon as it is up.',
     'Persistent=true',
-    '# So that a fleet does not come to one server in the same second; the same delay every night.',
-    'RandomizedDelaySec=5min',
-    'FixedRandomDelay=true',
+    ...(input.randomDelayMs === 0
+      ? []
+      : [
+          '# So that a fleet does not come to one server in the same second; the same delay every night:',
+          '# RANDOM_DELAY_MINUTES.',
+          `RandomizedDelaySec=${input.randomDelayMs / 60_000}min`,
+          'FixedRandomDelay=true',
+        ]),
     '',
     '[Install]',
     'WantedBy=timers.target',
@@ -308,6 +326,7 @@ function pathsOf(input: UnitsInput): readonly string[] {
     ...input.writablePaths,
     ...input.optionalPaths,
     ...input.keyFiles.map(({ path }) => path),
+    ...(input.sealKeyFile === undefined ? [] : [input.sealKeyFile]),
   ]
 }
 

@@ -165,6 +165,19 @@ export class Jobs {
       .run(name, at.toISOString())
   }
 
+  /** Forgets the schedules that nobody follows any more. */
+  keepScheduleMarks(names: readonly string[]): void {
+    this.#handle
+      .prepare('delete from schedule_marks where name not in (select value from json_each(?))')
+      .run(JSON.stringify(names))
+  }
+
+  /** Whether just this waits already. */
+  isQueued(args: readonly string[]): boolean {
+    const sql = `select exists (select 1 from jobs where state = 'queued' and args = ?)`
+    return this.#handle.prepare(sql).pluck().get(JSON.stringify(args)) === 1
+  }
+
   #change(id: string, from: JobState, values: Readonly<Record<string, unknown>>): boolean {
     const columns = Object.keys(values)
       .map((column) => `${column} = @${column}`)

@@ -2,7 +2,7 @@ import { afterEach, beforeEach, describe, expect, it } from 'vitest'
 import { checkCommand } from '../../src/cli/commands/check.ts'
 import type { Config } from '../../src/domain/config.ts'
 import { SpillwayError } from '../../src/domain/errors.ts'
-import { configOf, GB, openStory, s3Server } from '../support/catalog-story.ts'
+import { configOf, folderSource, GB, openStory, s3Server } from '../support/catalog-story.ts'
 import type { Story } from '../support/catalog-story.ts'
 import { commandLine } from '../support/command-line.ts'
 
@@ -69,6 +69,26 @@ describe('a source without a new archive', () => {
     const due = at(3, 2, 30).toISOString().slice(0, 16).replace('T', ' ')
     expect(line).toMatch(`CRITICAL - etc has no good archive since 30 h, was due ${due} UTC | `)
     expect(await check({ now }, '--nagios')).toMatchObject({ exit: 2 })
+  })
+
+  it('is late by its own schedule, where it has one', async () => {
+    await bothStored()
+    const hourly = { ...folderSource(1, 'etc'), schedule: '0 * * * *' }
+    const weekly = { ...folderSource(2, 'www'), schedule: '0 2 * * 0' }
+    const config = { sources: [hourly, weekly] }
+    expect(await check({ now: at(2, 3, 59), config })).toMatchObject({ exit: 0 })
+    const { exit, line } = await check({ now: at(5, 4, 1), config })
+    expect(exit).toBe(16)
+    expect(line).toContain('etc has no good archive since 3 days')
+    expect(line).not.toContain('www has no')
+    expect(line).not.toContain('; www')
+  })
+
+  it('is late by the random delay later', async () => {
+    await bothStored()
+    const config = { randomDelayMs: 2 * 3_600_000 }
+    expect(await check({ now: at(3, 10, 29), config })).toMatchObject({ exit: 0 })
+    expect(await check({ now: at(3, 10, 31), config })).toMatchObject({ exit: 16 })
   })
 
   it('is a warning while a run may still make it, and no longer', async () => {

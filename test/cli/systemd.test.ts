@@ -69,6 +69,29 @@ it('lets it write METRICS_FILE, whose folder may be absent', async () => {
   expect(after).toMatch(/^ReadWritePaths=.* -\/mnt\/usb -\/var\/lib\/prom$/m)
 })
 
+it('hands over the key of sealed values once there is one', async () => {
+  expect((await systemd()).out.join('\n')).not.toContain('spillway-key')
+  mkdirSync(join(folder, 'data'))
+  writeFileSync(join(folder, 'data/seal.key'), 'any', { mode: 0o600 })
+  const credential = (await systemd()).out.find((line) => line.includes('=spillway-key:'))
+  expect(credential).toBe(`LoadCredential=spillway-key:${folder.replace('%', '%%')}/data/seal.key`)
+})
+
+it('writes RANDOM_DELAY_MINUTES into the timer', async () => {
+  expect((await systemd()).out).toContain('RandomizedDelaySec=5min')
+  writeFileSync(join(folder, '.env'), `${ENV}RANDOM_DELAY_MINUTES=0\n`)
+  expect((await systemd()).out.join('\n')).not.toContain('RandomDelay')
+})
+
+it('leaves schedules of single sources to the daemon', async () => {
+  writeFileSync(join(folder, '.env'), `${ENV}SOURCE_1_SCHEDULE="0 * * * *"\n`)
+  const { exit, out, err } = await systemd()
+  expect([exit, out]).toEqual([4, []])
+  expect(err.join('\n')).toContain('a timer cannot follow SOURCE_1_SCHEDULE as well')
+  expect(err.join('\n')).toContain('spillway systemd --daemon')
+  expect((await systemd('--daemon')).exit).toBe(0)
+})
+
 it('lets the daemon write the env file, which it does beside it, and the nightly run not', async () => {
   const data = { DATA_DIR: '/srv/spillway', SPOOL_DIR: '/srv/spillway/spool' }
   const more = Object.entries(data).map(([name, value]) => `${name}=${value}\n`)
@@ -205,6 +228,8 @@ describe.skipIf(!hasSystemd)('systemd', () => {
     const paths = { nodePath, programPath: join(folder, 'main.js'), envFile: join(folder, '.env') }
     const input: UnitsInput = {
       ...{ job: 'nightly', scope: 'system', runAs: undefined, keyFiles: [], isRestoring: false },
+      sealKeyFile: undefined,
+      randomDelayMs: 300_000,
       ...{ optionalPaths: [], ...paths },
       ...{ writablePaths: [bin, folder], calendar: ['02:30'], calendarWords: 'every day at 02:30' },
     }

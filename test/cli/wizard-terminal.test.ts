@@ -68,7 +68,7 @@ describe.skipIf(!hasScript)('on a terminal (skipped where util-linux has no "scr
     await wizard.until('are tried in this order')
     wizard.type(ESCAPE)
     await wizard.until('there are changes')
-    wizard.type(UP.repeat(10) + DOWN.repeat(5) + ENTER)
+    wizard.type(UP.repeat(10) + DOWN.repeat(6) + ENTER)
     await wizard.until('spillway self-test')
     expect(await wizard.exit).toBe(0)
     expect(readFileSync(file, 'utf8')).toBe(
@@ -135,7 +135,7 @@ describe.skipIf(!hasScript)('on a terminal (skipped where util-linux has no "scr
 
 async function changeLevel(wizard: ReturnType<typeof open>): Promise<void> {
   await wizard.until('What do you want to set up?')
-  wizard.type(DOWN.repeat(4) + ENTER)
+  wizard.type(DOWN.repeat(5) + ENTER)
   await wizard.until('ZSTD_LEVEL')
   // Letters go to the line that begins with them, wherever it stands.
   wizard.type(`ZSTD${ENTER}`)

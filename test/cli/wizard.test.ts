@@ -1,12 +1,19 @@
 // The wizard with answers from a script instead of a terminal: every answer is found by the words of
 // its choice or given as text, so that a menu that changes makes the script stop with the menu shown.
 
-import { chmodSync, mkdtempSync, readFileSync, rmSync, statSync, writeFileSync } from 'node:fs'
+import { randomBytes } from 'node:crypto'
+import {
+  chmodSync,
+  mkdirSync,
+  mkdtempSync,
+  readFileSync,
+  rmSync,
+  statSync,
+  writeFileSync,
+} from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { afterEach, beforeEach, describe, expect, it } from 'vitest'
-import { GoBack } from '../../src/cli/prompts.ts'
-import type { Prompts } from '../../src/cli/prompts.ts'
 import { runWizard } from '../../src/cli/wizard/wizard.ts'
 import { parseEnvText } from '../../src/config/load.ts'
 import type { Server } from '../../src/domain/server.ts'
@@ -14,10 +21,8 @@ import { describeSource } from '../../src/domain/source.ts'
 import { SpillwayError } from '../../src/domain/errors.ts'
 import type { TestResult } from '../../src/operations/configure-test-server.ts'
 import { openDraft } from '../../src/operations/configure.ts'
-
-const BACK: unique symbol = Symbol('Escape')
-const CTRL_C: unique symbol = Symbol('Ctrl-C')
-type Answer = string | boolean | typeof BACK | typeof CTRL_C
+import { BACK, CTRL_C, scripted } from '../support/scripted-prompts.ts'
+import type { Answer, Question } from '../support/scripted-prompts.ts'
 
 const WORKS: TestResult = { ok: true, lines: ['ok  all'] }
 const FAILS: TestResult = { ok: false, lines: ['failed  store archives: no such bucket'] }
@@ -440,6 +445,26 @@ describe('saving', () => {
   })
 })
 
+it('writes a secret sealed once there is a key, and shows a sealed one as set', async () => {
+  mkdirSync(join(folder, 'data'), { mode: 0o700 })
+  const key = `spillway-key-v1:${randomBytes(32).toString('base64url')}\n`
+  writeFileSync(join(folder, 'data/seal.key'), key, { mode: 0o600 })
+  await wizard([WORKS], ...AWS, 'Back', 'Save and leave')
+  expect(text()).not.toMatch(/secretsecret|AKIDEXAMPLE/)
+  expect(values()['S3_SERVER_1_SECRET_KEY']).toMatch(/^SEALED:v1:/)
+
+  const again: Answer[] = ['S3 storage', 'backups', 'Change its settings', 'SECRET_KEY']
+  const { shown, tested } = await wizard(
+    [WORKS],
+    ...[...again, '', 'REGION', 'eu-west-1', 'Done', 'Back', 'Back', 'Save and leave'],
+  )
+  expect(shown).toMatch(/SECRET_KEY +\*{8}/)
+  expect(shown).toContain('...MPLE')
+  expect(shown).not.toMatch(/SEALED|secretsecret/)
+  // What was typed once is tested again, opened.
+  expect(tested).toMatchObject([{ secretKey: 'secretsecret', region: 'eu-west-1' }])
+})
+
 describe('leaving', () => {
   it.each([
     ['in the main menu', []],
@@ -501,6 +526,9 @@ async function wizard(
       if (outcome instanceof Error) throw outcome
       return outcome
     },
+    testNotification: async () => {
+      throw new Error('a test that the script does not expect')
+    },
     print: (line) => void lines.push(line),
     signal: new AbortController().signal,
     now: () => new Date('2026-03-01T12:00:00Z'),
@@ -508,53 +536,6 @@ async function wizard(
   expect(plan, 'answers that nobody asked for').toEqual([])
   expect(outcomes, 'tests that did not happen').toEqual([])
   return { saved, tested, asked, refused, shown: lines.join('\n'), out: lines.join('\n') }
-}
-
-type Question = { message: string; initial?: string; suggestion?: string }
-type Seen = { lines: string[]; asked: Question[]; refused: string[] }
-
-function scripted(plan: Answer[], { lines, asked, refused }: Seen): Prompts {
-  const next = (message: string): Answer => {
-    const answer = plan.shift()
-    if (answer === undefined) throw new Error(`no answer for: ${message}\n${lines.join('\n')}`)
-    if (answer === BACK) throw new GoBack()
-    if (answer === CTRL_C) throw new SpillwayError('INTERRUPTED', 'interrupted')
-    return answer
-  }
-  // What the terminal does: an empty line takes what is offered; what is refused is asked again.
-  const text = (question: Parameters<Prompts['ask']>[0]): string => {
-    asked.push(question)
-    lines.push(question.message)
-    for (;;) {
-      const answer = next(question.message)
-      if (typeof answer !== 'string') throw new Error(`${question.message} wants a text`)
-      const given = answer === '' ? (question.initial ?? question.suggestion ?? '') : answer
-      const wrong = question.check?.(given)
-      if (wrong === undefined) return given
-      refused.push(wrong)
-    }
-  }
-  return {
-    choose: async ({ message, choices }) => {
-      const names = choices.map((choice) => (choice === 'line' ? '--' : choice.name))
-      lines.push(message, ...names)
-      const answer = next(message)
-      const found = choices.filter(
-        (choice) => choice !== 'line' && new RegExp(String(answer)).test(choice.name),
-      )
-      const chosen = found[0]
-      if (chosen === undefined || chosen === 'line')
-        throw new Error(`no choice "${String(answer)}" in: ${message}\n${names.join('\n')}`)
-      return chosen.value
-    },
-    ask: async (question) => text(question),
-    askSecret: async (question) => text(question),
-    confirm: async ({ message }) => {
-      const answer = next(message)
-      if (typeof answer !== 'boolean') throw new Error(`${message} wants yes or no`)
-      return answer
-    },
-  }
 }
 
 function write(content: string, mode = 0o600): void {

@@ -24,6 +24,8 @@ describe('an empty environment', () => {
     expect(config({})).toEqual({
       envFile: undefined,
       serverId: 'web-1.example',
+      sealKeyFile: '/etc/spillway/data/seal.key',
+      randomDelayMs: 300_000,
       dataDir: '/etc/spillway/data',
       hasSpool: true,
       spoolDir: '/etc/spillway/data/spool',
@@ -407,6 +409,19 @@ describe('sources', () => {
 
   it('may hold the data folder somewhere below', () => {
     expect(config({ SOURCE_1_PATH: '/etc' }).sources).toHaveLength(1)
+  })
+
+  it('may have a schedule of its own', () => {
+    const own = {
+      SOURCE_1_PATH: '/srv/a',
+      SOURCE_1_SCHEDULE: '0  * * * *',
+      SOURCE_2_PATH: '/srv/b',
+    }
+    const { sources } = config(own)
+    expect(sources.map(({ schedule }) => schedule)).toEqual(['0 * * * *', undefined])
+    expect(problems({ ...own, SOURCE_2_SCHEDULE: 'daily' })).toEqual([
+      expect.stringContaining('SOURCE_2_SCHEDULE="daily" is no schedule'),
+    ])
   })
 
   it('need a path, and a retention that keeps something', () => {

@@ -84,6 +84,7 @@ it('every setting was decided about: these may be changed over HTTP, and no othe
   expect(free(undefined).sort()).toEqual(
     [
       ...['COPIES', 'LOCAL_KEEP', 'PRUNE_MAX_PER_RUN', 'SCHEDULE', 'SPOOL', 'SPOOL_LIMIT_GB'],
+      'RANDOM_DELAY_MINUTES',
       ...['UPLOAD_LIMIT_MBIT', 'VERIFY_NIGHTLY_GB', 'VERIFY_PACK', 'ZSTD_LEVEL', ...keep],
     ].sort(),
   )
@@ -97,7 +98,7 @@ it('every setting was decided about: these may be changed over HTTP, and no othe
     [
       ...['ALLOW_EMPTY', 'EXCLUDE', 'EXCLUDE_CACHES', 'FILE', 'HOOK_MINUTES', 'MIN_BYTES', 'NAME'],
       ...['MONGODB', 'MYSQL', 'POSTGRES', 'REDIS', 'OPLOG', 'ONE_FILE_SYSTEM', 'PASSWORD'],
-      ...['SILENCE_MINUTES', ...keep],
+      ...['SCHEDULE', 'SILENCE_MINUTES', ...keep],
     ].sort(),
   )
   expect(free('NOTIFY').sort()).toEqual(['ON', 'PASSWORD', 'URL'])
@@ -108,6 +109,9 @@ describe('a setting for the host alone', () => {
   it.each([
     ['PATCH', '/api/settings', { DATA_DIR: '/tmp/x' }],
     ['PATCH', '/api/settings', { SPOOL_DIR: '/tmp/x' }],
+    ['PATCH', '/api/settings', { SEAL_KEY_FILE: '/tmp/x' }],
+    // Of a copy of the file: it would be opened, and sent wherever the entry says.
+    ['PATCH', '/api/servers/1', { SECRET_KEY: 'SEALED:v1:AAAA' }],
     ['PATCH', '/api/settings', { CATALOG_URL: 'sqlite:/tmp/x' }],
     ['PATCH', '/api/settings', { SERVER_ID: 'another' }],
     ['PATCH', '/api/settings', { LISTEN: '127.0.0.1:1' }],

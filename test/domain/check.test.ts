@@ -22,7 +22,9 @@ describe('an archive is late', () => {
     ['on Mondays', '0 3 * * 1', at(2, 3), at(9, 3), at(9, 9), at(16, 9)],
     ['on working days, of a Friday', '0 3 * * 1-5', at(6, 3), at(9, 3), at(9, 9), at(10, 9)],
   ])('%s', (_name, schedule, last, dueAt, lateAt, hopelessAt) => {
-    expect(deadlineOf(last, parseSchedule(schedule), undefined)).toEqual({
+    expect(
+      deadlineOf(last, { schedule: parseSchedule(schedule), maxAgeMs: undefined, delayMs: 0 }),
+    ).toEqual({
       dueAt,
       lateAt,
       hopelessAt,
@@ -31,7 +33,14 @@ describe('an archive is late', () => {
 
   it('after --max-age, whatever the schedule says', () => {
     const schedule = parseSchedule('0 3 * * 1')
-    expect(deadlineOf(at(2, 3), schedule, 36 * HOUR_MS).lateAt).toEqual(at(3, 15))
+    const limits = { schedule, maxAgeMs: 36 * HOUR_MS, delayMs: HOUR_MS }
+    expect(deadlineOf(at(2, 3), limits).lateAt).toEqual(at(3, 15))
+  })
+
+  it('by the delay more, with which runs may start', () => {
+    const schedule = parseSchedule('30 2 * * *')
+    const limits = { schedule, maxAgeMs: undefined, delayMs: HOUR_MS }
+    expect(deadlineOf(at(2, 3), limits).lateAt).toEqual(at(3, 9, 30))
   })
 })
 

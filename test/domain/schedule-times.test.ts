@@ -2,7 +2,7 @@
 
 import fc from 'fast-check'
 import { afterEach, beforeEach, describe, expect, it } from 'vitest'
-import { lastTime, longestGapMs, nextTime } from '../../src/domain/schedule-times.ts'
+import { longestGapMs, nextTime } from '../../src/domain/schedule-times.ts'
 import { parseSchedule } from '../../src/domain/schedule.ts'
 
 const MINUTE_MS = 60_000
@@ -81,15 +81,6 @@ describe('where the clock is put forward and back', () => {
       '2026-10-26',
     ])
   })
-})
-
-it('what was missed is the last time only, and nothing when nothing was', () => {
-  const schedule = parseSchedule('0 3 * * *')
-  const since = new Date('2026-03-01T03:00:00Z')
-  const at = (text: string) => lastTime(schedule, since, new Date(text))?.toISOString()
-  expect(at('2026-03-02T02:59:00Z')).toBeUndefined()
-  expect(at('2026-03-02T03:00:00Z')).toBe('2026-03-02T03:00:00.000Z')
-  expect(at('2026-03-09T12:00:00Z')).toBe('2026-03-09T03:00:00.000Z')
 })
 
 it.each([

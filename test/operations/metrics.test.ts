@@ -162,6 +162,24 @@ it('has every metric that the alert rules and the dashboard name', async () => {
   }
 })
 
+it('tells of each source by its own schedule', async () => {
+  const story = await begin()
+  await story.store('etc', '2026-03-08T09:31:00Z', [near], { sizeBytes: 7 })
+  const hourly = { ...folderSource(1, 'etc'), schedule: '0 * * * *' }
+  const found = await metrics(story, { sources: [hourly, folderSource(2, 'www')] })
+  expect(valuesOf(found, 'spillway_source_expected_interval_seconds', 'source')).toEqual({
+    ...{ etc: 3_600, www: 86_400 },
+  })
+  expect(valuesOf(found, 'spillway_source_next_archive_due_timestamp_seconds', 'source')).toEqual({
+    etc: at('2026-03-08T10:00:00Z'),
+  })
+  // Of the host: what comes most often, and what comes next.
+  expect(valuesOf(found, 'spillway_schedule_interval_seconds')).toEqual({ '': 3_600 })
+  expect(valuesOf(found, 'spillway_schedule_next_timestamp_seconds')).toEqual({
+    '': at('2026-03-08T13:00:00Z'),
+  })
+})
+
 /** SCHEDULE is of the local time. */
 function local(text: string): string {
   return new Date(text).toISOString()

@@ -100,6 +100,7 @@ it('counts an archive as good only when a server has it', async () => {
   expect(sources).toEqual([
     {
       name: 'etc',
+      schedule: '30 2 * * *',
       path: '/srv/etc',
       lastGoodAt: '2026-03-01T02:30:00.000Z',
       lastSizeBytes: 7,
@@ -108,6 +109,7 @@ it('counts an archive as good only when a server has it', async () => {
     },
     {
       name: 'www',
+      schedule: '30 2 * * *',
       path: '/srv/www',
       lastGoodAt: null,
       lastSizeBytes: null,

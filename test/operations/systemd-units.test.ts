@@ -19,6 +19,8 @@ const INPUT: UnitsInput = {
   writablePaths: ['/var/lib/spillway'],
   optionalPaths: [],
   keyFiles: [],
+  sealKeyFile: undefined,
+  randomDelayMs: 300_000,
   calendar: ['*-*-* 02:30:00'],
   calendarWords: 'every day at 02:30',
 }
@@ -92,6 +94,15 @@ describe('the service', () => {
       ]),
     )
     expect(service({ keyFiles, scope: 'user' })).not.toContain('LoadCredential')
+  })
+
+  it('gets the key of sealed values, where there is one', () => {
+    const sealKeyFile = '/var/lib/50%/seal.key'
+    expect(lines(service({ sealKeyFile }))).toContain(
+      'LoadCredential=spillway-key:/var/lib/50%%/seal.key',
+    )
+    expect(service({ sealKeyFile, scope: 'user' })).not.toContain('LoadCredential')
+    expect(service()).not.toContain('LoadCredential')
   })
 
   it('of a user asks nothing of systemd that only root may have', () => {

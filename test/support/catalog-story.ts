@@ -77,6 +77,8 @@ export function configOf(more: Partial<Config> = {}): Config {
     spoolDir: '/var/lib/spillway/spool',
     spoolLimitBytes: undefined,
     catalogPath: '/var/lib/spillway/catalog.db',
+    randomDelayMs: 0,
+    sealKeyFile: '/var/lib/spillway/seal.key',
     daemon: {
       listen: { host: '127.0.0.1', port: 8420 },
       names: [],

@@ -18,12 +18,14 @@ import { SpillwayError } from '../../domain/errors.ts'
 import { openDraft } from '../../operations/configure.ts'
 import type { ConfigDraft } from '../../operations/configure.ts'
 import { isSecretValue, printableLines } from '../../operations/configure-masks.ts'
+import type { TestNotification } from '../../operations/notify-test.ts'
 import type { TestServer } from '../../operations/configure-test-server.ts'
 import type { TestSource } from '../../operations/configure-test-source.ts'
 
 export type ConfigureTools = {
   readonly testServer: TestServer
   readonly testSource: TestSource
+  readonly testNotification: TestNotification
   /** Only tests bring their own. */
   readonly prompts?: Prompts
   readonly canAsk?: boolean
@@ -83,8 +85,9 @@ async function configureByWizard(
     })
   const { signal, print, now } = io
   const prompts = tools.prompts ?? createPrompts(signal)
-  const { testServer, testSource } = tools
-  const isSaved = await runWizard({ draft, prompts, testServer, testSource, print, signal, now })
+  const { testServer, testSource, testNotification } = tools
+  const tests = { testServer, testSource, testNotification }
+  const isSaved = await runWizard({ draft, prompts, ...tests, print, signal, now })
   if (isSaved) sayWhatIsNext(draft, io)
   return 0
 }
@@ -98,7 +101,9 @@ function sayWhatIsNext(draft: ConfigDraft, io: Io<unknown>): void {
   io.print('What is next:')
   step('self-test', 'asks every server for all that the nightly run needs')
   step('run', 'archives now')
-  step('systemd', `prints or installs the timer: ${scheduleSummary(draft)}`)
+  const hasOwn = Object.keys(draft.values).some((name) => /^SOURCE_\d+_SCHEDULE$/.test(name))
+  if (hasOwn) step('systemd --daemon', 'prints or installs the daemon, which follows all schedules')
+  else step('systemd', `prints or installs the timer: ${scheduleSummary(draft)}`)
 }
 
 type SetFlags = { readonly set: readonly string[]; readonly unset: readonly string[] }

@@ -123,6 +123,7 @@ function readInput(asked: {
 }): UnitsInput {
   const { path: envFile } = findEnvFile({ configFlag: asked.io.configFile })
   const { config } = loadConfig({ configFlag: envFile, env: {} })
+  if (asked.job === 'nightly') requireOneSchedule(config)
   const schedule = parseSchedule(config.schedule)
   return {
     job: asked.job,
@@ -135,9 +136,24 @@ function readInput(asked: {
     optionalPaths: optionalPaths(config),
     isRestoring: asked.job === 'daemon' && config.daemon.restoreRoots.length > 0,
     keyFiles: keyFilesOf(envFile),
+    sealKeyFile: existsSync(config.sealKeyFile) ? config.sealKeyFile : undefined,
+    randomDelayMs: config.randomDelayMs,
     calendar: onCalendarLines(schedule),
     calendarWords: describeSchedule(schedule),
   }
+}
+
+/**
+ * A timer per schedule would start runs beside each other, of which there is one at a time: the second would
+ * fail. The daemon queues them.
+ */
+function requireOneSchedule({ sources }: Config): void {
+  const own = sources.filter(({ schedule }) => schedule !== undefined)
+  if (own.length === 0) return
+  const names = own.map(({ number }) => `SOURCE_${number}_SCHEDULE`).join(', ')
+  throw new SpillwayError('CONFIG_INVALID', `a timer cannot follow ${names} as well`, {
+    hint: 'the daemon does: spillway systemd --daemon; or remove it',
+  })
 }
 
 /** Each folder once, and none that lies in another one. */

@@ -16,6 +16,7 @@ import { plural } from '../output.ts'
 import { oneLine } from '../text.ts'
 import { askSetting, whatIsWrong } from './ask-setting.ts'
 import { addDatabase, testDatabase } from './database-form.ts'
+import { sourceScheduleScreen } from './schedule-screen.ts'
 import { describeRetention, nameOf } from './summaries.ts'
 import type { Wizard } from './wizard.ts'
 
@@ -215,7 +216,9 @@ async function sourceScreen(wizard: Wizard, number: number): Promise<void> {
       () =>
         answer === 'PATH'
           ? askPath(wizard, number)
-          : askSetting(wizard, prefix + answer).then(() => undefined),
+          : answer === 'SCHEDULE'
+            ? sourceScheduleScreen(wizard, prefix + answer)
+            : askSetting(wizard, prefix + answer).then(() => undefined),
       undefined,
     )
   }

@@ -4,11 +4,13 @@
 import { SpillwayError, isFailure } from '../../domain/errors.ts'
 import { formatProblem } from '../../config/problem.ts'
 import type { ConfigDraft } from '../../operations/configure.ts'
+import type { TestNotification } from '../../operations/notify-test.ts'
 import type { TestServer } from '../../operations/configure-test-server.ts'
 import type { TestSource } from '../../operations/configure-test-source.ts'
 import { orBack } from '../prompts.ts'
 import type { Choice, Prompts } from '../prompts.ts'
 import { oneLine } from '../text.ts'
+import { notificationsScreen, notificationsSummary } from './notifications-screen.ts'
 import { retentionScreen } from './retention-screen.ts'
 import { describeRetention, scheduleSummary } from './summaries.ts'
 import { scheduleScreen } from './schedule-screen.ts'
@@ -21,6 +23,7 @@ export type Wizard = {
   readonly prompts: Prompts
   readonly testServer: TestServer
   readonly testSource: TestSource
+  readonly testNotification: TestNotification
   /** One line; what others chose (names, answers of servers) must be harmless already. */
   readonly print: (line: string) => void
   readonly signal: AbortSignal
@@ -32,6 +35,7 @@ const SCREENS = {
   sources: sourcesScreen,
   schedule: scheduleScreen,
   retention: retentionScreen,
+  notifications: notificationsScreen,
   settings: settingsScreen,
 } as const
 
@@ -96,6 +100,7 @@ async function mainMenu({ draft, prompts }: Wizard, initial: MenuAnswer): Promis
       line('sources', 'Sources', sourcesSummary(draft)),
       line('schedule', 'Schedule', scheduleSummary(draft)),
       line('retention', 'Retention', describeRetention(draft.values, '')),
+      line('notifications', 'Notifications', notificationsSummary(draft)),
       line('settings', 'Other settings', 'places, bandwidth, proxy, compression, copies'),
       'line',
       line('save', 'Save and leave', draft.isChanged ? 'there are changes' : 'no changes yet'),
