@@ -115,11 +115,13 @@ function noteAnswer(
   status: number,
   token: Token | undefined,
 ): void {
-  const { method = '', url = '', socket } = request
+  const { method = '', url = '' } = request
+  // Node takes it away with the connection, whatever its types say.
+  const socket = request.socket as Socket | null
   const isRead = method === 'GET' || method === 'HEAD'
   if (!isRead && token !== undefined) log(`${token.name}: ${method} ${url} ${status}`)
   if (isRead && !REFUSED.includes(status)) return
-  const remoteAddress = socket.remoteAddress ?? ''
+  const remoteAddress = socket?.remoteAddress ?? ''
   audit.note({ at: daemon.now(), token: token?.name, method, path: url, status, remoteAddress })
 }
 
