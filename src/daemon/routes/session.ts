@@ -4,7 +4,7 @@
 import { z } from 'zod'
 import { check } from '../../operations/check.ts'
 import { defineRoute } from '../route.ts'
-import type { Route } from '../route.ts'
+import type { DaemonServices, Route } from '../route.ts'
 import { nextTime } from '../../domain/schedule-times.ts'
 import { parseSchedule } from '../../domain/schedule.ts'
 import { SCOPES } from '../../domain/token.ts'
@@ -17,7 +17,7 @@ const SESSION = z.object({
   serverId: z.string().describe('the name of this host'),
   restoreRoots: z.array(z.string()).describe('folders below which the API may restore'),
   schedule: z.string(),
-  nextRunAt: TIME,
+  nextRunAt: TIME.describe('of any source, without the random delay'),
 })
 
 const CHECK = z.object({
@@ -46,7 +46,7 @@ export const sessionRoutes: readonly Route[] = [
         serverId: config.serverId,
         restoreRoots: config.daemon.restoreRoots,
         schedule: config.schedule,
-        nextRunAt: nextTime(parseSchedule(config.schedule), daemon.now()).toISOString(),
+        nextRunAt: nextRunOf(config, daemon.now()).toISOString(),
       }
     },
   }),
@@ -69,3 +69,11 @@ export const sessionRoutes: readonly Route[] = [
     },
   }),
 ]
+
+/** Of those that sources have, and the common one if any source follows it, or none is there yet. */
+function nextRunOf({ schedule, sources }: DaemonServices['config'], now: Date): Date {
+  const schedules = new Set(sources.map((source) => source.schedule ?? schedule))
+  if (schedules.size === 0) schedules.add(schedule)
+  const times = [...schedules].map((each) => nextTime(parseSchedule(each), now).getTime())
+  return new Date(Math.min(...times))
+}
