@@ -1,7 +1,8 @@
 #!/bin/bash
 # The tests that need real servers: installs what is missing of Debian's packages; runs the databases, which
-# their tests start themselves, and promtool on the metrics; then starts a Ceph gateway on loopback and runs
-# the rest against it. First of all come the faults that take long: every step of a run, every system call.
+# their tests start themselves, promtool on the metrics, and Chromium on the page; then starts a Ceph gateway on
+# loopback and runs the rest against it. First of all come the faults that take long: every step of a run, every
+# system call.
 #
 # What cannot run here is said loudly, and SPILLWAY_TEST_SERVERS=required makes it a failure.
 set -eu
@@ -56,6 +57,11 @@ faults() {
     many-files.test.ts servers/kills.test.ts
 }
 
+page() {
+  [ -x "${SPILLWAY_CHROMIUM:-/usr/bin/chromium}" ] || install chromium fonts-dejavu-core || return 0
+  npx vitest run --config test/servers/vitest.config.ts page.test.ts
+}
+
 finish() {
   bash scripts/ceph-gateway.sh down "$dir/ceph"
   rm -rf "$dir"
@@ -87,7 +93,8 @@ gateway() {
     --exclude '**/*postgres.test.ts' --exclude '**/*mariadb.test.ts' --exclude '**/metrics.test.ts' \
     --exclude '**/crash-points.test.ts' --exclude '**/system-calls.test.ts' \
     --exclude '**/faults-in-a-run.test.ts' --exclude '**/extract-race.test.ts' \
-    --exclude '**/many-files.test.ts' --exclude '**/kills.test.ts'
+    --exclude '**/many-files.test.ts' --exclude '**/kills.test.ts' \
+    --exclude '**/*page.test.ts'
 }
 
 # Each is run whatever becomes of the others.
@@ -95,5 +102,6 @@ failed=0
 (faults) || failed=1
 (databases) || failed=1
 (monitoring) || failed=1
+(page) || failed=1
 (gateway) || failed=1
 exit $failed

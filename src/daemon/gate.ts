@@ -38,9 +38,19 @@ export function checkOrigin(
   const site = request.headers['sec-fetch-site']
   if (origin !== undefined && !isOwnOrigin(origin, hosts))
     return problem(403, 'requests of other web sites are refused')
-  if (site === 'cross-site' || site === 'same-site')
+  if ((site === 'cross-site' || site === 'same-site') && !opensPage(request))
     return problem(403, 'requests of other web sites are refused')
   return undefined
+}
+
+/** A link to the page in a mail or a wiki: a person follows it, and learns no more than where to sign in. */
+function opensPage({ method, url, headers }: IncomingMessage): boolean {
+  return (
+    method === 'GET' &&
+    url === '/' &&
+    headers['sec-fetch-mode'] === 'navigate' &&
+    headers['sec-fetch-dest'] === 'document'
+  )
 }
 
 function isOwnOrigin(origin: string, hosts: ReadonlySet<string>): boolean {

@@ -1,5 +1,4 @@
-// The HTTP server: gate, route, check, answer. It holds no file and no page of its own; what it can answer
-// is what the routes say.
+// The HTTP server: gate, route, check, answer. It reads no file; what it can answer is what the routes say.
 
 import { createServer } from 'node:http'
 import type { IncomingMessage, Server, ServerResponse } from 'node:http'
@@ -7,10 +6,11 @@ import { checkOrigin } from './gate.ts'
 import type { AuditLog } from './audit-log.ts'
 import type { TokenGate } from './gate.ts'
 import { isProblem, readBody, readTarget } from './read-request.ts'
-import { isStream } from './route.ts'
+import { isPageFile, isStream } from './route.ts'
 import type { Asked, Daemon, Route, Stream } from './route.ts'
 import { problem, problemOf } from './problem.ts'
 import type { Problem } from './problem.ts'
+import { sendPageFile } from './page-files.ts'
 import { Connections } from './connections.ts'
 import { HTTP_LIMITS, unreadableAnswer } from './http-limits.ts'
 import type { HttpLimits } from './http-limits.ts'
@@ -78,8 +78,8 @@ async function answer(
 ): Promise<void> {
   const { log } = serving
   setSafeHeaders(response)
-  // Gone with the connection.
-  const remoteAddress = request.socket.remoteAddress ?? ''
+  // Node takes it away with the connection, whatever its types say.
+  const remoteAddress = (request.socket as Socket | null)?.remoteAddress ?? ''
   let token: Token | undefined
   let { unreadMs } = serving.limits
   try {
@@ -92,6 +92,7 @@ async function answer(
     if (route.scope === 'ticket') unreadMs = serving.limits.downloadUnreadMs
     const value = await route.handle({ ...found.asked, signal: ended }, serving.daemon)
     if (isProblem(value)) sendProblem(response, request, value)
+    else if (isPageFile(value)) sendPageFile(request, response, value)
     else if (isStream(value))
       await sendStream({ ...serving, ended, unreadMs }, route, response, value)
     else sendDocument(response, route.reply.status, value)

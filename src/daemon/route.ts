@@ -60,6 +60,14 @@ export type Stream = {
   readonly write: (send: (piece: string | Uint8Array) => Promise<void>) => Promise<void>
 }
 
+/** A constant of the program, public: a file of the page. */
+export type PageFile = {
+  readonly contentType: string
+  readonly bytes: Buffer
+  /** Of the bytes, in quotes. */
+  readonly etag: string
+}
+
 export type Reply = {
   readonly status: 200 | 201 | 202 | 204
   readonly description: string
@@ -96,6 +104,10 @@ export function defineRoute<
   Body extends z.ZodType,
 >(spec: RouteSpec<Path, Query, Body>): Route {
   return spec as unknown as Route
+}
+
+export function isPageFile(value: unknown): value is PageFile {
+  return typeof value === 'object' && value !== null && 'bytes' in value && 'etag' in value
 }
 
 export function isStream(value: unknown): value is Stream {

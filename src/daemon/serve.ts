@@ -14,12 +14,15 @@ import { jobRoutes } from './routes/jobs.ts'
 import { metricsRoutes } from './routes/metrics.ts'
 import { messageOf, SpillwayError } from '../domain/errors.ts'
 import { openApiOf } from './openapi.ts'
+import { pageFiles } from './page-files.ts'
+import { pageRoutes } from './routes/page.ts'
 import type { RunJob } from './job-queue.ts'
 import { repeat } from './repeated.ts'
 import { Scheduler } from './scheduler.ts'
 import { runRoutes } from './routes/runs.ts'
 import { SilenceWatch } from '../operations/notify-silence.ts'
 import { serverRoutes } from './routes/servers.ts'
+import { sessionRoutes } from './routes/session.ts'
 import type { SettingsDesk } from './settings-desk.ts'
 import { settingsRoutes } from './routes/settings.ts'
 import type { State } from '../state/open-state.ts'
@@ -35,6 +38,8 @@ export const ROUTES: readonly Route[] = [
   ...insightRoutes,
   ...downloadRoutes,
   ...metricsRoutes,
+  ...sessionRoutes,
+  ...pageRoutes,
   ...settingsRoutes,
 ]
 
@@ -56,6 +61,8 @@ const SILENCE_EVERY_MS = 5 * 60_000
 
 /** Resolves when the signal has come and everything has ended. */
 export async function serve(input: ServeInput, signal: AbortSignal): Promise<void> {
+  // An installation without its page is told at once, and an update cannot mix two of them.
+  pageFiles()
   const { services, settings, state, runJob, version, now, log } = input
   const { config } = await services()
   const { listen, names } = config.daemon

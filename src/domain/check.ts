@@ -11,6 +11,8 @@ export type Finding = {
   /** What the shell sees without --nagios; see domain/exit-code.ts. */
   readonly exit: number
   readonly message: string
+  /** Its name, where one source is meant. */
+  readonly source?: string
 }
 
 const HOUR_MS = 3_600_000

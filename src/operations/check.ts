@@ -10,7 +10,7 @@ import { exitOf } from '../domain/exit-code.ts'
 import { parseSchedule } from '../domain/schedule.ts'
 import { formatBytes } from '../domain/sizes.ts'
 import { statusOf } from './status.ts'
-import type { ServerStatus, SourceStatus } from './status.ts'
+import type { ServerStatus, SourceStatus, Status } from './status.ts'
 
 export type CheckInput = {
   readonly config: Config
@@ -18,6 +18,8 @@ export type CheckInput = {
   readonly catalog: Catalog | undefined
   readonly run: RunHolder | undefined
   readonly now: Date
+  /** Where somebody knows it already. */
+  readonly status?: Status
   readonly maxAgeMs: number | undefined
   /** Percent; undefined: only when too few servers have room. */
   readonly maxUsedPercent: number | undefined
@@ -47,13 +49,15 @@ const NEARLY_FULL_PERCENT = 90
 
 export async function check(input: CheckInput): Promise<Check> {
   const { config, catalog, run, now } = input
-  const status = await statusOf({ config, catalog, run, now })
+  const status = input.status ?? (await statusOf({ config, catalog, run, now }))
   const ages = status.sources.map((source) => ageOf(source, input))
   // Those without any are told as that.
   const lacking = status.lackingCopies - status.unusable.length
   const findings = [
     ...(status.sources.length === 0 ? [critical(4, 'no sources are configured')] : []),
-    ...ages.flatMap(({ finding }) => finding ?? []),
+    ...ages.flatMap(({ finding }, at) =>
+      finding === undefined ? [] : { ...finding, source: status.sources[at]!.name },
+    ),
     ...(await waitingFindings(input)),
     ...damageFindings(status),
     ...serverFindings(status.servers, input),

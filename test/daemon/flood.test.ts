@@ -307,7 +307,7 @@ describe('who guesses tokens', () => {
   })
 })
 
-it('10 000 connections leave the daemon answering, small, and its run undisturbed', async () => {
+it('10 000 connections leave the daemon answering, small, and its run undisturbed [F99b]', async () => {
   await start({})
   const world = await World.make([{}])
   await world.noise('noise.bin', 30_000_000)

@@ -119,7 +119,7 @@ it('usage ends with what lies there now', async () => {
 })
 
 describe('the audit', () => {
-  it('tells who changed what and who was refused, and of no reading', async () => {
+  it('tells who changed what and who was refused, and of no reading [F95b]', async () => {
     const list = await daemon.ask('GET', '/api/archives?limit=1')
     const [{ id }] = list.json['archives'] as [Listed]
     await daemon.ask('PUT', `/api/archives/${id}/pin`)

@@ -16,7 +16,10 @@ export async function setup(): Promise<void> {
   const bundle = await rolldown({
     cwd: root,
     input: [
-      ...files.filter((file) => file.endsWith('.ts')).map((file) => join(root, 'src', file)),
+      // The page runs in browsers alone.
+      ...files
+        .filter((file) => file.endsWith('.ts') && !file.startsWith('page/'))
+        .map((file) => join(root, 'src', file)),
       ...programs.map((file) => join(import.meta.dirname, file)),
     ],
     platform: 'node',

@@ -307,8 +307,7 @@ const ATTACKS: readonly Fault[] = [
   },
   {
     id: 'F95b',
-    what: 'every call of the API leaves a line',
-    gap: 'GET /api/audit is being built in issue 5',
+    what: 'calls of the API that may change something, and those that are refused, leave a row',
   },
   { id: 'F96a', what: 'requests that another site’s page can send: refused' },
   {
@@ -320,8 +319,7 @@ const ATTACKS: readonly Fault[] = [
   { id: 'F99a', what: 'guessing, slow requests, giant bodies: bounded, and others are served' },
   {
     id: 'F99b',
-    what: 'thousands of connections',
-    gap: 'connections that say nothing are never closed, and 64 of them hold all places (seen); being mended in issue 5',
+    what: 'thousands of connections: the daemon answers on, small, and its run goes on',
   },
   {
     id: 'F100',
@@ -341,8 +339,7 @@ const ATTACKS: readonly Fault[] = [
   { id: 'F102', what: 'names and answers that fake lines of a log or move the cursor' },
   {
     id: 'F103',
-    what: 'script in names that the page shows',
-    gap: 'the page is being built in issue 5',
+    what: 'script in names that the page shows: text, whatever they are called',
   },
   {
     id: 'F104',

@@ -1,0 +1,84 @@
+// The one sentence at the top of the overview, and it is the truth: what `spillway check` finds, said so that
+// somebody who opens the page for two seconds knows whether to go on.
+
+import type { Check, Status } from './api-types.ts'
+import type { Settings } from './settings-types.ts'
+import type { Tone } from './parts/shown.tsx'
+import { agoText, plural } from './text.ts'
+
+export type Verdict = {
+  readonly tone: Tone
+  readonly sentence: string
+  /** What was found, the worst first. */
+  readonly findings: Check['findings']
+  /** Where nothing is to be done. */
+  readonly comfort: string | undefined
+}
+
+export function verdictOf(input: {
+  readonly status: Status
+  readonly check: Check
+  readonly now: Date
+}): Verdict {
+  const { status, check, now } = input
+  const broken =
+    status.configProblem === null
+      ? []
+      : [
+          {
+            level: 'critical' as const,
+            source: null,
+            message: `the changed settings are wrong, so the old ones are in use: ${status.configProblem}`,
+          },
+        ]
+  const findings = [...broken, ...check.findings]
+  const level = broken.length > 0 ? 'critical' : check.level
+  if (level === 'ok')
+    return {
+      tone: 'good',
+      sentence: 'Everything is archived',
+      findings: [],
+      comfort: check.summary,
+    }
+  const tone = level === 'critical' ? 'bad' : 'warning'
+  return { tone, sentence: worstOf(status, findings, now), findings, comfort: undefined }
+}
+
+function worstOf(status: Status, findings: Check['findings'], now: Date): string {
+  const late = lateSources(findings)
+  const behind = status.sources.filter(({ name }) => late.has(name))
+  if (behind.length > 0) {
+    const what = `${plural(behind.length, 'source has', 'sources have')} no good archive`
+    const times = behind.map(({ lastGoodAt }) => lastGoodAt ?? '')
+    const oldest = times.toSorted()[0]
+    if (times.every((time) => time === '')) return `${what} yet`
+    return oldest === undefined || oldest === ''
+      ? `${what} of today or yet`
+      : `${what} since ${agoText(new Date(oldest), now)}`
+  }
+  if (status.unusable.length > 0)
+    return `${plural(status.unusable.length, 'archive')} could not be restored now`
+  if (status.waiting.length > 0)
+    return `${plural(status.waiting.length, 'archive waits', 'archives wait')} for a server`
+  const critical = findings.filter((finding) => finding.level === 'critical').length
+  if (critical > 0) return `${plural(critical, 'thing needs', 'things need')} your attention`
+  return 'Everything is archived, but something should be looked into'
+}
+
+/** Without a good archive of the time at which there should be one. */
+export function lateSources(findings: Check['findings']): ReadonlySet<string> {
+  const late = findings.filter(({ level, source }) => level === 'critical' && source !== null)
+  return new Set(late.map(({ source }) => source ?? ''))
+}
+
+/** What is still to be done before the first archive. */
+export type Step = 'server' | 'source' | 'schedule' | 'run'
+
+export function nextStep(settings: Settings | undefined, status: Status): Step | undefined {
+  const servers = settings?.servers.length ?? status.servers.length
+  const sources = settings?.sources.length ?? status.sources.length
+  if (servers === 0) return 'server'
+  if (sources === 0) return 'source'
+  if (status.sources.every(({ lastGoodAt }) => lastGoodAt === null)) return 'run'
+  return undefined
+}
