@@ -89,9 +89,11 @@ describe.skipIf(!hasStrace)('a run whose system calls are tampered with', () => 
       ends.push(`${ended.exit} ${failed.join(' ')}`)
       await isSettled(context)
     }
-    const bad = ends.filter((end) => /^(0|1|null) .*(\.partial|\/catalog\.db)/.test(end))
+    // What was committed lies in the log. The database itself is synced when the log was written into it, also as the
+    // last thing of a run; where that fails the log stays, and nothing is lost.
+    const bad = ends.filter((end) => /^(0|1|null) .*(\.partial|\/catalog\.db-wal)/.test(end))
     expect(bad, ends.join('\n')).toEqual([])
-    expect(ends.filter((end) => end.includes('/catalog.db')).length).toBeGreaterThan(0)
+    expect(ends.filter((end) => end.includes('/catalog.db-wal')).length).toBeGreaterThan(0)
   }, 900_000)
 })
 
