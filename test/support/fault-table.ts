@@ -39,6 +39,9 @@ export function readTests(folder: string): readonly TestFile[] {
     .map((file) => ({ file, text: readFileSync(join(folder, file), 'utf8') }))
 }
 
+/** Another one each time, so it is not in the table. */
+const SEED = / \(seed \$\{SEED\}\)/g
+
 /** What the tests of one file cover, and tags that nobody would see: such as are in no title. */
 export function readFile({ file, text }: TestFile): {
   readonly covered: readonly Coverage[]
@@ -159,7 +162,8 @@ export function renderTable(tests: readonly TestFile[], faults = FAULTS): string
 function rowOf({ id, what, gap }: Fault, covered: readonly Coverage[]): string {
   const where = covered.filter(({ faults }) => faults.includes(id))
   const tests = where.map(
-    ({ file, title, isConditional }) => `\`${file}\`${isConditional ? '\\*' : ''} ${cell(title)}`,
+    ({ file, title, isConditional }) =>
+      `\`${file}\`${isConditional ? '\\*' : ''} ${cell(title.replaceAll(SEED, ''))}`,
   )
   const found = gap === undefined ? tests.join('<br>') : `**GAP**: ${cell(gap)}`
   return `| ${id} | ${cell(what)} | ${found} |`
