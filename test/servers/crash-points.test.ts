@@ -58,7 +58,8 @@ it(`an error of ours at any step is told by that run and settled by the next (se
     // What only helps (history, copies of the catalog) costs a warning; after Complete only HEAD has a say.
     expect([0, 1, 3], name).toContain(failed.exit)
     if (failed.exit === 0) expect(failed.archives, name).toMatchObject([{ state: 'stored' }])
-    else expect(JSON.stringify(failed), name).toContain('made for this test')
+    // A commit that was done and then said to have failed is found out when the copy is settled, and told as that.
+    else expect(JSON.stringify(failed), name).toMatch(/made for this test|is stored, not uploading/)
     expect((await world.run({ limits: QUICK })).exit, name).toBe(0)
     expect(await violations(world), name).toEqual([])
   }
