@@ -70,8 +70,8 @@ describe.skipIf(!hasStrace)('a run whose system calls are tampered with', () => 
         if (ended.signal === 'SIGKILL') killed += 1
         await isSettled(context)
       }
-      // Nearly all of them: how threads share the work is not the same each time.
-      expect(killed).toBeGreaterThan(numbersOf(whole.calls).length / 2)
+      // Calls of the file system are shared among four threads, never in the same way, and each counts its own.
+      expect(killed).toBeGreaterThan(numbersOf(whole.calls).length / 5)
     },
     900_000,
   )
