@@ -86,7 +86,8 @@ export class Jobs {
   }
 
   next(): Job | undefined {
-    const sql = `select * from jobs where state = 'queued' order by id limit 1`
+    // By ids alone those of one millisecond would come in any order, and all in a wrong one after the clock was put back.
+    const sql = `select * from jobs where state = 'queued' order by rowid limit 1`
     const row = this.#handle.prepare(sql).get()
     return row === undefined ? undefined : jobOf(row as JobRow)
   }

@@ -67,6 +67,18 @@ it('a journal that cannot be written costs its lines, and neither the job nor th
   expect(news.map(({ event }) => (event as { kind: string }).kind)).toContain('stored')
 })
 
+it('jobs are done in the order in which they were asked for, however fast they come', async () => {
+  const done: string[] = []
+  const queue = queueWith(async (_args, _onLine, _signal, { id }) => {
+    done.push(id)
+    return GOOD
+  })
+  const asked = Array.from({ length: 20 }, () => queue.add(RUN)!.id)
+  await becomes(asked.at(-1)!, 'done')
+  await vi.waitFor(() => expect(done).toHaveLength(20), 5_000)
+  expect(done).toEqual(asked)
+})
+
 it('who follows a job that waits hears that it was cancelled', async () => {
   let finish = (): void => undefined
   const queue = queueWith(() => new Promise((resolve) => (finish = () => resolve(GOOD))))
