@@ -16,7 +16,7 @@ const entries = [
   'src/main.ts',
   ...inFolder('src', /-(?:worker|program)\.ts$/),
   ...inFolder('scripts', /\.ts$/),
-  ...inFolder('scripts/bench', /\.ts$/),
+  ...['api', 'bench', 'history-year', 'million-rows'].map((name) => `scripts/bench/${name}.ts`),
   'test/support/s3-model-main.ts',
 ]
 

@@ -2,7 +2,7 @@
 # The tests that need real servers: installs what is missing of Debian's packages; runs the databases, which
 # their tests start themselves, promtool on the metrics, and Chromium on the page; then starts a Ceph gateway on
 # loopback and runs the rest against it. First of all come the faults that take long: every step of a run, every
-# system call.
+# system call; then a simulated quarter of a year.
 #
 # What cannot run here is said loudly, and SPILLWAY_TEST_SERVERS=required makes it a failure.
 set -eu
@@ -57,6 +57,10 @@ faults() {
     many-files.test.ts servers/kills.test.ts
 }
 
+soak() {
+  npx vitest run --config test/servers/vitest.config.ts servers/soak.test.ts
+}
+
 page() {
   [ -x "${SPILLWAY_CHROMIUM:-/usr/bin/chromium}" ] || install chromium fonts-dejavu-core || return 0
   npx vitest run --config test/servers/vitest.config.ts page.test.ts
@@ -94,12 +98,13 @@ gateway() {
     --exclude '**/crash-points.test.ts' --exclude '**/system-calls.test.ts' \
     --exclude '**/faults-in-a-run.test.ts' --exclude '**/extract-race.test.ts' \
     --exclude '**/many-files.test.ts' --exclude '**/kills.test.ts' \
-    --exclude '**/*page.test.ts'
+    --exclude '**/*page.test.ts' --exclude '**/soak.test.ts'
 }
 
 # Each is run whatever becomes of the others.
 failed=0
 (faults) || failed=1
+(soak) || failed=1
 (databases) || failed=1
 (monitoring) || failed=1
 (page) || failed=1

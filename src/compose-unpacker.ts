@@ -2,24 +2,51 @@
 
 import { Worker } from 'node:worker_threads'
 import { createUnpackerWith } from './pack/extract-archive.ts'
-import { newPlaces, PLACE_COUNT, placeAt, receiveFailure } from './pack/extract-messages.ts'
+import {
+  newPlaces,
+  PLACE_COUNT,
+  placeAt,
+  placeOf,
+  receiveFailure,
+} from './pack/extract-messages.ts'
+import { assert } from './lib/assert.ts'
 import { workerUrl } from './lib/worker.ts'
 import type { ExpectedMember, LinkTarget } from './pack/extract-choice.ts'
 import type { LostMember, PendingLink, TreeResult } from './pack/extract-input.ts'
 import type { TreeSink, TreeSinkInput } from './pack/extract-sink.ts'
 import type { Unpacker } from './pack/unpacker.ts'
-import type { UnpackOrder, UnpackReport, UnpackWorkerData } from './pack/extract-messages.ts'
+import type { UnpackOrder, UnpackReport, UnpackStart } from './pack/extract-messages.ts'
 
 // A thread that is asked to close takes away what it wrote half; one that hangs in a call of the system
 // (a dead network mount) is left to the kernel.
 const CLOSE_MS = 2_000
 
-export function createUnpacker(): Unpacker {
-  return createUnpackerWith(openWorkerSink)
+/** `startsNow`: the thread loads while the caller looks for the archive; `close` ends it where it was not needed. */
+export function createUnpacker({ startsNow = false } = {}): Unpacker & {
+  readonly close: () => void
+} {
+  let spare = startsNow ? startWorker() : undefined
+  const open = async (input: TreeSinkInput): Promise<TreeSink> => {
+    const worker = spare ?? startWorker()
+    spare = undefined
+    return openWorkerSink(worker, input)
+  }
+  const close = (): void => {
+    void spare?.terminate()
+    spare = undefined
+  }
+  return { ...createUnpackerWith(open), close }
 }
 
-async function openWorkerSink(input: TreeSinkInput): Promise<TreeSink> {
-  const sink = new WorkerSink(input)
+function startWorker(): Worker {
+  return new Worker(workerUrl('unpack-worker'), {
+    // Members are many and short-lived: room for 4 MiB of them is swept as fast as room for 48.
+    resourceLimits: { maxYoungGenerationSizeMb: 4 },
+  })
+}
+
+async function openWorkerSink(worker: Worker, input: TreeSinkInput): Promise<TreeSink> {
+  const sink = new WorkerSink(worker, input)
   try {
     await sink.ready()
   } catch (error) {
@@ -34,6 +61,8 @@ class WorkerSink implements TreeSink {
   readonly #free = Array.from({ length: PLACE_COUNT }, (_, place) => place)
   readonly #worker: Worker
   readonly #onProgress: TreeSinkInput['onProgress']
+  /** Who waits for a place, in order. */
+  readonly #waiting: { readonly take: (place: number) => void; fail: (error: Error) => void }[] = []
   #isReady = false
   #isClosed = false
   #links: readonly PendingLink[] | undefined
@@ -43,14 +72,11 @@ class WorkerSink implements TreeSink {
   #hasEnded = false
   #onClosed: () => void = () => {}
 
-  constructor({ tree, onProgress }: TreeSinkInput) {
+  constructor(worker: Worker, { tree, onProgress }: TreeSinkInput) {
     this.#onProgress = onProgress
-    const workerData: UnpackWorkerData = { tree, places: this.#places }
-    this.#worker = new Worker(workerUrl('unpack-worker'), {
-      workerData,
-      // Members are many and short-lived: room for 4 MiB of them is swept as fast as room for 48.
-      resourceLimits: { maxYoungGenerationSizeMb: 4 },
-    })
+    this.#worker = worker
+    const start: UnpackStart = { order: { tree, places: this.#places } }
+    worker.postMessage(start)
     this.#worker.on('message', (report: UnpackReport) => this.#take(report))
     this.#worker.on('error', (error) => this.#fail(error))
     this.#worker.on('exit', () => {
@@ -64,11 +90,24 @@ class WorkerSink implements TreeSink {
     await this.#until(() => this.#isReady)
   }
 
+  async room(): Promise<Buffer> {
+    if (this.#failure !== undefined) throw this.#failure
+    const place =
+      this.#free.pop() ??
+      (await new Promise<number>((take, fail) => this.#waiting.push({ take, fail })))
+    return placeAt(this.#places, place)
+  }
+
+  leave(block: Buffer): void {
+    const at = placeOf(this.#places, block)
+    assert(at !== undefined, 'what is given back is a room')
+    this.#release(at.place)
+  }
+
   async write(block: Buffer, expected?: readonly ExpectedMember[]): Promise<void> {
-    await this.#until(() => this.#free.length > 0)
-    const place = this.#free.pop()!
-    placeAt(this.#places, place, block.length).set(block)
-    this.#order({ kind: 'block', place, sizeBytes: block.length, expected })
+    if (this.#failure !== undefined) throw this.#failure
+    const at = placeOf(this.#places, block) ?? { ...(await this.#copied(block)), offsetBytes: 0 }
+    this.#order({ kind: 'block', ...at, sizeBytes: block.length, expected })
   }
 
   async lose(members: readonly LostMember[]): Promise<void> {
@@ -114,7 +153,7 @@ class WorkerSink implements TreeSink {
         this.#isReady = true
         break
       case 'written':
-        this.#free.push(report.place)
+        this.#release(report.place)
         this.#onProgress(report.progress)
         break
       case 'links':
@@ -128,14 +167,28 @@ class WorkerSink implements TreeSink {
         this.#result = report.result
         break
       case 'failed':
-        this.#failure ??= receiveFailure(report.failure)
+        return this.#fail(receiveFailure(report.failure))
     }
     this.#wake()
   }
 
   #fail(error: Error): void {
     this.#failure ??= error
+    for (const { fail } of this.#waiting.splice(0)) fail(this.#failure)
     this.#wake()
+  }
+
+  /** The place that its block is in now. */
+  async #copied(block: Buffer): Promise<{ readonly place: number }> {
+    const room = await this.room()
+    room.set(block)
+    return placeOf(this.#places, room)!
+  }
+
+  #release(place: number): void {
+    const next = this.#waiting.shift()
+    if (next === undefined) this.#free.push(place)
+    else next.take(place)
   }
 
   /** One caller at a time: the restore goes on step by step. */

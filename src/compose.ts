@@ -5,33 +5,21 @@
 
 import { existsSync } from 'node:fs'
 import { changedKeep } from './config/changed-keep.ts'
-import { createPacker } from './compose-packer.ts'
 import { createCatalogQuestions } from './compose-questions.ts'
-import { createPartReader } from './compose-part-reader.ts'
-import { createUnpacker } from './compose-unpacker.ts'
-import { DELIVERY_LIMITS } from './operations/upload-copy.ts'
 import { createRedactor } from './lib/redact.ts'
 import { loadConfig, loadTellable } from './config/load.ts'
 import { NETWORK_LIMITS } from './storage/limits.ts'
-import { newArchiveId } from './domain/archive.ts'
-import { AFTER_INTERRUPT_MS } from './operations/source-hooks.ts'
-import { createRunProgram } from './sources/run-program.ts'
-import { testServer } from './operations/configure-test-server.ts'
-import { testSource } from './operations/configure-test-source.ts'
-import { ServerPool } from './operations/server-pool.ts'
 import type { Catalog } from './catalog/catalog.ts'
-import type { RunLock } from './catalog/run-lock.ts'
 import type { Closable } from './cli/command.ts'
 import type { Config } from './domain/config.ts'
 import type { DeliveryLimits } from './operations/upload-copy.ts'
 import type { NetworkLimits } from './storage/limits.ts'
 import type { Notifier } from './notify/notifier.ts'
 import type { OpenStorage } from './operations/server-pool.ts'
-import type { RunServices } from './operations/run.ts'
 import type { TestServer } from './operations/configure-test-server.ts'
 import type { TestSource } from './operations/configure-test-source.ts'
 import type { Services } from './operations/services.ts'
-import { testNotification } from './operations/notify-test.ts'
+import type { Unpacker } from './pack/unpacker.ts'
 import type { TestNotification } from './operations/notify-test.ts'
 import type { TellOfWrongSettings } from './operations/notify-run.ts'
 
@@ -50,7 +38,7 @@ type Opening = {
 
 export async function openServices(
   { configFile, mayBeAbsent = false, version = 'unknown' }: Opening,
-  { network = NETWORK_LIMITS, delivery = DELIVERY_LIMITS }: LimitOverrides = {},
+  { network = NETWORK_LIMITS, delivery }: LimitOverrides = {},
 ): Promise<Services & Closable & { readonly secrets: readonly string[] }> {
   const place = { configFlag: configFile, cwd: process.cwd(), mayBeAbsent }
   const { config, secrets, databaseTarget } = loadConfig(place)
@@ -60,6 +48,7 @@ export async function openServices(
   let storages: Promise<OpenStorage> | undefined
   const openStorage = () => (storages ??= storageOpener(config, network))
 
+  let unpacker: (Unpacker & { readonly close: () => void }) | undefined
   const questions = createCatalogQuestions()
   const archiveUses = async () =>
     (await import('./catalog/archive-use.ts')).createArchiveUses(config.dataDir)
@@ -81,57 +70,23 @@ export async function openServices(
     openState: async () => (await import('./state/open-state.ts')).openState(config.dataDir),
     lastRun: async () => (await import('./state/open-state.ts')).lastRunIn(config.dataDir),
     notifier: async () => notifierOf(config, secrets),
-    packer: async () => createPacker(),
-    unpacker: async () => createUnpacker(),
-    withRun: (emit, work) =>
-      withRun({ ...known, openCatalog, openStorage, archiveUses, delivery, emit }, work),
+    packer: async () => (await import('./compose-packer.ts')).createPacker(),
+    unpacker: async () => {
+      const { createUnpacker } = await import('./compose-unpacker.ts')
+      unpacker ??= createUnpacker({ startsNow: true })
+      return unpacker
+    },
+    withRun: async (emit, work) => {
+      const { withRun } = await import('./compose-run.ts')
+      return withRun({ ...known, openCatalog, openStorage, archiveUses, delivery, emit }, work)
+    },
     close: async () => {
       // A catalog that never opened has told why where it was asked for.
       const opened = await catalog?.catch(() => undefined)
       await opened?.close()
+      unpacker?.close()
       await questions.close()
     },
-  }
-}
-
-type RunNeeds = Pick<RunServices, 'config' | 'version' | 'emit'> & {
-  readonly openCatalog: () => Promise<Catalog>
-  readonly openStorage: () => Promise<OpenStorage>
-  readonly archiveUses: Services['archiveUses']
-  readonly delivery: DeliveryLimits
-}
-
-async function withRun<Result>(
-  { config, version, emit, openCatalog, openStorage, archiveUses, delivery }: RunNeeds,
-  work: (services: RunServices) => Promise<Result>,
-): Promise<Result> {
-  // Its threads load beside the catalog.
-  const packer = createPacker({ startsNow: true })
-  const lock = await acquireLock(config.dataDir).catch((error: unknown) => {
-    packer.close()
-    throw error
-  })
-  try {
-    const partReader = createPartReader()
-    const { servers, serverId } = config
-    const catalog = await openCatalog()
-    const pool = new ServerPool({ servers, catalog, host: serverId, openStorage })
-    try {
-      return await work({
-        ...{ config, version, catalog, packer, partReader, pool, emit },
-        archiveUses: await archiveUses(),
-        limits: delivery,
-        runId: newArchiveId(Date.now()),
-        runProgram: createRunProgram(config.dataDir),
-        afterInterruptMs: AFTER_INTERRUPT_MS,
-      })
-    } finally {
-      pool.close()
-      await partReader.close()
-    }
-  } finally {
-    packer.close()
-    await lock.release()
   }
 }
 
@@ -141,11 +96,6 @@ async function notifierOf(
 ): Promise<Notifier> {
   const { createNotifier } = await import('./notify/notifier.ts')
   return createNotifier({ proxy, redact: createRedactor(secrets) })
-}
-
-async function acquireLock(dataDir: string): Promise<RunLock> {
-  const { acquireRunLock } = await import('./catalog/run-lock.ts')
-  return acquireRunLock(dataDir)
 }
 
 async function openCatalogOf(config: Config): Promise<Catalog> {
@@ -181,15 +131,20 @@ export const testServerOf: TestServer = async (server, signal, { proxy, serverId
   const limits = NETWORK_LIMITS
   const open: OpenStorage = (each, isKnown) =>
     openStorage(each, { proxy, limits, rateLimit: undefined, isKnown })
+  const { testServer } = await import('./operations/configure-test-server.ts')
   return testServer({ openStorage: open, serverId }, server, signal)
 }
 
 /** The same of somebody who is to be told of runs. */
 export const testNotificationOf: TestNotification = async (notification, { proxy, serverId }) => {
   const { deliver } = await notifierOf({ proxy }, notification.secrets)
+  const { testNotification } = await import('./operations/notify-test.ts')
   return testNotification(deliver, notification, serverId)
 }
 
 /** The same of a source. */
-export const testSourceOf: TestSource = (source, signal) =>
-  testSource(createPacker(), source, signal)
+export const testSourceOf: TestSource = async (source, signal) => {
+  const { createPacker } = await import('./compose-packer.ts')
+  const { testSource } = await import('./operations/configure-test-source.ts')
+  return testSource(createPacker(), source, signal)
+}

@@ -6,6 +6,7 @@
 // program as 130. All else is SIGKILL (137), which every supervisor takes for a failure; SIGTERM would be
 // taken for success by systemd. The code that was meant is told.
 
+import { closeSync, openSync } from 'node:fs'
 import { isAnyHeld } from './lib/left-behind.ts'
 import { FAILURES } from './domain/errors.ts'
 
@@ -29,6 +30,25 @@ export async function endHungProcess(
     `spillway: a disk still does not answer, so this ends with SIGKILL (137) instead of exit code ${exit}`,
   )
   input.process.kill(input.process.pid, 'SIGKILL')
+}
+
+/**
+ * The last thing of all, when everything is written: koffi syncs both outputs as the process ends, and where its error
+ * output cannot be synced (a log on a disk that fails, a file server that is full) it waits for itself for ever: seen with
+ * koffi 3.3.4 and EIO. Here it finds what needs no sync. Not for our own bugs, of which Node tells after this.
+ * Its threads do the same as they end, while the outputs are in use: there it is not prevented.
+ */
+export function letGoOfOutputs(exit: number): void {
+  if (exit === 1) return
+  for (const output of [1, 2]) {
+    try {
+      closeSync(output)
+    } catch {
+      // Closing tells what could not be written to it; nobody is left to hear of it.
+    }
+    // Takes the lowest number that is free, which is the one just closed.
+    openSync('/dev/null', 'w')
+  }
 }
 
 /** As a program ends that never heard of signals: 130 for the shell. Nobody may listen to SIGINT. */

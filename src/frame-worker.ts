@@ -23,6 +23,8 @@ const queue: FrameMessage[] = []
 let wake = (): void => undefined
 let read: ReadSoFar = { sourceBytes: 0, memberCount: 0 }
 let toldAt = 0
+/** Tells what came too soon after the last time: nothing more may come for hours. */
+let later: NodeJS.Timeout | undefined
 for (const port of [walker, main]) {
   port.on('message', (message: FrameMessage) => {
     queue.push(message)
@@ -37,6 +39,7 @@ try {
 } catch (error) {
   tellMain({ kind: 'failed', failure: encodeFailure(error) })
 }
+clearTimeout(later)
 walker.close()
 main.unref()
 
@@ -95,10 +98,14 @@ async function nextMessage(): Promise<FrameMessage> {
 }
 
 function tellProgress(outputBytes: number, kept: PackProgress['kept']): void {
-  const now = performance.now()
-  if (now - toldAt < PROGRESS_EVERY_MS) return
-  toldAt = now
-  tellMain({ kind: 'progress', progress: { outputBytes, kept, ...read } })
+  clearTimeout(later)
+  const tell = (): void => {
+    toldAt = performance.now()
+    tellMain({ kind: 'progress', progress: { outputBytes, kept, ...read } })
+  }
+  const waitMs = toldAt + PROGRESS_EVERY_MS - performance.now()
+  if (waitMs <= 0) tell()
+  else later = setTimeout(tell, waitMs)
 }
 
 function tellMain(message: WorkerMessage): void {

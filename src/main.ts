@@ -3,7 +3,7 @@
 
 import { COMMAND_TITLES } from './cli/command-titles.ts'
 import { createRedactor } from './lib/redact.ts'
-import { endAtOnce, endHungProcess } from './end-process.ts'
+import { endAtOnce, endHungProcess, letGoOfOutputs } from './end-process.ts'
 import { openTerminal } from './cli/terminal.ts'
 import { runCli } from './cli/cli.ts'
 import { terminalSettings } from './config/load.ts'
@@ -139,6 +139,7 @@ const COMMANDS: readonly CommandEntry<Services>[] = [
 // Filled once the secrets are known; until then only what looks like a secret is hidden.
 let redact = createRedactor([])
 
+process.on('exit', letGoOfOutputs)
 process.exitCode = await main()
 
 async function main(): Promise<number> {

@@ -1,15 +1,16 @@
 // The thread that writes the tree of a restore, with synchronous calls. Ended from outside when the
 // restore is interrupted; Node then closes its descriptors.
 
-import { parentPort, workerData } from 'node:worker_threads'
+import { parentPort } from 'node:worker_threads'
 import { assert } from './lib/assert.ts'
 import { openTreeSink } from './pack/extract-sink.ts'
+import { receiveOrder } from './lib/worker.ts'
 import { placeAt, sendFailure } from './pack/extract-messages.ts'
-import type { UnpackOrder, UnpackReport, UnpackWorkerData } from './pack/extract-messages.ts'
+import type { UnpackOrder, UnpackReport, UnpackStart } from './pack/extract-messages.ts'
 
 const port = parentPort
 assert(port !== null, 'unpack-worker runs as a worker thread only')
-const { tree: input, places } = workerData as UnpackWorkerData
+const { tree: input, places } = (await receiveOrder<UnpackStart>()).order
 
 const report = (message: UnpackReport) => port.postMessage(message)
 let progress = { memberCount: 0, sourceBytes: 0 }
@@ -41,7 +42,10 @@ async function follow(order: Exclude<UnpackOrder, { kind: 'close' }>): Promise<v
   const tree = await sink
   switch (order.kind) {
     case 'block':
-      await tree.write(placeAt(places, order.place, order.sizeBytes), order.expected)
+      await tree.write(
+        placeAt(places, order.place, order.offsetBytes, order.sizeBytes),
+        order.expected,
+      )
       return report({ kind: 'written', place: order.place, progress })
     case 'lose':
       return tree.lose(order.members)

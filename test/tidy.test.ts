@@ -1,6 +1,6 @@
 // Checks of the code itself, so that nobody has to remember them in a review.
 
-import { readdirSync, readFileSync } from 'node:fs'
+import { existsSync, readdirSync, readFileSync } from 'node:fs'
 import { dirname, join, relative } from 'node:path'
 import { expect, it } from 'vitest'
 
@@ -34,8 +34,8 @@ const OWNERS: readonly [power: RegExp, owner: RegExp][] = [
   [/from 'better-sqlite3'/, /^(catalog\/open-sqlite|sources\/sqlite-copy|state\/state-file)\.ts$/],
   [/'@mongodb-js\/zstd/, /^pack\/zstd\.ts$/],
   [/from 'xxhash-wasm'/, /^pack\/seek-table\.ts$/],
-  [/'koffi'/, /^lib\/system-calls\.ts$/],
-  [/from 'tar-stream'/, /^pack\/tar-reader\.ts$/],
+  [/'koffi'/, /^lib\/native-library\.ts$/],
+  [/from 'tar-stream'/, /^pack\/tar-cross-reader\.ts$/],
   [/from 'ignore'/, /^sources\/exclude\.ts$/],
   [/from 'dotenv'/, /^config\/load\.ts$/],
   [/from '(@inquirer|inquirer)/, /^cli\/prompts\.ts$/],
@@ -118,3 +118,13 @@ function rank(folder: string): number {
   if (found === undefined) throw new Error(`src/${folder} has no rank: add it to RANKS`)
   return found
 }
+
+it('every program that a script of package.json starts is built', () => {
+  const root = join(SRC, '..')
+  const { scripts } = JSON.parse(readFileSync(join(root, 'package.json'), 'utf8')) as {
+    scripts: Record<string, string>
+  }
+  const programs = Object.values(scripts).flatMap((text) => text.match(/dist\/\S+\.js/g) ?? [])
+  expect(programs.length).toBeGreaterThan(0)
+  expect(programs.filter((program) => !existsSync(join(root, program)))).toEqual([])
+})

@@ -1,215 +1,145 @@
-// `npm run bench`: archive + upload, side by side with the pipelines people use today.
+// `npm run bench`: Spillway side by side with the pipelines and programs that people use today, on the same data and the
+// same server, in turn. What counts are the ratios: see compare.ts. `--help` lists the options.
 //
-// All programs send to the same server on loopback (the model server as a process of its own, or
-// BENCH_ENDPOINT with BENCH_BUCKET, BENCH_ACCESS_KEY, BENCH_SECRET_KEY), in turn within each round, so
-// that a machine that slows down slows all of them. What counts is the ratio of the medians.
-//
-//   npm run bench -- [--rounds N] [--files FOLDER]
-//
-// Peers must be installed (rclone, awscli, zstd, GNU time); one that is not there is left out, loudly.
+// It needs GNU time and zstd, and measures those of rclone, awscli, restic and borgbackup that are installed (Debian's names).
+// With all data at full size it takes hours and some 15 GB of disk; `--scale=0.03 --rounds=1` shows in minutes that it works.
 
-import { execFileSync, spawn } from 'node:child_process'
-import {
-  closeSync,
-  existsSync,
-  mkdirSync,
-  mkdtempSync,
-  openSync,
-  readFileSync,
-  rmSync,
-  writeFileSync,
-  writeSync,
-} from 'node:fs'
-import { randomBytes } from 'node:crypto'
-import { cpus, tmpdir, totalmem } from 'node:os'
-import { join } from 'node:path'
-import { createInterface } from 'node:readline'
-import { parseArgs } from 'node:util'
+import { existsSync, mkdtempSync, readFileSync, writeFileSync } from 'node:fs'
+import { basename, join } from 'node:path'
+import { parseArguments, USAGE } from './arguments.ts'
+import { makeDataSet } from './data.ts'
+import { describeMachine, isThere, versionsOf } from './machine.ts'
+import { GNU_TIME } from './measure.ts'
+import { drawPicture } from './picture.ts'
+import { readResults, writeResults } from './results.ts'
+import { environment, removeFolder, runRounds } from './rounds.ts'
+import { startServer } from './server.ts'
+import { PICTURE, readmePart, terminalTables, withReadmePart } from './table.ts'
+import type { BenchArguments } from './arguments.ts'
+import type { Contender } from './contenders.ts'
+import type { DataSetPlan } from './data.ts'
+import type { DataSetRecord, Figure, Results } from './results.ts'
+import type { BenchServer } from './server.ts'
 
-const PROGRAM = join(import.meta.dirname, '../../src/main.js')
-const MODEL = join(import.meta.dirname, '../../test/support/s3-model-main.js')
-const BUCKET = process.env['BENCH_BUCKET'] ?? 'bench'
+// Neither of a whole group: an interruption from the keyboard reaches them all anyway.
+const INTERRUPTIONS = ['SIGINT', 'SIGTERM', 'SIGHUP'] as const
+const interrupted = new AbortController()
+for (const signal of INTERRUPTIONS)
+  process.once(signal, () => interrupted.abort(new Error(`interrupted by ${signal}`)))
 
-type Endpoint = {
-  readonly endpoint: string
-  readonly accessKey: string
-  readonly secretKey: string
-}
-type Measured = { readonly seconds: number; readonly cpuSeconds: number; readonly peakMiB: number }
-type Contender = { readonly name: string; readonly command: (source: string) => string }
-
-const { values } = parseArgs({
-  options: {
-    rounds: { type: 'string', default: '5' },
-    files: { type: 'string', default: '/usr/share' },
-  },
-})
-const rounds = Number(values.rounds)
-const work = mkdtempSync(join(tmpdir(), 'spillway-bench-'))
-const { server, stop } = await startServer()
 try {
-  await bench(server)
-} finally {
-  stop()
-  rmSync(work, { recursive: true, force: true })
+  await main()
+} catch (error) {
+  console.error(`bench: ${error instanceof Error ? error.message : String(error)}`)
+  process.exitCode = 1
 }
 
-async function bench(endpoint: Endpoint): Promise<void> {
-  const noise = join(work, 'noise')
-  mkdirSync(noise)
-  writeNoise(join(noise, 'noise.bin'), 1_000)
-  console.log(
-    `${cpus().length} x ${cpus()[0]?.model}, ${Math.round(totalmem() / 2 ** 30)} GiB, Node ${process.version}, ${rounds} rounds, medians\n`,
-  )
-  for (const [title, source] of [
-    ['small files', values.files],
-    ['1 GB of noise', noise],
-  ] as const) {
-    const contenders = contendersFor(endpoint, source)
-    const results = new Map<string, Measured[]>()
-    for (let round = 0; round <= rounds; round += 1) {
-      for (const { name, command } of contenders) {
-        const measured = await measure(command(source))
-        // Round 0 fills the page cache and is not counted.
-        if (round > 0) results.set(name, [...(results.get(name) ?? []), measured])
-      }
+async function main(): Promise<void> {
+  const given = parseArguments(process.argv.slice(2))
+  if (given.help) return console.log(USAGE)
+  const results = given.from === undefined ? await measureAll(given) : readResults(given.from)
+  process.stdout.write(`\n${terminalTables(results)}`)
+  if (given.picture !== undefined) writeFileSync(given.picture, drawPicture(results))
+  if (given.readme === undefined) return
+  const readme = readFileSync(given.readme, 'utf8')
+  writeFileSync(given.readme, withReadmePart(readme, readmePart(results, PICTURE)))
+}
+
+async function measureAll(given: BenchArguments): Promise<Results> {
+  if (!existsSync(GNU_TIME)) throw new Error(`there is no ${GNU_TIME}: install the package "time"`)
+  const folder = mkdtempSync(join(given.work, 'spillway-bench-'))
+  const env = environment(folder)
+  const contenders = given.contenders.filter((contender) => canRun(contender, env))
+  if (contenders.length === 0) throw new Error('none of the programs is here')
+  const prefix = basename(folder)
+  let server: BenchServer | undefined
+  try {
+    server = await startServer(folder)
+    const dataSets: DataSetRecord[] = []
+    const figures: Figure[] = []
+    const results = {
+      ...describeBench(given, contenders, server, folder),
+      ...{ dataSets, figures },
     }
-    printTable(`${title} (${source})`, results)
+    for (const plan of given.only) {
+      const measured = await measureOne({ given, plan, contenders, server, prefix, folder })
+      dataSets.push(...measured.dataSets)
+      figures.push(...measured.figures)
+      // After each of them: an hour later something may fail.
+      if (given.json !== undefined) writeResults(given.json, results)
+    }
+    return results
+  } finally {
+    if (server !== undefined) await leave(server, prefix)
+    removeFolder(folder)
   }
 }
 
-function contendersFor(endpoint: Endpoint, source: string): readonly Contender[] {
-  const spillway = (verify: boolean): Contender => ({
-    name: verify ? 'spillway run' : 'spillway run, VERIFY_PACK=false',
-    command: () => {
-      // A new catalog every time: the same first night as the peers have.
-      rmSync(join(work, 'data'), { recursive: true, force: true })
-      return `node ${PROGRAM} run --config ${writeEnv(endpoint, source, verify)}`
+/** Whatever ended the measuring is told, not that its server cannot be reached any more. */
+async function leave(server: BenchServer, prefix: string): Promise<void> {
+  try {
+    await server.removeAll(prefix)
+  } catch (error) {
+    say(`what lies below ${prefix}/ could not be removed: ${String(error)}`)
+  }
+  await server.stop()
+}
+
+function canRun({ name, needs }: Contender, env: NodeJS.ProcessEnv): boolean {
+  const missing = needs.filter((program) => !isThere(program, env))
+  if (missing.length > 0) say(`LEFT OUT: ${name}: not installed: ${missing.join(', ')}`)
+  return missing.length === 0
+}
+
+function describeBench(
+  given: BenchArguments,
+  contenders: readonly Contender[],
+  server: BenchServer,
+  folder: string,
+): Omit<Results, 'dataSets' | 'figures'> {
+  const programs = [...new Set(contenders.flatMap(({ needs }) => needs))]
+  return {
+    format: 1,
+    measuredOn: new Date().toISOString().slice(0, 10),
+    scale: given.scale,
+    rounds: given.rounds,
+    machine: describeMachine(folder),
+    server: server.title,
+    versions: {
+      node: process.versions.node,
+      ...versionsOf(programs, environment(folder)),
     },
-  })
-  const tarZstd = (path: string) => `tar -C ${path} -cf - . | zstd -q -T2 -3`
-  const aws = `AWS_ACCESS_KEY_ID=${endpoint.accessKey} AWS_SECRET_ACCESS_KEY=${endpoint.secretKey} AWS_DEFAULT_REGION=us-east-1`
-  const rclone =
-    `RCLONE_CONFIG_S_TYPE=s3 RCLONE_CONFIG_S_PROVIDER=Other RCLONE_CONFIG_S_ENDPOINT=${endpoint.endpoint} RCLONE_CONFIG_S_REGION=us-east-1 ` +
-    `RCLONE_CONFIG_S_ACCESS_KEY_ID=${endpoint.accessKey} RCLONE_CONFIG_S_SECRET_ACCESS_KEY=${endpoint.secretKey}`
-  const peers: readonly (Contender & { readonly needs: string })[] = [
-    {
-      name: 'tar | zstd -T2 -3 | rclone rcat',
-      needs: 'rclone',
-      command: (path) =>
-        `${tarZstd(path)} | ${rclone} env -u AWS_CA_BUNDLE rclone rcat S:${BUCKET}/rclone.tar.zst`,
-    },
-    {
-      name: 'tar | zstd -T2 -3 | aws s3 cp -',
-      needs: 'aws',
-      command: (path) =>
-        `${tarZstd(path)} | ${aws} aws --endpoint-url ${endpoint.endpoint} s3 cp --quiet - s3://${BUCKET}/aws.tar.zst`,
-    },
-  ]
-  const present = peers.filter(({ needs }) => {
-    const isThere = ['/usr/bin', '/usr/local/bin', '/bin'].some((folder) =>
-      existsSync(join(folder, needs)),
-    )
-    if (!isThere) console.log(`LEFT OUT: ${needs} is not installed`)
-    return isThere
-  })
-  return [spillway(false), spillway(true), ...present]
-}
-
-function writeEnv(endpoint: Endpoint, source: string, verify: boolean): string {
-  const path = join(work, 'bench.env')
-  const lines = [
-    'SERVER_ID=bench',
-    `DATA_DIR=${join(work, 'data')}`,
-    `SOURCE_1_NAME=source`,
-    `SOURCE_1_PATH=${source}`,
-    `VERIFY_PACK=${verify}`,
-    `S3_SERVER_1_ENDPOINT=${endpoint.endpoint}`,
-    'S3_SERVER_1_REGION=us-east-1',
-    `S3_SERVER_1_BUCKET=${BUCKET}`,
-    `S3_SERVER_1_ACCESS_KEY=${endpoint.accessKey}`,
-    `S3_SERVER_1_SECRET_KEY=${endpoint.secretKey}`,
-    'S3_SERVER_1_STORAGE_LIMIT_GB=10000',
-  ]
-  writeFileSync(path, lines.join('\n') + '\n', { mode: 0o600 })
-  return path
-}
-
-/** Wall, CPU of the whole pipeline, and the memory of its largest process, by GNU time. */
-async function measure(command: string): Promise<Measured> {
-  const figures = join(work, 'time')
-  const begun = performance.now()
-  const child = spawn(
-    '/usr/bin/time',
-    [
-      '-o',
-      figures,
-      '-f',
-      '%U %S %M',
-      'bash',
-      '-c',
-      `set -o pipefail; PATH=/usr/bin:/bin:$PATH; ${command} >${work}/out 2>&1`,
-    ],
-    { stdio: 'inherit' },
-  )
-  const exit = await new Promise<number | null>((resolve, reject) => {
-    child.on('error', reject)
-    child.on('close', resolve)
-  })
-  const seconds = (performance.now() - begun) / 1_000
-  if (exit !== 0 && exit !== 3)
-    throw new Error(`ended with ${exit}: ${command}\n${readFileSync(join(work, 'out'), 'utf8')}`)
-  const [user = 0, system = 0, peakKiB = 0] = readFileSync(figures, 'utf8')
-    .trim()
-    .split('\n')
-    .at(-1)!
-    .split(' ')
-    .map(Number)
-  return { seconds, cpuSeconds: user + system, peakMiB: peakKiB / 1_024 }
-}
-
-function printTable(title: string, results: ReadonlyMap<string, readonly Measured[]>): void {
-  const peers = [...results].filter(([name]) => !name.startsWith('spillway'))
-  const best = Math.min(...peers.map(([, runs]) => median(runs.map(({ seconds }) => seconds))))
-  console.log(`${title}\n  ${'program'.padEnd(34)}  wall s   cpu s  peak MiB  wall / best peer`)
-  for (const [name, runs] of results) {
-    const wall = median(runs.map(({ seconds }) => seconds))
-    const cpu = median(runs.map(({ cpuSeconds }) => cpuSeconds))
-    const peak = Math.max(...runs.map(({ peakMiB }) => peakMiB))
-    console.log(
-      `  ${name.padEnd(34)}  ${wall.toFixed(2).padStart(6)}  ${cpu.toFixed(2).padStart(6)}  ${peak.toFixed(0).padStart(8)}  ${(wall / best).toFixed(2).padStart(16)}`,
-    )
+    contenders: contenders.map(({ id, name, role, hasRandomAccess, commands }) => ({
+      ...{ id, name, role, hasRandomAccess, commands },
+    })),
   }
-  console.log('')
 }
 
-function median(numbers: readonly number[]): number {
-  const sorted = numbers.toSorted((a, b) => a - b)
-  return sorted[Math.floor(sorted.length / 2)] ?? NaN
-}
-
-function writeNoise(path: string, megabytes: number): void {
-  const file = openSync(path, 'w')
-  for (let written = 0; written < megabytes; written += 10) writeSync(file, randomBytes(10_000_000))
-  closeSync(file)
-}
-
-async function startServer(): Promise<{ server: Endpoint; stop: () => void }> {
-  const given = process.env['BENCH_ENDPOINT']
-  if (given !== undefined) {
-    const [accessKey, secretKey] = [
-      process.env['BENCH_ACCESS_KEY'] ?? '',
-      process.env['BENCH_SECRET_KEY'] ?? '',
-    ]
-    return { server: { endpoint: given, accessKey, secretKey }, stop: () => {} }
-  }
-  execFileSync('/usr/bin/time', ['--version'], { stdio: 'ignore' })
-  const child = spawn(process.execPath, [MODEL, JSON.stringify({ buckets: [BUCKET] })], {
-    stdio: ['ignore', 'pipe', 'inherit'],
+async function measureOne(input: {
+  readonly given: BenchArguments
+  readonly plan: DataSetPlan
+  readonly contenders: readonly Contender[]
+  readonly server: BenchServer
+  readonly prefix: string
+  readonly folder: string
+}): Promise<{ readonly dataSets: DataSetRecord[]; readonly figures: readonly Figure[] }> {
+  const { given, plan, contenders, server, prefix, folder } = input
+  const operations = plan.operations.filter((operation) => given.operations.includes(operation))
+  if (operations.length === 0) return { dataSets: [], figures: [] }
+  say(`making data: ${plan.id}`)
+  const into = join(folder, 'data')
+  const { scale, files, rounds } = given
+  const dataSet = makeDataSet({ plan, scale, files, into })
+  const figures = await runRounds({
+    ...{ dataSet, operations, contenders, rounds, server, prefix, folder, say },
+    signal: interrupted.signal,
   })
-  for await (const line of createInterface({ input: child.stdout })) {
-    const { endpoint, keys } = JSON.parse(line) as { endpoint: string; keys: Endpoint }
-    return { server: { ...keys, endpoint }, stop: () => child.kill() }
-  }
-  throw new Error('the model server did not start')
+  removeFolder(into)
+  const { id, title, fileCount, bytes } = dataSet
+  return { dataSets: [{ id, title, fileCount, bytes }], figures }
+}
+
+/** Progress is no part of the results: those go to standard output. */
+function say(line: string): void {
+  console.error(line)
 }

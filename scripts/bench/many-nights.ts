@@ -2,6 +2,7 @@
 
 import Database from 'better-sqlite3'
 import { join } from 'node:path'
+import { FILL_SUMS } from '../../src/catalog/standing-tables.ts'
 import { identityOf } from '../../src/domain/server.ts'
 import { openCatalog } from '../../src/catalog/open-sqlite.ts'
 import type { Server } from '../../src/domain/server.ts'
@@ -44,6 +45,7 @@ export async function fillCatalog(
     update s3_servers set used_bytes =
         (select coalesce(sum(size_bytes), 0) from s3_archives where server_id = s3_servers.id),
       used_copies = (select count(*) from s3_archives where server_id = s3_servers.id);
+    ${FILL_SUMS};
     commit`)
   handle.close()
 }

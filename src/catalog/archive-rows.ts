@@ -109,9 +109,12 @@ export async function listArchives(db: Db, filter: ArchiveFilter): Promise<Archi
   if (limit !== undefined) requireBytes(limit, 'limit')
   return snapshot(db, async (trx) => {
     const found: ArchiveRow[] = []
-    // State by state, so that each part is the beginning of an index, however rare the state is.
-    for (const state of new Set(states)) {
-      let query = trx.selectFrom('archives').selectAll().where('state', '=', state)
+    const isAny = host !== undefined && ARCHIVE_STATES.every((state) => states.includes(state))
+    // State by state, so that each part is the beginning of an index, however rare the state is. Of all states
+    // together there is one by host.
+    for (const state of isAny ? [undefined] : new Set(states)) {
+      let query = trx.selectFrom('archives').selectAll()
+      if (state !== undefined) query = query.where('state', '=', state)
       if (source !== undefined) query = query.where('source', '=', source)
       if (host !== undefined) query = query.where('host', '=', host)
       query = query.orderBy('started_at', 'desc').orderBy('id', 'desc')

@@ -17,6 +17,7 @@ import type { ProofCalls } from './proof-calls.ts'
 import type { RebuildCalls } from './rebuild-calls.ts'
 import type { RecopyCalls } from './recopy-calls.ts'
 import type { RetentionCalls } from './retention-calls.ts'
+import type { StandingCalls } from './standing-calls.ts'
 import type { UsageCalls } from './usage-calls.ts'
 
 export type CopyId = number
@@ -121,6 +122,7 @@ export interface Catalog
     RebuildCalls,
     RecopyCalls,
     PageCalls,
+    StandingCalls,
     UsageCalls {
   /** Adds servers never seen, renews label and endpoint of known ones. Moves no bytes. */
   registerServers(servers: readonly Server[]): Promise<void>

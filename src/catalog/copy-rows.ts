@@ -12,6 +12,7 @@ import type { CopyId, CopyRow } from './catalog.ts'
 import { forgetUnreadable } from './history-unreadable.ts'
 import { copyFrom, safeInteger, timeText } from './rows.ts'
 import { requireBytes, serverIdOf } from './server-rows.ts'
+import { keepStanding } from './standing-sums.ts'
 import type { Tables } from './tables.ts'
 
 type Db = Kysely<Tables>
@@ -311,12 +312,14 @@ export async function changeCopy(
     reason: string | null
   }>,
 ): Promise<void> {
-  const { numUpdatedRows } = await trx
-    .updateTable('s3_archives')
-    .set(change)
-    .where('id', '=', copy.id)
-    .where('state', '=', copy.state)
-    .where('reserved_bytes', '=', copy.reservedBytes)
-    .executeTakeFirstOrThrow()
-  assert(numUpdatedRows === 1n, `copy ${copy.id} is ${copy.state} no more`)
+  await keepStanding(trx, copy.id, async () => {
+    const { numUpdatedRows } = await trx
+      .updateTable('s3_archives')
+      .set(change)
+      .where('id', '=', copy.id)
+      .where('state', '=', copy.state)
+      .where('reserved_bytes', '=', copy.reservedBytes)
+      .executeTakeFirstOrThrow()
+    assert(numUpdatedRows === 1n, `copy ${copy.id} is ${copy.state} no more`)
+  })
 }

@@ -15,8 +15,10 @@ export type FileHistory = {
   readonly generation: number
   /** The segment that was last looked through for what no archive holds any more. */
   readonly sweptSegment: number
-  /** Those whose files are known, by serial; gone ones as far as they are still known. */
+  /** Those whose files are known, by serial; gone ones as far as they are still known, if those were asked for. */
   readonly archives: readonly RecordedArchive[]
+  /** Archives were let go of, whether they are among these or not. */
+  readonly hasLetGo: boolean
 }
 
 export type RecordedArchive = Pick<ArchiveRow, 'id' | 'file' | 'startedAt'> & {
@@ -60,7 +62,11 @@ export interface HistoryCalls {
   histories(filter?: {
     readonly host?: string | undefined
     readonly source?: string | undefined
+    /** Those that were let go as well. */
+    readonly includesLetGo?: boolean | undefined
   }): Promise<readonly FileHistory[]>
+  /** Something was recorded, and of no archive is there anything left to keep. */
+  emptyHistories(): Promise<readonly HistoryId[]>
   /** The blocks as of the history's generation, in no order; undefined: the history is gone. */
   historyBlocks(
     id: HistoryId,

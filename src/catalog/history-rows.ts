@@ -25,6 +25,7 @@ const IDS_AT_ONCE = 500
 export function createHistoryCalls(db: Db): HistoryCalls {
   return {
     histories: (filter = {}) => listHistories(db, filter),
+    emptyHistories: () => emptyHistories(db),
     historyBlocks: (id) => listBlocks(db, id),
     historyBytes: (ids) => readBlocks(db, ids),
     beginRecording: (host, source) => beginRecording(db, host, source),
@@ -42,8 +43,9 @@ export function createHistoryCalls(db: Db): HistoryCalls {
 
 async function listHistories(
   db: Db,
-  { host, source }: { readonly host?: string | undefined; readonly source?: string | undefined },
+  filter: Parameters<HistoryCalls['histories']>[0] & object,
 ): Promise<FileHistory[]> {
+  const { host, source, includesLetGo = false } = filter
   return snapshot(db, async (trx) => {
     let query = trx.selectFrom('file_histories').selectAll()
     if (host !== undefined) query = query.where('host', '=', host)
@@ -57,14 +59,44 @@ async function listHistories(
         source: row.source,
         generation: safeInteger(row.generation, 'file_histories.generation'),
         sweptSegment: safeInteger(row.swept_segment, 'file_histories.swept_segment'),
-        archives: await recordedArchives(trx, id),
+        archives: await recordedArchives(trx, id, includesLetGo),
+        hasLetGo: await hasLetGo(trx, id),
       })
     }
     return found
   })
 }
 
-async function recordedArchives(db: Db, id: HistoryId): Promise<RecordedArchive[]> {
+async function hasLetGo(db: Db, id: HistoryId): Promise<boolean> {
+  const row = await db
+    .selectFrom('history_archives')
+    .select('serial')
+    .where('history_id', '=', id)
+    // Spelled as the index history_let_go spells it.
+    .where(sql<boolean>`is_let_go = 1`)
+    .limit(1)
+    .executeTakeFirst()
+  return row !== undefined
+}
+
+async function emptyHistories(db: Db): Promise<HistoryId[]> {
+  const { rows } = await sql<{ id: StoredInteger }>`select id from file_histories h
+    where exists (select 1 from history_archives where history_id = h.id and serial is not null)
+    and not exists (select 1 from history_archives r join archives on archives.id = r.archive_id
+      where r.history_id = h.id and r.serial is not null and r.is_let_go = 0
+      and (archives.state = 'ready' or archives.stored_copies > 0 or ${MAY_RETURN}))
+    order by id`.execute(db)
+  return rows.map(({ id }) => safeInteger(id, 'file_histories.id'))
+}
+
+const MAY_RETURN = sql`exists (select 1 from s3_archives where archive_id = archives.id
+  and s3_archives.state in ('missing', 'uncertain', 'uploading'))`
+
+async function recordedArchives(
+  db: Db,
+  id: HistoryId,
+  includesLetGo: boolean,
+): Promise<RecordedArchive[]> {
   const rows = await db
     .selectFrom('history_archives')
     .innerJoin('archives', 'archives.id', 'history_archives.archive_id')
@@ -78,13 +110,13 @@ async function recordedArchives(db: Db, id: HistoryId): Promise<RecordedArchive[
       'history_archives.is_let_go',
     ])
     .select(
-      sql<StoredInteger>`exists (
-        select 1 from s3_archives where archive_id = archives.id
-          and s3_archives.state in ('missing', 'uncertain', 'uploading')
-      )`.as('may_return'),
+      sql<StoredInteger>`case when archives.state = 'ready' or archives.stored_copies > 0 then 0
+        else ${MAY_RETURN} end`.as('may_return'),
     )
     .where('history_id', '=', id)
     .where('serial', 'is not', null)
+    // Spelled as the index history_held spells it: few, where retention deletes every night.
+    .$if(!includesLetGo, (query) => query.where(sql<boolean>`is_let_go = 0`))
     .orderBy('serial')
     .execute()
   const archives = rows.map((row) => {

@@ -16,6 +16,8 @@ import { createRebuildCalls } from './rebuild-rows.ts'
 import { createPageCalls } from './page-rows.ts'
 import { createRecopyCalls } from './recopy-rows.ts'
 import { createRetentionCalls } from './retention-rows.ts'
+import { createStandingCalls } from './standing-rows.ts'
+import { findStandingFaults } from './standing-sums.ts'
 import { createUsageCalls } from './usage-rows.ts'
 
 export type KyselyCatalogInput = {
@@ -39,6 +41,7 @@ export function createKyselyCatalog(input: KyselyCatalogInput): Catalog {
     ...createRecopyCalls(db, host),
     ...createPageCalls(db, host),
     ...createUsageCalls(db),
+    ...createStandingCalls(db, host),
 
     registerServers: (list) => servers.registerServers(db, list),
     servers: () => servers.listServers(db, host),
@@ -89,6 +92,7 @@ async function check({ db, name, findDamage }: KyselyCatalogInput): Promise<void
       found.push(
         ...(await findLedgerFaults(trx)),
         ...(await findCountFaults(trx)),
+        ...(await findStandingFaults(trx)),
         ...(await snapshots.findSnapshotFaults(trx)),
       )
     })

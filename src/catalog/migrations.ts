@@ -8,6 +8,7 @@ import type { Kysely, RawBuilder } from 'kysely'
 import { createHistoryTables } from './history-tables.ts'
 import { createProofTables } from './proof-tables.ts'
 import { createRebuildTables } from './rebuild-tables.ts'
+import { addStandingSums } from './standing-tables.ts'
 
 export type ColumnTypes = {
   /** A number that the database gives by itself, and never twice. */
@@ -63,6 +64,11 @@ export const MIGRATIONS: readonly Migration[] = [
       await sql`create index archives_by_host_source
         on archives (host, source, started_at, id)`.execute(db)
     },
+  },
+  {
+    version: 4,
+    name: 'sums and indexes for how things stand',
+    apply: addStandingSums,
   },
 ]
 

@@ -9,6 +9,7 @@ import { listProblems } from './proof-problems.ts'
 import type { CopyId } from './catalog.ts'
 import type { CopyProof, ProofCalls } from './proof-calls.ts'
 import { date, safeInteger, timeText } from './rows.ts'
+import { keepStanding } from './standing-sums.ts'
 import type { StoredInteger, Tables } from './tables.ts'
 
 type Db = Kysely<Tables>
@@ -31,11 +32,13 @@ export function createProofCalls(db: Db): ProofCalls {
     setCopyHeaded: (copyId, at) =>
       db.transaction().execute(async (trx) => {
         const headed_at = timeText(at)
-        await trx
-          .insertInto('copy_proofs')
-          .values({ copy_id: copyId, headed_at })
-          .onConflict((conflict) => conflict.column('copy_id').doUpdateSet({ headed_at }))
-          .execute()
+        await keepStanding(trx, copyId, () =>
+          trx
+            .insertInto('copy_proofs')
+            .values({ copy_id: copyId, headed_at })
+            .onConflict((conflict) => conflict.column('copy_id').doUpdateSet({ headed_at }))
+            .execute(),
+        )
         await settle(trx, copyId, 'object')
       }),
     adoptObject: async (copyId, { etag, versionId }) => {
@@ -157,11 +160,13 @@ async function replaceStretches(
     proven_frames: framesIn(stretches),
     oldest_at: oldest === undefined ? null : timeText(oldest),
   }
-  await trx
-    .insertInto('copy_proofs')
-    .values({ copy_id: copyId, headed_at: null, ...sums })
-    .onConflict((conflict) => conflict.column('copy_id').doUpdateSet(sums))
-    .execute()
+  await keepStanding(trx, copyId, () =>
+    trx
+      .insertInto('copy_proofs')
+      .values({ copy_id: copyId, headed_at: null, ...sums })
+      .onConflict((conflict) => conflict.column('copy_id').doUpdateSet(sums))
+      .execute(),
+  )
 }
 
 async function setProblems(

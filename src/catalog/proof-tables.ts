@@ -15,6 +15,8 @@ export type CopyProofsTable = {
   frame_count: OptionalInteger
   proven_frames: ColumnType<StoredInteger, number | undefined, number>
   oldest_at: string | null
+  /** Where the copy is stored; null while it is not. See standing-tables.ts. */
+  server_id: OptionalInteger
 }
 
 export type ProofStretchesTable = {

@@ -10,6 +10,7 @@ import { moveBytes } from './copy-rows.ts'
 import type { Adoption, FoundCopy, RebuiltArchive } from './rebuild-calls.ts'
 import { safeInteger, timeText } from './rows.ts'
 import { canCount, requireBytes, serverIdOf } from './server-rows.ts'
+import { addToStanding } from './standing-sums.ts'
 import type { Tables } from './tables.ts'
 
 type Db = Kysely<Tables>
@@ -34,7 +35,7 @@ export async function adoptCopy(
   const adoption = await adoptArchive(trx, archive, undefined)
   if (adoption.outcome === 'conflict') return adoption
   const storedAt = timeText(copy.storedAt)
-  await trx
+  const { id } = await trx
     .insertInto('s3_archives')
     .values({
       archive_id: archive.id,
@@ -49,7 +50,9 @@ export async function adoptCopy(
       version_id: copy.versionId ?? null,
       stored_at: storedAt,
     })
-    .execute()
+    .returning('id')
+    .executeTakeFirstOrThrow()
+  await addToStanding(trx, safeInteger(id, 's3_archives.id'))
   // Without a condition: the bytes lie there, whether they fit the limit or not.
   await moveBytes(trx, serverId, { reservedBytes: 0, usedBytes: copy.sizeBytes, copies: 1 })
   await trx

@@ -14,12 +14,13 @@ export type CopyOnServer = {
   readonly archiveId: ArchiveId
   readonly file: string
   readonly archiveState: ArchiveState
-  /** On all servers. */
-  readonly storedCopies: number
+  /** Copies of that archive, on all servers, that are not known to be gone. */
+  readonly heldCopies: number
   readonly state: CopyState
   readonly key: string
   readonly token: string
   readonly sizeBytes: number
+  /** When its server first said so; undefined for a missing one: not asked since the catalog was rebuilt. */
   readonly missingSince: Date | undefined
 }
 
@@ -67,6 +68,10 @@ export type RebuildState = {
 /** Why an archive of a snapshot failed, unless its file turns up in the spool again. */
 export const ONLY_IN_SPOOL = 'it was only in the spool when the catalog was copied'
 
+/** Why a copy of a snapshot counts as missing, until its server shows it. */
+export const UNASKED =
+  'its server has not shown it since the catalog was rebuilt from an older copy: run spillway reconcile'
+
 export interface RebuildCalls extends SnapshotCalls {
   // `verify` looks at copies without the run lock: each of these three changes nothing where it has noted
   // the same already, or where settling comes too late because it saw the copy again.
@@ -108,7 +113,7 @@ export interface RebuildCalls extends SnapshotCalls {
    * Notes that a rebuild has begun; a second call changes nothing. With the name of the snapshot that
    * this catalog was until now, it also forgets what was true on the lost machine only: files in the
    * spool, uploads and deletions under way, and copies of the catalog that are said to be from after
-   * `latest`. Whatever of that still lies anywhere is found again.
+   * `latest`. Stored copies become missing ones. Whatever of that still lies anywhere is found again.
    */
   beginRebuild(input: {
     readonly at: Date

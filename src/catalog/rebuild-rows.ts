@@ -8,12 +8,12 @@ import type { CopyId } from './catalog.ts'
 import { changeCopy, copyIn, moveBytes } from './copy-rows.ts'
 import { forgetUnreadable } from './history-unreadable.ts'
 import { adoptCopy, adoptLocal } from './rebuild-adopt.ts'
-import { ONLY_IN_SPOOL } from './rebuild-calls.ts'
+import { ONLY_IN_SPOOL, UNASKED } from './rebuild-calls.ts'
 import type { CopyOnServer, RebuildCalls, RebuildState } from './rebuild-calls.ts'
 import { ARCHIVE_STATES, date, safeInteger, timeText, word } from './rows.ts'
 import { serverIdOf } from './server-rows.ts'
 import { createSnapshotCalls } from './snapshot-rows.ts'
-import type { Tables } from './tables.ts'
+import type { StoredInteger, Tables } from './tables.ts'
 
 type Db = Kysely<Tables>
 
@@ -62,15 +62,25 @@ export function createRebuildCalls(db: Db, host: string): RebuildCalls {
 
 async function markMissing(trx: Db, copyId: CopyId, reason: string, at: Date): Promise<void> {
   const copy = await copyIn(trx, copyId, ['stored', 'missing'])
-  if (copy.state === 'missing') return
+  if (copy.state === 'missing' && (await isKnownToBeGone(trx, copyId))) return
   await changeCopy(trx, copy, { state: 'missing', reason })
-  await countStored(trx, copy.archiveId, -1)
+  if (copy.state === 'stored') await countStored(trx, copy.archiveId, -1)
   const seen = { seen_at: timeText(at) }
   await trx
     .insertInto('missing_copies')
     .values({ copy_id: copyId, ...seen })
     .onConflict((conflict) => conflict.column('copy_id').doUpdateSet(seen))
     .execute()
+}
+
+/** Otherwise it is called missing only since nobody has asked for it: see forgetLostMachine. */
+async function isKnownToBeGone(trx: Db, copyId: CopyId): Promise<boolean> {
+  const row = await trx
+    .selectFrom('missing_copies')
+    .select('copy_id')
+    .where('copy_id', '=', copyId)
+    .executeTakeFirst()
+  return row !== undefined
 }
 
 async function markFound(trx: Db, copyId: CopyId): Promise<void> {
@@ -130,8 +140,11 @@ async function copiesOn(db: Db, identity: ServerIdentity): Promise<CopyOnServer[
       's3_archives.size_bytes',
       'archives.file',
       'archives.state as archive_state',
-      'archives.stored_copies',
       'missing_copies.seen_at',
+      // One that nobody has asked for yet may be there.
+      sql<StoredInteger>`archives.stored_copies + (select count(*) from s3_archives unasked
+        where unasked.archive_id = archives.id and unasked.state = 'missing'
+          and unasked.id not in (select copy_id from missing_copies))`.as('held_copies'),
     ])
     .where('s3_archives.server_id', '=', await serverIdOf(db, identity))
     // Spelled as the index copies_by_key spells it: only then is it used.
@@ -143,7 +156,7 @@ async function copiesOn(db: Db, identity: ServerIdentity): Promise<CopyOnServer[
     archiveId: row.archive_id,
     file: row.file,
     archiveState: word(ARCHIVE_STATES, row.archive_state, 'archives.state'),
-    storedCopies: safeInteger(row.stored_copies, 'archives.stored_copies'),
+    heldCopies: safeInteger(row.held_copies, 'count of copies'),
     state: row.state,
     key: row.key,
     token: row.token,
@@ -176,7 +189,8 @@ async function endRebuilds(trx: Db, at: Date): Promise<void> {
 /**
  * A snapshot came from a server, which is not to be trusted with more than it holds. No path that it
  * names is believed, since a later run would remove that file, and no deletion that it says is under way
- * is carried on: what is really there is adopted again.
+ * is carried on: what is really there is adopted again. Nor is a copy stored because it was when the snapshot
+ * was made: retention went on, and until its server has shown it, it counts as missing.
  */
 async function forgetLostMachine(trx: Db, latest: Date): Promise<void> {
   await sql`update s3_archives
@@ -192,6 +206,10 @@ async function forgetLostMachine(trx: Db, latest: Date): Promise<void> {
       state = case when state = 'ready' and stored_copies > 0 then 'gone' else 'failed' end
     where state in ('packing', 'ready')`.execute(trx)
   await sql`update archives set local_path = null where local_path is not null`.execute(trx)
+  await sql`update s3_archives set state = 'missing', reason = ${UNASKED}
+    where state = 'stored'`.execute(trx)
+  await sql`update archives set stored_copies = 0 where stored_copies > 0`.execute(trx)
+  await sql`update copy_proofs set server_id = null where server_id is not null`.execute(trx)
   await sql`delete from catalog_snapshots
     where state <> 'stored' or made_at > ${timeText(latest)}`.execute(trx)
   const sum = (column: string, condition: string) =>
@@ -202,6 +220,7 @@ async function forgetLostMachine(trx: Db, latest: Date): Promise<void> {
     used_bytes = ${sum('size_bytes', isUsed)},
     used_copies = ${sum('1', isUsed)},
     reserved_bytes = ${sum('reserved_bytes', 'true')},
+    stored_copies = 0, stored_bytes = 0, headed_copies = 0, deep_copies = 0, proven_bytes = 0,
     catalog_bytes = (select coalesce(sum(size_bytes), 0) from catalog_snapshots
       where server_id = s3_servers.id),
     other_bytes = 0,

@@ -43,13 +43,14 @@ export function createRetentionCalls(db: Kysely<Tables>, host: string): Retentio
       }),
 
     countRestorable: async () => {
-      const { count } = await db
-        .selectFrom('archives')
-        .select(sql<StoredInteger>`count(*)`.as('count'))
-        .where('host', '=', host)
-        .where(sql<boolean>`(state = 'ready' or stored_copies > 0)`)
-        .executeTakeFirstOrThrow()
-      return safeInteger(count, 'count of archives')
+      // Two counts, each along an index that holds all that it asks for (archives_lacking, archives_waiting): along the
+      // one of both together each row would be looked at.
+      const { rows } = await sql<{ count: StoredInteger }>`select
+        (select count(*) from archives where host = ${host} and state = 'gone' and stored_copies > 0) +
+        (select count(*) from archives where host = ${host} and state = 'ready') as count`.execute(
+        db,
+      )
+      return safeInteger(rows[0]?.count ?? NaN, 'count of archives')
     },
 
     setPinned: async (id, isPinned) => {

@@ -31,6 +31,11 @@ type ServersTable = {
   other_bytes: DefaultedInteger
   used_copies: DefaultedInteger
   listed_at: string | null
+  stored_copies: DefaultedInteger
+  stored_bytes: DefaultedInteger
+  headed_copies: DefaultedInteger
+  deep_copies: DefaultedInteger
+  proven_bytes: DefaultedInteger
 }
 
 type ServerHealthTable = {

@@ -88,7 +88,9 @@ function serverLine({ server, listed, otherBytes, otherBytesBefore, ...rest }: S
     otherBytes === undefined || otherBytes === otherBytesBefore
       ? `${formatBytes(otherBytesBefore)} of others`
       : `${formatBytes(otherBytes)} of others (${formatBytes(otherBytesBefore)} until now)`
+  const confirmed = plural(rest.confirmed.length, 'copy', 'copies')
   const more = [
+    rest.confirmed.length > 0 ? `${confirmed} confirmed` : '',
     rest.strangers > 0 ? `${plural(rest.strangers, 'object')} that are no archives` : '',
     rest.leftOver > 0 ? `${plural(rest.leftOver, 'object')} left for the next reconcile` : '',
   ].filter((text) => text !== '')

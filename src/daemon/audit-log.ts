@@ -5,8 +5,10 @@ import { messageOf } from '../domain/errors.ts'
 import type { Audit, AuditEntry, AuditRow } from '../state/audit.ts'
 
 const WRITE_EVERY_MS = 250
-// While the disk is full; the newest go then.
+// While the disk is full; the newest go then. Of those without a token no more than half of them wait, so that
+// who only guesses takes no room from what was really done.
 const WAITING_MAX = 1_000
+const WAITING_OF_NOBODY_MAX = WAITING_MAX / 2
 // Longer ones are no paths of ours.
 const PATH_CHARACTERS_MAX = 300
 // A disk that stays full is said once a minute.
@@ -25,7 +27,8 @@ export class AuditLog {
   }
 
   note(entry: AuditEntry): void {
-    if (this.#waiting.length >= WAITING_MAX) return
+    const roomFor = entry.token === undefined ? WAITING_OF_NOBODY_MAX : WAITING_MAX
+    if (this.#waiting.length >= roomFor) return
     this.#waiting.push({ ...entry, path: pathOf(entry.path) })
     this.#timer ??= setTimeout(() => this.write(), WRITE_EVERY_MS)
   }

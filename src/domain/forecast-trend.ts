@@ -8,9 +8,9 @@
 
 import type { KeepPolicy } from './keep-policy.ts'
 
-export type PastArchive = {
-  readonly source: string
-  readonly startedAt: Date
+/** Of one archive. Of a busy host there are tens of thousands, so the time is a plain number. */
+export type PastSize = {
+  readonly startedMs: number
   readonly sizeBytes: number
 }
 
@@ -38,7 +38,7 @@ export const HISTORY_NIGHTS_MIN = 7
 export const HISTORY_DAYS_MIN = 4
 
 // A season: what grew last year says little about next week. It also bounds the pairs, to some 4 000.
-const HISTORY_DAYS_MAX = 90
+export const HISTORY_DAYS_MAX = 90
 
 /** A day with archives of one source. */
 type Day = {
@@ -51,33 +51,35 @@ type Day = {
   readonly archives: number
 }
 
-function daysOf(archives: readonly PastArchive[]): readonly Day[] {
-  const byDay = new Map<number, PastArchive[]>()
-  for (const archive of archives) {
-    const number = Math.floor(archive.startedAt.getTime() / DAY_MS)
-    const others = byDay.get(number)
-    if (others === undefined) byDay.set(number, [archive])
-    else others.push(archive)
+function daysOf(past: readonly PastSize[], now: Date): readonly Day[] {
+  const byDay = new Map<number, { ms: number; readonly sizes: number[] }>()
+  for (const { startedMs: ms, sizeBytes } of past) {
+    if (ms > now.getTime()) continue
+    const number = Math.floor(ms / DAY_MS)
+    const day = byDay.get(number)
+    if (day === undefined) byDay.set(number, { ms, sizes: [sizeBytes] })
+    else {
+      day.ms = Math.max(day.ms, ms)
+      day.sizes.push(sizeBytes)
+    }
   }
   return [...byDay]
     .toSorted(([a], [b]) => a - b)
     .slice(-HISTORY_DAYS_MAX)
-    .map(([number, those]) => ({
+    .map(([number, { ms, sizes }]) => ({
       number,
-      ms: those.reduce((last, { startedAt }) => Math.max(last, startedAt.getTime()), 0),
-      sizeBytes: median(those.map(({ sizeBytes }) => sizeBytes)) ?? 0,
-      archives: those.length,
+      ms,
+      sizeBytes: median(sizes) ?? 0,
+      archives: sizes.length,
     }))
 }
 
 export function trendOf(
   { name, keep }: { readonly name: string; readonly keep: KeepPolicy },
-  archives: readonly PastArchive[],
+  past: readonly PastSize[],
   now: Date,
 ): Trend {
-  const days = daysOf(
-    archives.filter(({ source, startedAt }) => source === name && startedAt <= now),
-  )
+  const days = daysOf(past, now)
   const [first, last] = [days[0], days.at(-1)]
   if (first === undefined || last === undefined) {
     const unknown = { growthBytesPerNight: null, nextBytes: null, nextMs: undefined }
@@ -118,18 +120,27 @@ function rhythmOf(days: readonly Day[]): number {
 const MINUTE_MS = 60_000
 
 function slopeOf(points: readonly { readonly ms: number; readonly sizeBytes: number }[]): number {
-  const slopes: number[] = []
+  // As plain numbers: sorting the 4 000 of each source is most of the work.
+  const slopes = new Float64Array((points.length * (points.length - 1)) / 2)
+  let count = 0
   for (const [index, a] of points.entries()) {
-    for (const b of points.slice(index + 1))
-      if (b.ms > a.ms) slopes.push((b.sizeBytes - a.sizeBytes) / (b.ms - a.ms))
+    for (let at = index + 1; at < points.length; at += 1) {
+      const b = points[at]!
+      if (b.ms > a.ms) slopes[count++] = (b.sizeBytes - a.sizeBytes) / (b.ms - a.ms)
+    }
   }
-  return median(slopes) ?? 0
+  return medianOf(slopes.subarray(0, count)) ?? 0
 }
 
 function median(values: readonly number[]): number | undefined {
-  const sorted = values.toSorted((a, b) => a - b)
-  const middle = sorted.length / 2
-  if (sorted.length === 0) return undefined
-  if (sorted.length % 2 === 1) return sorted[Math.floor(middle)]
-  return (sorted[middle - 1]! + sorted[middle]!) / 2
+  return medianOf(Float64Array.from(values))
+}
+
+/** Sorts them. */
+function medianOf(values: Float64Array): number | undefined {
+  values.sort()
+  const middle = values.length / 2
+  if (values.length === 0) return undefined
+  if (values.length % 2 === 1) return values[Math.floor(middle)]
+  return (values[middle - 1]! + values[middle]!) / 2
 }

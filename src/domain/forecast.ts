@@ -7,16 +7,20 @@
 //   days are left out. What other hosts put there is taken to stay as it is.
 
 import { HISTORY_DAYS_MIN, HISTORY_NIGHTS_MIN, trendOf } from './forecast-trend.ts'
-import type { PastArchive, SourceForecast, Trend } from './forecast-trend.ts'
+import type { ComingArchive } from './forecast-retention.ts'
+import type { PastSize, SourceForecast, Trend } from './forecast-trend.ts'
+import { RetentionPlay } from './forecast-retention.ts'
 import { keepsEverything } from './keep-policy.ts'
 import type { KeepPolicy } from './keep-policy.ts'
-import { planRetention } from './retention.ts'
 import type { ServerIdentity } from './server.ts'
 import { formatBytes } from './sizes.ts'
 
-export type ForecastArchive = PastArchive & {
+export type ForecastArchive = {
   readonly id: string
-  /** With a stored copy; none: deleted, and still part of the history. */
+  readonly source: string
+  readonly startedMs: number
+  readonly sizeBytes: number
+  /** With a stored copy. */
   readonly servers: readonly ServerIdentity[]
   /** It waits in the spool for so many servers more. */
   readonly waitsFor: number
@@ -32,7 +36,13 @@ export type ForecastServer = {
 
 export type ForecastInput = {
   readonly now: Date
-  readonly sources: readonly { readonly name: string; readonly keep: KeepPolicy }[]
+  readonly sources: readonly {
+    readonly name: string
+    readonly keep: KeepPolicy
+    /** Of all its archives, deleted ones too: the newest 90 days that have any are enough. */
+    readonly past: readonly PastSize[]
+  }[]
+  /** Those that wait, and those that retention may delete: of sources that keep everything none are needed. */
   readonly archives: readonly ForecastArchive[]
   readonly servers: readonly ForecastServer[]
   /** How many servers each archive must reach. */
@@ -65,8 +75,15 @@ export const FORECAST_NIGHTS = 365
 /** Time to order a disk, or to talk to whoever pays. */
 export const WARNING_NIGHTS = 14
 
-export function forecast(input: ForecastInput): Forecast {
-  const trends = input.sources.map((source) => trendOf(source, input.archives, input.now))
+/** How its sources go on. */
+export function trendsOf({ sources, now }: Pick<ForecastInput, 'sources' | 'now'>): Trend[] {
+  return sources.map((source) => trendOf(source, source.past, now))
+}
+
+export function forecast(
+  input: ForecastInput,
+  trends: readonly Trend[] = trendsOf(input),
+): Forecast {
   const sources = trends.map(({ name, growthBytesPerNight, nextBytes }) => ({
     name,
     growthBytesPerNight,
@@ -91,6 +108,15 @@ export function forecast(input: ForecastInput): Forecast {
       input.servers.map(({ identity }) => [identity, named(played.servers.get(identity))]),
     ),
   }
+}
+
+/**
+ * Whether a server would be full within the nights to come if nothing was ever deleted. If none is, it does not
+ * matter what retention deletes, and `archives` need not hold more than what waits.
+ */
+export function dependsOnRetention(input: ForecastInput, trends: readonly Trend[]): boolean {
+  const isKept = trends.every(({ keep }) => keepsEverything(keep))
+  return !isKept && play(input, trends, 'until a server is full').servers.size > 0
 }
 
 export type ForecastNews = {
@@ -132,26 +158,38 @@ function whenOf({ fullInNights, fullOn }: FullForecast): string {
   return fullInNights === 1 ? 'in the coming night' : `in ${fullInNights} nights (${fullOn})`
 }
 
+const NOWHERE: readonly ServerIdentity[] = []
+
 type Played = { readonly all: number | undefined; readonly servers: Map<ServerIdentity, number> }
 
-function play(input: ForecastInput, trends: readonly Trend[]): Played {
-  const stage = new Stage(input, trends)
+function play(
+  input: ForecastInput,
+  trends: readonly Trend[],
+  how: 'with retention' | 'until a server is full' = 'with retention',
+): Played {
+  const isWhole = how === 'with retention'
+  const stage = new Stage(input, isWhole ? trends : [])
   const next = new Map(trends.map(({ name, nextMs }) => [name, nextMs ?? Infinity]))
-  for (const archive of input.archives) if (archive.waitsFor > 0) stage.send(archive)
+  for (const archive of input.archives)
+    if (archive.waitsFor > 0) stage.send(archive, archive.servers, archive.waitsFor)
   for (let night = 1; night <= FORECAST_NIGHTS && stage.all === undefined; night += 1) {
     stage.begin(night)
     const untilMs = input.now.getTime() + night * DAY_MS
     for (const { name: source, gapMs, sizeAt } of trends) {
-      let ms = next.get(source)!
-      for (; ms <= untilMs; ms += gapMs) {
-        const archive = { id: `${source} ${ms}`, source, startedAt: new Date(ms), isPinned: false }
-        stage.send({ ...archive, sizeBytes: sizeAt(ms), servers: [], waitsFor: input.copies })
-      }
-      next.set(source, ms)
+      const coming: { readonly startedMs: number; readonly sizeBytes: number }[] = []
+      let startedMs = next.get(source)!
+      for (; startedMs <= untilMs; startedMs += gapMs)
+        coming.push({ startedMs, sizeBytes: sizeAt(startedMs) })
+      next.set(source, startedMs)
+      stage.sendNew(source, coming, input.copies)
+      if (!isWhole && stage.full.size > 0) return { all: undefined, servers: stage.full }
     }
   }
   return { all: stage.all, servers: stage.full }
 }
+
+type NewArchive = Omit<ForecastArchive, 'servers' | 'waitsFor'>
+type HeldArchive = ComingArchive & Pick<ForecastArchive, 'sizeBytes' | 'servers'>
 
 /** The servers as they fill up, night by night. */
 class Stage {
@@ -161,8 +199,8 @@ class Stage {
   all: number | undefined
   readonly #spare: Map<ServerIdentity, number>
   readonly #enabled: readonly ServerIdentity[]
-  readonly #trends: readonly Trend[]
-  readonly #held: Map<string, ForecastArchive[]>
+  /** Of sources that do not keep everything. */
+  readonly #retention: ReadonlyMap<string, RetentionPlay<HeldArchive>>
   readonly #nowMs: number
   #night = 1
   #isPruned = false
@@ -173,8 +211,13 @@ class Stage {
       .filter(({ isEnabled }) => isEnabled)
       .toSorted((a, b) => a.number - b.number)
       .map(({ identity }) => identity)
-    this.#trends = trends
-    this.#held = new Map(trends.map(({ name }) => [name, heldOf(archives, name)]))
+    const pruned = trends.filter(({ keep }) => !keepsEverything(keep))
+    this.#retention = new Map(
+      pruned.map(({ name, keep }) => [name, new RetentionPlay<HeldArchive>(keep)]),
+    )
+    // Those that lie on servers; what waits is sent first, and is held then.
+    for (const archive of archives)
+      if (archive.servers.length > 0 && archive.waitsFor === 0) this.#hold(archive, archive.servers)
     this.#nowMs = now.getTime()
   }
 
@@ -183,20 +226,87 @@ class Stage {
     this.#isPruned = false
   }
 
-  send(archive: ForecastArchive): void {
-    const { sizeBytes, servers, waitsFor } = archive
-    const open = this.#enabled.filter((identity) => !servers.includes(identity))
-    const fits = (identity: ServerIdentity) => this.#spare.get(identity)! >= sizeBytes
-    const isNews = (identity: ServerIdentity) => !fits(identity) && !this.full.has(identity)
-    // What retention would have deleted until then is deleted when that matters: playing it every
-    // night would take seconds, and come to the same.
-    if (open.some(isNews) || open.filter(fits).length < waitsFor) this.#prune()
-    for (const identity of open) if (isNews(identity)) this.full.set(identity, this.#night)
-    const fitting = open.filter(fits)
-    if (fitting.length < waitsFor) this.all ??= this.#night
-    const chosen = fitting.slice(0, waitsFor)
-    this.#move(chosen, -sizeBytes)
-    this.#held.get(archive.source)?.push({ ...archive, servers: [...servers, ...chosen] })
+  /** Those of one night, in their order. Of an hourly source they nearly always go the same way: that is done at once. */
+  sendNew(source: string, coming: readonly PastSize[], waitsFor: number): void {
+    const chosen = this.#sameForAll(coming, waitsFor)
+    // Each property by its name: copying them with a spread took longer than all else that a night is.
+    if (chosen === undefined) {
+      for (const { startedMs, sizeBytes } of coming)
+        this.send({ id: '', source, startedMs, sizeBytes, isPinned: false }, NOWHERE, waitsFor)
+      return
+    }
+    let totalBytes = 0
+    for (const { sizeBytes } of coming) totalBytes += sizeBytes
+    for (const identity of chosen) this.#move(identity, -totalBytes)
+    const retention = this.#retention.get(source)
+    if (retention === undefined) return
+    for (const { startedMs, sizeBytes } of coming)
+      retention.add({ id: '', startedMs, sizeBytes, isPinned: false, servers: chosen, rules: 0 })
+  }
+
+  /** Where each of them goes, if all fit on the same servers and no server is full for the first time. */
+  #sameForAll(
+    coming: readonly PastSize[],
+    waitsFor: number,
+  ): readonly ServerIdentity[] | undefined {
+    let [totalBytes, leastBytes, mostBytes] = [0, Infinity, 0]
+    for (const { sizeBytes } of coming) {
+      totalBytes += sizeBytes
+      leastBytes = Math.min(leastBytes, sizeBytes)
+      mostBytes = Math.max(mostBytes, sizeBytes)
+    }
+    const chosen: ServerIdentity[] = []
+    for (const identity of this.#enabled) {
+      const spareBytes = this.#spare.get(identity)!
+      const isFull = this.full.has(identity)
+      if (chosen.length === waitsFor) {
+        if (spareBytes < mostBytes && !isFull) return undefined
+      } else if (spareBytes >= totalBytes) chosen.push(identity)
+      else if (spareBytes >= leastBytes || !isFull) return undefined
+    }
+    return chosen.length === waitsFor ? chosen : undefined
+  }
+
+  send(archive: NewArchive, servers: readonly ServerIdentity[], waitsFor: number): void {
+    const { sizeBytes } = archive
+    const open =
+      servers.length === 0
+        ? this.#enabled
+        : this.#enabled.filter((identity) => !servers.includes(identity))
+    // What retention would have deleted until then is deleted when that matters: what it deletes in a night
+    // depends on nothing but what came before.
+    if (!this.#isOrdinary(open, sizeBytes, waitsFor)) this.#lookClosely(open, sizeBytes, waitsFor)
+    const holders: ServerIdentity[] = [...servers]
+    for (const identity of open) {
+      if (holders.length === servers.length + waitsFor) break
+      if (this.#spare.get(identity)! < sizeBytes) continue
+      this.#move(identity, -sizeBytes)
+      holders.push(identity)
+    }
+    this.#hold(archive, holders)
+  }
+
+  #hold(archive: NewArchive, servers: readonly ServerIdentity[]): void {
+    const { id, source, startedMs, sizeBytes, isPinned } = archive
+    this.#retention.get(source)?.add({ id, startedMs, sizeBytes, isPinned, servers, rules: 0 })
+  }
+
+  /** It fits on as many servers as it must reach, and none of the others is full for the first time. */
+  #isOrdinary(open: readonly ServerIdentity[], sizeBytes: number, waitsFor: number): boolean {
+    let fitting = 0
+    for (const identity of open) {
+      if (this.#spare.get(identity)! >= sizeBytes) fitting += 1
+      else if (!this.full.has(identity)) return false
+    }
+    return fitting >= waitsFor
+  }
+
+  #lookClosely(open: readonly ServerIdentity[], sizeBytes: number, waitsFor: number): void {
+    this.#prune()
+    const without = open.filter((identity) => this.#spare.get(identity)! < sizeBytes)
+    for (const identity of without)
+      if (!this.full.has(identity)) this.full.set(identity, this.#night)
+    if (open.length - without.length < waitsFor) this.all ??= this.#night
   }
 
   /** As the last night left it: what this one brings pushes nothing out yet. */
@@ -204,36 +314,15 @@ class Stage {
     if (this.#isPruned) return
     this.#isPruned = true
     const tonightMs = this.#nowMs + (this.#night - 1) * DAY_MS
-    for (const { name, keep } of this.#trends) {
-      if (keepsEverything(keep)) continue
-      const held = this.#held.get(name)!
-      const archives = held
-        .filter(({ startedAt }) => startedAt.getTime() <= tonightMs)
-        .map((archive) => ({ ...archive, isProven: true, warningCount: 0 }))
-      const plan = planRetention({ archives, policy: keep })
-      const going = new Set(plan.filter(({ action }) => action === 'delete').map(({ id }) => id))
-      for (const { id, servers, sizeBytes } of held)
-        if (going.has(id)) this.#move(servers, sizeBytes)
-      this.#held.set(
-        name,
-        held.filter(({ id }) => !going.has(id)),
-      )
-    }
+    for (const retention of this.#retention.values())
+      for (const { servers, sizeBytes } of retention.dueAt(tonightMs))
+        for (const identity of servers) this.#move(identity, sizeBytes)
   }
 
-  #move(servers: readonly ServerIdentity[], bytes: number): void {
-    for (const identity of servers) {
-      const before = this.#spare.get(identity)
-      if (before !== undefined) this.#spare.set(identity, before + bytes)
-    }
+  #move(identity: ServerIdentity, bytes: number): void {
+    const before = this.#spare.get(identity)
+    if (before !== undefined) this.#spare.set(identity, before + bytes)
   }
-}
-
-/** Those that lie on servers; what waits is sent first, and is held then. */
-function heldOf(archives: readonly ForecastArchive[], source: string): ForecastArchive[] {
-  return archives.filter(
-    (archive) => archive.source === source && archive.servers.length > 0 && archive.waitsFor === 0,
-  )
 }
 
 function dayOf(now: Date, nights: number): string {

@@ -1,12 +1,14 @@
 // The calls of Linux that Node lacks: extended attributes, where a file has holes, times to the
-// nanosecond, inode flags. They are made by koffi, which calls the C library (glibc or musl) that is in
-// the process anyway: 0.2 to 2 us a call, 9 ms and 3.5 MB to load, also in worker threads.
+// nanosecond, inode flags; and those that a walk makes for every file, at less than half of Node's price.
+// They are calls of the C library (glibc or musl) that is in the process anyway: 0.2 to 2 us each.
 //
-// Loaded at the first use only. Where koffi has no binary, everything else works: `systemCalls` says
-// undefined, and who asks does without.
+// Where koffi has no binary, everything else works: `systemCalls` says undefined, and who asks does without.
 
 import { constants, endianness } from 'node:os'
-import { createRequire } from 'node:module'
+import { fileStatsFromStatx, STATX_BYTES, STATX_MASK } from './file-stats.ts'
+import type { FileStats } from './file-stats.ts'
+import { openNativeLibrary } from './native-library.ts'
+import type { Koffi, NativeCall, NativeLibrary } from './native-library.ts'
 
 /**
  * A descriptor; or a path (one character per byte), whose last part is not followed as a symlink; or a
@@ -27,25 +29,19 @@ export interface SystemCalls {
   seekHole(fd: number, from: number): number
   /** Of access and of modification. `nanos` from 0 to 999 999 999, after these seconds. */
   setTimes(at: CallPlace, seconds: number, nanos: number): void
+  /** By its name in a folder. `name`: one character per byte, without a slash. `mode`: of what is created. */
+  openIn(folderFd: number, name: string, flags: number, mode?: number): number
+  /** What `openIn` opened; Node keeps count of what it opens itself. */
+  close(fd: number): void
+  /** undefined: not on this machine (statx(2) is younger than the rest). */
+  statOf(fd: number): FileStats | undefined
+  /** How many bytes came, which are fewer than there is room for at the file's end. */
+  read(fd: number, buffer: Buffer, from: number): number
   /** As lsattr(1) shows them; 0 where the file system has none. */
   flagsOf(fd: number): number
   /** One datagram to a socket of this machine; a path that begins with "@" is an abstract name. */
   sendDatagram(path: string, text: string): void
 }
-
-/** What it takes to be loaded; tests give another. */
-export type LoadLibrary = () => Koffi
-
-/** What is used of koffi. */
-type Koffi = {
-  load(path: null): {
-    func(name: string, result: string, parameters: readonly string[]): Call
-    func(definition: string): Call
-  }
-  errno(): number
-}
-
-type Call = (...parameters: unknown[]) => number | bigint
 
 type Opened = { readonly calls: SystemCalls | undefined; readonly why: string }
 
@@ -64,21 +60,17 @@ export function whyNoSystemCalls(): string | undefined {
 // Linux, 64 bits, the low byte first: what structures and numbers below are written for.
 const ARCHITECTURES: readonly string[] = ['x64', 'arm64', 'riscv64', 'loong64', 'ppc64']
 
-export function openSystemCalls(load: LoadLibrary = loadKoffi): Opened {
+/** `loadKoffi`: for tests. */
+export function openSystemCalls(loadKoffi?: () => Koffi): Opened {
   const { platform, arch } = process
   if (platform !== 'linux' || !ARCHITECTURES.includes(arch) || endianness() !== 'LE')
     return { calls: undefined, why: `not made for ${platform} on ${arch}` }
   try {
-    return { calls: new LibraryCalls(load()), why: '' }
+    return { calls: new LibraryCalls(openNativeLibrary(null, loadKoffi)), why: '' }
   } catch (error) {
     const [why = ''] = (error instanceof Error ? error.message : String(error)).split('\n')
     return { calls: undefined, why: `koffi cannot be loaded: ${why}` }
   }
-}
-
-function loadKoffi(): Koffi {
-  // Not imported: an import would be waited for, and the walk is synchronous.
-  return createRequire(import.meta.url)('koffi') as Koffi
 }
 
 const SEEK_DATA = 3
@@ -87,6 +79,11 @@ const AT_FDCWD = -100
 const AF_UNIX = 1
 const SOCK_DGRAM_CLOEXEC = 0o2000002
 const AT_SYMLINK_NOFOLLOW = 0x100
+const AT_EMPTY_PATH = 0x1000
+// Node knows no such constant; on all of these machines it is the same.
+const O_CLOEXEC = 0o2000000
+// A name in a folder has 255 bytes at most.
+const NAME_ROOM_BYTES = 256
 // _IOR('f', 1, long); PowerPC numbers the directions its own way.
 const FS_IOC_GETFLAGS = process.arch === 'ppc64' ? 0x4008_6601 : 0x8008_6601
 
@@ -94,19 +91,21 @@ const FS_IOC_GETFLAGS = process.arch === 'ppc64' ? 0x4008_6601 : 0x8008_6601
 const ANSWER_BYTES_MAX = 65_536
 
 class LibraryCalls implements SystemCalls {
-  readonly #errno: () => number
+  readonly #library: NativeLibrary
   readonly #answer = Buffer.alloc(ANSWER_BYTES_MAX)
   readonly #times = Buffer.alloc(32)
-  readonly #calls: Readonly<Record<keyof typeof PARAMETERS, Call>>
-  readonly #ioctl: Call
+  readonly #name = Buffer.alloc(NAME_ROOM_BYTES)
+  readonly #stats = Buffer.alloc(STATX_BYTES)
+  readonly #calls: Readonly<Record<keyof typeof PARAMETERS, NativeCall>>
+  readonly #ioctl: NativeCall
+  readonly #statx: NativeCall | undefined
 
-  constructor(koffi: Koffi) {
-    const library = koffi.load(null)
+  constructor(library: NativeLibrary) {
     const call = (name: keyof typeof PARAMETERS) => {
       const [result, ...parameters] = PARAMETERS[name]
-      return library.func(name, result, parameters)
+      return library.call(name, result, parameters)
     }
-    this.#errno = () => koffi.errno()
+    this.#library = library
     this.#calls = {
       flistxattr: call('flistxattr'),
       llistxattr: call('llistxattr'),
@@ -126,8 +125,11 @@ class LibraryCalls implements SystemCalls {
       socket: call('socket'),
       sendto: call('sendto'),
       close: call('close'),
+      openat: call('openat'),
+      pread: call('pread'),
     }
-    this.#ioctl = library.func('int ioctl(int fd, unsigned long request, ...)')
+    this.#statx = findStatx(library)
+    this.#ioctl = library.call('int ioctl(int fd, unsigned long request, ...)')
   }
 
   listAttributes(at: CallPlace): readonly string[] {
@@ -172,14 +174,39 @@ class LibraryCalls implements SystemCalls {
   }
 
   setTimes(at: CallPlace, seconds: number, nanos: number): void {
+    // By halves: four BigInts for every file cost more than the call.
     for (const offset of [0, 16]) {
-      this.#times.writeBigInt64LE(BigInt(seconds), offset)
-      this.#times.writeBigInt64LE(BigInt(nanos), offset + 8)
+      this.#times.writeUInt32LE(seconds >>> 0, offset)
+      this.#times.writeInt32LE(Math.floor(seconds / 2 ** 32), offset + 4)
+      this.#times.writeUInt32LE(nanos, offset + 8)
     }
     const place = placeOf(at)
     const flags = typeof at === 'string' ? AT_SYMLINK_NOFOLLOW : 0
     if (typeof place === 'number') this.#call('futimens', place, this.#times)
     else this.#call('utimensat', AT_FDCWD, place, this.#times, flags)
+  }
+
+  openIn(folderFd: number, name: string, flags: number, mode = 0): number {
+    const bytes = this.#name.write(name, 0, 'latin1')
+    if (bytes !== name.length || bytes === NAME_ROOM_BYTES) throw nameTooLong()
+    this.#name[bytes] = 0
+    return this.#repeated('openat', folderFd, this.#name, flags | O_CLOEXEC, mode)
+  }
+
+  close(fd: number): void {
+    this.#calls.close(fd)
+  }
+
+  statOf(fd: number): FileStats | undefined {
+    const statx = this.#statx
+    if (statx === undefined) return undefined
+    if (Number(statx(fd, EMPTY_PATH, AT_EMPTY_PATH, STATX_MASK, this.#stats)) < 0)
+      throw this.#error('statx')
+    return fileStatsFromStatx(this.#stats)
+  }
+
+  read(fd: number, buffer: Buffer, from: number): number {
+    return this.#repeated('pread', fd, buffer, buffer.length, from)
   }
 
   flagsOf(fd: number): number {
@@ -208,9 +235,19 @@ class LibraryCalls implements SystemCalls {
     return result
   }
 
+  /** A signal that came meanwhile is no error. */
+  #repeated(name: 'openat' | 'pread', ...parameters: readonly unknown[]): number {
+    for (;;) {
+      const result = Number(this.#calls[name](...parameters))
+      if (result >= 0) return result
+      const error = this.#error(name)
+      if (error.code !== 'EINTR') throw error
+    }
+  }
+
   /** As Node's own errors of the system are. */
   #error(syscall: string): NodeJS.ErrnoException {
-    const errno = this.#errno()
+    const errno = this.#library.errno()
     const code = CODES.get(errno) ?? `E${errno}`
     return Object.assign(new Error(`${code}, ${syscall}`), { code, errno: -errno, syscall })
   }
@@ -235,9 +272,27 @@ const PARAMETERS = {
   socket: ['int', 'int', 'int', 'int'],
   sendto: ['int64_t', 'int', 'const void *', 'size_t', 'int', 'const void *', 'uint32_t'],
   close: ['int', 'int'],
+  openat: ['int', 'int', 'const void *', 'int', 'uint32_t'],
+  pread: ['int64_t', 'int', 'void *', 'size_t', 'int64_t'],
 } as const satisfies Record<string, readonly [result: string, ...parameters: string[]]>
 
 const NO_NAMES: readonly string[] = []
+
+const EMPTY_PATH = Buffer.alloc(1)
+
+/** glibc has it from 2.28 on, musl from 1.2.4. */
+function findStatx(library: NativeLibrary): NativeCall | undefined {
+  try {
+    return library.call('statx', 'int', ['int', 'const void *', 'int', 'uint32_t', 'void *'])
+  } catch {
+    return undefined
+  }
+}
+
+function nameTooLong(): NodeJS.ErrnoException {
+  const code = 'ENAMETOOLONG'
+  return Object.assign(new Error(`${code}, openat`), { code, syscall: 'openat' })
+}
 
 const CODES = new Map(
   Object.entries(constants.errno)

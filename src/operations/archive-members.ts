@@ -14,8 +14,14 @@ export type ArchivePlace = { readonly timeline: Timeline; readonly serial: numbe
 export async function placeOf(catalog: Catalog, archive: ArchiveRow): Promise<ArchivePlace> {
   const { host, source } = archive
   const [history] = await catalog.histories({ host, source })
-  const recorded = history?.archives.find(({ id }) => id === archive.id)
-  if (recorded?.isGone === true)
+  const isIt = ({ id }: { readonly id: string }): boolean => id === archive.id
+  const recorded = history?.archives.find(isIt)
+  // Those that were let go are many, and nobody asks for one but by mistake.
+  const letGo =
+    recorded === undefined && history?.hasLetGo === true
+      ? (await catalog.histories({ host, source, includesLetGo: true }))[0]?.archives.find(isIt)
+      : undefined
+  if ((recorded ?? letGo)?.isGone === true)
     throw new SpillwayError('ARCHIVE_MISSING', `${archive.file} is deleted, and so is what it held`)
   if (history !== undefined && recorded !== undefined)
     return { timeline: new Timeline(history), serial: recorded.serial }

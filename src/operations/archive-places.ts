@@ -195,9 +195,12 @@ async function spoolPlaces(
   return [{ label: 'spool', read, close: () => {} }]
 }
 
-/** A delete of it was begun, and may never have reached its server, or been refused there. */
+/**
+ * A delete of it was begun, and may never have reached its server, or been refused there; or it was not found when its
+ * server was asked, which may have changed, or was never asked since the catalog was rebuilt.
+ */
 function wasStored({ state, storedAt }: CopyRow): boolean {
-  return state === 'deleting' && storedAt !== undefined
+  return state === 'missing' || (state === 'deleting' && storedAt !== undefined)
 }
 
 async function* readSpool(
@@ -224,16 +227,19 @@ async function serverPlaces(
   archive: ArchiveWithCopies,
   wholeBytes: number,
 ): Promise<readonly Place[]> {
-  // Disabled servers too: that says only that nothing new goes there.
-  const held = config.servers.flatMap((server) => {
-    const there = archive.copies.filter(({ identity }) => identity === server.identity)
-    const copy = there.find(({ state }) => state === 'stored') ?? there.find(wasStored)
-    return copy === undefined ? [] : [{ server, copy }]
-  })
+  // Disabled servers too: that says only that nothing new goes there. While a damaged copy is being replaced a server
+  // holds two; the newer one is what it is replaced by.
+  const held = config.servers.flatMap((server) =>
+    archive.copies
+      .filter((copy) => copy.identity === server.identity)
+      .filter((copy) => copy.state === 'stored' || wasStored(copy))
+      .toSorted((a, b) => b.id - a.id)
+      .map((copy) => ({ server, copy })),
+  )
   if (held.length === 0) return []
   // Whole ones in cold storage must be thawed first, for hours and for money: every other one comes before.
   const isFrozen = ({ server }: (typeof held)[number]) => storageTermsOf(server).isFrozen
-  // What is to be deleted comes last: it may go, or be gone.
+  // What is to be deleted, or was not found, comes last: it may go, or be gone.
   const rankOf = (each: (typeof held)[number]) =>
     (each.copy.state === 'stored' ? 0 : 2) + (isFrozen(each) ? 1 : 0)
   const inOrder = held.toSorted((a, b) => rankOf(a) - rankOf(b))

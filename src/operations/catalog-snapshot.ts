@@ -122,14 +122,16 @@ async function makeSnapshot(
 
 /**
  * A second later than the newest, also where the clock was set back by some hours: names sort as they were
- * made. One from years ahead is not followed there.
+ * made. One from years ahead is not followed there; its second is taken all the same.
  */
 async function nextTime(catalog: Catalog): Promise<Date> {
   const latest = latestSnapshotTime(new Date())
-  const past = (await catalog.snapshots()).filter(({ madeAt }) => madeAt <= latest)
-  const newestMs = past.at(-1)?.madeAt.getTime() ?? 0
-  const nowMs = Math.floor(Date.now() / 1_000) * 1_000
-  return new Date(Math.max(nowMs, newestMs + 1_000))
+  const all = await catalog.snapshots()
+  const taken = new Set(all.map(({ madeAt }) => madeAt.getTime()))
+  const newestMs = all.findLast(({ madeAt }) => madeAt <= latest)?.madeAt.getTime() ?? 0
+  let timeMs = Math.max(Math.floor(Date.now() / 1_000) * 1_000, newestMs + 1_000)
+  while (taken.has(timeMs)) timeMs += 1_000
+  return new Date(timeMs)
 }
 
 /** undefined: it is there. Else why it is not. */

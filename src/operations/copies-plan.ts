@@ -8,6 +8,7 @@ import { SpillwayError } from '../domain/errors.ts'
 import { unusableCopies } from './unusable-copies.ts'
 import type { ArchiveWithCopies, Catalog, CopyRow } from '../catalog/catalog.ts'
 import type { Config } from '../domain/config.ts'
+import type { DoubtInput } from '../catalog/standing-calls.ts'
 import type { Server, ServerIdentity } from '../domain/server.ts'
 import type { ServerUsage } from '../domain/placement.ts'
 
@@ -40,18 +41,35 @@ export function storedOn(
   ).length
 }
 
+type PlanServices = { readonly config: Config; readonly catalog: Catalog }
+
 /** Archives of this host with fewer than COPIES sound copies on configured servers, or with damaged ones. */
-export async function copiesToMake({
-  config,
-  catalog,
-}: {
-  readonly config: Config
-  readonly catalog: Catalog
-}): Promise<CopiesToMake> {
-  const { copies, serverId, servers } = config
+export async function copiesToMake(services: PlanServices): Promise<CopiesToMake> {
+  return (await wantingCopies(services, 'given')).plan
+}
+
+/** `lacking`: left the spool, lie on fewer servers than COPIES, and no run mends that. */
+export async function countWanting(
+  services: PlanServices,
+): Promise<CopiesToMake & { readonly lacking: number }> {
+  const { servers, copies } = services.config
+  const { plan, lacking } = await wantingCopies(services, 'counted')
+  const few = [...plan.toCopy, ...plan.hopeless].filter(
+    ({ archive }) => archive.state === 'gone' && storedOn(archive, servers) < copies,
+  )
+  return { ...plan, lacking: lacking + few.length }
+}
+
+async function wantingCopies(
+  { config, catalog }: PlanServices,
+  lackingOnes: DoubtInput['lacking'],
+): Promise<{ readonly plan: CopiesToMake; readonly lacking: number }> {
+  const { copies, servers } = config
   const damagedIds = await damagedCopyIds(catalog)
   const rows = await catalog.servers()
-  const archives = await catalog.archives({ host: serverId, states: ['ready', 'gone'] })
+  const identities = servers.map(({ identity }) => identity)
+  const asked = { copies, servers: identities, lacking: lackingOnes }
+  const { archives, lacking } = await catalog.archivesInDoubt(asked)
   const wanting = archives
     .map((archive): ArchiveToCopy => {
       const sound = storedOn(withoutDamaged(archive, damagedIds), servers)
@@ -64,12 +82,13 @@ export async function copiesToMake({
     .filter(({ damaged, missing }) => missing > 0 || damaged.length > 0)
     .toSorted((a, b) => a.sound - b.sound)
   const canBeRead = ({ archive, sound }: ArchiveToCopy) => sound > 0 || archive.state === 'ready'
-  return {
+  const plan = {
     toCopy: wanting.filter(canBeRead),
     hopeless: wanting.filter(
       (each) => !canBeRead(each) && each.unusable.length > 0 && !isPruned(each.archive),
     ),
   }
+  return { plan, lacking }
 }
 
 /** Retention deleted what it could reach: what is left elsewhere is to go as well, and nobody misses it. */

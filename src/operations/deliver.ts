@@ -8,6 +8,7 @@ import { failureOf, messageOf, SpillwayError } from '../domain/errors.ts'
 import { formatBytes } from '../domain/sizes.ts'
 import { journalCode } from './server-pool.ts'
 import { FIRST_BYTES, uploadCopy } from './upload-copy.ts'
+import type { ArchiveId } from '../domain/archive.ts'
 import type { ServerRow } from '../catalog/catalog.ts'
 import type { MakeRoom } from './prune.ts'
 import type { ReportedAttempt } from '../domain/run-report.ts'
@@ -157,6 +158,8 @@ export async function attemptOn(
     if (outcome === undefined) throw error
     await journal.failed(server, error, sentBytes, seconds())
     await pool.settle(server, error)
+    // It may hold the archive after all: another try could make a second copy there.
+    if (await isOpenOn(services, archive.id, server)) return 'passed'
     // The server has less room than its limit says: how much less, only another try can tell.
     if (
       outcome === 'full' &&
@@ -175,6 +178,16 @@ export async function attemptOn(
     seconds: seconds(),
   })
   return 'stored'
+}
+
+/** Whether an attempt there ended so that nobody knows what the server holds. */
+async function isOpenOn(
+  { catalog }: DeliveryServices,
+  id: ArchiveId,
+  { identity }: Server,
+): Promise<boolean> {
+  const { copies } = await catalog.findArchive(id)
+  return copies.some((copy) => copy.identity === identity && copy.state === 'uncertain')
 }
 
 /** The attempts of one archive: kept in the catalog, told to the progress, and in the report. */

@@ -67,8 +67,8 @@ export async function timelines(
     includesDeleted,
   }: { readonly source: string | undefined; readonly includesDeleted: boolean },
 ): Promise<readonly Timeline[]> {
-  const histories = await catalog.histories({ source })
-  const recorded = histories.filter(({ archives }) => archives.length > 0)
+  const histories = await catalog.histories({ source, includesLetGo: includesDeleted })
+  const recorded = histories.filter(({ archives, hasLetGo }) => archives.length > 0 || hasLetGo)
   const isKnown =
     recorded.length > 0 ||
     source === undefined ||

@@ -41,7 +41,7 @@ async function finishDelete(
   const archive = await services.catalog.findArchive(copy.archiveId)
   // What never was what was sent is nobody's copy.
   if (copy.storedAt !== undefined) {
-    const isRetention = copy.reason?.startsWith(RETENTION_REASON) === true
+    const isRetention = isByRetention(copy) || isGoneByRetention(archive)
     if (isRetention ? archive.isPinned : !(await isElsewhere(services, archive, copy, signal))) {
       const why = isRetention ? 'it is pinned' : 'no other copy of it could be proven'
       await takeBack(services, { archive, copy, why, deletions }, signal)
@@ -54,6 +54,22 @@ async function finishDelete(
     }
   }
   await deletions.remove(services, copy, copy.reason ?? 'it was to be deleted', signal)
+}
+
+function isByRetention({ reason }: CopyRow): boolean {
+  return reason?.startsWith(RETENTION_REASON) === true
+}
+
+/**
+ * Retention took what others there were, while this one was to go for another reason. With any copy that is stored,
+ * or was lost since, the archive is to stay.
+ */
+function isGoneByRetention({ copies }: ArchiveWithCopies): boolean {
+  const known = copies.filter(({ state }) => state !== 'failed')
+  return (
+    known.every(({ state }) => state === 'deleting' || state === 'deleted') &&
+    known.some(isByRetention)
+  )
 }
 
 /** Another copy without known damage is shown by its server now. */

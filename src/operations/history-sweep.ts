@@ -40,7 +40,8 @@ export async function sweep(input: SweepInput): Promise<Swept> {
     return { replaced: small.flat().map(({ id }) => id), sweptSegment }
   }
   // What was never deleted is all held.
-  if (!history.archives.some(({ isGone }) => isGone)) return { replaced: [], sweptSegment }
+  if (!history.hasLetGo && !history.archives.some(({ isGone }) => isGone))
+    return { replaced: [], sweptSegment }
   const next = nextInTurn(segments, sweptSegment)
   if (next === undefined) return { replaced: [], sweptSegment }
   const swept = next[0]!.segment

@@ -2,6 +2,7 @@
 
 import { archiveFromTheFuture, deletesMax, hasShrunk, planRetention } from '../domain/retention.ts'
 import { formatBytes } from '../domain/sizes.ts'
+import { keepsEverything } from '../domain/keep-policy.ts'
 import { storageTermsOf } from '../domain/providers.ts'
 import type { ArchiveId } from '../domain/archive.ts'
 import type { ArchiveUses } from '../catalog/archive-use.ts'
@@ -59,6 +60,8 @@ export type PlanPruneInput = {
   readonly now: Date
   /** Archives that no server has shown today when it was asked: they count for no rule. */
   readonly unshown?: ReadonlySet<ArchiveId> | undefined
+  /** What no rule will ever delete is left out of the plan: of a source that keeps ten years it is much. */
+  readonly isForDeletes?: boolean
   /** The server did not answer in this run. */
   readonly isDown?: ((server: Server) => boolean) | undefined
 }
@@ -78,6 +81,7 @@ export async function planPrune(
   const lastGood = new Map<string, ArchiveWithCopies>()
   const held: PrunePlan['held'][number][] = []
   for (const source of sources) {
+    if (input.isForDeletes === true && keepsEverything(source.keep)) continue
     const found = await services.catalog.restorableArchives(source.name)
     const rows = found.filter(({ id }) => id !== except)
     const good = rows.filter((row) => trust.isProven(row))

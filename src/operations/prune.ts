@@ -34,7 +34,8 @@ export async function prune(
 ): Promise<PrunePlan> {
   const { deletions, sources } = input
   const left = Math.max(0, (await runDeletesMax(services)) - deletions.begun)
-  const asked = { sources, deletesMax: left, now: new Date() }
+  const isForDeletes = input.onPlan === undefined
+  const asked = { sources, deletesMax: left, now: new Date(), isForDeletes }
   const plan = await planProven(services, asked, deletions, signal)
   input.onPlan?.(plan)
   for (const { source, reason, isWarning } of plan.held) deletions.hold(source, reason, isWarning)
@@ -70,7 +71,10 @@ export function createMakeRoom(services: PruneServices, deletions: Deletions): M
   return async ({ server, missingBytes, archiveId }, signal) => {
     const { sources } = services.config
     const left = (await runDeletesMax(services)) - deletions.begun
-    const asked = { sources, deletesMax: undefined, except: archiveId, now: new Date() }
+    const asked = {
+      ...{ sources, deletesMax: undefined, except: archiveId, now: new Date() },
+      isForDeletes: true,
+    }
     const plan = await planProven(services, asked, deletions, signal)
     const going: PrunedArchive[] = []
     let bytes = 0

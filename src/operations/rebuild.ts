@@ -77,8 +77,7 @@ export async function rebuild(
       await pool.settle(counts.server, asServerFailure(error))
     }
   })
-  const isAskingEach = input.start.from !== 'nothing'
-  const plan = await planReconcile(services, { isAdopting: true, isAskingEach, refused }, signal)
+  const plan = await planReconcile(services, { isAdopting: true, refused }, signal)
   input.onPlan(plan)
   const settled = await settleAll(services, plan, signal)
   const problems = [...spool.problems, ...conflicts, ...settled, ...(await lostWithSpool(services))]

@@ -48,7 +48,7 @@ export type Finding = {
   readonly lostCopyOf?: {
     readonly archiveId: string
     readonly file: string
-    readonly storedCopies: number
+    readonly heldCopies: number
     readonly isInSpool: boolean
   }
 }
@@ -64,6 +64,8 @@ export type ServerPlan = {
   readonly otherBytes: number | undefined
   readonly otherBytesBefore: number
   readonly findings: readonly Finding[]
+  /** Copies that counted as missing only until somebody asked, and are there. */
+  readonly confirmed: readonly CopyId[]
   /** Objects that are left for the next reconcile. */
   readonly leftOver: number
   /** Objects in this host's folder that are no archives by their names. */
@@ -89,7 +91,7 @@ export function lostArchives(servers: readonly ServerPlan[]): readonly string[] 
     if (lostCopyOf === undefined) continue
     const count = (lostCopies.get(lostCopyOf.archiveId) ?? 0) + 1
     lostCopies.set(lostCopyOf.archiveId, count)
-    if (!lostCopyOf.isInSpool && count === lostCopyOf.storedCopies) lost.push(lostCopyOf.file)
+    if (!lostCopyOf.isInSpool && count === lostCopyOf.heldCopies) lost.push(lostCopyOf.file)
   }
   return lost
 }
@@ -116,6 +118,7 @@ export function planJson(plan: ReconcilePlan) {
       otherBytes: rest.otherBytes ?? null,
       otherBytesBefore: rest.otherBytesBefore,
       strangers: rest.strangers,
+      confirmed: rest.confirmed.length,
       leftOver: rest.leftOver,
       unknown: rest.unknown,
       findings: findings.map(({ what, key, sizeBytes, action, detail, isWarning, step }) => ({

@@ -14,7 +14,7 @@ import { eachAtOnce } from './reconcile-at-once.ts'
 import { findSnapshotFindings } from './reconcile-snapshots.ts'
 import { findUploads } from './reconcile-uploads.ts'
 import { snapshotFolder, snapshotTime } from './catalog-snapshot-key.ts'
-import type { Catalog } from '../catalog/catalog.ts'
+import type { Catalog, CopyId } from '../catalog/catalog.ts'
 import type { CopyOnServer } from '../catalog/rebuild-calls.ts'
 import type { Finding, Unknown, ServerPlan } from './reconcile-plan.ts'
 import type { Server } from '../domain/server.ts'
@@ -34,8 +34,6 @@ export type Examined = {
    * be planted to push out what is ours: it is counted, and left alone.
    */
   readonly isAdopting: boolean
-  /** Every stored row is asked for: this catalog came from a server, whose word alone proves nothing. */
-  readonly isAskingEach: boolean
 }
 
 /** Of `refused`. */
@@ -61,9 +59,11 @@ export async function examineServer(input: Examined, signal: AbortSignal): Promi
   )
   const listing = await readListing(input, rows, snapshots, signal)
   const findings: Finding[] = []
+  const confirmed: CopyId[] = []
   await eachAtOnce(listing?.unsure ?? rows.filter(isStored), READ_AT_ONCE, async (row) => {
-    const finding = await lookAt(input, row, signal)
-    if (finding !== undefined) findings.push(finding)
+    const seen = await lookAt(input, row, signal)
+    if (seen === 'confirmed') confirmed.push(row.id)
+    else if (seen !== undefined) findings.push(seen)
   })
   await eachAtOnce(listing?.strays ?? [], READ_AT_ONCE, async (object) => {
     findings.push(await stray(input, object, signal))
@@ -78,6 +78,7 @@ export async function examineServer(input: Examined, signal: AbortSignal): Promi
     otherBytes: listing?.otherBytes,
     otherBytesBefore: row?.otherBytes ?? 0,
     findings: findings.toSorted((a, b) => (a.key < b.key ? -1 : a.key > b.key ? 1 : 0)),
+    confirmed,
     leftOver: listing?.leftOver ?? 0,
     strangers: listing?.strangers ?? 0,
     unknown: listing?.unknown ?? { archives: 0, catalogCopies: 0 },
@@ -99,7 +100,7 @@ type Listing = {
 }
 
 async function readListing(
-  { catalog, server, storage, host, isAdopting, isAskingEach }: Examined,
+  { catalog, server, storage, host, isAdopting }: Examined,
   rows: readonly CopyOnServer[],
   snapshotRows: readonly SnapshotRow[],
   signal: AbortSignal,
@@ -120,7 +121,7 @@ async function readListing(
       const row = byKey.get(key)
       if (row !== undefined) {
         const isAsListed = row.sizeBytes === sizeBytes && row.state === 'stored'
-        if (isAsListed && !isAskingEach) unseen.delete(key)
+        if (isAsListed) unseen.delete(key)
         // What is larger than its row says takes room that no row accounts for.
         if (isStored(row)) counted.otherBytes += Math.max(0, sizeBytes - row.sizeBytes)
         continue
@@ -158,7 +159,7 @@ async function lookAt(
   input: Examined,
   row: CopyOnServer,
   signal: AbortSignal,
-): Promise<Finding | undefined> {
+): Promise<Finding | 'confirmed' | undefined> {
   const { server, storage, now } = input
   const { key, sizeBytes } = row
   const common = { key, sizeBytes, detail: undefined, isWarning: true }
@@ -178,6 +179,7 @@ async function lookAt(
   }
   if (isProvenBy(head, row)) {
     if (row.state === 'stored') return undefined
+    if (isUnasked(row)) return 'confirmed'
     const step = { kind: 'mark-found', copyId: row.id } as const
     return { ...common, what: 'is there again', action: 'stored again', isWarning: false, step }
   }
@@ -188,19 +190,24 @@ async function lookAt(
       : head.sizeBytes === sizeBytes
         ? 'something else lies there'
         : `what lies there has ${formatBytes(head.sizeBytes)}`
-  if (row.state === 'stored') {
+  if (row.state === 'stored' || isUnasked(row)) {
     const reason = `${server.label} was asked on ${now.toISOString()}: ${seen}`
     const step = { kind: 'mark-missing', copyId: row.id, reason } as const
     const lostCopyOf = {
       archiveId: row.archiveId,
       file: row.file,
-      storedCopies: row.storedCopies,
+      heldCopies: row.heldCopies,
       isInSpool: row.archiveState === 'ready',
     }
     const action = 'marked missing; its bytes still count'
     return { ...common, what: seen, action, step, lostCopyOf }
   }
   return { ...common, ...stillMissing(row, seen, othersBytes, input) }
+}
+
+/** Of a catalog that came from a server, whose word and whose listing prove nothing. */
+function isUnasked({ state, missingSince }: CopyOnServer): boolean {
+  return state === 'missing' && missingSince === undefined
 }
 
 function stillMissing(

@@ -56,7 +56,7 @@ export async function reconcile(
   requireServers(config)
   await catalog.check()
   await catalog.registerServers(config.servers)
-  const asked = { isAdopting: input.isAdopting, isAskingEach: false, refused: new Map() }
+  const asked = { isAdopting: input.isAdopting, refused: new Map() }
   const plan = await planReconcile(services, asked, signal)
   input.onPlan(plan)
   if (input.isDryRun) return { exit: planExit(plan, []), plan, isApplied: false, problems: [] }
@@ -90,7 +90,7 @@ async function holdsArchives({ catalog, config }: ReconcileServices): Promise<bo
 
 export async function planReconcile(
   services: ReconcileServices,
-  asked: Pick<Examined, 'isAdopting' | 'isAskingEach' | 'refused'>,
+  asked: Pick<Examined, 'isAdopting' | 'refused'>,
   signal: AbortSignal,
 ): Promise<ReconcilePlan> {
   const { catalog, config, pool } = services
@@ -131,8 +131,12 @@ export async function applyPlan(
   signal: AbortSignal,
 ): Promise<readonly SpillwayError[]> {
   const problems: SpillwayError[] = []
-  for (const { server, findings, otherBytes } of plan.servers) {
+  for (const { server, findings, confirmed, otherBytes } of plan.servers) {
     let accountedBytes = 0
+    for (const copyId of confirmed) {
+      signal.throwIfAborted()
+      await catalog.markFound(copyId)
+    }
     for (const finding of findings) {
       signal.throwIfAborted()
       try {

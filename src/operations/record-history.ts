@@ -113,8 +113,7 @@ async function catchUp(
 
 /** Of a source whose archives are all deleted nothing can be found any more. */
 async function dropEmpty(catalog: Catalog): Promise<void> {
-  for (const { id, archives } of await catalog.histories())
-    if (archives.length > 0 && archives.every(({ isGone }) => isGone)) await catalog.dropHistory(id)
+  for (const id of await catalog.emptyHistories()) await catalog.dropHistory(id)
 }
 
 /** Oldest first, and ours before those of other hosts, which a rebuild may have brought. */

@@ -3,7 +3,7 @@
 //
 // No server is asked: this is what the last run found out, and it says when.
 
-import type { ArchiveWithCopies, Catalog, Health, ServerRow } from '../catalog/catalog.ts'
+import type { Catalog, Health, ServerRow } from '../catalog/catalog.ts'
 import type { KeptRun, RunOrigin, RunState } from '../domain/kept-run.ts'
 import type { RunHolder } from '../catalog/run-lock.ts'
 import { FORECAST_NIGHTS, forecastNews } from '../domain/forecast.ts'
@@ -15,8 +15,8 @@ import { bucketOf } from '../domain/server.ts'
 import type { Server, ServerIdentity } from '../domain/server.ts'
 import { describeSource } from '../domain/source.ts'
 import type { Source } from '../domain/source.ts'
-import { copiesToMake, storedOn } from './copies-plan.ts'
-import type { ArchiveToCopy, CopiesToMake } from './copies-plan.ts'
+import { countWanting } from './copies-plan.ts'
+import type { ArchiveToCopy } from './copies-plan.ts'
 import { forecastOf } from './forecast.ts'
 import { NO_TRUST, problemsOf, trustOf } from './trust.ts'
 import type { ServerTrust, StatusProblem } from './trust.ts'
@@ -134,7 +134,7 @@ export type StatusForecast = {
 /** `catalog` undefined: nothing was ever archived here. */
 export async function statusOf({
   config,
-  catalog: given,
+  catalog,
   run,
   lastRun,
   now = new Date(),
@@ -145,7 +145,6 @@ export async function statusOf({
   readonly lastRun?: KeptRun | undefined
   readonly now?: Date
 }): Promise<Status> {
-  const catalog = given === undefined ? undefined : readOnce(given)
   const found = catalog === undefined ? undefined : await forecastOf({ config, catalog }, now)
   const trust = await trustOf(catalog)
   const more = (identity: ServerIdentity) => ({
@@ -169,11 +168,8 @@ export async function statusOf({
     const status = await sourceStatus(source, catalog, config)
     sources.push({ ...status, growthBytesPerNight, nextBytes })
   }
-  const { toCopy, hopeless } =
-    catalog === undefined ? NO_COPIES_TO_MAKE : await copiesToMake({ config, catalog })
-  const lacking = [...toCopy, ...hopeless].filter(
-    ({ archive }) => storedOn(archive, config.servers) < config.copies,
-  )
+  const { toCopy, hopeless, lacking } =
+    catalog === undefined ? NO_COPIES_WANTED : await countWanting({ config, catalog })
   const waiting = (await catalog?.waitingArchives(config.copies)) ?? []
   return {
     serverId: config.serverId,
@@ -193,7 +189,7 @@ export async function statusOf({
       sizeBytes: sizeBytes ?? null,
       createdAt: startedAt.toISOString(),
     })),
-    lackingCopies: lacking.filter(({ archive }) => archive.state === 'gone').length,
+    lackingCopies: lacking,
     unusable: hopeless.map(unusableArchive),
     mendableArchives: toCopy.filter(({ damaged }) => damaged.length > 0).length,
     problems: await problemsOf(catalog, config, rows),
@@ -208,24 +204,7 @@ export function statusRun({ id, origin, state, startedAt, endedAt, exit }: KeptR
   }
 }
 
-/** Forecast, trust and copies that are missing each look at every archive: one reading serves all three. */
-function readOnce(catalog: Catalog): Catalog {
-  let all: Promise<readonly ArchiveWithCopies[]> | undefined
-  return {
-    ...catalog,
-    archives: async (filter = {}) => {
-      const { source, host, limit, states } = filter
-      const isOfAll = source === undefined && limit === undefined
-      if (!isOfAll || states?.join() !== PRESENT.join()) return catalog.archives(filter)
-      all ??= catalog.archives({ states: PRESENT })
-      return (await all).filter((archive) => host === undefined || archive.host === host)
-    },
-  }
-}
-
-const PRESENT = ['ready', 'gone'] as const
-
-const NO_COPIES_TO_MAKE: CopiesToMake = { toCopy: [], hopeless: [] }
+const NO_COPIES_WANTED = { toCopy: [], hopeless: [], lacking: 0 }
 
 function unusableArchive({ archive, unusable }: ArchiveToCopy): UnusableArchive {
   const { id, source, file, sizeBytes = null } = archive
@@ -286,12 +265,11 @@ function usageOf(row: ServerRow | undefined) {
 async function sourceStatus(
   source: Source,
   catalog: Catalog | undefined,
-  { serverId: host, schedule }: Pick<Config, 'serverId' | 'schedule'>,
+  { schedule }: Pick<Config, 'schedule'>,
 ): Promise<Omit<SourceStatus, 'growthBytesPerNight' | 'nextBytes'>> {
   const { name } = source
   const last = await catalog?.lastGood(name)
-  const [newest] = (await catalog?.archives({ source: name, host, limit: 1 })) ?? []
-  const failed = newest?.state === 'failed' ? newest : undefined
+  const failed = await catalog?.newestFailure(name)
   return {
     name,
     path: describeSource(source),

@@ -1,7 +1,7 @@
 // How far the copies on each server are proven, and what is wrong with any of them: for `status`.
 
 import type { Catalog, ServerRow } from '../catalog/catalog.ts'
-import type { CopyProof } from '../catalog/proof-calls.ts'
+import type { StandingOf } from '../catalog/standing-calls.ts'
 import type { ArchiveId } from '../domain/archive.ts'
 import type { Config } from '../domain/config.ts'
 import type { ServerIdentity } from '../domain/server.ts'
@@ -47,67 +47,21 @@ export type StatusProblem = {
   readonly seenAt: string
 }
 
-type Sum = {
-  copies: number
-  bytes: number
-  provenBytes: number
-  deepCopies: number
-  headed: Date[]
-  oldest: Date[]
-}
-
 export async function trustOf(
   catalog: Catalog | undefined,
 ): Promise<ReadonlyMap<ServerIdentity, ServerTrust>> {
-  if (catalog === undefined) return new Map()
-  const proofs = await catalog.copyProofs()
-  const problems = await catalog.problems()
-  const wrong = new Set(problems.filter(({ place }) => place === 'object').map((p) => p.copyId))
-  const sums = new Map<ServerIdentity, Sum>()
-  for (const { copies } of await catalog.archives({ states: ['ready', 'gone'] })) {
-    for (const { id, identity, state, sizeBytes } of copies) {
-      if (state !== 'stored') continue
-      const sum = sums.get(identity) ?? emptySum()
-      sums.set(identity, sum)
-      add(sum, sizeBytes, proofs.get(id), wrong.has(id))
-    }
-  }
-  return new Map([...sums].map(([identity, sum]) => [identity, trustFrom(sum)]))
+  const rows = (await catalog?.standing()) ?? []
+  return new Map(rows.map((row) => [row.identity, trustFrom(row)]))
 }
 
-function emptySum(): Sum {
-  return { copies: 0, bytes: 0, provenBytes: 0, deepCopies: 0, headed: [], oldest: [] }
-}
-
-/** `isWrong`: the server was asked again since, and showed something else. */
-function add(sum: Sum, sizeBytes: number, proof: CopyProof | undefined, isWrong: boolean): void {
-  sum.copies += 1
-  sum.bytes += sizeBytes
-  if (proof?.headedAt !== undefined && !isWrong) sum.headed.push(proof.headedAt)
-  if (proof?.oldestAt !== undefined) sum.oldest.push(proof.oldestAt)
-  if (proof?.deepVerifiedAt !== undefined) sum.deepCopies += 1
-  // Frames of a copy have nearly one size, all but the last.
-  if (proof?.frameCount !== undefined)
-    sum.provenBytes += (sizeBytes * proof.provenFrames) / proof.frameCount
-}
-
-function trustFrom(sum: Sum): ServerTrust {
+function trustFrom(row: StandingOf): ServerTrust {
+  const { copies, bytes, headedCopies, headedAt, deepCopies, provenBytes, oldestAt } = row
   return {
-    copies: sum.copies,
-    headedCopies: sum.headed.length,
-    headedAt: oldest(sum.headed),
-    deepCopies: sum.deepCopies,
-    deepShare: sum.bytes === 0 ? null : sum.provenBytes / sum.bytes,
-    deepOldestAt: oldest(sum.oldest),
+    ...{ copies, headedCopies, deepCopies },
+    headedAt: headedAt?.toISOString() ?? null,
+    deepShare: bytes === 0 ? null : provenBytes / bytes,
+    deepOldestAt: oldestAt?.toISOString() ?? null,
   }
-}
-
-function oldest(dates: readonly Date[]): string | null {
-  const first = dates.reduce<Date | undefined>(
-    (found, date) => (found === undefined || date < found ? date : found),
-    undefined,
-  )
-  return first?.toISOString() ?? null
 }
 
 export async function problemsOf(

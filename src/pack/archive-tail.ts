@@ -66,6 +66,13 @@ export async function openArchiveTail(
   return new ArchiveTail(read, fileBytes, parseManifest(payload))
 }
 
+export type DecodedFrame = {
+  /** Of the tar, checked. */
+  readonly bytes: Buffer
+  /** Of the frame as it is stored. */
+  readonly sha256: Buffer
+}
+
 export class ArchiveTail {
   readonly manifest: Manifest
   readonly #read: ReadRange
@@ -170,37 +177,36 @@ export class ArchiveTail {
   }
 
   /** One frame as it is stored and as tar, checked; from another copy where one has it damaged. */
-  async readWholeFrame(
-    place: FramePlace,
-  ): Promise<{ readonly stored: Buffer; readonly bytes: Buffer }> {
+  async readWholeFrame(place: FramePlace, room?: Buffer): Promise<DecodedFrame> {
     const { fileOffsetBytes, storedBytes, number } = place
     if (storedBytes > FRAME_COMPRESSED_MAX) throw corrupt(`frame ${number} is too large`)
-    let checked: Buffer | undefined
+    let checked: DecodedFrame | undefined
     const read = await this.#read(fileOffsetBytes, storedBytes, async (bytes) => {
       checked = undefined
-      checked = await this.decodeFrame(place, bytes)
+      checked = await this.decodeFrame(place, bytes, room)
     })
-    const stored = asBuffer(read)
-    return { stored, bytes: checked ?? (await this.decodeFrame(place, stored)) }
+    return checked ?? (await this.decodeFrame(place, asBuffer(read), room))
   }
 
   /**
    * The tar bytes of one frame, checked against `bindTo`, or else its entry in the seek table. Where that entry itself may be
-   * damaged the index decides, which has a hash of every frame.
+   * damaged the index decides, which has a hash of every frame. `room`: where it is to be put (decompressFrame).
    */
-  async decodeFrame(place: FramePlace, stored: Buffer): Promise<Buffer> {
+  async decodeFrame(place: FramePlace, stored: Buffer, room?: Buffer): Promise<DecodedFrame> {
     const { storedBytes, rawBytes, checksum, number } = place
     if (storedBytes > FRAME_COMPRESSED_MAX || stored.length !== storedBytes)
       throw corrupt(`frame ${number} has another size`)
     const proof = this.#proof?.subarray(32 * number, 32 * number + 32)
-    if (proof !== undefined && !sha256Of(stored).equals(proof))
-      throw corrupt(`frame ${number} is damaged`)
-    const bytes = await decompressFrame(stored)
-    if (proof !== undefined && bytes.length === rawBytes) return bytes
-    if (bytes.length === rawBytes && checksumOf(bytes) === checksum) return bytes
-    const isWhole = bytes.length === rawBytes && (await this.#hasHash(number, stored))
+    const sha256 = sha256Of(stored)
+    if (proof !== undefined && !sha256.equals(proof)) throw corrupt(`frame ${number} is damaged`)
+    const bytes = await decompressFrame(stored, undefined, room)
+    const isWhole =
+      bytes.length === rawBytes &&
+      (proof !== undefined ||
+        checksumOf(bytes) === checksum ||
+        (await this.#hasHash(number, sha256)))
     if (!isWhole) throw corrupt(`frame ${number} is damaged`)
-    return bytes
+    return { bytes, sha256 }
   }
 
   /** The tar bytes of a stretch, frame by frame; of a member: `offsetBytes` and `spanBytes`. */
@@ -234,13 +240,13 @@ export class ArchiveTail {
     return decodeDirectory(Buffer.concat(pieces), this.manifest)
   }
 
-  async #hasHash(number: number, stored: Buffer): Promise<boolean> {
+  async #hasHash(number: number, sha256: Buffer): Promise<boolean> {
     let first = 0
     for (const block of (await this.directory()).hashes) {
       if (number < first + block.frameCount) {
         const at = 32 * (number - first)
         const hashes = await this.#blocks.load(block)
-        return sha256Of(stored).equals(hashes.subarray(at, at + 32))
+        return sha256.equals(hashes.subarray(at, at + 32))
       }
       first += block.frameCount
     }

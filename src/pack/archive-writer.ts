@@ -139,7 +139,7 @@ export class ArchiveWriter {
 
   /** After a failure, or the end: resolves when no thread reads a block any more. */
   async close(): Promise<void> {
-    await this.#frames.settle()
+    await this.#frames.close()
     for (const spill of this.#spills) spill.close()
   }
 

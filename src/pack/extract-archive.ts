@@ -145,6 +145,8 @@ function abortable(sink: TreeSink, signal: AbortSignal): TreeSink {
     return orAborted(work(), signal)
   }
   return {
+    room: () => step(() => sink.room()),
+    leave: (block: Buffer) => sink.leave(block),
     write: (block: Buffer, expected?: readonly ExpectedMember[]) =>
       step(() => sink.write(block, expected)),
     lose: (members: readonly LostMember[]) => step(() => sink.lose(members)),

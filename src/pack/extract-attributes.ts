@@ -9,10 +9,12 @@
 import * as fs from 'node:fs'
 import { errnoOf } from './extract-failures.ts'
 import { itself } from './extract-folders.ts'
+import { PRIVATE_MODE } from './extract-born.ts'
 import { ExtrasWriter } from './extract-extras.ts'
 import { microsecondsOf } from './pax-records.ts'
 import { shownPath } from './extract-paths.ts'
 import { SpillwayError } from '../domain/errors.ts'
+import type { Born } from './extract-born.ts'
 import type { Attributes } from './extract-deferred.ts'
 import type { ByteString, TarKind } from './tar-header.ts'
 import type { ReadMember } from './tar-reader.ts'
@@ -38,10 +40,19 @@ export class AttributeWriter {
     this.extras = new ExtrasWriter(warnings)
   }
 
-  applyTo(fd: number, wanted: Attributes, path: ByteString, kind: 'file' | 'directory'): void {
-    if (this.#givesOwner(wanted)) this.#chown(() => fs.fchownSync(fd, wanted.uid, wanted.gid))
+  /** A file that was born with its owner or mode is left with them: `mode` is what it was made with. */
+  applyTo(
+    fd: number,
+    wanted: Attributes,
+    { path, kind }: { readonly path: ByteString; readonly kind: 'file' | 'directory' },
+    born?: { readonly owner: Born | undefined; readonly mode: number },
+  ): void {
+    const { uid, gid } = wanted
+    const isOwned = born?.owner?.uid === uid && born.owner.gid === gid
+    if (!isOwned && this.#givesOwner(wanted)) this.#chown(() => fs.fchownSync(fd, uid, gid))
     this.extras.apply(fd, wanted.attributes, path, 'before mode')
-    fs.fchmodSync(fd, this.#modeOf(wanted, path, kind))
+    const hasMode = born !== undefined && born.mode !== PRIVATE_MODE && born.mode === wanted.mode
+    if (!hasMode) fs.fchmodSync(fd, this.#modeOf(wanted, path, kind))
     this.extras.apply(fd, wanted.attributes, path, 'after mode')
     if (this.extras.setTimes(fd, wanted)) return
     const mtime = timeFor(wanted)

@@ -1,11 +1,12 @@
 // The content of one file of an archive, for `cat`: by position, or from the first byte on where the index
 // is damaged. A hard link has the content of the file that it is a link to.
 
+import { OwnRooms } from './block-rooms.ts'
 import { feedParts, framesOf } from './extract-parts.ts'
 import { readTarBlocks } from './frame-reader.ts'
 import { shownPath } from './extract-paths.ts'
 import { SpillwayError } from '../domain/errors.ts'
-import { TarReader } from './tar-reader.ts'
+import { TarCrossReader } from './tar-cross-reader.ts'
 import type { ArchiveTail } from './archive-tail.ts'
 import type { ByteString, TarKind } from './tar-header.ts'
 import type { IndexedMember } from './member-record.ts'
@@ -49,14 +50,18 @@ async function feedOne(
   one: OneFile,
   write: WriteContent,
 ): Promise<void> {
-  const reader = new TarReader(one)
+  const reader = new TarCrossReader(one)
   const place = { frames: await tail.frames(), tarBytes: tail.manifest.tarBytes }
   async function* alone(): AsyncGenerator<IndexedMember> {
     yield member
   }
+  const rooms = new OwnRooms()
   await feedParts(tail, framesOf(alone(), place), {
+    room: async () => rooms.room(),
+    leave: (block) => rooms.leave(block),
     write: async (block) => {
       await reader.write(block)
+      if (rooms.has(block)) rooms.leave(block)
       for (const piece of one.take()) await write(piece)
     },
     lose: async () => {
@@ -75,7 +80,7 @@ async function copyFromStream(
   write: WriteContent,
 ): Promise<OneFile> {
   const one = new OneFile(wanted)
-  const reader = new TarReader(one)
+  const reader = new TarCrossReader(one)
   for await (const block of readTarBlocks(bytes, { isTailDamaged: true }).blocks) {
     await reader.write(block.bytes)
     for (const piece of one.take()) await write(piece)

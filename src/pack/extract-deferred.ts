@@ -24,6 +24,16 @@ export type Deferred = Attributes & {
   readonly target: ByteString
 }
 
+/** Field by field: a member has many more, and a copy by "..." would have a shape of its own each time. */
+export function deferredOf(
+  { mode, uid, gid, mtimeSeconds, mtimeNanos, attributes: own }: Attributes,
+  path: ByteString,
+  target: ByteString,
+  attributes = own,
+): Deferred {
+  return { mode, uid, gid, mtimeSeconds, mtimeNanos, attributes, path, target }
+}
+
 const CHUNK_BYTES = 1024 * 1024
 // About 100 000 folders; most trees never touch the disk for this.
 const CHUNKS_IN_MEMORY = 8

@@ -1,20 +1,21 @@
 // Frames by position: those that are asked for, in ascending order, neighbours joined into one read, several
 // reads at once. A frame that no copy has whole comes out as damaged, and the rest goes on.
 
-import { createHash } from 'node:crypto'
 import { isFailure, SpillwayError } from '../domain/errors.ts'
+import { giveBack } from './give-back.ts'
 import { mapAhead } from '../lib/map-ahead.ts'
 import type { ArchiveTail } from './archive-tail.ts'
+import type { BlockRooms } from './block-rooms.ts'
 import type { FramePlace } from './frame-table.ts'
 
 export type FrameWish = { readonly place: FramePlace }
 
 export type FetchedFrame<Wish> = {
   readonly wish: Wish
-  /** Of the tar, checked; undefined: damaged. */
+  /** Of the tar, checked, in a room that is the taker's now; undefined: damaged. */
   readonly bytes: Buffer | undefined
-  /** Of the stored bytes. */
-  readonly sha256: Buffer
+  /** Of the stored bytes; undefined with them. */
+  readonly sha256: Buffer | undefined
 }
 
 // Larger reads are no faster over 100 Mbit/s and a round trip of 100 ms (1.2 MB on the way), and four of
@@ -26,15 +27,28 @@ const READ_FRAMES_MAX = 256
 // One is taken while the next is decompressed.
 const FRAMES_AHEAD = 2
 
-type Stored<Wish> = { readonly wish: Wish; readonly stored: Buffer }
+type Stored<Wish> = {
+  readonly wish: Wish
+  readonly stored: Buffer
+  /** Called when its bytes are needed no more. */
+  readonly release: () => void
+}
 
 /** Rejects when no copy can be read any more; with INTERRUPTED as the reads do. */
 export async function* fetchFrames<Wish extends FrameWish>(
   tail: ArchiveTail,
   wishes: AsyncIterable<Wish>,
+  rooms: BlockRooms,
 ): AsyncGenerator<FetchedFrame<Wish>> {
   const reads = mapAhead(joined(wishes), (group) => readGroup(tail, group), READS_AHEAD)
-  yield* mapAhead(flattened(reads), (frame) => decode(tail, frame), FRAMES_AHEAD)
+  const decoded = async (frame: Stored<Wish>): Promise<FetchedFrame<Wish>> => {
+    try {
+      return await decode(tail, frame, rooms)
+    } finally {
+      frame.release()
+    }
+  }
+  yield* mapAhead(flattened(reads), decoded, FRAMES_AHEAD)
 }
 
 /** How the same frames are read: for plans. */
@@ -83,9 +97,16 @@ async function readGroup<Wish extends FrameWish>(
   if (end - start > READ_BYTES_MAX)
     throw new SpillwayError('ARCHIVE_REFUSED', `frame ${last.number} of the archive is too large`)
   const bytes = await tail.readStored(start, end - start)
+  // Of a small archive all may lie in what was read of its end.
+  const isOwn = bytes.length === bytes.buffer.byteLength
+  let left = group.length
+  const release = (): void => {
+    left -= 1
+    if (left === 0 && isOwn) giveBack(bytes)
+  }
   return group.map((wish) => {
     const at = wish.place.fileOffsetBytes - start
-    return { wish, stored: bytes.subarray(at, at + wish.place.storedBytes) }
+    return { wish, stored: bytes.subarray(at, at + wish.place.storedBytes), release }
   })
 }
 
@@ -96,31 +117,26 @@ async function* flattened<Item>(groups: AsyncIterable<readonly Item[]>): AsyncGe
 async function decode<Wish extends FrameWish>(
   tail: ArchiveTail,
   { wish, stored }: Stored<Wish>,
+  rooms: BlockRooms,
 ): Promise<FetchedFrame<Wish>> {
   const { place } = wish
-  // Here and now, while the pool decompresses: 1 ms for a frame.
-  const decoded = tail.decodeFrame(place, stored)
-  const sha256 = sha256Of(stored)
+  const room = await rooms.room()
   try {
-    return { wish, bytes: await decoded, sha256 }
+    return { wish, ...(await tail.decodeFrame(place, stored, room)) }
   } catch (error) {
     if (!isDamage(error)) throw error
   }
   try {
     // From another copy, if there is one that has it whole.
-    const whole = await tail.readWholeFrame(place)
-    return { wish, bytes: whole.bytes, sha256: sha256Of(whole.stored) }
+    return { wish, ...(await tail.readWholeFrame(place, room)) }
   } catch (error) {
     if (!isDamage(error)) throw error
-    return { wish, bytes: undefined, sha256 }
+    rooms.leave(room)
+    return { wish, bytes: undefined, sha256: undefined }
   }
 }
 
 /** Of the frame, or of a server that will not give it again. */
 function isDamage(error: unknown): boolean {
   return error instanceof SpillwayError && !isFailure(error, 'INTERRUPTED')
-}
-
-function sha256Of(bytes: Buffer): Buffer {
-  return createHash('sha256').update(bytes).digest()
 }

@@ -2,18 +2,26 @@
 // there is a hole again.
 
 import * as fs from 'node:fs'
+import { systemCalls } from '../lib/system-calls.ts'
+import type { Spot } from './extract-placer.ts'
 
 const { O_WRONLY, O_CREAT, O_EXCL, O_NOFOLLOW } = fs.constants
 const CREATE_FLAGS = O_WRONLY | O_CREAT | O_EXCL | O_NOFOLLOW
 
 export class FileOutput {
   readonly fd: number
+  /** That it was made with. */
+  readonly mode: number
+  // Who opened it closes it: Node keeps count of its own.
+  readonly #calls = systemCalls()
   #position = 0
   #writtenBytes = 0
 
-  /** Never over anything that is there. */
-  constructor(at: Buffer) {
-    this.fd = fs.openSync(at, CREATE_FLAGS, 0o600)
+  /** Never over anything that is there. By its folder's descriptor where that can be: 2 us less of 8 for each file. */
+  constructor({ folderFd, name, at }: Pick<Spot, 'folderFd' | 'name' | 'at'>, mode: number) {
+    this.mode = mode
+    this.fd =
+      this.#calls?.openIn(folderFd, name, CREATE_FLAGS, mode) ?? fs.openSync(at, CREATE_FLAGS, mode)
   }
 
   /** Without holes. */
@@ -40,6 +48,7 @@ export class FileOutput {
   }
 
   close(): void {
-    fs.closeSync(this.fd)
+    if (this.#calls === undefined) fs.closeSync(this.fd)
+    else this.#calls.close(this.fd)
   }
 }

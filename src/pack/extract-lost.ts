@@ -25,6 +25,7 @@ export function folderFromIndex(lost: LostMember, path: ByteString): ReadMember 
   return {
     path,
     kind: 'directory',
+    headerName: path,
     linkTarget: '',
     mode,
     mtimeSeconds,

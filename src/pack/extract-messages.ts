@@ -1,7 +1,8 @@
 // What the main thread and the worker that writes the tree say to each other (unpack-worker.ts).
 //
-// Blocks travel in shared memory: a few places, each given back when its block is written. So a
-// restore needs the same memory whatever the archive's size, and a slow disk slows the reading.
+// Blocks travel in shared memory: a few places, which frames are decompressed into, each given back when its block
+// is written. So nothing is copied, a restore needs the same memory whatever the archive's size, and a slow disk
+// slows the reading.
 
 import { messageOf, SpillwayError } from '../domain/errors.ts'
 import { FRAME_BYTES_MAX } from './frame-bounds.ts'
@@ -10,18 +11,20 @@ import type { ExpectedMember, LinkTarget } from './extract-choice.ts'
 import type { LostMember, PendingLink, TreeInput, TreeResult } from './extract-input.ts'
 import type { UnpackProgress } from './unpacker.ts'
 
-/** One is written while the next is filled: 8 MiB. */
-export const PLACE_COUNT = 2
+/** One is written, one waits, and two are decompressed into (FRAMES_AHEAD in extract-fetch.ts): 16 MiB. */
+export const PLACE_COUNT = 4
 
-export type UnpackWorkerData = {
-  readonly tree: TreeInput
-  readonly places: SharedArrayBuffer
+/** The first message. */
+export type UnpackStart = {
+  readonly order: { readonly tree: TreeInput; readonly places: SharedArrayBuffer }
 }
 
 export type UnpackOrder =
   | {
       readonly kind: 'block'
       readonly place: number
+      /** In the place. */
+      readonly offsetBytes: number
       readonly sizeBytes: number
       readonly expected: readonly ExpectedMember[] | undefined
     }
@@ -53,8 +56,23 @@ export function newPlaces(): SharedArrayBuffer {
   return new SharedArrayBuffer(PLACE_COUNT * FRAME_BYTES_MAX)
 }
 
-export function placeAt(places: SharedArrayBuffer, place: number, sizeBytes: number): Buffer {
-  return Buffer.from(places, place * FRAME_BYTES_MAX, sizeBytes)
+export function placeAt(
+  places: SharedArrayBuffer,
+  place: number,
+  offsetBytes = 0,
+  sizeBytes = FRAME_BYTES_MAX,
+): Buffer {
+  return Buffer.from(places, place * FRAME_BYTES_MAX + offsetBytes, sizeBytes)
+}
+
+/** Which of the places it lies in, and where there; undefined: in none. */
+export function placeOf(
+  places: SharedArrayBuffer,
+  { buffer, byteOffset }: Buffer,
+): { readonly place: number; readonly offsetBytes: number } | undefined {
+  if (buffer !== places) return undefined
+  const offsetBytes = byteOffset % FRAME_BYTES_MAX
+  return { place: (byteOffset - offsetBytes) / FRAME_BYTES_MAX, offsetBytes }
 }
 
 export function sendFailure(error: unknown): SentFailure {

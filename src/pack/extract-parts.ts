@@ -8,7 +8,6 @@
 import { SpillwayError } from '../domain/errors.ts'
 import { comparePaths } from './member-record.ts'
 import { fetchFrames } from './extract-fetch.ts'
-import { giveBack } from './give-back.ts'
 import { TAR_RECORD_BYTES } from './tar-header.ts'
 import type { ArchiveTail } from './archive-tail.ts'
 import type { FramePlace, FrameTable } from './frame-table.ts'
@@ -53,22 +52,25 @@ export async function* framesOf(
   if (current !== undefined) yield current
 }
 
+/** What frames are fed to. */
+type FrameSink = Pick<TreeSink, 'write' | 'lose' | 'room' | 'leave'>
+
 /** Feeds the whole tar. Returns the SHA-256 of its frames, one after the other; undefined: damaged ones. */
 export async function feedWhole(
   tail: ArchiveTail,
   frames: FrameTable,
-  sink: Pick<TreeSink, 'write' | 'lose'>,
+  sink: FrameSink,
   onFrame: (sha256: Buffer) => void,
 ): Promise<{ readonly isWhole: boolean }> {
   let resumeAt = 0
   let isWhole = true
-  for await (const { wish, bytes, sha256 } of fetchFrames(tail, allFrames(frames))) {
+  for await (const { wish, bytes, sha256 } of fetchFrames(tail, allFrames(frames), sink)) {
     const { place } = wish
-    onFrame(sha256)
+    if (sha256 !== undefined) onFrame(sha256)
     const from = Math.max(0, resumeAt - place.tarOffsetBytes)
     if (bytes !== undefined) {
       if (from < bytes.length) await sink.write(bytes.subarray(from))
-      giveBack(bytes)
+      else sink.leave(bytes)
     } else if (from < place.rawBytes) {
       isWhole = false
       const lost: IndexedMember[] = []
@@ -87,11 +89,11 @@ export async function feedWhole(
 export async function feedParts(
   tail: ArchiveTail,
   parts: AsyncIterable<PartFrame>,
-  sink: Pick<TreeSink, 'write' | 'lose'>,
+  sink: FrameSink,
 ): Promise<void> {
   // The member that goes on in the next frame.
   let open: IndexedMember | undefined
-  for await (const { wish, bytes } of fetchFrames(tail, parts)) {
+  for await (const { wish, bytes } of fetchFrames(tail, parts, sink)) {
     const { place, members } = wish
     if (bytes === undefined) {
       await sink.lose([...(open === undefined ? [] : [open]), ...members].map(lostMember))
@@ -100,14 +102,14 @@ export async function feedParts(
     }
     const piece = pieceOf(bytes, place, open === undefined ? members : [open, ...members])
     if (piece.length > 0) await sink.write(piece, members)
+    else sink.leave(bytes)
     const last = members.at(-1) ?? open
     open = last !== undefined && endOfMember(last) > endOf(place) ? last : undefined
-    giveBack(bytes)
   }
   await sink.write(TAR_END, [])
 }
 
-/** What these members have in this frame, without what lies between them. */
+/** What these members have in this frame, without what lies between them: in the same room. */
 function pieceOf(bytes: Buffer, place: FramePlace, members: readonly IndexedMember[]): Buffer {
   const ranges: [from: number, to: number][] = []
   for (const member of members) {
@@ -117,8 +119,13 @@ function pieceOf(bytes: Buffer, place: FramePlace, members: readonly IndexedMemb
     if (last?.[1] === from) last[1] = to
     else ranges.push([from, to])
   }
-  const pieces = ranges.map(([from, to]) => bytes.subarray(from, to))
-  return pieces.length === 1 ? pieces[0]! : Buffer.concat(pieces)
+  if (ranges.length === 1) return bytes.subarray(...ranges[0]!)
+  let sizeBytes = 0
+  for (const [from, to] of ranges) {
+    bytes.copyWithin(sizeBytes, from, to)
+    sizeBytes += Math.max(0, to - from)
+  }
+  return bytes.subarray(0, sizeBytes)
 }
 
 function checkPlace(

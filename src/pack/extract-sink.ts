@@ -1,15 +1,18 @@
 // What takes tar bytes and makes a tree of them: in this thread, for tests and small archives, or in a
 // worker thread (compose-unpacker.ts), since the calls are synchronous and would hold up network and timers.
 
+import { OwnRooms } from './block-rooms.ts'
 import { TarReader } from './tar-reader.ts'
 import { TreeWriter } from './extract-tree.ts'
+import type { BlockRooms } from './block-rooms.ts'
 import type { ExpectedMember, LinkTarget } from './extract-choice.ts'
 import type { LostMember, PendingLink, TreeInput, TreeResult } from './extract-input.ts'
 import type { UnpackProgress } from './unpacker.ts'
 
-export interface TreeSink {
+export interface TreeSink extends BlockRooms {
   /**
-   * Resolves when `block` may change again. A later call may reject for an earlier one's sake.
+   * A block that lies in a room takes its room with it; any other may change again once it resolves. A later call
+   * may reject for an earlier one's sake.
    * `expected`: the members that begin in it, as the index has them; once given it must always be.
    */
   write(block: Buffer, expected?: readonly ExpectedMember[]): Promise<void>
@@ -35,10 +38,14 @@ export type OpenTreeSink = (input: TreeSinkInput) => Promise<TreeSink>
 export async function openTreeSink(input: TreeSinkInput): Promise<TreeSink> {
   const tree = new TreeWriter(input.tree)
   let reader = new TarReader(tree)
+  const rooms = new OwnRooms()
   return {
+    room: async () => rooms.room(),
+    leave: (block) => rooms.leave(block),
     write: async (block, expected) => {
       if (expected !== undefined) tree.expect(expected)
-      await reader.write(block)
+      reader.write(block)
+      if (rooms.has(block)) rooms.leave(block)
       input.onProgress(tree.progress)
     },
     lose: async (members) => {
@@ -47,7 +54,7 @@ export async function openTreeSink(input: TreeSinkInput): Promise<TreeSink> {
       tree.lose(members)
     },
     takeLinks: async (countMax) => {
-      await reader.finish()
+      reader.finish()
       reader = new TarReader(tree)
       return tree.takeLinks(countMax)
     },

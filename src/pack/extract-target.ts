@@ -29,9 +29,9 @@ export function openTarget(directory: string, mayHoldFiles = false): number {
 }
 
 /** A file in the folder that has no name any more, and so is gone with its descriptor. */
-export function openNameless(rootFd: number): number {
+export function openNameless(rootFd: number, mode = 0o600): number {
   const name = inside(rootFd, `.spillway-${process.pid}-${process.hrtime.bigint()}`)
-  const fd = fs.openSync(name, NAMELESS_FLAGS, 0o600)
+  const fd = fs.openSync(name, NAMELESS_FLAGS, mode)
   fs.unlinkSync(name)
   return fd
 }

@@ -11,11 +11,12 @@
 
 import * as fs from 'node:fs'
 import { checkedPath, shownPath } from './extract-paths.ts'
-import { DeferredList } from './extract-deferred.ts'
+import { DeferredList, deferredOf } from './extract-deferred.ts'
 import { parentOf } from './extract-folders.ts'
 import { LinkTargets } from './extract-link-targets.ts'
 import { openNameless, openTarget } from './extract-target.ts'
 import { AttributeWriter } from './extract-attributes.ts'
+import { bornIn, modeAtBirth } from './extract-born.ts'
 import { makeSpecialFile } from './special-files.ts'
 import { MemberChoice } from './extract-choice.ts'
 import { Placer } from './extract-placer.ts'
@@ -26,7 +27,8 @@ import { folderFromIndex, LostMembers } from './extract-lost.ts'
 import { microsecondsOf } from './pax-records.ts'
 import { ExtractWarnings } from './extract-warnings.ts'
 import { SpillwayError } from '../domain/errors.ts'
-import type { Attributes, Deferred } from './extract-deferred.ts'
+import type { Born } from './extract-born.ts'
+import type { Deferred } from './extract-deferred.ts'
 import type { ByteString } from './tar-header.ts'
 import type { Chosen, ExpectedMember, LinkTarget } from './extract-choice.ts'
 import type { MemberHandler, ReadMember } from './tar-reader.ts'
@@ -44,6 +46,8 @@ export class TreeWriter implements MemberHandler {
   readonly #placer: Placer
   /** Nothing was there and no name is changed: what a member's path is, is its own. */
   readonly #isPlain: boolean
+  /** What new files have already; undefined: it is different from folder to folder. */
+  readonly #born: Born | undefined
   readonly #linkTargets: LinkTargets
   readonly #symlinks: DeferredList
   readonly #folders: DeferredList
@@ -66,13 +70,17 @@ export class TreeWriter implements MemberHandler {
     this.#read = new ReadCounts(input)
     this.#isPlain = rule === undefined && strip === 0
     this.#rootFd = openTarget(input.directory, rule !== undefined)
+    this.#born = this.#isPlain ? bornIn(this.#rootFd) : undefined
     this.#linkTargets = new LinkTargets(this.#rootFd)
     this.#choice = new MemberChoice({ paths, strip, isOrdered: !this.#isPlain })
     const warnings = this.#warnings
     const attributes = new AttributeWriter(warnings)
     this.#placer = new Placer(this.#rootFd, {
       ...{ rule, mergesFolders: strip > 0, warnings },
-      onNewFolder: (at) => attributes.extras.dropInherited(at.toString('latin1'), 'directory'),
+      onNewFolder: (at) => {
+        if (this.#born === undefined)
+          attributes.extras.dropInherited(at.toString('latin1'), 'directory')
+      },
     })
     const openSpill = () => openNameless(this.#rootFd)
     this.#symlinks = new DeferredList(openSpill)
@@ -113,7 +121,8 @@ export class TreeWriter implements MemberHandler {
     const { member, path, outs, spot, output } = file
     this.#at(path, 'finish', () => {
       if (member.isSparse) output.endAt(member.sizeBytes)
-      this.#attributes.applyTo(output.fd, member, path, 'file')
+      const born = { owner: this.#born, mode: output.mode }
+      this.#attributes.applyTo(output.fd, member, { path, kind: 'file' }, born)
       this.#closeFile()
       const isThere = this.#placer.settle(spot)
       if (isThere) this.#countMade({ sizeBytes: output.writtenBytes })
@@ -168,7 +177,7 @@ export class TreeWriter implements MemberHandler {
         const fd = this.#placer.enter(folder.path)
         // One that was there, or was made in a folder with a default ACL, has rights of its own.
         if (!this.#isPlain) this.#attributes.extras.dropInherited(fd, 'directory')
-        this.#attributes.applyTo(fd, folder, folder.path, 'directory')
+        this.#attributes.applyTo(fd, folder, { path: folder.path, kind: 'directory' })
       })
     }
     this.#attributes.addSummaryWarnings()
@@ -225,9 +234,10 @@ export class TreeWriter implements MemberHandler {
       return
     }
     if (kind !== 'file') return this.#makeSpecial({ ...member, kind }, path, spot)
-    const output = new FileOutput(spot.at)
-    this.#file = { ...chosen, spot, output }
-    this.#attributes.extras.dropInherited(output.fd, 'file')
+    const output = new FileOutput(spot, modeAtBirth(this.#born, member))
+    // Not by "...": V8 then makes a shape of its own for each file, and its fields are looked for anew every time.
+    this.#file = { member, path, outs: chosen.outs, spot, output }
+    if (this.#born === undefined) this.#attributes.extras.dropInherited(output.fd, 'file')
   }
 
   #makeFolder(member: ReadMember, out: ByteString): void {
@@ -269,7 +279,7 @@ export class TreeWriter implements MemberHandler {
     // Asked for only to see whether it may be written at all.
     const spot = this.#placer.spotFor(out, member.mtimeUs)
     if (spot === undefined) return
-    this.#links.add({ ...attributesOf(member), attributes: [], path: out, target })
+    this.#links.add(deferredOf(member, out, target, []))
   }
 
   #linkTo(from: ByteString, out: ByteString, member: ReadMember): void {
@@ -310,7 +320,7 @@ export class TreeWriter implements MemberHandler {
   }
 
   #defer(list: DeferredList, member: ReadMember, out: ByteString): void {
-    list.add({ ...attributesOf(member), path: out, target: member.linkTarget })
+    list.add(deferredOf(member, out, member.linkTarget))
   }
 
   #at(path: ByteString, doing: 'create' | 'write' | 'finish', work: () => void): void {
@@ -332,9 +342,4 @@ export class TreeWriter implements MemberHandler {
     this.#file = undefined
     file?.output.close()
   }
-}
-
-function attributesOf(member: ReadMember): Attributes {
-  const { mode, uid, gid, mtimeSeconds, mtimeNanos, attributes } = member
-  return { mode, uid, gid, mtimeSeconds, mtimeNanos, attributes }
 }

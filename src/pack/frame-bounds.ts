@@ -1,6 +1,6 @@
 // How large a zstd frame can become, found without decompressing it.
 //
-// The binding has no limit of its own (47 kB became 1.5 GB) and frames carry no content size, so the
+// The binding has no limit of its own (47 kB became 1.5 GB) and a frame need not carry its content size, so the
 // block headers are walked first: 3 bytes each, and a block yields at most 128 KiB. From level 16 on
 // zstd splits a block of 128 KiB into several small ones, which all count with 128 KiB here: 4 MiB of
 // /usr/share came to 31 MiB at level 19. The bound is therefore a limit for memory, not the exact
@@ -46,9 +46,20 @@ export function parseFrameHeader(header: Uint8Array): FrameHeader {
   return {
     headerBytes,
     windowBytes: windowBytes(header, descriptor, headerBytes),
-    hasChecksum: (descriptor & 0x04) !== 0,
+    hasChecksum: hasFrameChecksum(header),
     hasDictionary: (descriptor & 0x03) !== 0,
   }
+}
+
+/** As the frame promises it; undefined: it does not. */
+export function frameContentBytes(frame: Uint8Array): number | undefined {
+  const descriptor = frame[4]!
+  if (descriptor >> 6 === 0 && (descriptor & 0x20) === 0) return undefined
+  return contentBytes(frame, descriptor, frameHeaderBytes(descriptor))
+}
+
+export function hasFrameChecksum(frame: Uint8Array): boolean {
+  return (frame[4]! & 0x04) !== 0
 }
 
 function windowBytes(header: Uint8Array, descriptor: number, headerBytes: number): number {
@@ -56,7 +67,12 @@ function windowBytes(header: Uint8Array, descriptor: number, headerBytes: number
     const base = 2 ** (10 + (header[5]! >> 3))
     return base + (base / 8) * (header[5]! & 7)
   }
-  // A single segment: the window is the content, whose size ends the header.
+  // A single segment: the window is the content.
+  return contentBytes(header, descriptor, headerBytes)
+}
+
+/** It ends the header. */
+function contentBytes(header: Uint8Array, descriptor: number, headerBytes: number): number {
   const sizeBytes = descriptor >> 6 === 0 ? 1 : 2 ** (descriptor >> 6)
   let value = 0
   for (let at = headerBytes - 1; at >= headerBytes - sizeBytes; at -= 1)

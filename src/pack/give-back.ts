@@ -21,6 +21,14 @@ export function giveBack(bytes: Buffer): void {
   transfer.call(bytes.buffer, 0)
 }
 
+/** The first bytes of it, in the same memory where it can be; `bytes` is the whole of its memory, and empty afterwards. */
+export function shrink(bytes: Buffer, lengthBytes: number): Buffer {
+  assert(bytes.length === bytes.buffer.byteLength, 'only whole memory can be shrunk')
+  return lengthBytes === bytes.length
+    ? bytes
+    : Buffer.from(transfer.call(bytes.buffer, lengthBytes))
+}
+
 // glibc maps what is larger than its threshold anew each time, and clears every page of it: a tenth of
 // the time of packing. Freeing one larger piece raises the threshold to its size (mallopt(3),
 // M_MMAP_THRESHOLD: "dynamic"), and what the compressor needs over and over is then used again. It must

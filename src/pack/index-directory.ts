@@ -73,7 +73,7 @@ export function decodeDirectory(
   const members = readList(reader, said.memberCount, () => {
     const block = { ...readStored(reader), memberCount: reader.number() }
     const firstOffsetBytes = reader.number()
-    const firstPath = reader.slice(reader.number()).toString('latin1')
+    const firstPath = reader.text(reader.number())
     return { count: block.memberCount, block: { ...block, firstOffsetBytes, firstPath } }
   })
   const hashes = readList(reader, said.frameCount, () => {

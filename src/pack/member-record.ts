@@ -110,7 +110,7 @@ export function* decodeMembers(block: {
   while (!reader.isAtEnd) {
     const shared = reader.number()
     if (shared > path.length) throw damaged('a path is longer than the one before it')
-    path = path.slice(0, shared) + reader.slice(reader.number()).toString('latin1')
+    path = path.slice(0, shared) + reader.text(reader.number())
     if (path.length > PATH_BYTES_MAX) throw damaged('a path is too long')
     const code = reader.number()
     const kind = code === SPARSE_CODE ? 'file' : KINDS.get(code)

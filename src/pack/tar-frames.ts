@@ -10,11 +10,12 @@ import { encodeRawFrame, rawFrameBytes } from './raw-frame.ts'
 import { checksumOf } from './seek-table.ts'
 import type { SeekEntry } from './seek-table.ts'
 import type { ArchiveFile } from './part-memory.ts'
-import { compressFrame, decompressFrame } from './zstd.ts'
+import { checksumInFrame, decompressFrame, openCompressor } from './zstd.ts'
+import type { CompressedFrame, FrameCompressor } from './zstd.ts'
 
 export type WrittenFrame = SeekEntry & { readonly sha256: Buffer }
 
-type PackedFrame = { readonly frame: WrittenFrame; readonly bytes: Buffer }
+type PackedFrame = CompressedFrame & { readonly frame: WrittenFrame }
 
 /** A place in the file that is written last. */
 export type KeptPlace = {
@@ -41,6 +42,7 @@ type Begun = {
 export class TarFrames {
   readonly #input: Input
   readonly #ahead: number
+  readonly #compressor: FrameCompressor
   readonly #begun: Begun[] = []
   #number = 0
   #kept: KeptPlace | undefined
@@ -48,6 +50,7 @@ export class TarFrames {
   constructor(input: Input) {
     this.#input = input
     this.#ahead = framesAhead(input.zstdLevel, input.verifies)
+    this.#compressor = openCompressor(input.zstdLevel)
   }
 
   /** Resolves when the next block may come; `release` is called when `block` is needed no more. */
@@ -69,7 +72,7 @@ export class TarFrames {
   async keep(rawBytes: number): Promise<void> {
     const bytes = Buffer.alloc(rawFrameBytes(rawBytes))
     const frame = { storedBytes: bytes.length, rawBytes, checksum: 0, sha256: NO_HASH }
-    const packed = Promise.resolve({ frame, bytes })
+    const packed = Promise.resolve({ frame, bytes, release: () => undefined })
     this.#begun.push({ packed, release: () => undefined, keptNumber: this.#number })
     this.#number += 1
     while (this.#begun.length >= this.#ahead) await this.#writeNext()
@@ -92,14 +95,16 @@ export class TarFrames {
     while (this.#begun.length > 0) await this.#writeNext()
   }
 
-  /** After a failure: resolves when no thread works on a block any more. */
-  async settle(): Promise<void> {
-    await Promise.allSettled(this.#begun.map(({ packed }) => packed))
+  /** After a failure, or the end: resolves when no thread works on a block any more. */
+  async close(): Promise<void> {
+    const ended = await Promise.allSettled(this.#begun.splice(0).map(({ packed }) => packed))
+    for (const each of ended) if (each.status === 'fulfilled') each.value.release()
+    this.#compressor.close()
   }
 
   async #writeNext(): Promise<void> {
     const { packed, release, keptNumber } = this.#begun[0]!
-    const { frame, bytes } = await packed
+    const { frame, bytes, release: releaseFrame } = await packed
     this.#begun.shift()
     release()
     const { file } = this.#input
@@ -109,13 +114,18 @@ export class TarFrames {
     }
     file.append(bytes)
     this.#input.onWritten(frame)
-    giveBack(bytes)
+    releaseFrame()
   }
 
   async #pack(block: Buffer, number: number): Promise<PackedFrame> {
-    const bytes = await compressFrame(block, this.#input.zstdLevel)
-    if (this.#input.verifies) await verify(block, bytes, number)
-    return { frame: writtenFrame(block, bytes), bytes }
+    const { bytes, release } = await this.#compressor.compress(block)
+    try {
+      if (this.#input.verifies) await verify(block, bytes, number)
+      return { frame: writtenFrame(block, bytes), bytes, release }
+    } catch (error) {
+      release()
+      throw error
+    }
   }
 }
 
@@ -125,7 +135,7 @@ function writtenFrame(block: Buffer, bytes: Buffer): WrittenFrame {
   return {
     storedBytes: bytes.length,
     rawBytes: block.length,
-    checksum: checksumOf(block),
+    checksum: checksumInFrame(bytes) ?? checksumOf(block),
     sha256: createHash('sha256').update(bytes).digest(),
   }
 }

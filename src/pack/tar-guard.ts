@@ -1,32 +1,40 @@
-// A strict look at every tar header before tar-stream sees it.
+// A strict look at every tar header: what tar-reader.ts makes members of.
 //
-// tar-stream decodes and streams well, but it trusts: a negative length in a pax record keeps it in a
-// loop for ever, a negative size of an extension hides a header in another one's body, pax bytes that
-// are no UTF-8 are bent, content of a folder is read as headers, negative numbers are off by one, and
-// neither a missing end nor what comes after it is noticed. So this guard walks the same bytes first,
-// takes numbers and extension records itself, and refuses whatever Spillway never writes; tar-reader.ts
-// then refuses an archive whose members the two do not see alike (size smuggling lives from that).
+// Libraries that read tar trust: in tar-stream a negative length in a pax record is a loop for ever, a
+// negative size of an extension hides a header in another one's body, pax bytes that are no UTF-8 are
+// bent, content of a folder is read as headers, negative numbers are off by one, and neither a missing
+// end nor what comes after it is noticed. This guard refuses whatever Spillway never writes. Where time
+// allows, tar-stream reads the same bytes after it, and must see the same members (tar-cross-reader.ts).
 
 import { isPaxNumber, microsecondsOf, parsePaxRecords, parsePaxTime } from './pax-records.ts'
+import {
+  hasChecksum,
+  isUstarOrGnu,
+  isZero,
+  linkTargetOf,
+  nameOf,
+  parseNumber,
+} from './tar-fields.ts'
 import { TAR_RECORD_BYTES } from './tar-header.ts'
 import { SpillwayError } from '../domain/errors.ts'
 import type { PaxRecords, PaxTime, ReadAttribute } from './pax-records.ts'
 import type { ByteString, TarKind } from './tar-header.ts'
 
-/** What a member's headers say; names only where an extension gave them. */
+/** What a member's headers say, as it stands in the archive: nothing about the path is checked here. */
 export type GuardedHeader = {
   /** In the tar stream, of the first of its headers. */
   readonly offsetBytes: number
   readonly kind: TarKind
-  readonly path: ByteString | undefined
-  readonly linkTarget: ByteString | undefined
+  readonly path: ByteString
+  /** Of symlinks their text, of hard links a path; '' otherwise. */
+  readonly linkTarget: ByteString
   readonly sizeBytes: number
   /** Of its content in the tar: of a file with holes map and data, otherwise its size. */
   readonly storedBytes: number
   /** Its content is a map and data (tar-sparse.ts). */
   readonly isSparse: boolean
-  /** Of a file with holes that is not named by its header. */
-  readonly sparseName: ByteString | undefined
+  /** What its header calls it; of a file with holes that may be another name than its own. */
+  readonly headerName: ByteString
   readonly mode: number
   readonly uid: number
   readonly gid: number
@@ -70,14 +78,20 @@ type Extensions = {
 
 export class TarGuard {
   readonly #onHeader: (header: GuardedHeader) => void
+  readonly #onContent: (bytes: Buffer, from: number, to: number) => void
   #offsetBytes = 0
   #contentLeft = 0
   #extensions: Extensions | undefined
   #zeroRecords = 0
   #memberCount = 0
 
-  constructor(onHeader: (header: GuardedHeader) => void) {
+  /** `onContent`: these bytes are a member's, and where it ends what fills up its last record. */
+  constructor(
+    onHeader: (header: GuardedHeader) => void,
+    onContent: (bytes: Buffer, from: number, to: number) => void = () => {},
+  ) {
     this.#onHeader = onHeader
+    this.#onContent = onContent
   }
 
   /**
@@ -88,6 +102,7 @@ export class TarGuard {
     let at = 0
     for (;;) {
       const content = Math.min(this.#contentLeft, bytes.length - at)
+      if (content > 0) this.#onContent(bytes, at, at + content)
       this.#contentLeft -= content
       at += content
       if (at + TAR_RECORD_BYTES > bytes.length) break
@@ -109,19 +124,18 @@ export class TarGuard {
 
   /** Returns the bytes used; 0 when the extension that begins here is not whole yet. */
   #scanRecord(bytes: Buffer, at: number): number {
-    const record = bytes.subarray(at, at + TAR_RECORD_BYTES)
     const offset = this.#offsetBytes + at
-    if (record[0] === 0 && isZero(record)) {
+    if (bytes[at] === 0 && isZero(bytes, at)) {
       if (this.#extensions !== undefined) throw corrupt(offset, 'ends after an extension')
       this.#zeroRecords += 1
       return TAR_RECORD_BYTES
     }
     if (this.#zeroRecords > 0) throw refused(offset, 'goes on after its end marker')
-    checkMagic(record, offset)
-    const type = record[156]!
+    checkMagic(bytes, at, offset)
+    const type = bytes[at + 156]!
     if (type === PAX || type === GNU_NAME || type === GNU_LINK)
       return this.#scanExtension(bytes, at, offset)
-    this.#scanMember(record, offset)
+    this.#scanMember(bytes, at, offset)
     return TAR_RECORD_BYTES
   }
 
@@ -152,33 +166,43 @@ export class TarGuard {
     return spanBytes
   }
 
-  #scanMember(record: Buffer, offset: number): void {
-    const kind = KINDS[record[156]!]
-    if (kind === undefined) throw refused(offset, `has a member of type ${typeText(record[156]!)}`)
-    const { path, linkTarget, offsetBytes, ...extensions } = this.#extensions ?? NO_EXTENSIONS
-    const pax = extensions.pax?.values
-    if (path !== undefined && pax?.has('path') === true)
+  #scanMember(bytes: Buffer, at: number, offset: number): void {
+    const kind = KINDS[bytes[at + 156]!]
+    if (kind === undefined)
+      throw refused(offset, `has a member of type ${typeText(bytes[at + 156]!)}`)
+    const held = this.#extensions ?? NO_EXTENSIONS
+    const pax = held.pax?.values
+    if (held.path !== undefined && pax?.has('path') === true)
       throw refused(offset, 'names a member in two ways')
-    if (linkTarget !== undefined && pax?.has('linkpath') === true)
+    if (held.linkTarget !== undefined && pax?.has('linkpath') === true)
       throw refused(offset, 'names a link target in two ways')
 
-    const storedBytes = numberOf(pax, 'size', offset) ?? sizeOf(record, 0, offset)
+    const storedBytes = numberOf(pax, 'size', offset) ?? sizeOf(bytes, at, offset)
     // Other readers of tar skip such content, or do not: there lies a second list of members.
     if (kind !== 'file' && storedBytes > 0) throw refused(offset, `gives content to a ${kind}`)
+    const isNamed = held.path !== undefined || pax?.has('path') === true
+    const sparse = sparseOf({ pax, kind, storedBytes, isNamed }, offset)
+    const headerName = pax?.get('path')?.toString('latin1') ?? held.path ?? nameOf(bytes, at)
+    const time = timeOf(pax, bytes, at, offset)
     this.#onHeader({
-      offsetBytes: this.#extensions === undefined ? offset : offsetBytes,
+      offsetBytes: this.#extensions === undefined ? offset : held.offsetBytes,
       kind,
-      path: pax?.get('path')?.toString('latin1') ?? path,
-      linkTarget: pax?.get('linkpath')?.toString('latin1') ?? linkTarget,
-      ...sparseOf({ pax, kind, storedBytes, isNamed: path !== undefined }, offset),
+      path: sparse?.name ?? headerName,
+      headerName,
+      linkTarget:
+        pax?.get('linkpath')?.toString('latin1') ?? held.linkTarget ?? linkTargetOf(bytes, at),
+      sizeBytes: sparse?.sizeBytes ?? storedBytes,
+      isSparse: sparse !== undefined,
       storedBytes,
-      mode: unsigned(record, 100, 8, offset) & 0o7777,
-      uid: numberOf(pax, 'uid', offset) ?? unsigned(record, 108, 8, offset),
-      gid: numberOf(pax, 'gid', offset) ?? unsigned(record, 116, 8, offset),
-      ...timesOf(pax, record, offset),
-      attributes: extensions.pax?.attributes ?? NO_ATTRIBUTES,
-      deviceMajor: unsigned(record, 329, 8, offset),
-      deviceMinor: unsigned(record, 337, 8, offset),
+      mode: unsigned(bytes, at + 100, 8, offset) & 0o7777,
+      uid: numberOf(pax, 'uid', offset) ?? unsigned(bytes, at + 108, 8, offset),
+      gid: numberOf(pax, 'gid', offset) ?? unsigned(bytes, at + 116, 8, offset),
+      mtimeSeconds: time.mtimeSeconds,
+      mtimeNanos: time.mtimeNanos,
+      mtimeUs: microsecondsOf(time),
+      attributes: held.pax?.attributes ?? NO_ATTRIBUTES,
+      deviceMajor: unsigned(bytes, at + 329, 8, offset),
+      deviceMinor: unsigned(bytes, at + 337, 8, offset),
     })
     this.#extensions = undefined
     this.#contentLeft = padded(storedBytes)
@@ -194,14 +218,9 @@ const NO_EXTENSIONS: Extensions = {
   linkTarget: undefined,
 }
 
-function checkMagic(record: Buffer, offset: number): void {
-  let sum = 8 * 0x20
-  for (let at = 0; at < 148; at += 1) sum += record[at]!
-  for (let at = 156; at < TAR_RECORD_BYTES; at += 1) sum += record[at]!
-  if (sum !== parseNumber(record, 148, 8)) throw corrupt(offset, 'has a damaged header')
-  const magic = record.toString('latin1', 257, 265)
-  if (magic !== 'ustar\x0000' && magic !== 'ustar  \0')
-    throw refused(offset, 'has a header that is neither ustar nor GNU')
+function checkMagic(bytes: Buffer, at: number, offset: number): void {
+  if (!hasChecksum(bytes, at)) throw corrupt(offset, 'has a damaged header')
+  if (!isUstarOrGnu(bytes, at)) throw refused(offset, 'has a header that is neither ustar nor GNU')
 }
 
 function gnuName(body: Buffer, offset: number): ByteString {
@@ -224,7 +243,7 @@ const SPARSE_KEYS = [
   'GNU.sparse.name',
 ]
 
-/** GNU's format 1.0 and no other: it is what this version writes. */
+/** GNU's format 1.0 and no other: it is what this version writes. undefined: not such a file. */
 function sparseOf(
   member: {
     readonly pax: ReadonlyMap<string, Buffer> | undefined
@@ -233,31 +252,30 @@ function sparseOf(
     readonly isNamed: boolean
   },
   offset: number,
-): Pick<GuardedHeader, 'sizeBytes' | 'isSparse' | 'sparseName'> {
+): { readonly sizeBytes: number; readonly name: ByteString | undefined } | undefined {
   const { pax, kind, storedBytes, isNamed } = member
-  if (pax === undefined || !SPARSE_KEYS.some((key) => pax.has(key)))
-    return { sizeBytes: storedBytes, isSparse: false, sparseName: undefined }
+  if (pax === undefined || !SPARSE_KEYS.some((key) => pax.has(key))) return undefined
   const version = `${pax.get('GNU.sparse.major')?.toString()}.${pax.get('GNU.sparse.minor')?.toString()}`
   const sizeBytes = numberOf(pax, 'GNU.sparse.realsize', offset)
   if (version !== '1.0' || sizeBytes === undefined || kind !== 'file' || storedBytes === 0)
     throw refused(offset, 'holds a sparse file of a kind that this version cannot restore')
-  const sparseName = pax.get('GNU.sparse.name')?.toString('latin1')
-  if (sparseName !== undefined && (isNamed || pax.has('path')))
-    throw refused(offset, 'names a member in two ways')
-  return { sizeBytes, isSparse: true, sparseName }
+  const name = pax.get('GNU.sparse.name')?.toString('latin1')
+  if (name !== undefined && isNamed) throw refused(offset, 'names a member in two ways')
+  return { sizeBytes, name }
 }
 
-function timesOf(
+function timeOf(
   pax: ReadonlyMap<string, Buffer> | undefined,
-  record: Buffer,
+  bytes: Buffer,
+  at: number,
   offset: number,
-): PaxTime & { readonly mtimeUs: number } {
+): PaxTime {
   const text = pax?.get('mtime')?.toString('latin1')
   const time = text === undefined ? undefined : parsePaxTime(text)
-  if (time !== undefined) return { ...time, mtimeUs: microsecondsOf(time) }
-  const seconds = text === undefined ? parseNumber(record, 136, 12) : undefined
+  if (time !== undefined) return time
+  const seconds = text === undefined ? parseNumber(bytes, at + 136, 12) : undefined
   if (seconds === undefined) throw refused(offset, 'has a time that is no number')
-  return { mtimeSeconds: seconds, mtimeNanos: 0, mtimeUs: seconds * 1e6 }
+  return { mtimeSeconds: seconds, mtimeNanos: 0 }
 }
 
 function numberOf(
@@ -278,35 +296,8 @@ function unsigned(bytes: Buffer, at: number, width: number, offset: number): num
   return value
 }
 
-/** Octal text, or GNU's base 256 for what is too large or below zero. undefined: neither. */
-export function parseNumber(bytes: Buffer, at: number, width: number): number | undefined {
-  const first = bytes[at]!
-  if (first === 0x80 || first === 0xff) {
-    let value = first === 0xff ? -1n : 0n
-    for (let place = at + 1; place < at + width; place += 1)
-      value = (value << 8n) | BigInt(bytes[place]!)
-    const number = Number(value)
-    return Number.isSafeInteger(number) ? number : undefined
-  }
-  let place = at
-  const end = at + width
-  while (place < end && bytes[place] === 0x20) place += 1
-  let value = 0
-  while (place < end && bytes[place]! >= 0x30 && bytes[place]! <= 0x37) {
-    value = value * 8 + bytes[place]! - 0x30
-    place += 1
-  }
-  // Ended by spaces and NULs, or by the field itself.
-  for (; place < end; place += 1) if (bytes[place] !== 0 && bytes[place] !== 0x20) return undefined
-  return value
-}
-
 function padded(sizeBytes: number): number {
   return Math.ceil(sizeBytes / TAR_RECORD_BYTES) * TAR_RECORD_BYTES
-}
-
-function isZero(record: Buffer): boolean {
-  return record.every((byte) => byte === 0)
 }
 
 function typeText(type: number): string {

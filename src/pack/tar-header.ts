@@ -224,12 +224,18 @@ function writeOctal(out: Buffer, at: number, digits: number, value: number): voi
 
 /** The sum of all bytes, with the field itself counted as spaces. */
 function writeChecksum(out: Buffer, at: number): void {
-  let sum = 8 * 0x20
-  const end = at + TAR_RECORD_BYTES
-  for (let place = at; place < end; place += 1) sum += out[place]!
+  // Of 512 bytes, half can be other than zero, and a link's target seldom is.
+  let sum = 8 * 0x20 + sumOf(out, at, at + 157) + sumOf(out, at + 257, at + 345)
+  if (out[at + 157] !== 0) sum += sumOf(out, at + 157, at + 257)
   writeOctal(out, at + 148, 6, sum)
   out[at + 154] = 0
   out[at + 155] = 0x20
+}
+
+function sumOf(out: Buffer, from: number, to: number): number {
+  let sum = 0
+  for (let at = from; at < to; at += 1) sum += out[at]!
+  return sum
 }
 
 function isPlainName(name: ByteString): boolean {

@@ -39,11 +39,11 @@ export class VarintReader {
 
   number(): number {
     let value = 0
-    for (let place = 0; place < VARINT_BYTES_MAX; place += 1) {
+    for (let place = 0, weight = 1; place < VARINT_BYTES_MAX; place += 1, weight *= 128) {
       const byte = this.bytes[this.#at]
       if (byte === undefined) throw corrupt()
       this.#at += 1
-      value += (byte & 0x7f) * 128 ** place
+      value += (byte & 0x7f) * weight
       if (byte < 0x80) {
         if (!Number.isSafeInteger(value)) throw corrupt()
         return value
@@ -58,11 +58,22 @@ export class VarintReader {
   }
 
   slice(length: number): Buffer {
+    const end = this.#take(length)
+    return this.bytes.subarray(end - length, end)
+  }
+
+  /** One character per byte. */
+  text(length: number): string {
+    const end = this.#take(length)
+    return this.bytes.toString('latin1', end - length, end)
+  }
+
+  /** Where they end. */
+  #take(length: number): number {
     const end = this.#at + length
     if (end > this.bytes.length) throw corrupt()
-    const bytes = this.bytes.subarray(this.#at, end)
     this.#at = end
-    return bytes
+    return end
   }
 }
 

@@ -7,7 +7,7 @@ import { messageOf } from '../domain/errors.ts'
 import type { FramePlace } from './frame-table.ts'
 import type { IndexedMember } from './member-record.ts'
 import { tarNameOf, TAR_RECORD_BYTES } from './tar-header.ts'
-import { TarReader } from './tar-reader.ts'
+import { TarCrossReader } from './tar-cross-reader.ts'
 import type { ReadMember } from './tar-reader.ts'
 import type { MemberIndex } from './verify-member-index.ts'
 import { corrupt, isDamage } from './verify-source.ts'
@@ -25,7 +25,7 @@ export type Compared = {
 export class MemberCheck {
   readonly #index: MemberIndex
   readonly #tarBytes: number
-  #reader: TarReader | undefined
+  #reader: TarCrossReader | undefined
   /** Where in the tar stream the reader's own began. */
   #readerAt = 0
 
@@ -76,7 +76,7 @@ export class MemberCheck {
       // Content of a member that began before.
       if (from >= bytes.length) return
       this.#readerAt = next.offsetBytes
-      this.#reader = new TarReader({
+      this.#reader = new TarCrossReader({
         begin: (member) => this.#compare(member),
         content: () => {},
         hole: () => {},

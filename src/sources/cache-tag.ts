@@ -1,6 +1,6 @@
 // What marks a folder as a cache (https://bford.info/cachedir/): the first bytes of its tag.
 
-import { FILE_FLAGS } from './source-files.ts'
+import { FILE_FLAGS, kindOf } from './source-files.ts'
 import type { ByteString } from './member.ts'
 import type { SourceFiles } from './source-files.ts'
 
@@ -12,7 +12,7 @@ export function isCacheTag(files: SourceFiles, at: ByteString): boolean {
   try {
     const fd = files.open(at, FILE_FLAGS)
     try {
-      if (!files.fstat(fd).isFile()) return false
+      if (kindOf(files.fstat(fd)) !== 'file') return false
       files.read(fd, start, 0, start.length, 0)
     } finally {
       files.close(fd)

@@ -1,25 +1,25 @@
 // The content of one file that was just opened. The header in front of it has promised a size, so
 // exactly that many bytes follow, whatever happens to the file meanwhile.
 
-import type { BigIntStats } from 'node:fs'
 import type { SparseMap } from '../domain/sparse-map.ts'
+import type { FileStats } from '../lib/file-stats.ts'
 import { reasonOf } from './findings.ts'
 import type { MemberSink } from './member.ts'
 import type { SourceFiles } from './source-files.ts'
 
 /**
- * Copies `before.size` bytes to the sink, or what `sparse` says is data of them. Returns what went wrong,
+ * Copies `before.sizeBytes` bytes to the sink, or what `sparse` says is data of them. Returns what went wrong,
  * for a warning; undefined: the content is whole and did not change meanwhile, as far as its size and times
  * can tell.
  */
 export function copyContent(
   files: SourceFiles,
   fd: number,
-  before: BigIntStats,
+  before: FileStats,
   sink: MemberSink,
   sparse?: SparseMap,
 ): string | undefined {
-  const sizeBytes = Number(before.size)
+  const { sizeBytes } = before
   const extents = sparse?.extents ?? [0, sizeBytes]
   let zerosFrom = sizeBytes
   let failure: string | undefined
@@ -63,18 +63,19 @@ function copyExtent(
   return { bytes: copied, failure: undefined }
 }
 
-function changeBetween(
-  before: BigIntStats,
-  after: BigIntStats,
-  readBytes: number,
-): string | undefined {
+function changeBetween(before: FileStats, after: FileStats, readBytes: number): string | undefined {
   const changed = 'changed while it was read'
-  const sizes = `from ${before.size} to ${after.size} bytes`
-  if (after.size > before.size) return `${changed}: grew ${sizes}, and was cut at its old size`
-  if (BigInt(readBytes) < before.size)
+  const sizes = `from ${before.sizeBytes} to ${after.sizeBytes} bytes`
+  if (after.sizeBytes > before.sizeBytes)
+    return `${changed}: grew ${sizes}, and was cut at its old size`
+  if (readBytes < before.sizeBytes)
     return `${changed}: shrank ${sizes}; from byte ${readBytes} on it is zeros in the archive`
-  if (after.size < before.size) return `${changed}: shrank ${sizes}`
+  if (after.sizeBytes < before.sizeBytes) return `${changed}: shrank ${sizes}`
   // Links and renames touch ctime too, but so does writing with the mtime put back.
-  if (after.mtimeNs !== before.mtimeNs || after.ctimeNs !== before.ctimeNs) return changed
-  return undefined
+  const isTouched =
+    after.mtimeNanos !== before.mtimeNanos ||
+    after.mtimeSeconds !== before.mtimeSeconds ||
+    after.ctimeNanos !== before.ctimeNanos ||
+    after.ctimeSeconds !== before.ctimeSeconds
+  return isTouched ? changed : undefined
 }

@@ -6,7 +6,6 @@
 // with "=" or "%" there, so those alone come as LIBARCHIVE.xattr, too: GNU tar prints a line about each of
 // these records, which nobody shall see in an emergency without need.
 
-import type { BigIntStats } from 'node:fs'
 import {
   ACCESS_ACL,
   ATTRIBUTE_RECORD_BYTES_MAX,
@@ -15,6 +14,7 @@ import {
   SELINUX_LABEL,
 } from '../domain/file-attributes.ts'
 import type { SparseMap } from '../domain/sparse-map.ts'
+import type { FileStats } from '../lib/file-stats.ts'
 import { printablePath } from '../lib/printable-path.ts'
 import { reasonOf } from './findings.ts'
 import type { Findings } from './findings.ts'
@@ -28,8 +28,6 @@ type Records = NonNullable<Member['records']>
 
 // The length in front of a record, the space, "=" and the line's end.
 const RECORD_FRAME_BYTES = 16
-// st_blocks counts these, whatever the file system's own blocks are.
-export const STAT_BLOCK_BYTES = 512n
 
 export class MemberExtras {
   readonly #files: SourceFiles
@@ -60,11 +58,11 @@ export class MemberExtras {
   }
 
   /** undefined: the file is archived byte by byte. */
-  sparseMapOf(fd: number, stats: BigIntStats): SparseMap | undefined {
+  sparseMapOf(fd: number, stats: FileStats): SparseMap | undefined {
     // Other files are not asked: they have all their blocks.
-    if (stats.blocks * STAT_BLOCK_BYTES >= stats.size) return undefined
+    if (stats.allocatedBytes >= stats.sizeBytes) return undefined
     const { calls } = this.#files
-    return calls === undefined ? undefined : findExtents(calls, fd, Number(stats.size))
+    return calls === undefined ? undefined : findExtents(calls, fd, stats.sizeBytes)
   }
 
   noteFlags(path: ByteString, fd: number): void {
@@ -128,17 +126,17 @@ export class MemberExtras {
 
 /** Whoever may write to a disk can make files of nothing but holes that no number of ours can measure. */
 export function isBeyondCounting(
-  { size }: BigIntStats,
+  { sizeBytes }: FileStats,
   path: ByteString,
   findings: Findings,
 ): boolean {
-  if (size <= SIZE_MAX) return false
-  findings.warn(path, `is not in the archive: it says to have ${size} bytes`)
+  if (sizeBytes <= Number.MAX_SAFE_INTEGER) return false
+  findings.warn(
+    path,
+    `is not in the archive: it says to have more than ${Number.MAX_SAFE_INTEGER} bytes`,
+  )
   return true
 }
-
-// The format's own limit, too.
-const SIZE_MAX = BigInt(Number.MAX_SAFE_INTEGER)
 
 export function recordsOfAttribute(name: ByteString, value: Buffer): Records {
   const bytes = value.toString('latin1')

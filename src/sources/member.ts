@@ -3,8 +3,8 @@
 // Names are bytes. They travel as strings with one character per byte (latin1): such strings sort
 // in byte order, cost a tenth of a Buffer, and lose nothing that UTF-8 decoding would lose.
 
-import type { BigIntStats } from 'node:fs'
 import type { SparseMap } from '../domain/sparse-map.ts'
+import type { FileStats } from '../lib/file-stats.ts'
 import type { OwnerNames } from './owner-names.ts'
 
 /** One character per byte. `Buffer.from(text, 'latin1')` gives the bytes back. */
@@ -56,49 +56,34 @@ export interface MemberSink {
   padContent(bytes: number): void
 }
 
-const NANOS_PER_SECOND = 1_000_000_000n
-
 export function memberOf(
   kind: MemberKind,
   path: ByteString,
   linkTarget: ByteString,
-  stats: BigIntStats,
+  stats: FileStats,
   names: OwnerNames,
   extras: Pick<Member, 'records' | 'sparse'> = NO_EXTRAS,
 ): Member {
-  const uid = Number(stats.uid)
-  const gid = Number(stats.gid)
-  const { mtimeNs } = stats
-  const nanos = Number(mtimeNs % NANOS_PER_SECOND)
-  const seconds = Number(mtimeNs / NANOS_PER_SECOND)
+  const { uid, gid } = stats
   const isDevice = kind === 'character-device' || kind === 'block-device'
   // Spelled out: building it from parts takes 9 us instead of one.
   return {
     kind,
     path,
     linkTarget,
-    mode: Number(stats.mode) & 0o7777,
+    mode: stats.mode & 0o7777,
     uid,
     gid,
     userName: names.users.get(uid) ?? '',
     groupName: names.groups.get(gid) ?? '',
-    mtimeSeconds: nanos < 0 ? seconds - 1 : seconds,
-    mtimeNanos: nanos < 0 ? nanos + 1_000_000_000 : nanos,
-    sizeBytes: kind === 'file' ? Number(stats.size) : 0,
-    deviceMajor: isDevice ? majorOf(stats.rdev) : 0,
-    deviceMinor: isDevice ? minorOf(stats.rdev) : 0,
+    mtimeSeconds: stats.mtimeSeconds,
+    mtimeNanos: stats.mtimeNanos,
+    sizeBytes: kind === 'file' ? stats.sizeBytes : 0,
+    deviceMajor: isDevice ? stats.deviceMajor : 0,
+    deviceMinor: isDevice ? stats.deviceMinor : 0,
     sparse: extras.sparse,
     records: extras.records,
   }
 }
 
 const NO_EXTRAS = { records: undefined, sparse: undefined }
-
-// As glibc's gnu_dev_major and gnu_dev_minor: the 64-bit number interleaves the two.
-function majorOf(device: bigint): number {
-  return Number(((device >> 8n) & 0xfffn) | ((device >> 32n) & 0xffff_f000n))
-}
-
-function minorOf(device: bigint): number {
-  return Number((device & 0xffn) | ((device >> 12n) & 0xffff_ff00n))
-}

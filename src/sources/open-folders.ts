@@ -7,8 +7,8 @@
 // and inode, never assumed.
 
 import { constants } from 'node:fs'
-import type { BigIntStats } from 'node:fs'
 import { assert } from '../lib/assert.ts'
+import type { FileStats } from '../lib/file-stats.ts'
 import type { ByteString } from './member.ts'
 import type { SourceFiles } from './source-files.ts'
 
@@ -18,7 +18,12 @@ export const FOLDER_FLAGS =
 /** The usual limit is 1 024 descriptors for the whole process; uploads need theirs. */
 export const OPEN_FOLDERS_MAX = 200
 
-type Level = { fd: number; readonly dev: bigint; readonly ino: bigint; readonly name: ByteString }
+type Level = {
+  fd: number
+  readonly device: number
+  readonly inode: bigint
+  readonly name: ByteString
+}
 
 export class OpenFolders {
   readonly #files: SourceFiles
@@ -36,15 +41,15 @@ export class OpenFolders {
     return this.#levels.length
   }
 
-  /** Where the innermost folder's members are opened, up to the slash; undefined: it is lost. */
-  get base(): ByteString | undefined {
+  /** The innermost folder, where members are opened; undefined: it is lost. */
+  get innermost(): number | undefined {
     const level = this.#levels.at(-1)
     assert(level !== undefined, 'no folder is open')
-    return level.fd === -1 ? undefined : `${pathOf(level.fd)}/`
+    return level.fd === -1 ? undefined : level.fd
   }
 
-  push(fd: number, stats: BigIntStats, name: ByteString): void {
-    this.#levels.push({ fd, dev: stats.dev, ino: stats.ino, name })
+  push(fd: number, stats: FileStats, name: ByteString): void {
+    this.#levels.push({ fd, device: stats.device, inode: stats.inode, name })
     const isOver = this.#levels.length - this.#firstOpen >= this.#openMax
     if (isOver && this.#firstOpen < this.#levels.length - 1) {
       this.#close(this.#levels[this.#firstOpen]!)
@@ -93,7 +98,7 @@ export class OpenFolders {
       return -1
     }
     const stats = this.#files.fstat(fd)
-    if (stats.dev === expected.dev && stats.ino === expected.ino) return fd
+    if (stats.device === expected.device && stats.inode === expected.inode) return fd
     this.#files.close(fd)
     return -1
   }

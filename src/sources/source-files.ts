@@ -3,9 +3,10 @@
 // promises (145 000 files a second against 22 000, measured).
 
 import fs, { constants } from 'node:fs'
+import { fileStatsOf } from '../lib/file-stats.ts'
+import type { FileStats } from '../lib/file-stats.ts'
 import { systemCalls, whyNoSystemCalls } from '../lib/system-calls.ts'
 import type { SystemCalls } from '../lib/system-calls.ts'
-import type { BigIntStats } from 'node:fs'
 import type { ByteString } from './member.ts'
 
 export type EntryKind =
@@ -22,9 +23,12 @@ export type ExtraCalls = Pick<
 export interface SourceFiles {
   open(path: ByteString, flags: number): number
   close(fd: number): void
-  fstat(fd: number): BigIntStats
-  lstat(path: ByteString): BigIntStats
-  stat(path: ByteString): BigIntStats
+  /** To be read; one that is not followed, and never waited for. Closed by `closeFile` alone. */
+  openFile(folderFd: number, name: ByteString): number
+  closeFile(fd: number): void
+  fstat(fd: number): FileStats
+  lstat(path: ByteString): FileStats
+  stat(path: ByteString): FileStats
   /** From `from` on in the file; `position` is the buffer's. */
   read(fd: number, buffer: Buffer, position: number, bytes: number, from: number): number
   readlink(path: ByteString): ByteString
@@ -45,10 +49,21 @@ const BIGINT = { bigint: true } as const
 export const sourceFiles: SourceFiles = {
   open: (path, flags) => fs.openSync(pathLike(path), flags),
   close: (fd) => fs.closeSync(fd),
-  fstat: (fd) => fs.fstatSync(fd, BIGINT),
-  lstat: (path) => fs.lstatSync(pathLike(path), BIGINT),
-  stat: (path) => fs.statSync(pathLike(path), BIGINT),
-  read: (fd, buffer, position, bytes, from) => fs.readSync(fd, buffer, position, bytes, from),
+  // What is done for every file goes to the system directly where it can: less than half the time.
+  openFile: (folderFd, name) =>
+    systemCalls()?.openIn(folderFd, name, FILE_FLAGS) ??
+    fs.openSync(pathLike(`/proc/self/fd/${folderFd}/${name}`), FILE_FLAGS),
+  closeFile: (fd) => {
+    const calls = systemCalls()
+    if (calls === undefined) fs.closeSync(fd)
+    else calls.close(fd)
+  },
+  fstat: (fd) => systemCalls()?.statOf(fd) ?? fileStatsOf(fs.fstatSync(fd, BIGINT)),
+  lstat: (path) => fileStatsOf(fs.lstatSync(pathLike(path), BIGINT)),
+  stat: (path) => fileStatsOf(fs.statSync(pathLike(path), BIGINT)),
+  read: (fd, buffer, position, bytes, from) =>
+    systemCalls()?.read(fd, buffer.subarray(position, position + bytes), from) ??
+    fs.readSync(fd, buffer, position, bytes, from),
   readlink: (path) => fs.readlinkSync(pathLike(path), 'latin1'),
   readFolder,
   // Asked for by a walk, and not before: it loads a library.
@@ -73,6 +88,8 @@ export function watchedFiles(onBack: () => void): SourceFiles {
   return {
     open: (path, flags) => watched(() => files.open(path, flags)),
     close: (fd) => watched(() => files.close(fd)),
+    openFile: (folderFd, name) => watched(() => files.openFile(folderFd, name)),
+    closeFile: (fd) => watched(() => files.closeFile(fd)),
     fstat: (fd) => watched(() => files.fstat(fd)),
     lstat: (path) => watched(() => files.lstat(path)),
     stat: (path) => watched(() => files.stat(path)),
@@ -100,8 +117,8 @@ function watchedCalls(
 }
 
 /** The file type in a mode (st_mode) or undefined for one that tar has no word for. */
-export function kindOf(stats: BigIntStats): EntryKind | undefined {
-  return KINDS[(Number(stats.mode) >> 12) & 0o17]
+export function kindOf({ mode }: FileStats): EntryKind | undefined {
+  return KINDS[(mode >> 12) & 0o17]
 }
 
 const KINDS: Readonly<Record<number, EntryKind>> = {

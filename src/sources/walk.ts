@@ -7,9 +7,10 @@
 // but the table of hard links.
 
 import { constants } from 'node:fs'
-import type { BigIntStats } from 'node:fs'
 import { SpillwayError } from '../domain/errors.ts'
 import type { FolderSource } from '../domain/source.ts'
+import { identityOf } from '../lib/file-stats.ts'
+import type { FileStats } from '../lib/file-stats.ts'
 import { CACHE_TAG_NAME, isCacheTag } from './cache-tag.ts'
 import { copyContent } from './copy-content.ts'
 import { createExclude } from './exclude.ts'
@@ -17,12 +18,12 @@ import type { Exclude } from './exclude.ts'
 import { reasonOf } from './findings.ts'
 import type { Findings } from './findings.ts'
 import { HardLinks } from './hard-links.ts'
-import { isBeyondCounting, MemberExtras, STAT_BLOCK_BYTES } from './member-extras.ts'
+import { isBeyondCounting, MemberExtras } from './member-extras.ts'
 import { memberOf } from './member.ts'
 import type { ByteString, Member, MemberKind, MemberSink } from './member.ts'
 import { FOLDER_FLAGS, OpenFolders, pathOf } from './open-folders.ts'
 import type { OwnerNames } from './owner-names.ts'
-import { FILE_FLAGS, kindOf, sourceFiles } from './source-files.ts'
+import { kindOf, sourceFiles } from './source-files.ts'
 import type { FolderEntry, SourceFiles } from './source-files.ts'
 
 export type WalkInput = {
@@ -61,7 +62,12 @@ type Level = {
   next: number
 }
 
-type Found = { readonly path: ByteString; readonly at: ByteString; readonly name: ByteString }
+type Found = {
+  readonly path: ByteString
+  readonly name: ByteString
+  /** Of the folder that it is in. */
+  readonly folderFd: number
+}
 
 class Walk {
   readonly #input: WalkInput
@@ -74,7 +80,7 @@ class Walk {
   /** undefined: a survey. */
   readonly #extras: MemberExtras | undefined
   readonly #own = new Set<string>()
-  #device = 0n
+  #device = 0
   #sourceBytes = 0
   #memberCount = 0
 
@@ -125,14 +131,14 @@ class Walk {
   #enterSource(): void {
     const { path } = this.#input.source
     const { fd, stats, entries } = this.#openSource(path)
-    this.#device = stats.dev
+    this.#device = stats.device
     this.#folders.push(fd, stats, '')
     this.#addFolder('', fd, stats)
     if (this.#isOwn('', stats)) return
     this.#levels.push({ path: '', entries: this.#chosen(fd, entries), next: 0 })
   }
 
-  #openSource(path: string): { fd: number; stats: BigIntStats; entries: FolderEntry[] } {
+  #openSource(path: string): { fd: number; stats: FileStats; entries: FolderEntry[] } {
     let fd = -1
     try {
       // The operator's own path may be a symlink; only what lies inside is never followed.
@@ -158,8 +164,8 @@ class Walk {
       this.#findings.warn(level.path.slice(0, -1), 'has a member whose path is too long to archive')
       return
     }
-    const base = this.#folders.base
-    if (base === undefined) {
+    const folderFd = this.#folders.innermost
+    if (folderFd === undefined) {
       const rest = level.entries.length - level.next + 1
       this.#findings.warn(
         level.path.slice(0, -1),
@@ -169,8 +175,8 @@ class Walk {
       return
     }
     try {
-      const found = { path, at: base + name, name }
-      const known = kind ?? kindOf(this.#files.lstat(found.at))
+      const found = { path, name, folderFd }
+      const known = kind ?? kindOf(this.#files.lstat(placeOf(found)))
       if (this.#exclude?.(path, known === 'directory') === true) return
       if (known === 'directory') this.#visitFolder(found)
       else if (known === 'file' && this.#input.sink !== undefined)
@@ -186,7 +192,7 @@ class Walk {
   #visitFolder(found: Found): void {
     let fd: number
     try {
-      fd = this.#files.open(found.at, FOLDER_FLAGS)
+      fd = this.#files.open(placeOf(found), FOLDER_FLAGS)
     } catch (error) {
       this.#visitUnreadableFolder(found, error)
       return
@@ -196,7 +202,7 @@ class Walk {
       const stats = this.#files.fstat(fd)
       if (this.#isOwn(found.path, stats)) return
       this.#addFolder(found.path, fd, stats)
-      if (this.#input.source.isOneFileSystem && stats.dev !== this.#device) {
+      if (this.#input.source.isOneFileSystem && stats.device !== this.#device) {
         this.#findings.note(found.path, 'is another file system; its members are left out')
         return
       }
@@ -211,8 +217,8 @@ class Walk {
   }
 
   #visitUnreadableFolder(found: Found, error: unknown): void {
-    const stats = this.#files.lstat(found.at)
-    if (!stats.isDirectory()) throw error
+    const stats = this.#files.lstat(placeOf(found))
+    if (kindOf(stats) !== 'directory') throw error
     if (this.#isOwn(found.path, stats)) return
     this.#addMember('directory', found.path, stats)
     this.#findings.warn(found.path, `its members are not in the archive: ${reasonOf(error)}`)
@@ -239,28 +245,30 @@ class Walk {
 
   #visitFile(found: Found, folder: ByteString, sink: MemberSink): void {
     const { path, name } = found
-    const fd = this.#files.open(found.at, FILE_FLAGS)
+    const fd = this.#files.openFile(found.folderFd, name)
     try {
       const stats = this.#files.fstat(fd)
-      if (!stats.isFile()) {
+      if (kindOf(stats) !== 'file') {
         this.#findings.warn(path, 'is not in the archive: it was replaced while it was read')
         return
       }
       if (this.#isElsewhere(path, stats) || this.#isOwn(path, stats)) return
       if (isBeyondCounting(stats, path, this.#findings)) return
-      if (stats.nlink > 1n && this.#addHardLink(path, stats)) return
+      if (stats.linkCount > 1 && this.#addHardLink(path, stats)) return
       const sparse = this.#extras?.sparseMapOf(fd, stats)
       this.#addMember('file', path, stats, { records: this.#extras?.recordsOf(path, fd), sparse })
       this.#extras?.noteFlags(path, fd)
       const change = copyContent(this.#files, fd, stats, sink, sparse)
       if (change !== undefined) this.#findings.warn(path, change)
-      else if (stats.nlink > 1n) this.#hardLinks.add(stats, folder, name)
+      else if (stats.linkCount > 1) this.#hardLinks.add(stats, folder, name)
     } finally {
-      this.#files.close(fd)
+      this.#files.closeFile(fd)
     }
   }
 
-  #visitOther({ path, at, name }: Found, folder: ByteString): void {
+  #visitOther(found: Found, folder: ByteString): void {
+    const { path, name } = found
+    const at = placeOf(found)
     const stats = this.#files.lstat(at)
     const kind = kindOf(stats)
     const isReplaced = kind === 'file' && this.#input.sink !== undefined
@@ -273,50 +281,45 @@ class Walk {
     } else if (kind !== 'file') {
       const linkTarget = kind === 'symlink' ? this.#files.readlink(at) : ''
       this.#addMember(kind, path, stats, { linkTarget, records: this.#extras?.recordsOf(path, at) })
-    } else if (stats.nlink <= 1n || !this.#addHardLink(path, stats)) {
+    } else if (stats.linkCount <= 1 || !this.#addHardLink(path, stats)) {
       this.#addMember('file', path, stats)
-      if (stats.nlink > 1n) this.#hardLinks.add(stats, folder, name)
+      if (stats.linkCount > 1) this.#hardLinks.add(stats, folder, name)
     }
   }
 
   /** Whether the content is in the archive already, under another name. */
-  #addHardLink(path: ByteString, stats: BigIntStats): boolean {
+  #addHardLink(path: ByteString, stats: FileStats): boolean {
     const first = this.#hardLinks.find(stats)
     if (first === undefined) return false
     this.#addMember('hard-link', path, stats, { linkTarget: first })
     return true
   }
 
-  #addFolder(path: ByteString, fd: number, stats: BigIntStats): void {
+  #addFolder(path: ByteString, fd: number, stats: FileStats): void {
     this.#addMember('directory', path, stats, { records: this.#extras?.recordsOf(path, fd) })
     this.#extras?.noteFlags(path, fd)
   }
 
-  #addMember(
-    kind: MemberKind,
-    path: ByteString,
-    stats: BigIntStats,
-    more: MoreOfMember = {},
-  ): void {
+  #addMember(kind: MemberKind, path: ByteString, stats: FileStats, more: MoreOfMember = {}): void {
     const { sink, ownerNames } = this.#input
     this.#memberCount += 1
     if (kind === 'file')
       this.#sourceBytes +=
-        sink === undefined ? roomOf(stats) : (more.sparse?.dataBytes ?? Number(stats.size))
+        sink === undefined ? roomOf(stats) : (more.sparse?.dataBytes ?? stats.sizeBytes)
     const { linkTarget = '', records, sparse } = more
     sink?.begin(memberOf(kind, path, linkTarget, stats, ownerNames, { records, sparse }))
   }
 
   /** Spillway's own folders: archiving them would archive the archives. */
-  #isOwn(path: ByteString, stats: BigIntStats): boolean {
+  #isOwn(path: ByteString, stats: FileStats): boolean {
     if (this.#own.size === 0 || !this.#own.has(identityOf(stats))) return false
     this.#findings.note(path, "is Spillway's own; it is left out")
     return true
   }
 
   /** A single file, say, that is mounted from another file system. */
-  #isElsewhere(path: ByteString, stats: BigIntStats): boolean {
-    if (!this.#input.source.isOneFileSystem || stats.dev === this.#device) return false
+  #isElsewhere(path: ByteString, stats: FileStats): boolean {
+    if (!this.#input.source.isOneFileSystem || stats.device === this.#device) return false
     this.#findings.note(path, 'is on another file system; it is left out')
     return true
   }
@@ -333,12 +336,12 @@ type MoreOfMember = {
   readonly sparse?: Member['sparse']
 }
 
-/** What a survey says of a file: its holes will cost nothing. */
-function roomOf({ size, blocks }: BigIntStats): number {
-  const allocated = blocks * STAT_BLOCK_BYTES
-  return Number(allocated < size ? allocated : size)
+/** Where the system finds it, whatever its folder is called by now. */
+function placeOf({ folderFd, name }: Found): ByteString {
+  return `${pathOf(folderFd)}/${name}`
 }
 
-function identityOf({ dev, ino }: BigIntStats): string {
-  return `${dev}:${ino}`
+/** What a survey says of a file: its holes will cost nothing. */
+function roomOf({ sizeBytes, allocatedBytes }: FileStats): number {
+  return Math.min(allocatedBytes, sizeBytes)
 }

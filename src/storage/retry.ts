@@ -31,6 +31,11 @@ export class Patience {
     this.#since = performance.now()
   }
 
+  /** Of time that was ours and not the server's: a part waited for its turn. */
+  forgive(ms: number): void {
+    this.#since += ms
+  }
+
   /** Whether a wait of that length still fits. */
   allows(waitMs: number): boolean {
     return waitMs <= this.leftMs

@@ -11,18 +11,23 @@
 // body held back, to hear what the server has to say.
 
 import { UploadPartCommand } from '@aws-sdk/client-s3'
-import { SpillwayError } from '../domain/errors.ts'
+import { isFailure, SpillwayError } from '../domain/errors.ts'
 import { bareEtag } from './composite-etag.ts'
 import type { Exchange } from './exchange.ts'
 import type { NetworkLimits } from './limits.ts'
+import { PartRoom } from './part-room.ts'
 import { Patience, repeated } from './retry.ts'
 import type { S3Caller } from './s3-caller.ts'
 import type { OpenUpload, PartInput, PartReceipt } from './storage.ts'
+
+/** Of one upload. With one part being read ahead: 4 x 16 MiB of buffers, of the 256 MiB that a run may use. */
+export const PARTS_AT_ONCE = 3
 
 export class PartSender {
   readonly #caller: S3Caller
   readonly #bucket: string
   readonly #limits: NetworkLimits
+  readonly #rooms = new WeakMap<OpenUpload, PartRoom>()
   /** Under way, by upload id. */
   readonly #running = new Map<string, Set<{ stop: AbortController; done: Promise<unknown> }>>()
 
@@ -60,17 +65,29 @@ export class PartSender {
   ): Promise<PartReceipt> {
     const { number, body } = part
     const patience = new Patience(this.#limits)
+    const room = this.#rooms.get(upload) ?? new PartRoom(PARTS_AT_ONCE)
+    this.#rooms.set(upload, room)
     const onSent = (bytes: number): void => {
       patience.noteProgress()
       part.onSent?.(bytes)
     }
     const attempt = async (_repeat: number, last?: SpillwayError): Promise<string> => {
       const holdsBody = last?.code === 'SERVER_CLOSED'
+      const begun = performance.now()
+      await room.enter(signal)
+      patience.forgive(performance.now() - begun)
+      let how: 'taken' | 'refused' | 'failed' = 'failed'
       try {
-        return await this.#send(upload, part, { openBody: body.open, onSent, holdsBody }, signal)
+        const exchange = { openBody: body.open, onSent, holdsBody }
+        const etag = await this.#send(upload, part, exchange, signal)
+        how = 'taken'
+        return etag
       } catch (error) {
+        if (isFailure(error, 'SERVER_BUSY')) how = 'refused'
         const isClosed = error instanceof SpillwayError && error.code === 'SERVER_CLOSED'
         throw holdsBody && isClosed ? closedTwice(last, error) : error
+      } finally {
+        room.leave(how)
       }
     }
     const isFinal = (error: SpillwayError): boolean => error.facts['closedTwice'] === true

@@ -19,7 +19,7 @@ import { interrupted, Patience } from './retry.ts'
 import { S3Caller } from './s3-caller.ts'
 import type { HandlerInput } from './s3-client.ts'
 import { completeUpload } from './s3-complete.ts'
-import { PartSender } from './s3-parts.ts'
+import { PARTS_AT_ONCE, PartSender } from './s3-parts.ts'
 import { listObjects, listUploadsOf } from './s3-list.ts'
 import { readObject } from './s3-read.ts'
 import { putStream } from './s3-transfer.ts'
@@ -341,7 +341,6 @@ function limitsOf(server: S3Server): StorageLimits {
     partBytesMin: 5 * MiB,
     // Storj splits every object into segments of 64 MiB and bills by their number.
     partBytesDefault: /(^|\.)storjshare\.io$/.test(host) ? 64 * MiB : 16 * MiB,
-    // With one part being read ahead: 4 x 16 MiB of buffers, of the 256 MiB that a run may use.
-    partsAtOnce: 3,
+    partsAtOnce: PARTS_AT_ONCE,
   }
 }

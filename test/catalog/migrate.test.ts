@@ -62,6 +62,23 @@ describe('a migration', () => {
     },
   )
 
+  it('sums up what an older catalog holds, and what its servers have shown', async () => {
+    const path = await oldCatalog(MIGRATIONS.slice(0, 3))
+    const at = NIGHT.toISOString()
+    await runSql(path, `insert into copy_proofs values (1, '${at}', 4, 3, '${at}')`)
+
+    const catalog = await openCatalog({ path, host: 'alpha' })
+
+    expect(await catalog.standing()).toEqual([
+      {
+        ...{ identity: near.identity, copies: 1, bytes: 100, headedCopies: 1, headedAt: NIGHT },
+        ...{ deepCopies: 0, provenBytes: 75, oldestAt: NIGHT },
+      },
+    ])
+    await catalog.check()
+    await catalog.close()
+  })
+
   it('is not undone: an older program refuses the newer catalog [F77]', async () => {
     const path = await oldCatalog()
     await (await openCatalog({ path, host: 'alpha', migrations: NEWER })).close()
@@ -154,6 +171,9 @@ async function oldCatalog(migrations = MIGRATIONS): Promise<string> {
     `update s3_archives set state = 'stored', size_bytes = 100, reserved_bytes = 0, stored_at = ${at}`,
     `update s3_servers set used_bytes = 100, reserved_bytes = 0, used_copies = 1`,
     `update archives set stored_copies = 1, first_stored_at = ${at}`,
+    ...(migrations.length < 4
+      ? []
+      : ['update s3_servers set stored_copies = 1, stored_bytes = 100']),
   ])
     await runSql(path, statement)
   return path

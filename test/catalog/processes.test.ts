@@ -23,7 +23,7 @@ it('gives the last bytes of a limit to as many of 8 processes as fit, and not to
     let won = 0
     for (const { id, key } of archives)
       if (await catalog.reserve({ archiveId: id, identity: args[1], key, token: id,
-        bytes: 70, limitBytes: 1000 }) !== undefined) won += 1
+        bytes: 70, limitBytes: 980 }) !== undefined) won += 1
     await catalog.close()
     console.log('won ' + won)
   `
@@ -32,7 +32,7 @@ it('gives the last bytes of a limit to as many of 8 processes as fit, and not to
 
   const outputs = await race(children)
 
-  // All 40 together asked for 2 800 bytes; 14 times 70 are 980.
+  // All 40 together asked for 2 800 bytes; 14 times 70 are 980, to the byte.
   const won = outputs.map((output) => Number(/won (\d+)/.exec(output)?.[1]))
   expect(won.reduce((sum, one) => sum + one, 0)).toBe(14)
   const catalog = await openCatalog({ path, host: 'alpha' })

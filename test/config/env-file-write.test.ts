@@ -143,8 +143,12 @@ it('leaves the old or the new file, whole, when it is killed at any moment [F07c
       stdio: ['ignore', 'pipe', 'inherit'],
     })
     await new Promise((resolve) => child.stdout.once('data', resolve))
-    // Not an event that could be awaited: the point is to come at an unknown moment.
-    await new Promise((resolve) => setTimeout(resolve, 5 + round * 7))
+    // Not an event that could be awaited: the point is to come at an unknown moment. Who reads meanwhile comes at many.
+    const killAt = performance.now() + 5 + round * 7
+    while (performance.now() < killAt) {
+      expect([whole('A'), whole('B')]).toContain(readFileSync(file, 'utf8'))
+      await new Promise((resolve) => setImmediate(resolve))
+    }
     const ended = new Promise((resolve) => child.once('exit', resolve))
     child.kill('SIGKILL')
     await ended

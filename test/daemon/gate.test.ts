@@ -5,10 +5,10 @@ import { readFileSync, statSync } from 'node:fs'
 import { join } from 'node:path'
 import { afterAll, beforeAll, describe, expect, it } from 'vitest'
 import { ROUTES } from '../../src/daemon/serve.ts'
-import { allows, SCOPES } from '../../src/domain/token.ts'
 import { spillway } from '../support/command-sources.ts'
 import { TestDaemon } from '../support/test-daemon.ts'
 import { World } from '../support/world.ts'
+import type { Scope } from '../../src/domain/token.ts'
 
 const ID = '01a1ffed-0d53-73be-8648-e5e22ae4b5d6'
 const METHODS = ['GET', 'POST', 'PUT', 'DELETE', 'PATCH', 'OPTIONS'] as const
@@ -65,10 +65,16 @@ describe('without a right token', () => {
 })
 
 describe('a token', () => {
+  // Written out: asked of the product, a product that lets everybody in would leave nothing to test.
+  const MAY_NOT: Readonly<Record<string, readonly Scope[]>> = {
+    read: [],
+    run: ['read'],
+    restore: ['read', 'run'],
+    admin: ['read', 'run', 'restore'],
+    ticket: [],
+  }
   const table = guarded.flatMap((route) =>
-    SCOPES.filter((scope) => route.scope !== 'ticket' && !allows(scope, route.scope as 'read')).map(
-      (scope) => [scope, route.method, route.at] as const,
-    ),
+    MAY_NOT[route.scope]!.map((scope) => [scope, route.method, route.at] as const),
   )
   it.each(table)('for %s may not %s %s [F95a]', async (scope, method, at) => {
     const { status, json } = await daemon.ask(method, pathOf(at), { scope })

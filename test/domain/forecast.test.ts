@@ -108,7 +108,7 @@ describe('an unsteady rhythm', () => {
   it('is not made by an afternoon of trying things out', () => {
     const tries = nights(30, (night) => night, 0.001).map((archive) => ({
       ...archive,
-      startedAt: new Date(archive.startedAt.getTime() - 9 * 86_400_000),
+      startedMs: archive.startedMs - 9 * 86_400_000,
     }))
     const archives = [...tries, ...nights(9, () => 10)]
     const found = forecast(input({ archives, spare: [45] }))
@@ -119,7 +119,7 @@ describe('an unsteady rhythm', () => {
   it('of a source that is tried out today counts once a night, beside another that is known', () => {
     const given = input({ archives: nights(10, () => 10), spare: [60] })
     const fresh = nights(30, () => 20, 0.001).map((each) => ({ ...each, source: 'new' }))
-    const sources = [...given.sources, { name: 'new', keep: KEEP_ALL }]
+    const sources = [...given.sources, { name: 'new', keep: KEEP_ALL, past: pastOf(fresh) }]
     const found = forecast({ ...given, archives: [...given.archives, ...fresh], sources })
     expect(found.fullInNights).toBe(3)
   })
@@ -158,7 +158,7 @@ it('counts a new source as it is, beside one whose growth is known', () => {
   const found = forecast({
     ...given,
     archives: [...given.archives, ...fresh],
-    sources: [...given.sources, { name: 'new', keep: KEEP_ALL }],
+    sources: [...given.sources, { name: 'new', keep: KEEP_ALL, past: pastOf(fresh) }],
   })
   // 30 a night: two nights fit.
   expect(found.fullInNights).toBe(3)
@@ -214,12 +214,16 @@ function nights(count: number, sizeOf: (night: number) => number, step = 1): For
   return Array.from({ length: count }, (_, night) => ({
     id: `archive-${night}`,
     source: 'docs',
-    startedAt: new Date(last - (count - 1 - night) * step * 86_400_000),
+    startedMs: last - (count - 1 - night) * step * 86_400_000,
     sizeBytes: sizeOf(night),
     servers: ['s1'],
     isPinned: false,
     waitsFor: 0,
   }))
+}
+
+function pastOf(archives: readonly ForecastArchive[]) {
+  return archives.map(({ startedMs, sizeBytes }) => ({ startedMs, sizeBytes }))
 }
 
 function input({
@@ -235,7 +239,7 @@ function input({
 }): ForecastInput {
   return {
     now: NOW,
-    sources: [{ name: 'docs', keep }],
+    sources: [{ name: 'docs', keep, past: pastOf(archives) }],
     archives,
     servers: spare.map((spareBytes, index) => ({
       identity: `s${index + 1}`,

@@ -320,6 +320,11 @@ describe('for every calendar', () => {
           reasons.some((text) => text.startsWith('daily')),
         )
         expect(byRule).toHaveLength(Math.min(wanted, days.size))
+        const newest = planRetention({ archives, policy: { ...NOTHING, last: wanted } })
+        const last = newest.filter(({ reasons }) =>
+          reasons.some((text) => text.startsWith('last ')),
+        )
+        expect(last).toHaveLength(Math.min(wanted, good.length))
       }),
     )
   })

@@ -10,7 +10,7 @@ import { createSparseFile, temporaryFolders } from '../pack/in-process.ts'
 const ROOT = join(import.meta.dirname, '../..')
 const newFolder = temporaryFolders()
 
-/** The built program with every package but that one. */
+/** The built program with every package; that one has no binary. */
 function installWithout(missing: string): string {
   const to = newFolder()
   cpSync(join(ROOT, 'dist'), join(to, 'dist'), { recursive: true })
@@ -19,6 +19,12 @@ function installWithout(missing: string): string {
   for (const name of readdirSync(join(ROOT, 'node_modules')))
     if (name !== missing && !name.startsWith('.'))
       symlinkSync(join(ROOT, 'node_modules', name), join(to, 'node_modules', name))
+  // In its place, since one further up would be found otherwise: what it does where it has no binary.
+  mkdirSync(join(to, 'node_modules', missing))
+  writeFileSync(
+    join(to, 'node_modules', missing, 'index.js'),
+    `throw new Error('Cannot find the native ${missing} module')`,
+  )
   return join(to, 'dist/src/main.js')
 }
 

@@ -3,14 +3,18 @@
 import {
   closeSync,
   constants,
+  fstatSync,
   lstatSync,
   openSync,
+  readdirSync,
   statSync,
   symlinkSync,
+  utimesSync,
   writeFileSync,
 } from 'node:fs'
 import { join } from 'node:path'
 import { afterEach, beforeEach, describe, expect, it } from 'vitest'
+import { fileStatsOf } from '../../src/lib/file-stats.ts'
 import { openSystemCalls, systemCalls } from '../../src/lib/system-calls.ts'
 import type { SystemCalls } from '../../src/lib/system-calls.ts'
 import { createSparseFile, temporaryFolders } from '../pack/in-process.ts'
@@ -108,6 +112,21 @@ it.each([
   expect(lstatSync(`${path}-link`, { bigint: true }).mtimeNs).toBe(ns)
 })
 
+it('creates a file in a folder with its mode, never over another one, nor through a symlink', () => {
+  const folder = newFolder()
+  const folderFd = openSync(folder, 'r')
+  const { O_WRONLY, O_CREAT, O_EXCL, O_NOFOLLOW } = constants
+  const flags = O_WRONLY | O_CREAT | O_EXCL | O_NOFOLLOW
+  symlinkSync('elsewhere', join(folder, 'link'))
+
+  calls.close(calls.openIn(folderFd, 'new', flags, 0o640))
+  expect(statSync(join(folder, 'new')).mode & 0o7777).toBe(0o640)
+  expect(() => calls.openIn(folderFd, 'new', flags, 0o600)).toThrow(/EEXIST/)
+  expect(() => calls.openIn(folderFd, 'link', flags, 0o600)).toThrow(/EEXIST/)
+  expect(readdirSync(folder).sort()).toEqual(['link', 'new'])
+  closeSync(folderFd)
+})
+
 it('says why where there is no library', () => {
   const opened = openSystemCalls(() => {
     throw new Error('Cannot find the native module\nand much more')
@@ -116,4 +135,39 @@ it('says why where there is no library', () => {
     calls: undefined,
     why: 'koffi cannot be loaded: Cannot find the native module',
   })
+})
+
+it('tells of a file what Node tells', () => {
+  const folder = newFolder()
+  const odd = join(folder, 'odd')
+  writeFileSync(odd, 'content')
+  utimesSync(odd, -1.5, -1.5)
+  for (const at of ['/', '/dev/null', '/proc/self/status', process.execPath, folder, odd]) {
+    const opened = openSync(at, 'r')
+    try {
+      expect(calls.statOf(opened)).toEqual(fileStatsOf(fstatSync(opened, { bigint: true })))
+    } finally {
+      closeSync(opened)
+    }
+  }
+})
+
+it('opens, reads and closes a file in a folder, by any name of bytes', () => {
+  const folder = newFolder()
+  const name = Buffer.from([0x80, 0x20, 0xff, ...Buffer.from('x'.repeat(252))])
+  writeFileSync(Buffer.concat([Buffer.from(`${folder}/`), name]), 'content')
+  const folderFd = openSync(folder, 'r')
+  const buffer = Buffer.alloc(10)
+
+  const opened = calls.openIn(folderFd, name.toString('latin1'), constants.O_RDONLY)
+  expect(calls.read(opened, buffer, 2)).toBe(5)
+  expect(buffer.toString('latin1', 0, 5)).toBe('ntent')
+  expect(calls.read(opened, buffer, 7)).toBe(0)
+  calls.close(opened)
+
+  expect(() => calls.read(opened, buffer, 0)).toThrow(/EBADF/)
+  expect(() => calls.openIn(folderFd, 'x'.repeat(256), constants.O_RDONLY)).toThrow(/ENAMETOOLONG/)
+  expect(() => calls.openIn(folderFd, 'none', constants.O_RDONLY)).toThrow(/ENOENT/)
+  expect(() => calls.statOf(opened)).toThrow(/EBADF/)
+  closeSync(folderFd)
 })

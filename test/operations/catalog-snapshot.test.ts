@@ -246,6 +246,26 @@ describe('when a server fails', () => {
   }, 60_000)
 })
 
+it('a copy is never named as another one, also where the clock was a day ahead', async () => {
+  await world.run()
+  const tomorrowMs = Date.now() + 24 * 60 * 60 * 1_000
+  await withCatalog(async (catalog) => {
+    const [server] = await catalog.servers()
+    // On both sides of what still counts as now, wherever the run's clock stands when it comes there.
+    for (let second = -2; second < 8; second += 1) {
+      const madeAt = new Date(tomorrowMs + second * 1_000)
+      const key = `${FOLDER}${snapshotName(madeAt)}`
+      const token = 'of a night with a wrong clock'
+      await catalog.adoptSnapshot({ identity: server!.identity, key, token, madeAt, sizeBytes: 10 })
+    }
+  })
+
+  const report = await world.run()
+
+  expect([report.exit, report.warnings]).toEqual([0, []])
+  expect(snapshotsOn(0)).toHaveLength(2)
+}, 60_000)
+
 it('in a bucket with versions the very version is deleted', async () => {
   await world.close()
   world = await World.make([{ model: { isVersioned: true } }])

@@ -40,6 +40,15 @@ const partsOf = (server: number): number[] =>
     ({ operation, status }) => operation === 'UploadPart' && status === 200,
   ).map(({ partNumber }) => partNumber)
 
+/** What a script does until `goAfterPart` lets it go on. */
+const UNTIL_GO = 'until test -e go; do sleep 0.05; done'
+
+/** Lets the script go on when the server has this part; a command runs in the world's folder. */
+async function goAfterPart(partNumber: number): Promise<void> {
+  await world.models[0]!.answered('UploadPart', partNumber)
+  await writeFile(join(world.folder, 'go'), '')
+}
+
 const sourceBytes = () => readFile(join(world.source, 'big'))
 
 function objectOf(server: number, report: RunReport): Buffer {
@@ -52,13 +61,13 @@ function dumpIn(archive: Buffer): Buffer {
 
 describe('the upload of a command', () => {
   it('follows the output, and sends the part with the header last', async () => {
-    // Longer than a busy machine needs to look at the server.
-    const halves = 'head -c 40000000 source/big; sleep 3; tail -c +40000001 source/big'
-    await start(`bash -c '${halves}'`)
+    await start(`bash -c 'head -c 50000000 source/big; ${UNTIL_GO}; tail -c +50000001 source/big'`)
     const order: string[] = []
+    const going = goAfterPart(2)
 
     const report = await world.run({ onEvent: ({ kind }) => order.push(kind) })
 
+    await going
     expect(report).toMatchObject({ exit: 0, sources: [{ name: 'app', outcome: 'ok' }] })
     expect(order.indexOf('upload-started')).toBeLessThan(order.indexOf('packed'))
     const parts = partsOf(0)
@@ -123,14 +132,16 @@ describe('the upload of a command', () => {
 
 describe('a command that fails', () => {
   it('after 50 MB of which parts were sent leaves nothing, and the other sources go on', async () => {
-    const script = `bash -c 'head -c 50000000 source/big; sleep 2; echo "pg_dump: lost" >&2; exit 1'`
-    await start(script, [{}])
+    const end = 'echo "pg_dump: lost" >&2; exit 1'
+    await start(`bash -c 'head -c 50000000 source/big; ${UNTIL_GO}; ${end}'`)
+    const going = goAfterPart(2)
     await mkdir(join(world.folder, 'docs'))
     await writeFile(join(world.folder, 'docs/a'), 'a')
     world.env['SOURCE_3_PATH'] = join(world.folder, 'docs')
 
     const report = await world.run()
 
+    await going
     expect(report).toMatchObject({
       exit: 13,
       outcome: 'failed',

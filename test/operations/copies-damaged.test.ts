@@ -4,12 +4,14 @@
 import { readdir } from 'node:fs/promises'
 import { join } from 'node:path'
 import { afterEach, describe, expect, it } from 'vitest'
+import { evacuate } from '../../src/operations/evacuate.ts'
 import { fillCopies, planFill } from '../../src/operations/copies-fill.ts'
 import { openServices } from '../../src/compose.ts'
 import { QUICK, World } from '../support/world.ts'
 import { reconcile } from '../../src/operations/reconcile.ts'
 import { rebuild } from '../../src/operations/rebuild.ts'
-import { rmSync } from 'node:fs'
+import { restoreArchive } from '../../src/operations/restore.ts'
+import { readFileSync, rmSync } from 'node:fs'
 import { startRebuild } from '../../src/operations/rebuild-snapshot.ts'
 import { statusOf } from '../../src/operations/status.ts'
 import { verify } from '../../src/operations/verify.ts'
@@ -164,6 +166,32 @@ describe('with a sound copy left', () => {
     ])
     expect(await world.audit()).toEqual([])
   })
+
+  it.each(['damaged', 'replaced by something else'])(
+    'stays beside a sound one for a while, %s, and a restore reads the sound one',
+    async (how) => {
+      await start([{}, {}], 2)
+      await damage(1)
+      const { key } = archivesOn(1)[0]!
+      if (how !== 'damaged') world.models[0]!.seed(key, Buffer.from('of somebody else'))
+      world.env['COPIES'] = '1'
+      await withRun((running, { openStorage }) =>
+        evacuate({ ...running, openStorage }, { number: 2 }, never),
+      )
+      expect(await copiesNow()).toEqual(['1:stored', '1:stored', '2:deleted'])
+      const to = join(world.folder, 'restored')
+
+      await withServices(async ({ catalog, unpacker, ...services }) =>
+        restoreArchive(
+          { ...services, catalog: await catalog(), unpacker: await unpacker() },
+          { archive: 'latest:docs', to },
+          never,
+        ),
+      )
+
+      expect(readFileSync(join(to, 'a')).equals(readFileSync(join(world.source, 'a')))).toBe(true)
+    },
+  )
 
   it('is known for a copy of its archive when the catalog is made anew from such keys', async () => {
     await start([{}, {}], 2)

@@ -1,6 +1,8 @@
 // Servers that forget, come and go, and change their minds, under a whole run: afterwards the oracle finds nothing wrong.
 // The same with each operation in turn: test/servers/faults-in-a-run.test.ts.
 
+import { writeFile } from 'node:fs/promises'
+import { join } from 'node:path'
 import { afterEach, beforeEach, describe, expect, it } from 'vitest'
 import { spillway } from '../support/command-sources.ts'
 import { startFaultProxy } from '../support/fault-proxy.ts'
@@ -52,13 +54,18 @@ it('an upload that runs out of parts is begun again with larger ones [F54b]', as
   await world.noise('file', 70_000_000)
   // What a command writes is not known before it has ended.
   delete world.env['SOURCE_1_PATH']
-  // Longer than a busy machine needs to begin the upload.
-  const halves = 'head -c 40000000 source/file; sleep 3; tail -c +40000001 source/file'
+  const untilGo = 'until test -e go; do sleep 0.05; done'
+  const halves = `head -c 50000000 source/file; ${untilGo}; tail -c +50000001 source/file`
   world.env['SOURCE_1_COMMAND'] = `bash -c '${halves}'`
+  const going = world.models[0]!.answered('UploadPart').then(() =>
+    writeFile(join(world.folder, 'go'), ''),
+  )
 
   const report = await world.run({
     change: (running) => ({ ...running, pool: withParts(running.pool, 3) }),
   })
+
+  await going
 
   expect(report.exit).toBe(0)
   expect(report.archives[0]?.attempts).toMatchObject([
@@ -96,19 +103,40 @@ function bound<Service extends object>(service: Service, own: Partial<Service>):
 }
 
 it('an object that the server shows late is waited for, and stored once [F41]', async () => {
-  // The first one looks whether the key is free.
+  // The first one looks whether the key is free. Three looks: whoever does not wait has looked so often at once.
   const missing = { kind: 'answer', status: 404 } as const
-  proxy.add({ operation: 'Head', key: /^host/, nth: 2, times: 2, fault: missing })
+  proxy.add({ operation: 'Head', key: /^host/, nth: 2, times: 3, fault: missing })
 
   const report = await world.run()
 
-  expect(proxy.fired()).toEqual([2])
+  expect(proxy.fired()).toEqual([3])
   expect([report.exit, report.archives[0]?.attempts]).toMatchObject([
     0,
     [{ server: 1, outcome: 'stored' }],
   ])
   expect(world.models[0]!.log.filter(({ operation }) => operation === 'Complete')).toHaveLength(1)
   expect(await violations(world)).toEqual([])
+})
+
+it('a key that is taken is not written: its object stays, and the next server gets the archive [F78c]', async () => {
+  // As by a host of the same name, or by a night that an older copy of the catalog does not know. Keys are of seconds.
+  const now = Date.now()
+  const stamps = Array.from({ length: 60 }, (_, at) => new Date(now + at * 1_000).toISOString())
+  const keys = stamps.map((stamp) => {
+    const [day = '', time = ''] = stamp.split(/[T.]/)
+    return `host/${day.replaceAll('-', '/')}/docs-${day.replaceAll('-', '')}-${time.replaceAll(':', '')}.tar.zst`
+  })
+  for (const key of keys) world.models[0]!.seed(key, Buffer.from('theirs'))
+
+  const report = await world.run()
+
+  expect(keys).toContain(report.archives[0]?.key)
+  expect(report.archives[0]?.attempts).toMatchObject([
+    { server: 1, outcome: 'failed', code: 'OBJECT_EXISTS' },
+    { server: 2, outcome: 'stored' },
+  ])
+  const objects = world.models[0]!.objects().filter(({ key }) => key.startsWith('host/'))
+  expect(objects.map(({ key, sizeBytes }) => [key, sizeBytes])).toEqual(keys.map((key) => [key, 6]))
 })
 
 it('a server that comes and goes gets some archives, and each is on one server [F46]', async () => {

@@ -146,6 +146,27 @@ describe('a delete that was denied', () => {
     expect(warnings[0]?.message).toContain('should stay (it is pinned), and is not there any more')
   })
 
+  it.each(['is there', 'is gone'])(
+    'of one copy is finished when retention has deleted the others since, and its object %s',
+    async (object) => {
+      await make(2, { KEEP_LAST: '2' })
+      const [first] = await addNights(world, [...nights([1], [1, 2]), ...nights([2, 3], [2])])
+      world.models[0]!.change({ denies: ['Delete'] })
+      await inRun((running) => evacuate(running, { number: 1 }, never))
+      expect((await pruned()).deleted).toMatchObject([{ id: first }])
+      expect(await statesOf(first!)).toEqual(['deleting', 'deleted'])
+      world.models[0]!.change({ denies: [] })
+      if (object === 'is gone') await lose(0)
+
+      const { deleted, warnings } = await pruned()
+
+      // It is not taken back for a moment, to be deleted once more; and nothing is missing.
+      expect([deleted, warnings]).toEqual([[], []])
+      expect(await statesOf(first!)).toEqual(['deleted', 'deleted'])
+      expect(archivesOn(0)).toEqual([])
+    },
+  )
+
   it('by retention is not finished while no newer archive is proven', async () => {
     await make(2, { KEEP_LAST: '1' })
     const [first] = await addNights(world, [...nights([1], [1]), ...nights([2], [2])])

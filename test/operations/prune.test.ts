@@ -408,6 +408,29 @@ describe('a full server', () => {
     expect(report.archives[0]!.attempts[0]).toMatchObject({ server: 1, outcome: 'full' })
   })
 
+  it('is not asked once more while nobody knows what it has of the archive', async () => {
+    await make([{}, {}], { KEEP_LAST: '2' })
+    await world.noise('file', NIGHT_BYTES)
+    await addNights(world, lastNights(3, { bytes: NIGHT_BYTES + 20_000 }))
+    const quota = {
+      bytes: 1_000_000,
+      status: 403,
+      code: 'QuotaExceeded',
+      at: 'before-body',
+    } as const
+    world.models[0]!.change({ quota, denies: ['Abort'] })
+
+    const report = await world.run()
+
+    expect(report.sources).toMatchObject([{ name: 'docs', outcome: 'ok' }])
+    expect(report.archives).toMatchObject([{ state: 'stored', server: { number: 2 } }])
+    expect(report.archives[0]!.attempts.map(({ outcome }) => outcome)).toEqual(['full', 'stored'])
+
+    world.models[0]!.change({ quota: undefined, denies: [] })
+    await world.run()
+    expect(await world.audit()).toEqual([])
+  })
+
   it('with less room than its limit says is pruned and asked once more', async () => {
     await make([{}], { KEEP_LAST: '2' })
     await world.noise('file', NIGHT_BYTES)

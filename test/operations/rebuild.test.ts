@@ -6,6 +6,7 @@ import { join } from 'node:path'
 import { afterEach, beforeEach, describe, expect, it } from 'vitest'
 import { openServices } from '../../src/compose.ts'
 import { makeArchives } from '../support/many-archives.ts'
+import { reconcile } from '../../src/operations/reconcile.ts'
 import { rebuild } from '../../src/operations/rebuild.ts'
 import { startFaultProxy } from '../support/fault-proxy.ts'
 import { snapshotName } from '../../src/operations/catalog-snapshot-key.ts'
@@ -15,6 +16,7 @@ import { surveyRebuild } from '../../src/operations/rebuild-survey.ts'
 import { QUICK, World } from '../support/world.ts'
 import type { ArchiveWithCopies } from '../../src/catalog/catalog.ts'
 import type { Rebuilt } from '../../src/operations/rebuild.ts'
+import type { ReconcilePlan } from '../../src/operations/reconcile-plan.ts'
 
 const never = new AbortController().signal
 
@@ -191,6 +193,55 @@ describe('from a copy of the catalog', () => {
     const rebuilt = await rebuilding()
     expect([rebuilt.exit, rebuilt.plan.lost]).toEqual([36, [archive!.file]])
     expect((await rows())[0]?.copies[0]?.state).toBe('missing')
+  })
+
+  it('nothing is stored on a server that cannot be asked: retention may have been there since', async () => {
+    await addServer()
+    world.env['COPIES'] = '2'
+    await world.run()
+    const older = await rows()
+    const kept = snapshots()
+    await nextNight()
+    await world.run()
+    await remove(older[0]!.key, ...snapshots().filter((key) => !kept.includes(key)))
+    world.models[1]!.change({ secretKey: 'another' })
+    loseCatalog()
+
+    const first = await rebuilding()
+
+    expect(first).toMatchObject({ exit: 21, isComplete: false, start: { from: 'snapshot' } })
+    expect(first.plan.lost).toEqual([])
+    const states = async () => (await rows()).map(({ copies }) => copies.map(({ state }) => state))
+    expect(await states()).toEqual([['missing', 'missing'], ['stored']])
+
+    world.models[1]!.change({ secretKey: world.models[1]!.keys.secretKey })
+    const second = await rebuilding()
+    expect(second).toMatchObject({ exit: 36, isComplete: true })
+    expect(second.plan.lost).toEqual([older[0]!.file])
+    expect(await states()).toEqual([
+      ['missing', 'missing'],
+      ['stored', 'stored'],
+    ])
+    // It was asked once now, and is given up when it was asked again a day later.
+    expect((await reconciling()).servers.map(({ findings }) => findings)).toMatchObject(
+      [1, 2].map(() => [{ step: { kind: 'nothing' }, what: 'still missing: it is gone' }]),
+    )
+  })
+
+  it('what lies on a server that could not be asked is stored again once it shows it', async () => {
+    await addServer()
+    world.env['COPIES'] = '2'
+    await world.run()
+    const saved = await rows()
+    loseCatalog()
+    world.models[1]!.change({ secretKey: 'another' })
+    await rebuilding()
+    world.models[1]!.change({ secretKey: world.models[1]!.keys.secretKey })
+
+    const plan = await reconciling()
+
+    expect(plan.servers).toMatchObject([{ confirmed: [] }, { confirmed: [expect.any(Number)] }])
+    expect(await rows()).toEqual(saved)
   })
 
   it('no path that it names is believed: nothing outside of the spool is touched', async () => {
@@ -432,6 +483,20 @@ async function rebuilding({ isForAllHosts = false } = {}): Promise<Rebuilt> {
       (running) =>
         rebuild(running, { start, isForAllHosts, onProgress: () => {}, onPlan: () => {} }, never),
     )
+  } finally {
+    await services.close()
+  }
+}
+
+async function reconciling(): Promise<ReconcilePlan> {
+  const services = await openServices({ configFile: await world.writeEnv() }, QUICK)
+  try {
+    const input = { isDryRun: false, isAdopting: false, onPlan: () => {} }
+    const { plan } = await services.withRun(
+      () => {},
+      (running) => reconcile(running, input, never),
+    )
+    return plan
   } finally {
     await services.close()
   }

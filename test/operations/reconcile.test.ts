@@ -403,7 +403,7 @@ async function reconciled({ isAdopting = false, isDryRun = false } = {}): Promis
 /** Something else changes the catalog after the plan was made, and before it is applied. */
 async function overtaken(step: string, change: (catalog: Catalog) => Promise<void>): Promise<void> {
   const services = await openServices({ configFile: await world.writeEnv() }, QUICK)
-  const asked = { isAdopting: false, isAskingEach: false, refused: new Map<string, string>() }
+  const asked = { isAdopting: false, refused: new Map<string, string>() }
   try {
     await services.withRun(
       () => {},

@@ -177,3 +177,16 @@ it('keeps the bytes counted when the server denies it', async () => {
 
   expect([await state(), await used(), archives().length]).toEqual(['deleting', 1_000, 1])
 })
+
+it('keeps the bytes counted when the server says that it is deleted and still has it', async () => {
+  const lying: RemoveServices['storage'] = {
+    head: (key, signal) => storage.head(key, signal),
+    remove: async () => {},
+  }
+
+  await expect(
+    removeCopy({ catalog, storage: lying }, copy, 'a test', never),
+  ).rejects.toMatchObject({ code: 'SERVER_UNPROVEN' })
+
+  expect([await state(), await used(), archives().length]).toEqual(['deleting', 1_000, 1])
+})

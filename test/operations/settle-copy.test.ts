@@ -92,6 +92,16 @@ describe('an upload of which nobody knows whether Complete arrived', () => {
     expect(await usage()).toEqual({ usedBytes: 0, reservedBytes: 0 })
   })
 
+  it('stays open while what lies there has our token and another size: half an object is none', async () => {
+    const { id, upload } = await uploaded()
+    world.models[0]!.expireUploads()
+    world.models[0]!.seed(KEY, bytes.subarray(1), { 'spillway-token': TOKEN })
+
+    expect(await settle(id, upload.open)).toBe('open')
+    expect(await states()).toEqual(['uploading'])
+    expect(await usage()).toEqual({ usedBytes: 0, reservedBytes: bytes.length })
+  })
+
   it('is not declared absent by a key that may not look [F30c]', async () => {
     const { id, upload } = await uploaded()
     await storage.complete(upload.open, upload.receipts, never)

@@ -197,7 +197,18 @@ describe('verify --deep', () => {
     const positions = [
       ...Array.from({ length: 12 }, () => between(0, tarEnd)),
       // Headers of frames, and the last bytes: where a reader that guesses goes wrong.
-      ...[0, 4, 5, tarEnd, tarEnd + 4, manifestAt, manifestAt + 4, tableAt, tableAt + 4],
+      ...[
+        0,
+        4,
+        5,
+        tarEnd - 1,
+        tarEnd,
+        tarEnd + 4,
+        manifestAt,
+        manifestAt + 4,
+        tableAt,
+        tableAt + 4,
+      ],
       ...Array.from({ length: 12 }, () => between(tarEnd, manifestAt)),
       ...Array.from({ length: 8 }, () => between(manifestAt, tableAt)),
       ...Array.from({ length: 12 }, () => between(tableAt, sizeBytes)),

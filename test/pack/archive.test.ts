@@ -1,6 +1,7 @@
 // Whole archives: read by the tools that people have, by a seek table reader made here from the
 // format's description alone, and by our own reader of the tail.
 
+import { execFileSync } from 'node:child_process'
 import { createHash, randomBytes } from 'node:crypto'
 import { openSync, readFileSync } from 'node:fs'
 import { createRequire } from 'node:module'
@@ -20,6 +21,7 @@ import type { TarMember } from '../../src/pack/tar-header.ts'
 import { writeVarint } from '../../src/pack/varint.ts'
 import { skippableHeader } from '../../src/pack/skippable-frame.ts'
 import { SpoolFile } from '../../src/pack/spool-file.ts'
+import { TarFrames } from '../../src/pack/tar-frames.ts'
 import { describeTree, file, folder, hardlink, makeTree, symlink } from '../support/tree.ts'
 import { hasTool, outputOf, temporaryFolders, walkToTar, writeArchive } from './in-process.ts'
 import type { Walked } from './in-process.ts'
@@ -438,6 +440,22 @@ describe('the spool', () => {
     expect(readFileSync(path).length).toBe(100)
   })
 
+  it('is not whole while it cannot be brought to the disk', () => {
+    const path = join(newFolder(), 'pipe')
+    execFileSync('mkfifo', [path])
+    // A pipe takes bytes like a file, and can no more be synced than a disk that has failed.
+    const file = SpoolFile.adopt(path, openSync(path, 'r+'))
+    file.append(Buffer.alloc(10))
+
+    expect(() => file.sync()).toThrow(
+      expect.objectContaining({
+        code: 'SPOOL_FAILED',
+        message: `could not sync ${path}: EINVAL`,
+      }),
+    )
+    file.close()
+  })
+
   it.each([
     ['its folder is not there', '/nowhere/x', 'could not create /nowhere/x: ENOENT'],
     ['the file is there already', '/etc/passwd', 'could not create /etc/passwd: EEXIST'],
@@ -446,6 +464,40 @@ describe('the spool', () => {
       expect.objectContaining({ code: 'SPOOL_FAILED', message }),
     )
   })
+})
+
+it('a block whose memory changes under the compressor is not archived', async () => {
+  const path = join(newFolder(), 'a')
+  const spool = SpoolFile.create(path)
+  const frames = new TarFrames({
+    file: spool,
+    zstdLevel: 3,
+    verifies: true,
+    onWritten: () => {},
+  })
+  const block = randomBytes(4 * 1024 * 1024)
+  let [turn, isOver] = [0, false]
+  const rot = (): void => {
+    block.writeUInt32LE((turn += 1))
+    if (!isOver) setImmediate(rot)
+  }
+
+  await frames.add(block, () => {})
+  rot()
+
+  const failure = await frames.finish().then(
+    () => undefined,
+    (error: unknown) => error,
+  )
+  isOver = true
+  await frames.close()
+  spool.close()
+
+  expect(failure).toMatchObject({
+    code: 'SPOOL_FAILED',
+    message: expect.stringContaining('it gave other bytes') as string,
+  })
+  expect(readFileSync(path)).toHaveLength(0)
 })
 
 type Options = {

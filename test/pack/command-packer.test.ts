@@ -27,7 +27,11 @@ type Packed = {
 
 async function pack(
   source: CommandSource,
-  more: { readonly signal?: AbortSignal; readonly verifies?: boolean } = {},
+  more: {
+    readonly signal?: AbortSignal
+    readonly verifies?: boolean
+    readonly onProgress?: (progress: PackProgress) => unknown
+  } = {},
 ): Promise<Packed> {
   const path = join(newFolder(), 'archive.partial')
   const heard: PackProgress[] = []
@@ -44,7 +48,10 @@ async function pack(
   }
   const result = await createPacker().pack(
     job,
-    (progress) => heard.push(progress),
+    (progress) => {
+      heard.push(progress)
+      more.onProgress?.(progress)
+    },
     more.signal ?? never,
   )
   return { result, path, heard }
@@ -263,6 +270,21 @@ describe('a command that did not do its work', () => {
     const source = bash('for i in 1 2 3 4 5; do echo $i; sleep 0.6; done', { silenceMs: 2_000 })
     expect((await pack(source)).result.sourceBytes).toBe(10)
   })
+})
+
+it('what lies in the file before a program goes silent is told, for the upload to send it', async () => {
+  // Two more are at work, and these come sooner one after the other than progress is told.
+  const writtenBytes = 2 * BLOCK
+  const go = join(newFolder(), 'go')
+  const noise = `head -c ${writtenBytes + 2 * BLOCK} /dev/urandom`
+  const isGoing = vi.fn(() => writeFileSync(go, ''))
+
+  await pack(bash(`${noise}; until test -e ${go}; do sleep 0.02; done`), {
+    verifies: false,
+    onProgress: ({ outputBytes }) => outputBytes >= writtenBytes && isGoing(),
+  })
+
+  expect(isGoing).toHaveBeenCalled()
 })
 
 describe('a survey', () => {

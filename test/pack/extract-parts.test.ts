@@ -182,6 +182,35 @@ describe('one flipped byte', () => {
     }
   })
 
+  // A room that a damaged frame kept would be missed: there are four.
+  it.each([
+    ['in this thread', inThisThread],
+    ['in a worker', createUnpacker],
+  ])('of many frames leaves what lies in the others, %s', async (_, unpacker) => {
+    const many = new Bench(unpacker())
+    try {
+      const contents = Array.from({ length: 60 }, (__, at) => file(`f${at}`, randomBytes(1_000)))
+      const archive = await many.pack([folder('.'), ...contents], { frameBytes: 1_536 })
+      const frames = await (await tailOf(archive.bytes)).frames()
+      const damaged = Buffer.from(archive.bytes)
+      for (let number = 1; number < frames.tarFrameCount; number += 8) {
+        const { fileOffsetBytes, storedBytes } = frames.frame(number)
+        damaged[fileOffsetBytes + (storedBytes >> 1)]! ^= 0x20
+      }
+
+      const { to, lost, lostCount } = await many.restore(damaged)
+
+      const there = readdirSync(to)
+      expect(there.length).toBeGreaterThan(20)
+      expect(lostCount).toBe(60 - there.length)
+      expect([...there, ...lost].sort()).toEqual(contents.map(({ path }) => path).sort())
+      for (const name of there)
+        expect(readFileSync(join(to, name))).toEqual(readFileSync(join(archive.source, name)))
+    } finally {
+      many.close()
+    }
+  })
+
   it('anywhere in the archive leaves everything but what lies there', async () => {
     const archive = await bench.pack(SMALL, { frameBytes: 1_536 })
     const tarEnd = archive.bytes.length - (await tailSize(archive))

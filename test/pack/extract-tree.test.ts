@@ -7,6 +7,8 @@ import {
   chownSync,
   mkdirSync,
   mkdtempSync,
+  readdirSync,
+  renameSync,
   rmSync,
   statSync,
   symlinkSync,
@@ -17,6 +19,8 @@ import { tmpdir } from 'node:os'
 import { afterEach, beforeEach, describe, expect, it } from 'vitest'
 import { createUnpackerWith } from '../../src/pack/extract-archive.ts'
 import { openTreeSink } from '../../src/pack/extract-sink.ts'
+import { TarReader } from '../../src/pack/tar-reader.ts'
+import { TreeWriter } from '../../src/pack/extract-tree.ts'
 import { createUnpacker } from '../../src/compose-unpacker.ts'
 import { archiveOf, gnuTarOf, inChunks } from '../support/make-archive.ts'
 import {
@@ -392,6 +396,21 @@ describe('a restore that cannot go on', () => {
       execFileSync('umount', [target])
     }
   })
+})
+
+it('a folder that is swapped for a link before its attributes are set leads nothing out [F91]', () => {
+  const outside = join(base, 'outside')
+  mkdirSync(outside, { mode: 0o700 })
+  const tree = new TreeWriter({ directory: target })
+  const members = [folderMember('./'), folderMember('a/'), symlinkMember('a/l', 'x')]
+  new TarReader(tree).write(Buffer.concat([...members, folderMember('b/')]))
+
+  renameSync(join(target, 'a'), join(base, 'moved'))
+  symlinkSync(outside, join(target, 'a'))
+
+  expect(() => tree.finish()).toThrow(expect.objectContaining({ code: 'ARCHIVE_REFUSED' }))
+  tree.close()
+  expect([readdirSync(outside), statSync(outside).mode & 0o777]).toEqual([[], 0o700])
 })
 
 describe.runIf(isRoot)('somebody who is not root', () => {

@@ -89,15 +89,17 @@ it('a file of more bytes than can be counted is left out, and everything else is
     fstat: (fd: number) => {
       const stats = sourceFiles.fstat(fd)
       // What `truncate -s 8E` makes on XFS, btrfs and tmpfs.
-      if (stats.size === 1_000n) Object.assign(stats, { size: 2n ** 63n - 1n, blocks: 0n })
-      return stats
+      return stats.sizeBytes === 1_000 ? { ...stats, sizeBytes: 2 ** 63, allocatedBytes: 0 } : stats
     },
   }
 
   const { tar, findings, index } = walkToTar(source, { files })
 
   expect(findings.warnings).toEqual([
-    { path: 'huge', reason: 'is not in the archive: it says to have 9223372036854775807 bytes' },
+    {
+      path: 'huge',
+      reason: 'is not in the archive: it says to have more than 9007199254740991 bytes',
+    },
   ])
   expect(outputOf('tar', ['-tf', '-'], tar).toString()).toBe('./\na\nz\n')
   const members = index.flatMap((block) => [...decodeMembers(block)])

@@ -5,7 +5,7 @@ import { closeSync, mkdtempSync, openSync, rmSync } from 'node:fs'
 import { execFileSync, spawnSync } from 'node:child_process'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
-import { afterEach } from 'vitest'
+import { afterEach, expect } from 'vitest'
 import type { FolderSource } from '../../src/domain/source.ts'
 import { ArchiveWriter } from '../../src/pack/archive-writer.ts'
 import type { ArchiveJob } from '../../src/pack/archive-writer.ts'
@@ -148,8 +148,8 @@ export function outputOf(tool: string, args: readonly string[], input?: Buffer):
     env: { ...process.env, LC_ALL: 'C.UTF-8' },
   })
   if (error !== undefined) throw error
-  if (status !== 0 || stderr.length > 0)
-    throw new Error(`${tool} ${args.join(' ')} ended with ${status}: ${stderr.toString()}`)
+  const said = { status, stderr: stderr.toString() }
+  expect(said, `${tool} ${args.join(' ')}`).toEqual({ status: 0, stderr: '' })
   return stdout
 }
 

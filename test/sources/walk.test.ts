@@ -480,9 +480,9 @@ describe('warnings', () => {
     )
     const files: SourceFiles = {
       ...sourceFiles,
-      open: (path, flags) => {
-        if (/f\d+$/.test(path)) throw systemError('EACCES', 'open')
-        return sourceFiles.open(path, flags)
+      openFile: (folderFd, name) => {
+        if (/f\d+$/.test(name)) throw systemError('EACCES', 'open')
+        return sourceFiles.openFile(folderFd, name)
       },
     }
 
@@ -600,6 +600,17 @@ function watched() {
       sourceFiles.close(fd)
       calls.openNow -= 1
     },
+    openFile: (folderFd, name) => {
+      const fd = sourceFiles.openFile(folderFd, name)
+      calls.open.push(`/proc/self/fd/${folderFd}/${name}`)
+      calls.openNow += 1
+      calls.openMost = Math.max(calls.openMost, calls.openNow)
+      return fd
+    },
+    closeFile: (fd) => {
+      sourceFiles.closeFile(fd)
+      calls.openNow -= 1
+    },
   }
   return { files, calls }
 }
@@ -611,19 +622,23 @@ function failingOpen(name: string, code: string): SourceFiles {
       if (path.endsWith(`/${name}`)) throw systemError(code, 'open')
       return sourceFiles.open(path, flags)
     },
+    openFile: (folderFd, opened) => {
+      if (opened === name) throw systemError(code, 'open')
+      return sourceFiles.openFile(folderFd, opened)
+    },
   }
 }
 
 /** As if these members of the source lay on another device. */
 function elsewhere(names: readonly string[], source: string): SourceFiles {
   const inodes = new Set(
-    names.map((name) => sourceFiles.stat(Buffer.from(join(source, name)).toString('latin1')).ino),
+    names.map((name) => sourceFiles.stat(Buffer.from(join(source, name)).toString('latin1')).inode),
   )
   return {
     ...sourceFiles,
     fstat: (fd) => {
       const stats = sourceFiles.fstat(fd)
-      return inodes.has(stats.ino) ? Object.assign(stats, { dev: stats.dev + 1n }) : stats
+      return inodes.has(stats.inode) ? { ...stats, device: stats.device + 1 } : stats
     },
   }
 }
@@ -677,9 +692,9 @@ function movedWhileWalked(move: (from: string, to: string, source: string) => vo
   makeTree(source, [file('a/b/c/d/e/f'), file('a/b/c/z'), file('a/b/z'), file('a/z')])
   const files: SourceFiles = {
     ...sourceFiles,
-    open: (path, flags) => {
-      const fd = sourceFiles.open(path, flags)
-      if (path.endsWith('/f')) move(join(source, 'a/b/c/d'), join(source, 'moved'), source)
+    openFile: (folderFd, name) => {
+      const fd = sourceFiles.openFile(folderFd, name)
+      if (name === 'f') move(join(source, 'a/b/c/d'), join(source, 'moved'), source)
       return fd
     },
   }

@@ -7,7 +7,8 @@ import { isProvenBy } from '../../src/storage/storage.ts'
 import type { Fault } from '../support/fault-proxy.ts'
 import { PERSONALITIES } from '../support/s3-model-options.ts'
 import type { QuotaSwitch } from '../support/s3-model-options.ts'
-import { collect, failureFrom, listed, never } from '../support/storages.ts'
+import type { PartReceipt } from '../../src/storage/storage.ts'
+import { collect, failureFrom, listed, never, partBody } from '../support/storages.ts'
 import { openWorld, PART_BYTES, putPart, store, TOKEN } from './faults.ts'
 import type { FaultyWorld } from './faults.ts'
 
@@ -20,6 +21,8 @@ const open: typeof openWorld = async (input) => {
 afterEach(async () => {
   for (const world of worlds.splice(0)) await world.close()
 })
+
+const CROWD_PART_BYTES = 2_000
 
 const beginIn = ({ storage, key }: FaultyWorld) => storage.begin({ key, token: TOKEN }, never)
 
@@ -56,6 +59,30 @@ describe('a busy server', () => {
       code: 'SERVER_BUSY',
     })
     expect(world.proxy.fired()).toEqual([1])
+  })
+
+  it.each([1, 2])('that takes %i parts at once is soon sent no more [F24b]', async (parts) => {
+    const world = await open({ model: { crowd: { parts, ms: 15 } } })
+    const bytes = randomBytes(60 * CROWD_PART_BYTES)
+    const upload = await beginIn(world)
+    const receipts: PartReceipt[] = []
+    // As many at once as sendParts() begins, one after the other.
+    const numbers = Array.from({ length: 60 }, (_, at) => at + 1).values()
+    const sender = async (): Promise<void> => {
+      for (const number of numbers) {
+        const offsetBytes = (number - 1) * CROWD_PART_BYTES
+        const body = partBody(bytes.subarray(offsetBytes, offsetBytes + CROWD_PART_BYTES))
+        receipts.push(await world.storage.putPart(upload, { number, offsetBytes, body }, never))
+      }
+    }
+    await Promise.all([sender(), sender(), sender()])
+    receipts.sort((a, b) => a.number - b.number)
+    await world.storage.complete(upload, receipts, never)
+
+    expect(world.model.bytesOf(world.key).equals(bytes)).toBe(true)
+    const refused = world.model.log.filter(({ code }) => code === 'SlowDown')
+    expect(refused.length).toBeGreaterThan(0)
+    expect(refused.length).toBeLessThanOrEqual(5)
   })
 
   it.each([500, 502, 504, 429, 520])('is meant by a bare status %i [F23]', async (status) => {

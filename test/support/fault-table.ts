@@ -4,6 +4,7 @@
 // text and not run: prettier, which the lint keeps, gives every block one shape, so that indentation is nesting.
 
 import { FAULTS } from './faults.ts'
+import { blocksAround, openerOf, titlesAround } from './test-titles.ts'
 import { readdirSync, readFileSync } from 'node:fs'
 import { join } from 'node:path'
 import type { Fault } from './faults.ts'
@@ -24,7 +25,6 @@ export type Tier = 'quick' | 'servers'
 
 const TAG = /\[(F\d\d+[a-z]?(?: F\d\d+[a-z]?)*)\]/
 const TAGGED_TITLE = /(['"`])((?:(?!\1).)*) \[(F\d\d+[a-z]?(?: F\d\d+[a-z]?)*)\]\1,/
-const BLOCK = /^\s*(?:it|describe)\b/
 const BEGIN = '<!-- faults: written by `npm run fault-table` -->'
 const END = '<!-- end of faults -->'
 
@@ -34,7 +34,7 @@ export type TestFile = { readonly file: string; readonly text: string }
 export function readTests(folder: string): readonly TestFile[] {
   return readdirSync(folder, { recursive: true, encoding: 'utf8' })
     .filter((file) => file.endsWith('.ts'))
-    .filter((file) => !/^(?:support\/fault(?:s|-table)|faults\.test)\.ts$/.test(file))
+    .filter((file) => !/^(?:support\/fault(?:s|-table)|(?:faults|mutants)\.test)\.ts$/.test(file))
     .sort()
     .map((file) => ({ file, text: readFileSync(join(folder, file), 'utf8') }))
 }
@@ -72,46 +72,6 @@ export function readFile({ file, text }: TestFile): {
     })
   }
   return { covered, problems }
-}
-
-/** The line with `it` or `describe` whose title stands at this place; undefined: it is no title. */
-function openerOf(lines: readonly string[], at: number, column: number): number | undefined {
-  const line = lines[at]!
-  const before = line.slice(0, column)
-  if (BLOCK.test(before) && before.endsWith('(')) return at
-  // `])('title', ...`: the table of it.each stands above.
-  const isEndOfTable = /^\s*[\])}].*\($/.test(before)
-  const isAlone = before.trim() === '' && lines[at - 1]!.endsWith('(')
-  if (!isEndOfTable && !isAlone) return undefined
-  const indent = indentOf(line) - (isAlone ? 2 : 0)
-  for (let above = at - 1; above >= 0; above -= 1)
-    if (indentOf(lines[above]!) === indent && BLOCK.test(lines[above]!)) return above
-  return undefined
-}
-
-/** The describe blocks around a line, the outermost first. */
-function blocksAround(lines: readonly string[], at: number): readonly number[] {
-  const blocks: number[] = []
-  let indent = indentOf(lines[at]!)
-  for (let above = at - 1; above >= 0 && indent > 0; above -= 1) {
-    const line = lines[above]!
-    if (line.trim() === '' || indentOf(line) >= indent) continue
-    indent = indentOf(line)
-    if (/^\s*describe\b/.test(line)) blocks.unshift(above)
-  }
-  return blocks
-}
-
-function titlesAround(lines: readonly string[], at: number): readonly string[] {
-  return blocksAround(lines, at).map((block) => {
-    const text = lines.slice(block, block + 20).join(' ')
-    const [, , title = '?'] = /\(\s*(['"`])((?:(?!\1).)*)\1,\s*(?:async )?\(/.exec(text) ?? []
-    return title.replace(TAG, '').trim()
-  })
-}
-
-function indentOf(line: string): number {
-  return line.length - line.trimStart().length
 }
 
 /** Everything that is wrong between the list of faults and the tests. */
@@ -169,13 +129,16 @@ function rowOf({ id, what, gap }: Fault, covered: readonly Coverage[]): string {
   return `| ${id} | ${cell(what)} | ${found} |`
 }
 
-function cell(text: string): string {
+/** Of a table of Markdown. */
+export function cell(text: string): string {
   return text.replaceAll(/[|<]/g, (mark) => `\\${mark}`)
 }
 
-/** The page with this table between its marks. */
+/** The page with this table between its marks, which are its first line and its last one. */
 export function withTable(readme: string, table: string): string {
-  const [from, to] = [readme.indexOf(BEGIN), readme.indexOf(END)]
-  if (from < 0 || to < from) throw new Error(`test/README.md has no ${BEGIN} ... ${END}`)
-  return readme.slice(0, from) + table + readme.slice(to + END.length)
+  const lines = table.split('\n')
+  const [begin = '', end = ''] = [lines[0], lines.at(-1)]
+  const [from, to] = [readme.indexOf(begin), readme.indexOf(end)]
+  if (from < 0 || to < from) throw new Error(`test/README.md has no ${begin} ... ${end}`)
+  return readme.slice(0, from) + table + readme.slice(to + end.length)
 }

@@ -92,7 +92,6 @@ const PROCESS: readonly Fault[] = [
   {
     id: 'F11b',
     what: 'fsync of a spool file fails: it is given up, never synced again',
-    gap: 'strace counts calls per thread, so the main thread fails first; needs strace -P on a name that is known before',
   },
   { id: 'F12a', what: 'the catalog may not be written: refused, with path and reason' },
   {
@@ -117,11 +116,7 @@ const SERVERS: readonly Fault[] = [
     what: '500, 502, 504 once, some times, always: repeated a bounded number of times, then the next server',
   },
   { id: 'F24a', what: 'asks for time (Retry-After): given, up to a limit' },
-  {
-    id: 'F24b',
-    what: 'asks for less at once: fewer parts are sent together',
-    gap: 'the number of parts under way is fixed (partsAtOnce); after five refusals of one part the next server is taken',
-  },
+  { id: 'F24b', what: 'asks for less at once: fewer parts are sent together' },
   { id: 'F25a', what: 'answers with a page, with other XML, with nothing' },
   { id: 'F25b', what: 'an answer with an object breaks off: reading goes on where it stopped' },
   { id: 'F25c', what: 'any other answer breaks off at any eighth of it' },

@@ -4,6 +4,7 @@ import { mkdirSync, readFileSync, writeFileSync } from 'node:fs'
 import { join } from 'node:path'
 import { openServices } from '../../src/compose.ts'
 import { checksumOf, seekTableBytes } from '../../src/pack/seek-table.ts'
+import { hasFrameChecksum } from '../../src/pack/frame-bounds.ts'
 import { decompressFrame } from '../../src/pack/zstd.ts'
 import { openArchiveTail } from '../../src/pack/archive-tail.ts'
 import { folder, makeTree, removeTree } from './tree.ts'
@@ -87,13 +88,11 @@ export class ReadBack {
     writeFileSync(this.pathOf(where), bytes)
   }
 
-  /** The same in noise, with the right checksum in the seek table: zstd and the table notice nothing. */
+  /** The same in noise, with the right checksums in the frame and the seek table: zstd and the table notice nothing. */
   async forge(where: number, path: string, atBytes: number): Promise<void> {
     const bytes = readFileSync(this.pathOf(where))
     const place = await this.#frameOf(bytes, path, atBytes)
-    const end = place.fileOffsetBytes + place.storedBytes
-    bytes[place.fileOffsetBytes + (place.storedBytes >> 1)]! ^= 0x10
-    const content = await decompressFrame(bytes.subarray(place.fileOffsetBytes, end))
+    const content = await forgeFrame(bytes, place)
     const entryAt = bytes.length - seekTableBytes(bytes.readUInt32LE(bytes.length - 9)) + 8
     bytes.writeUInt32LE(checksumOf(content), entryAt + 12 * place.number + 8)
     if (place.checksum === checksumOf(content)) throw new Error('no change')
@@ -146,4 +145,24 @@ export class ReadBack {
       })
     }
   }
+}
+
+/** Another byte in the noise of a frame, with the right checksum in the frame: zstd notices nothing. Its content now. */
+export async function forgeFrame(
+  bytes: Buffer,
+  { fileOffsetBytes, storedBytes }: { fileOffsetBytes: number; storedBytes: number },
+): Promise<Buffer> {
+  const frame = bytes.subarray(fileOffsetBytes, fileOffsetBytes + storedBytes)
+  frame[storedBytes >> 1]! ^= 0x10
+  const content = await decompressFrame(withoutChecksum(frame))
+  if (hasFrameChecksum(frame)) frame.writeUInt32LE(checksumOf(content), storedBytes - 4)
+  return content
+}
+
+/** The frame's own, where it has one: bit 2 of the descriptor, and the last four bytes. */
+function withoutChecksum(frame: Buffer): Buffer {
+  if (!hasFrameChecksum(frame)) return frame
+  const bare = Buffer.from(frame.subarray(0, -4))
+  bare[4]! &= ~0x04
+  return bare
 }

@@ -4,6 +4,7 @@
 import { existsSync, mkdirSync, mkdtempSync, readFileSync } from 'node:fs'
 import { join } from 'node:path'
 import { tmpdir } from 'node:os'
+import { expect } from 'vitest'
 import { createUnpackerWith } from '../../src/pack/extract-archive.ts'
 import { openArchiveTail } from '../../src/pack/archive-tail.ts'
 import { openTreeSink } from '../../src/pack/extract-sink.ts'
@@ -111,5 +112,5 @@ export async function refusalOf(work: Promise<unknown>): Promise<SpillwayError> 
     if (error instanceof SpillwayError) return error
     throw error
   }
-  throw new Error('it was not refused')
+  return expect.unreachable('it is refused')
 }

@@ -21,6 +21,7 @@ export class S3Refusal extends Error {
 
 /** The refusals that AWS documents, by code. */
 const STATUSES = {
+  SlowDown: 503,
   AccessDenied: 403,
   AuthorizationHeaderMalformed: 400,
   BadDigest: 400,

@@ -6,6 +6,8 @@ import { closeSync, openSync, readSync, unlinkSync, writeSync } from 'node:fs'
 import type { IncomingMessage } from 'node:http'
 import { join } from 'node:path'
 import { refusal } from './s3-model-answers.ts'
+import { unframed } from './s3-model-chunks.ts'
+import type { DeclaredPayload } from './s3-model-signature.ts'
 
 /** Some bytes that do not change any more: one part, or one small object. */
 export type Piece = {
@@ -22,7 +24,7 @@ export type ReceiveInput = {
   readonly request: IncomingMessage
   /** undefined: memory. */
   readonly folder: string | undefined
-  readonly declaredSha256: string | undefined
+  readonly declared: DeclaredPayload
   readonly checksHashes: boolean
 }
 
@@ -30,17 +32,19 @@ let filesWritten = 0
 
 /** Reads the whole body; throws the refusal that a server gives for a damaged or short one. */
 export async function receivePiece(input: ReceiveInput): Promise<Piece> {
-  const { request, folder } = input
-  const expectedBytes = Number(request.headers['content-length'] ?? NaN)
+  const { request, folder, checksHashes } = input
+  const { sha256: declaredSha256, chunks } = input.declared
+  const lengthHeader = chunks === undefined ? 'content-length' : 'x-amz-decoded-content-length'
+  const expectedBytes = Number(request.headers[lengthHeader] ?? NaN)
   if (!Number.isSafeInteger(expectedBytes)) throw refusal('MissingContentLength')
   const wantedMd5 = md5Header(request)
-  const md5 = input.checksHashes || wantedMd5 === undefined ? createHash('md5') : undefined
-  const sha256 =
-    input.checksHashes && input.declaredSha256 !== undefined ? createHash('sha256') : undefined
+  const md5 = checksHashes || wantedMd5 === undefined ? createHash('md5') : undefined
+  const sha256 = checksHashes && declaredSha256 !== undefined ? createHash('sha256') : undefined
+  const body = chunks === undefined ? request : unframed(request, chunks, checksHashes)
   const sink = folder === undefined ? memorySink() : fileSink(join(folder, `${++filesWritten}`))
   let sizeBytes = 0
   try {
-    for await (const chunk of request as AsyncIterable<Buffer>) {
+    for await (const chunk of body as AsyncIterable<Buffer>) {
       md5?.update(chunk)
       sha256?.update(chunk)
       sizeBytes += chunk.length
@@ -50,7 +54,7 @@ export async function receivePiece(input: ReceiveInput): Promise<Piece> {
       throw refusal('IncompleteBody', `got ${sizeBytes} of ${expectedBytes} bytes`)
     const gotMd5 = md5?.digest('hex') ?? wantedMd5!
     if (wantedMd5 !== undefined && wantedMd5 !== gotMd5) throw refusal('BadDigest')
-    if (sha256 !== undefined && sha256.digest('hex') !== input.declaredSha256)
+    if (sha256 !== undefined && sha256.digest('hex') !== declaredSha256)
       throw refusal('XAmzContentSHA256Mismatch')
     return { sizeBytes, md5: gotMd5, ...sink.finish() }
   } catch (error) {

@@ -1,11 +1,13 @@
 // The operations of the model server: a checked request in, an answer out. Multipart rules as AWS
 // documents them, with the switches of s3-model-options.ts where other servers differ.
 
+import { setTimeout as sleep } from 'node:timers/promises'
 import type { IncomingMessage } from 'node:http'
 import { refusal, S3Refusal, xml } from './s3-model-answers.ts'
 import type { XmlTree } from './s3-model-answers.ts'
 import { readPieces, receivePiece } from './s3-model-bytes.ts'
 import type { S3ModelSwitches } from './s3-model-options.ts'
+import type { DeclaredPayload } from './s3-model-signature.ts'
 import type { ModelObject, ModelStore, NamedPart } from './s3-model-store.ts'
 import type { S3Request } from './s3-operation.ts'
 
@@ -22,7 +24,7 @@ export type Call = {
   readonly s3: S3Request
   readonly store: ModelStore
   readonly switches: S3ModelSwitches
-  readonly declaredSha256: string | undefined
+  readonly declared: DeclaredPayload
   readonly folder: string | undefined
 }
 
@@ -49,7 +51,7 @@ export async function answerTo(call: Call): Promise<Answer> {
     case 'Create':
       return create(call)
     case 'UploadPart':
-      return uploadPart(call)
+      return inCrowd(call)
     case 'Complete':
       return complete(call)
     case 'Abort':
@@ -83,6 +85,22 @@ function create({ s3, store, request, switches }: Call): Answer {
     Key: s3.key,
     UploadId: upload.uploadId,
   })
+}
+
+async function inCrowd(call: Call): Promise<Answer> {
+  const { crowd } = call.switches
+  call.store.partsUnderWay += 1
+  try {
+    if (crowd !== undefined && call.store.partsUnderWay > crowd.parts) {
+      const piece = await receive(call)
+      piece.drop()
+      throw refusal('SlowDown', 'please reduce your request rate')
+    }
+    if (crowd !== undefined) await sleep(crowd.ms)
+    return await uploadPart(call)
+  } finally {
+    call.store.partsUnderWay -= 1
+  }
 }
 
 async function uploadPart(call: Call): Promise<Answer> {
@@ -281,9 +299,9 @@ function metadataOf(request: IncomingMessage): Record<string, string> {
   return metadata
 }
 
-function receive({ request, folder, declaredSha256, switches }: Call) {
+function receive({ request, folder, declared, switches }: Call) {
   const { checksHashes } = switches
-  return receivePiece({ request, folder, declaredSha256, checksHashes })
+  return receivePiece({ request, folder, declared, checksHashes })
 }
 
 async function readText(request: IncomingMessage): Promise<string> {

@@ -26,6 +26,8 @@ export type S3ModelSwitches = {
   readonly refusesVirtualHost: boolean
   /** false: Content-MD5 and payload hashes are believed, not computed (speed tests). */
   readonly checksHashes: boolean
+  /** Bodies in chunks that are signed one by one; refused, since our client must not send such (rclone serve stores the framing). */
+  readonly takesSignedChunks: boolean
   /** AWS lowers nothing; tests do, so that small files cross every boundary. */
   readonly partBytesMin: number
   readonly partsMax: number
@@ -45,6 +47,8 @@ export type S3ModelSwitches = {
   readonly quota: QuotaSwitch | undefined
   /** Parts of open uploads count in the quota (Ceph). */
   readonly countsParts: boolean
+  /** Takes so many parts at once, each for so long; further ones are read and refused with SlowDown. */
+  readonly crowd: { readonly parts: number; readonly ms: number } | undefined
   /** exact: the prefix must be the whole key (MinIO); missing: 501 (rclone serve s3). */
   readonly listUploads: 'prefix' | 'exact' | 'missing'
   readonly listParts: 'yes' | 'missing'
@@ -68,6 +72,7 @@ export const DEFAULT_SWITCHES: S3ModelSwitches = {
   virtualHost: undefined,
   refusesVirtualHost: false,
   checksHashes: true,
+  takesSignedChunks: false,
   partBytesMin: 5 * 1024 * 1024,
   partsMax: 10_000,
   hasEqualParts: false,
@@ -77,6 +82,7 @@ export const DEFAULT_SWITCHES: S3ModelSwitches = {
   etag: 'md5',
   quota: undefined,
   countsParts: true,
+  crowd: undefined,
   listUploads: 'prefix',
   listParts: 'yes',
   isVersioned: false,

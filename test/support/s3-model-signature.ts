@@ -5,6 +5,8 @@
 import { createHash, createHmac } from 'node:crypto'
 import type { IncomingMessage } from 'node:http'
 import { refusal } from './s3-model-answers.ts'
+import { SIGNED_CHUNKS } from './s3-model-chunks.ts'
+import type { ChunkSigning } from './s3-model-chunks.ts'
 
 export type ModelKeys = {
   readonly accessKey: string
@@ -12,16 +14,22 @@ export type ModelKeys = {
   readonly region: string
 }
 
+/** What the client says of its body. Neither: it is not signed. */
+export type DeclaredPayload = {
+  readonly sha256: string | undefined
+  readonly chunks: ChunkSigning | undefined
+}
+
 const SKEW_MS_MAX = 15 * 60 * 1000
 const HEADER =
   /^AWS4-HMAC-SHA256 Credential=([^/]+)\/(\d{8})\/([^/]+)\/s3\/aws4_request, ?SignedHeaders=([^,]+), ?Signature=([0-9a-f]{64})$/
 
-/** Throws the refusal, or returns the SHA-256 that the client declared (undefined: unsigned). */
+/** Throws the refusal, or returns what the client declared of its body. */
 export function verifySignature(
   request: IncomingMessage,
-  keys: ModelKeys,
+  keys: ModelKeys & { readonly takesSignedChunks: boolean },
   nowMs: number,
-): string | undefined {
+): DeclaredPayload {
   const authorization = request.headers.authorization
   if (authorization === undefined) throw refusal('AccessDenied', 'anonymous access is denied')
   const match = HEADER.exec(authorization)
@@ -48,7 +56,9 @@ export function verifySignature(
   )
   if (hmac(key, toSign).toString('hex') !== signature)
     throw refusal('SignatureDoesNotMatch', 'the signature we calculated does not match')
-  return declaredHash(payload)
+  if (payload === SIGNED_CHUNKS && keys.takesSignedChunks)
+    return { sha256: undefined, chunks: { key, date, scope, signature } }
+  return { sha256: declaredHash(payload), chunks: undefined }
 }
 
 function declaredHash(payload: string): string | undefined {

@@ -38,6 +38,7 @@ export class ModelStore {
   objectBytes = 0
   partBytes = 0
   highWaterBytes = 0
+  partsUnderWay = 0
   readonly #switches: () => S3ModelSwitches
 
   constructor(buckets: readonly string[], switches: () => S3ModelSwitches) {

@@ -10,6 +10,7 @@
 // the network are the fault proxy's (fault-proxy.ts), not this server's.
 
 import { randomBytes } from 'node:crypto'
+import { EventEmitter, once } from 'node:events'
 import { mkdtemp, rm } from 'node:fs/promises'
 import { createServer } from 'node:http'
 import type { IncomingMessage, Server, ServerResponse } from 'node:http'
@@ -27,6 +28,8 @@ import type { S3ModelSwitches } from './s3-model-options.ts'
 import { verifySignature } from './s3-model-signature.ts'
 import { ModelStore } from './s3-model-store.ts'
 import type { ModelObject } from './s3-model-store.ts'
+import { countTraffic } from './s3-model-traffic.ts'
+import type { Traffic } from './s3-model-traffic.ts'
 import { parseS3Request } from './s3-operation.ts'
 import type { S3Operation, S3Request } from './s3-operation.ts'
 
@@ -60,6 +63,8 @@ export type S3Model = {
   readonly bucket: string
   readonly keys: { readonly accessKey: string; readonly secretKey: string; readonly region: string }
   readonly log: readonly S3ModelLogEntry[]
+  /** What it holds, for who has no time for HTTP (test/soak). */
+  readonly store: ModelStore
   /** Everything that takes room, old versions too. */
   objects(): ModelObject[]
   uploads(): { bucket: string; key: string; uploadId: string; parts: number; sizeBytes: number }[]
@@ -77,6 +82,10 @@ export type S3Model = {
   readonly heldBytes: number
   readonly highWaterBytes: number
   count(operation: S3Operation): number
+  /** Resolves with the first operation like this that it has answered, or will answer, with success. */
+  answered(operation: S3Operation, partNumber?: number): Promise<S3ModelLogEntry>
+  /** Since the start, over all connections. */
+  traffic(): Traffic
   close(): Promise<void>
 }
 
@@ -86,12 +95,14 @@ export async function startS3Model(options: S3ModelOptions = {}): Promise<S3Mode
   const folder = keep === 'disk' ? await mkdtemp(join(tmpdir(), 's3-model-')) : undefined
   const store = new ModelStore(buckets, () => switches)
   const log: S3ModelLogEntry[] = []
+  const logged = new EventEmitter()
   const handle = (request: IncomingMessage, response: ServerResponse): void => {
-    const context = { request, response, store, switches, folder, log }
+    const context = { request, response, store, switches, folder, log, logged }
     serve(context).catch((error: unknown) => response.destroy(error as Error))
   }
   const server = tls === undefined ? createServer(handle) : createTlsServer(tls, handle)
   configure(server)
+  const traffic = countTraffic(server)
   await listen(server, port)
   const address = server.address() as AddressInfo
 
@@ -101,6 +112,7 @@ export async function startS3Model(options: S3ModelOptions = {}): Promise<S3Mode
     bucket: buckets[0] ?? '',
     keys: keysOf(switches),
     log,
+    store,
     ...contentsOf(store, buckets[0] ?? ''),
     change: (changed) => void (switches = { ...switches, ...changed }),
     get heldBytes() {
@@ -110,6 +122,18 @@ export async function startS3Model(options: S3ModelOptions = {}): Promise<S3Mode
       return store.highWaterBytes
     },
     count: (operation) => log.filter((entry) => entry.operation === operation).length,
+    answered: async (operation, partNumber) => {
+      const matches = (entry: S3ModelLogEntry) =>
+        entry.operation === operation &&
+        entry.status === 200 &&
+        (partNumber === undefined || entry.partNumber === partNumber)
+      for (;;) {
+        const entry = log.find(matches)
+        if (entry !== undefined) return entry
+        await once(logged, 'entry')
+      }
+    },
+    traffic,
     close: async () => {
       const closed = new Promise((resolve) => server.close(resolve))
       server.closeAllConnections()
@@ -173,6 +197,8 @@ type Context = {
   readonly switches: S3ModelSwitches
   readonly folder: string | undefined
   readonly log: S3ModelLogEntry[]
+  /** Emits `entry` after each new one. */
+  readonly logged: EventEmitter
 }
 
 async function serve(context: Context): Promise<void> {
@@ -185,10 +211,10 @@ async function serve(context: Context): Promise<void> {
   try {
     if (switches.skewMs !== 0)
       response.setHeader('date', new Date(Date.now() + switches.skewMs).toUTCString())
-    const declaredSha256 = verifySignature(request, switches, Date.now() + switches.skewMs)
+    const declared = verifySignature(request, switches, Date.now() + switches.skewMs)
     const isVirtual = !url.startsWith(`/${s3.bucket}`)
     if (switches.refusesVirtualHost && isVirtual) throw refusal('SignatureDoesNotMatch')
-    const answer = await answerTo({ request, s3, store, switches, declaredSha256, folder })
+    const answer = await answerTo({ request, s3, store, switches, declared, folder })
     note(context, s3, answer.status, '')
     await send(response, answer)
   } catch (error) {
@@ -209,10 +235,16 @@ async function serve(context: Context): Promise<void> {
   }
 }
 
-function note({ log, request }: Context, s3: S3Request, status: number, code: string): void {
+function note(
+  { log, logged, request }: Context,
+  s3: S3Request,
+  status: number,
+  code: string,
+): void {
   const { operation, bucket, key, partNumber, uploadId } = s3
   const { headers } = request
   log.push({ operation, bucket, key, partNumber, uploadId, status, code, headers })
+  logged.emit('entry')
 }
 
 async function send(response: ServerResponse, answer: Answer): Promise<void> {

@@ -2,6 +2,7 @@
 // third of a second.
 
 import { createHash, randomBytes } from 'node:crypto'
+import { expect } from 'vitest'
 import { identityOf } from '../../src/domain/server.ts'
 import type { FileServer, S3Server } from '../../src/domain/server.ts'
 import type { NetworkLimits } from '../../src/storage/limits.ts'
@@ -104,7 +105,7 @@ export async function failureFrom(promise: Promise<unknown>): Promise<Error & Fa
   } catch (error) {
     return error as Error & Failure
   }
-  throw new Error('it did not reject')
+  return expect.unreachable('it rejects')
 }
 
 type Failure = {

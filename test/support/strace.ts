@@ -56,6 +56,37 @@ export async function traced(input: {
   return { ...ended, output, calls: wholeCalls(readFileSync(logPath, 'utf8').split('\n')) }
 }
 
+/**
+ * Fails these calls on one file from now on, in a program that runs already: every one of them, of whatever thread.
+ * Resolves once strace is there; `ended` with its lines when the program has ended.
+ */
+export async function failOnFile(input: {
+  readonly pid: number
+  readonly path: string
+  readonly calls: readonly string[]
+  readonly what: string
+  readonly logPath: string
+}): Promise<{ readonly ended: Promise<readonly string[]> }> {
+  const { pid, path, calls, what, logPath } = input
+  const child = spawn('strace', [
+    ...['-f', '-y', '-o', logPath, '-p', String(pid), '-P', path],
+    ...['-e', `trace=${calls.join(',')}`, '-e', `inject=${calls.join(',')}:${what}`],
+  ])
+  const ended = new Promise<readonly string[]>((resolve) =>
+    child.on('close', () => resolve(wholeCalls(readFileSync(logPath, 'utf8').split('\n')))),
+  )
+  let said = ''
+  await new Promise<void>((resolve, reject) => {
+    child.on('error', reject)
+    child.on('close', () => reject(new Error(`strace ended: ${said}`)))
+    child.stderr.on('data', (chunk: Buffer) => {
+      said += chunk.toString()
+      if (said.includes(`Process ${pid} attached`)) resolve()
+    })
+  })
+  return { ended }
+}
+
 /** A call during which another thread made one is on two lines; here it is where it ended. */
 function wholeCalls(lines: readonly string[]): readonly string[] {
   const begun = new Map<string, string>()

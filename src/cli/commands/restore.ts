@@ -115,17 +115,19 @@ export const restoreCommand = defineCommand({
     const overwrite = overwriteOf(flags.overwrite)
     // What cannot be a path is told before anything is opened.
     for (const path of paths) parsePathPattern(path)
-    const { catalogIfPresent, unpacker, ...services } = await io.services()
+    const { catalogIfPresent, unpacker: openUnpacker, ...services } = await io.services()
+    // Its thread loads beside the catalog and the client of the server.
+    const unpacker = flags['dry-run'] ? undefined : await openUnpacker()
     const catalog = await catalogOf({ config: services.config, catalogIfPresent })
     const { to, strip = 0 } = flags
-    if (flags['dry-run']) {
+    if (unpacker === undefined) {
       const asked = { archive, paths, to, strip, overwrite, isJson: flags.json }
       return planOnly(io, { ...services, catalog }, asked)
     }
     const live = openLive(io)
     try {
       const restored = await restoreArchive(
-        { ...services, catalog, unpacker: await unpacker() },
+        { ...services, catalog, unpacker },
         { archive, paths, to, strip, overwrite, onProgress: live.show },
         io.signal,
       )

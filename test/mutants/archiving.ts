@@ -1,0 +1,253 @@
+// Mutants of how sources are read and packed, and of what is told about it.
+
+import type { Mutant } from './mutant.ts'
+
+export const ARCHIVING: readonly Mutant[] = [
+  {
+    name: 'empty-is-fine',
+    loses: 'a disk that is not mounted is archived as an empty folder, night after night',
+    edits: [
+      {
+        file: 'config/sources.ts',
+        find: 'mayBeEmpty: values.ALLOW_EMPTY,',
+        replace: 'mayBeEmpty: true,',
+      },
+    ],
+    killedBy: [
+      {
+        file: 'operations/run.test.ts',
+        title:
+          'a run > goes on with the other sources when one is missing, and with an empty one only if that is allowed',
+      },
+    ],
+  },
+  {
+    name: 'missing-source-is-a-warning',
+    loses: 'a source that is gone ends with the code of a night that went well enough',
+    edits: [
+      {
+        file: 'domain/errors.ts',
+        find: 'SOURCE_MISSING: { exit: 10,',
+        replace: 'SOURCE_MISSING: { exit: 3,',
+      },
+    ],
+    killedBy: [
+      {
+        file: 'operations/run.test.ts',
+        title:
+          'a run > goes on with the other sources when one is missing, and with an empty one only if that is allowed',
+      },
+    ],
+  },
+  {
+    name: 'failed-source-not-in-exit',
+    loses: 'a run whose source failed ends with 0, and no timer tells anybody',
+    edits: [
+      {
+        file: 'operations/run-record.ts',
+        find: "    this.#failures.push(exit)\n    const outcome = exit === 3 ? 'warnings' : 'failed'",
+        replace: "    const outcome = exit === 3 ? 'warnings' : 'failed'",
+      },
+    ],
+    killedBy: [
+      {
+        file: 'operations/run.test.ts',
+        title:
+          'a run > goes on with the other sources when one is missing, and with an empty one only if that is allowed',
+      },
+      {
+        file: 'operations/run.test.ts',
+        title:
+          'a run > keeps an archive that no server took, ends with 23, and sends it first the next time',
+      },
+    ],
+  },
+  {
+    name: 'unreadable-file-in-silence',
+    loses: 'a file that could not be read is missing in the archive, and nothing says so',
+    edits: [
+      {
+        file: 'sources/walk.ts',
+        find: 'this.#findings.warn(path, `is not in the archive: ${reasonOf(error)}`)',
+        replace: 'void path',
+      },
+    ],
+    killedBy: [{ file: 'sources/walk.test.ts', title: 'what may not be read > is a warning: %s' }],
+  },
+  {
+    name: 'unreadable-folder-in-silence',
+    loses: 'all that is in a folder that could not be listed, without a word',
+    edits: [
+      {
+        file: 'sources/walk.ts',
+        find: '      this.#findings.warn(path, `its members are not in the archive: ${reasonOf(error)}`)\n      return []',
+        replace: '      return []',
+      },
+    ],
+    killedBy: [
+      {
+        file: 'sources/walk.test.ts',
+        title:
+          'a disk that fails > in a folder costs its members, with a warning; the folder stays',
+      },
+    ],
+  },
+  {
+    name: 'read-error-in-silence',
+    loses:
+      'the rest of a file at which the disk failed is zeros, and nothing says so; two guards: the failure, and the bytes that are missing',
+    edits: [
+      {
+        file: 'sources/copy-content.ts',
+        find: 'failure: `could not be read: ${reasonOf(error)}` }',
+        replace: 'failure: undefined }',
+      },
+      {
+        file: 'sources/copy-content.ts',
+        find: 'if (readBytes < before.sizeBytes)',
+        replace: 'if (readBytes < 0 && reasonOf(readBytes) !== "")',
+      },
+    ],
+    killedBy: [
+      {
+        file: 'sources/walk.test.ts',
+        title:
+          'a disk that fails > in the middle of a file costs the rest of that file, with a warning',
+      },
+    ],
+  },
+  {
+    name: 'member-not-padded',
+    loses: 'every member behind a file whose size is no multiple of 512',
+    edits: [
+      {
+        file: 'pack/tar-writer.ts',
+        find: 'this.#padding = paddingOf(dataBytes)\n',
+        replace: 'this.#padding = paddingOf(dataBytes) - paddingOf(dataBytes)\n',
+      },
+    ],
+    killedBy: [
+      {
+        file: 'pack/tar-writer.test.ts',
+        title: 'content > of %i bytes ends where it should, and so does what follows',
+      },
+    ],
+  },
+  {
+    name: 'changed-file-in-silence',
+    loses: 'a file that grew, shrank or changed while it was read passes for whole',
+    edits: [
+      {
+        file: 'sources/copy-content.ts',
+        find: 'return changeBetween(before, files.fstat(fd), zerosFrom)',
+        replace: 'return void changeBetween(before, files.fstat(fd), zerosFrom)',
+      },
+    ],
+    killedBy: [
+      {
+        file: 'sources/walk.test.ts',
+        title: 'a file that changes while it is read > and keeps its size is told by its times',
+      },
+      {
+        file: 'sources/walk.test.ts',
+        title: 'a file that changes while it is read > and shrinks is filled up with zeros',
+      },
+      {
+        file: 'sources/walk.test.ts',
+        title:
+          'a file that changes while it is read > and grows is cut at the size that its header promised',
+      },
+    ],
+  },
+  {
+    name: 'exit-code-of-a-command-ignored',
+    loses: 'half of a dump is an archive like any other',
+    edits: [
+      {
+        file: 'sources/child.ts',
+        find: 'if (exit.code === 0 && exit.signal === null) return\n',
+        replace: 'if (exit.code !== undefined) return\n',
+      },
+    ],
+    killedBy: [
+      {
+        file: 'pack/command-packer.test.ts',
+        title: 'a command that did not do its work > because it %s fails, and says so',
+      },
+      {
+        file: 'operations/command-source.test.ts',
+        title:
+          'a command that fails > after 50 MB of which parts were sent leaves nothing, and the other sources go on',
+      },
+    ],
+  },
+  {
+    name: 'spool-file-not-synced',
+    loses: 'after a power cut the file with the final name is full of zeros',
+    edits: [
+      {
+        file: 'pack/spool-file.ts',
+        find: "attempt(this.#path, 'sync', () => fsyncSync(this.#fd))\n",
+        replace: '',
+      },
+    ],
+    killedBy: [
+      {
+        file: 'pack/archive.test.ts',
+        title: 'the spool > is not whole while it cannot be brought to the disk',
+      },
+    ],
+  },
+  {
+    name: 'packed-frame-not-compared',
+    loses: 'what a faulty memory made of a block is archived, and nobody learns of it',
+    edits: [
+      {
+        file: 'pack/tar-frames.ts',
+        find: 'if (isEqual) return\n',
+        replace: 'if (isEqual || !isEqual) return\n',
+      },
+    ],
+    killedBy: [
+      {
+        file: 'pack/archive.test.ts',
+        title: 'a block whose memory changes under the compressor is not archived',
+      },
+    ],
+  },
+  {
+    name: 'signal-not-heard',
+    loses: 'a run that is told to stop is killed in the middle instead',
+    edits: [
+      {
+        file: 'cli/interrupt.ts',
+        find: "['SIGINT', 'SIGTERM', 'SIGHUP']",
+        replace: "['SIGINT', 'SIGHUP']",
+      },
+    ],
+    killedBy: [
+      {
+        file: 'daemon/queue.test.ts',
+        title:
+          'the queue > stops in order: the run that is going on ends as by Ctrl-C, what waits stays',
+      },
+    ],
+  },
+  {
+    name: 'living-process-called-dead',
+    loses: 'the files with which a running dump reaches its server are cleared away',
+    edits: [
+      {
+        file: 'sources/secret-folder.ts',
+        find: 'return found === undefined ? isAlive(Number(pid)) : String(found) === start',
+        replace: "return found === undefined && isAlive(Number(pid)) && start === ''",
+      },
+    ],
+    killedBy: [
+      {
+        file: 'sources/secret-folder.test.ts',
+        title: 'keeps what a living process uses, and removes what a dead one left',
+      },
+    ],
+  },
+]

@@ -1,0 +1,250 @@
+// Mutants of whatever else takes something away: deletes, the spool, evacuation, and what is believed of a server when a
+// catalog is compared with it or made anew.
+
+import type { Mutant } from './mutant.ts'
+
+export const DELETING: readonly Mutant[] = [
+  {
+    name: 'delete-without-token',
+    loses: 'an object of somebody else that lies at a key of ours',
+    edits: [
+      {
+        file: 'operations/remove-copy.ts',
+        find: 'if (head.token === token) return\n',
+        replace: 'if (token !== undefined) return\n',
+      },
+    ],
+    killedBy: [
+      {
+        file: 'operations/remove-copy.test.ts',
+        title: 'never deletes what does not carry our token',
+      },
+    ],
+  },
+  {
+    name: 'bytes-free-before-the-delete',
+    loses: 'room is given away that the server still bills for',
+    edits: [
+      {
+        file: 'operations/remove-copy.ts',
+        find: '  const version = copy.versionId ?? before?.versionId\n',
+        replace:
+          '  const version = copy.versionId ?? before?.versionId\n  await catalog.markDeleted(copy.id)\n',
+      },
+      {
+        file: 'operations/remove-copy.ts',
+        find: '  await catalog.markDeleted(copy.id)\n  return true',
+        replace: '  return true',
+      },
+    ],
+    killedBy: [
+      {
+        file: 'operations/remove-copy.test.ts',
+        title: 'keeps the bytes counted when the server denies it',
+      },
+    ],
+  },
+  {
+    name: 'delete-believed-unseen',
+    loses: 'a server that says yes and deletes nothing: its bytes are given away',
+    edits: [
+      {
+        file: 'operations/remove-copy.ts',
+        find: 'if (after === undefined || after.token !== copy.token) break',
+        replace: 'if (after === undefined || after.token !== copy.token || tries > 0) break',
+      },
+    ],
+    killedBy: [
+      {
+        file: 'operations/remove-copy.test.ts',
+        title: 'keeps the bytes counted when the server says that it is deleted and still has it',
+      },
+    ],
+  },
+  {
+    name: 'delete-without-version',
+    loses: 'on a server with versions every deleted archive stays, hidden and billed',
+    edits: [
+      {
+        file: 'storage/s3-storage.ts',
+        find: '...(versionId === undefined ? {} : { VersionId: versionId }),',
+        replace: '',
+      },
+    ],
+    killedBy: [
+      {
+        file: 'operations/remove-copy.test.ts',
+        title:
+          'on a server with versions > names the version: no bytes stay behind a delete marker',
+      },
+      {
+        file: 'operations/prune.test.ts',
+        title:
+          'a plan that is applied > deletes exactly the version that was stored, and leaves no bytes behind its marker',
+      },
+    ],
+  },
+  {
+    name: 'waiting-file-trimmed',
+    loses: 'an archive that waits for a server is deleted from the spool: it is nowhere',
+    edits: [
+      {
+        file: 'operations/spool.ts',
+        find: 'if (!isStored(withoutDamaged(archive, damagedIds), input.copies)) continue',
+        replace: 'void [withoutDamaged, damagedIds]',
+      },
+    ],
+    killedBy: [
+      {
+        file: 'operations/run.test.ts',
+        title:
+          'a run > keeps an archive that no server took, ends with 23, and sends it first the next time',
+      },
+    ],
+  },
+  {
+    name: 'damaged-copy-is-enough',
+    loses: 'the file in the spool that alone could mend a damaged copy',
+    edits: [
+      {
+        file: 'operations/spool.ts',
+        find: 'if (!isStored(withoutDamaged(archive, damagedIds), input.copies)) continue',
+        replace:
+          'if (!isStored(archive, input.copies)) continue\n    void [withoutDamaged, damagedIds]',
+      },
+    ],
+    killedBy: [
+      {
+        file: 'operations/copies-damaged.test.ts',
+        title:
+          'with one copy > the spool mends it while its file is there, and a run does not take that away',
+      },
+    ],
+  },
+  {
+    name: 'bare-mount-point-is-a-spool',
+    loses: 'archives that wait on a disk that is not mounted are called lost',
+    edits: [
+      {
+        file: 'operations/spool.ts',
+        find: 'if (holdsArchives) throw notMounted(spoolDir, marker)\n',
+        replace: 'void [holdsArchives, notMounted]\n',
+      },
+    ],
+    killedBy: [
+      {
+        file: 'operations/run.test.ts',
+        title:
+          'a run > a spool whose disk is not mounted fails the run, and loses nothing that waits there',
+      },
+    ],
+  },
+  {
+    name: 'evacuated-unproven',
+    loses: 'the last good copy goes while the others are only believed to be there',
+    edits: [
+      {
+        file: 'operations/evacuate.ts',
+        find: 'if (recopied.provenCount < needed) {',
+        replace: 'if (recopied.provenCount < needed - 9) {',
+      },
+    ],
+    killedBy: [
+      {
+        file: 'operations/evacuate.test.ts',
+        title: 'evacuate > removes nothing while another copy cannot be proven',
+      },
+      {
+        file: 'operations/evacuate.test.ts',
+        title: 'evacuate > never propagates a damaged copy: it is named and stays, the others go',
+      },
+    ],
+  },
+  {
+    name: 'rotten-spool-file-sent',
+    loses: 'a file that rotted in the spool is sent as a second copy of a good archive',
+    edits: [
+      {
+        file: 'operations/copies-fetch.ts',
+        find: 'await checkArchiveFile(path, archive, signal)\n    return true',
+        replace: 'return true',
+      },
+    ],
+    killedBy: [
+      {
+        file: 'operations/copies.test.ts',
+        title: 'spillway copies > a spool file that rotted is brought back before it is sent',
+      },
+    ],
+  },
+  {
+    name: 'damage-copied',
+    loses: 'a damaged copy is brought back and sent on, and there are two of them',
+    edits: [
+      {
+        file: 'operations/copies-fetch.ts',
+        find: 'await checkArchiveFile(partialPath, archive, signal)\n',
+        replace: '',
+      },
+    ],
+    killedBy: [
+      {
+        file: 'operations/copies.test.ts',
+        title: 'spillway copies > never makes a second copy of a damaged one: %s',
+      },
+    ],
+  },
+  {
+    name: 'listing-believed',
+    loses: 'a listing that leaves something out takes good copies from the catalog',
+    edits: [
+      {
+        file: 'operations/reconcile-server.ts',
+        find: 'if (isProvenBy(head, row)) {',
+        replace: 'if (isProvenBy(head, { ...row, token: "" })) {',
+      },
+    ],
+    killedBy: [
+      {
+        file: 'operations/reconcile.test.ts',
+        title: 'a listing proves nothing > that leaves out what is there changes no row',
+      },
+    ],
+  },
+  {
+    name: 'missing-given-up-at-once',
+    loses: 'a copy that a server shows late is struck off, and nothing will read it again',
+    edits: [
+      {
+        file: 'operations/reconcile-server.ts',
+        find: 'now.getTime() - missingSince.getTime() >= SETTLED_AFTER_MS',
+        replace: 'now.getTime() - missingSince.getTime() >= 0 * SETTLED_AFTER_MS',
+      },
+    ],
+    killedBy: [
+      {
+        file: 'operations/reconcile.test.ts',
+        title:
+          'a copy that is gone > is missing at once, counted until it is gone for a day, and then given up',
+      },
+    ],
+  },
+  {
+    name: 'rebuilt-from-a-listing',
+    loses: 'a rebuilt catalog says stored of what a server only lists',
+    edits: [
+      {
+        file: 'operations/reconcile-server.ts',
+        find: "const isAsListed = row.sizeBytes === sizeBytes && row.state === 'stored'",
+        replace: 'const isAsListed = row.sizeBytes === sizeBytes',
+      },
+    ],
+    killedBy: [
+      {
+        file: 'operations/rebuild.test.ts',
+        title:
+          'from a copy of the catalog > every row is asked for: a listing alone does not bear out what a server may have made up',
+      },
+    ],
+  },
+]
