@@ -495,7 +495,11 @@ it('a block whose memory changes under the compressor is not archived', async ()
 
   expect(failure).toMatchObject({
     code: 'SPOOL_FAILED',
-    message: expect.stringContaining('it gave other bytes') as string,
+    // What sees it is a matter of time: the frame's own checksum where the memory changed while it was
+    // compressed, the comparison where it changed after that.
+    message: expect.stringContaining(
+      'frame 0 could not be decompressed again as it was compressed: ',
+    ) as string,
   })
   expect(readFileSync(path)).toHaveLength(0)
 })
