@@ -67,7 +67,10 @@ export type Attempt = {
 /** One part of the default size: no upload begins before it has as much to send. */
 export const FIRST_BYTES = 16 * 1024 * 1024
 
-/** Resolves when the copy is stored. Rejects with what happened; the row is settled either way. */
+/**
+ * Resolves when the copy is stored. Rejects with what happened; the row is settled either way. A failure of our own
+ * (a disk under the catalog that could not be synced) rejects also where the copy turned out to be stored.
+ */
 export async function uploadCopy(
   services: UploadServices,
   attempt: Attempt,
@@ -111,7 +114,9 @@ export async function uploadCopy(
       completeBytes: receipts === undefined ? undefined : content.bytes,
       receipts: receipts ?? [],
     }
-    if (!(await giveUp(services, attempt, copy, error, signal))) throw error
+    const isStored = await giveUp(services, attempt, copy, error, signal)
+    // Its proof is only an answer to doubts about the server, and to those who stop a run that is through.
+    if (!isStored || !(isOfServer(error) || isFailure(error, 'INTERRUPTED'))) throw error
   }
 }
 
@@ -225,6 +230,10 @@ async function leaveOpen(
 function neverBegan(error: unknown): boolean {
   if (error instanceof SpillwayError && error.facts['mayBeDone'] === true) return false
   return wasRefused(error) || isFailure(error, 'SERVER_UNREACHABLE')
+}
+
+function isOfServer(error: unknown): boolean {
+  return failureOf(error).server !== undefined
 }
 
 function wasRefused(error: unknown): boolean {

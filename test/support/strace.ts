@@ -33,14 +33,17 @@ export async function traced(input: {
   readonly calls: readonly string[]
   /** Watched as well, and left alone. */
   readonly alsoSeen?: readonly string[]
+  /** Only calls on these files are watched, counted and tampered with; undefined: on all. */
+  readonly paths?: readonly string[]
   readonly logPath: string
   readonly inject?: { readonly what: string; readonly when: number }
 }): Promise<Traced> {
-  const { argv, calls, alsoSeen = [], logPath, inject } = input
+  const { argv, calls, alsoSeen = [], paths = [], logPath, inject } = input
   const child = spawn('strace', [
     // Not with --seccomp-bpf, which is faster: strace 6.1 then counts no further than the first call.
     ...['-f', '-qq', '-y', '-o', logPath],
     ...['-e', `trace=${[...calls, ...alsoSeen].join(',')}`],
+    ...paths.flatMap((path) => ['-P', path]),
     ...(inject === undefined
       ? []
       : ['-e', `inject=${calls.join(',')}:${inject.what}:when=${inject.when}`]),
