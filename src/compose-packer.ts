@@ -9,6 +9,7 @@ import { describeSource } from './domain/source.ts'
 import type { Source } from './domain/source.ts'
 import { answeringPaths } from './lib/answering-paths.ts'
 import { leaveBehind } from './lib/left-behind.ts'
+import { keepNativeLibraries } from './lib/native-library.ts'
 import { printablePath } from './lib/printable-path.ts'
 import { workerUrl } from './lib/worker.ts'
 import { beatsOf, createRingMemory, placeOf, stopRing } from './pack/block-ring.ts'
@@ -214,6 +215,7 @@ function start(script: URL): Running {
   const worker = new Worker(script, {
     resourceLimits: { maxYoungGenerationSizeMb: YOUNG_OBJECTS_MIB },
   })
+  keepNativeLibraries()
   const exited = new Promise<number>((resolve) => worker.once('exit', resolve))
   const broken = new Promise<never>((_resolve, reject) => worker.once('error', reject))
   // It may come before anybody listens, or when nobody does any more.

@@ -10,6 +10,7 @@ import {
   receiveFailure,
 } from './pack/extract-messages.ts'
 import { assert } from './lib/assert.ts'
+import { keepNativeLibraries } from './lib/native-library.ts'
 import { workerUrl } from './lib/worker.ts'
 import type { ExpectedMember, LinkTarget } from './pack/extract-choice.ts'
 import type { LostMember, PendingLink, TreeResult } from './pack/extract-input.ts'
@@ -39,10 +40,12 @@ export function createUnpacker({ startsNow = false } = {}): Unpacker & {
 }
 
 function startWorker(): Worker {
-  return new Worker(workerUrl('unpack-worker'), {
+  const worker = new Worker(workerUrl('unpack-worker'), {
     // Members are many and short-lived: room for 4 MiB of them is swept as fast as room for 48.
     resourceLimits: { maxYoungGenerationSizeMb: 4 },
   })
+  keepNativeLibraries()
+  return worker
 }
 
 async function openWorkerSink(worker: Worker, input: TreeSinkInput): Promise<TreeSink> {

@@ -33,10 +33,9 @@ export async function endHungProcess(
 }
 
 /**
- * The last thing of all, when everything is written: koffi syncs both outputs as the process ends, and where its error
- * output cannot be synced (a log on a disk that fails, a file server that is full) it waits for itself for ever: seen with
- * koffi 3.3.4 and EIO. Here it finds what needs no sync. Not for our own bugs, of which Node tells after this.
- * Its threads do the same as they end, while the outputs are in use: there it is not prevented.
+ * The last thing of all, when everything is written: koffi syncs both outputs as it is unloaded, and waits for itself for
+ * ever where that fails (`keepNativeLibraries`, which leaves that to the end). Here it finds what needs no sync. Not for
+ * our own bugs, of which Node tells after this.
  */
 export function letGoOfOutputs(exit: number): void {
   if (exit === 1) return

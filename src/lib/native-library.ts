@@ -42,6 +42,20 @@ export function openNativeLibrary(
   }
 }
 
+/**
+ * Keeps koffi in this process until its end: called by the main thread, which lives longest, once it has started a
+ * thread that uses koffi. When the last thread that has it ends, koffi is unloaded, and syncs both outputs: where
+ * standard error cannot be synced (a log on a disk that fails, a file server that is full) that thread waits for itself
+ * for ever, and with it whoever ends it. Seen with koffi 3.3.4 and EIO.
+ */
+export function keepNativeLibraries(): void {
+  try {
+    loadPackage()
+  } catch {
+    // No binary for this machine: who asks for one does without.
+  }
+}
+
 function jobOf(call: KoffiCall): NativeJob {
   return async (...parameters) =>
     new Promise((resolve, reject) => {

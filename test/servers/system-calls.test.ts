@@ -2,7 +2,7 @@
 // thought of. Needs strace, which scripts/test-servers.sh installs.
 
 import { spawn } from 'node:child_process'
-import { readdirSync, writeFileSync } from 'node:fs'
+import { readdirSync, readFileSync, writeFileSync } from 'node:fs'
 import { join } from 'node:path'
 import { text } from 'node:stream/consumers'
 import { afterEach, beforeEach, describe, expect, it, vi } from 'vitest'
@@ -147,6 +147,26 @@ describe.skipIf(!hasStrace)('a spool file that cannot be synced', () => {
     expect(await world.run()).toMatchObject({ exit: 0 })
     expect(await world.audit()).toEqual([])
   }, 120_000)
+})
+
+describe.skipIf(!hasStrace)('a standard error that cannot be synced', () => {
+  it('holds up neither a run nor a restore, although koffi syncs it when it is unloaded [F11c]', async () => {
+    const config = await world.writeEnv()
+    const to = join(world.folder, 'to')
+    const errors = join(world.folder, 'errors.log')
+    const calls = ['fsync', 'fdatasync']
+    for (const argv of [
+      ['run', '--config', config],
+      ['restore', 'latest:docs', '--to', to, '--config', config],
+    ]) {
+      const inject = { what: 'error=EIO', when: '1+' as const }
+      const ended = await traced({
+        ...{ argv, calls, inject, paths: [errors], errorsPath: errors, patienceMs: 60_000 },
+        logPath: join(world.folder, 'calls'),
+      })
+      expect(ended, readFileSync(errors, 'utf8')).toMatchObject({ exit: 0, signal: null })
+    }
+  }, 180_000)
 })
 
 // What SQLite does with a file of its own is SQLite's: it fails the transaction, and writes the pages again.

@@ -93,6 +93,7 @@ const PROCESS: readonly Fault[] = [
     id: 'F11b',
     what: 'fsync of a spool file fails: it is given up, never synced again',
   },
+  { id: 'F11c', what: 'fsync of standard error fails: nothing waits for it' },
   { id: 'F12a', what: 'the catalog may not be written: refused, with path and reason' },
   {
     id: 'F12b',

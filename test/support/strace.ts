@@ -1,7 +1,7 @@
 // Programs whose system calls fail, or kill them, at the N-th time: strace does it, and the program knows nothing of it.
 
 import { execFileSync, spawn } from 'node:child_process'
-import { readFileSync } from 'node:fs'
+import { closeSync, openSync, readFileSync } from 'node:fs'
 import { join } from 'node:path'
 
 const PROGRAM = join(import.meta.dirname, '../../dist/src/main.js')
@@ -26,7 +26,7 @@ export type Traced = {
 
 /**
  * Runs the program with these calls watched. `inject`: as strace wants it, e.g. `signal=SIGKILL` or `error=EIO`,
- * for the `when`th of the calls from 1.
+ * for the `when`th of the calls from 1; `1+`: for all.
  */
 export async function traced(input: {
   readonly argv: readonly string[]
@@ -36,10 +36,15 @@ export async function traced(input: {
   /** Only calls on these files are watched, counted and tampered with; undefined: on all. */
   readonly paths?: readonly string[]
   readonly logPath: string
-  readonly inject?: { readonly what: string; readonly when: number }
+  readonly inject?: { readonly what: string; readonly when: number | '1+' }
+  /** Of standard error, which is no part of the output then. */
+  readonly errorsPath?: string
+  /** A program that hangs is killed after this. */
+  readonly patienceMs?: number
 }): Promise<Traced> {
-  const { argv, calls, alsoSeen = [], paths = [], logPath, inject } = input
-  const child = spawn('strace', [
+  const { argv, calls, alsoSeen = [], paths = [], logPath, inject, errorsPath } = input
+  const errors = errorsPath === undefined ? 'pipe' : openSync(errorsPath, 'w')
+  const argumentsOfStrace = [
     // Not with --seccomp-bpf, which is faster: strace 6.1 then counts no further than the first call.
     ...['-f', '-qq', '-y', '-o', logPath],
     ...['-e', `trace=${[...calls, ...alsoSeen].join(',')}`],
@@ -48,14 +53,23 @@ export async function traced(input: {
       ? []
       : ['-e', `inject=${calls.join(',')}:${inject.what}:when=${inject.when}`]),
     ...[process.execPath, PROGRAM, ...argv],
-  ])
+  ]
+  const child = spawn('strace', argumentsOfStrace, {
+    stdio: ['ignore', 'pipe', errors],
+    // With all that it traces.
+    detached: true,
+  })
+  if (typeof errors === 'number') closeSync(errors)
+  const end = (): unknown => process.kill(-child.pid!, 'SIGKILL')
+  const timer = input.patienceMs === undefined ? undefined : setTimeout(end, input.patienceMs)
   let output = ''
   for (const stream of [child.stdout, child.stderr])
-    stream.on('data', (chunk: Buffer) => (output += chunk.toString()))
+    stream?.on('data', (chunk: Buffer) => (output += chunk.toString()))
   const ended = await new Promise<Pick<Traced, 'exit' | 'signal'>>((resolve, reject) => {
     child.on('error', reject)
     child.on('close', (exit, signal) => resolve({ exit, signal }))
   })
+  clearTimeout(timer)
   return { ...ended, output, calls: wholeCalls(readFileSync(logPath, 'utf8').split('\n')) }
 }
 
