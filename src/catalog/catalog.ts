@@ -206,6 +206,8 @@ export interface Catalog
   markDamaged(copyId: CopyId, reason: string): Promise<void>
   /** deleting -> deleted: the server confirmed that the object is gone. */
   markDeleted(copyId: CopyId, at?: Date): Promise<void>
+  /** deleting -> deleted: somebody else's object of so many bytes lies where ours was, and counts as others'. */
+  markOverwritten(copyId: CopyId, othersBytes: number): Promise<void>
 
   addAttempt(attempt: AttemptRow): Promise<void>
   attempts(id: ArchiveId): Promise<readonly AttemptRow[]>

@@ -68,6 +68,7 @@ export function createKyselyCatalog(input: KyselyCatalogInput): Catalog {
     markCopyFailed: (id, reason) => copies.markCopyFailed(db, id, reason),
     markDamaged: (id, reason) => copies.markDamaged(db, id, reason),
     markDeleted: (id, at = new Date()) => copies.markDeleted(db, id, at),
+    markOverwritten: (id, othersBytes) => copies.markOverwritten(db, id, othersBytes),
 
     addAttempt: (attempt) => archives.addAttempt(db, attempt),
     attempts: (id) => archives.attemptsOf(db, id),

@@ -83,7 +83,12 @@ export class Deletions {
     }
     try {
       const storage = await pool.ready(server, signal)
-      if (!(await removeCopy({ catalog, storage }, copy, reason, signal, guard))) return false
+      const removal = await removeCopy({ catalog, storage }, copy, reason, signal, guard)
+      if (removal === 'pinned') return false
+      if (removal === 'overwritten') {
+        this.warn(overwritten(server, copy))
+        return true
+      }
     } catch (error) {
       if (failureOf(error).server === undefined) throw error
       // What one restricted permission forbids here does not take the server out of the run.
@@ -186,6 +191,14 @@ export class Deletions {
     refused.copies += 1
     refused.bytes += copy.sizeBytes
   }
+}
+
+function overwritten({ label }: Server, { key }: CopyRow): SpillwayError {
+  const what = `${label}: ${key} was to be deleted, and what lies there now is not ours`
+  return new SpillwayError(
+    'SERVER_UNPROVEN',
+    `${what}: it is left alone, and counts as others' bytes`,
+  )
 }
 
 export function refusalText(refused: ReportedRetention['refused'][number]): string {

@@ -6,21 +6,28 @@
 
 import { SpillwayError } from '../domain/errors.ts'
 import type { Catalog, CopyRow } from '../catalog/catalog.ts'
-import type { HeadResult, Storage } from '../storage/storage.ts'
+import type { Storage } from '../storage/storage.ts'
 
 export type RemoveServices = {
-  readonly catalog: Pick<Catalog, 'markDeleting' | 'markDeleted'>
+  readonly catalog: Pick<Catalog, 'markDeleting' | 'markDeleted' | 'markOverwritten'>
   readonly storage: Pick<Storage, 'head' | 'remove'>
 }
 
 // One object, and one more for each Complete that was repeated on a server with versions.
 const VERSIONS_MAX = 4
 
+export type Removal =
+  | 'deleted'
+  /** Nothing was done: the archive is pinned, and `guard` asked. */
+  | 'pinned'
+  /** Ours was to be deleted, and what lies there now is somebody else's: left alone, and counted as others'. */
+  | 'overwritten'
+
 /**
  * For a copy that is stored, missing or deleting. Rejects with the server's failure; the copy then still
  * counts as used, and is `deleting` if the delete may have been sent. SERVER_DENIED and SERVER_REJECTED
  * say that the server refuses the delete (a policy, an object lock): `DeleteRefusals` keeps a run from
- * asking on and on. false, and nothing was done: the archive is pinned, and `guard` asked.
+ * asking on and on.
  */
 export async function removeCopy(
   { catalog, storage }: RemoveServices,
@@ -28,11 +35,16 @@ export async function removeCopy(
   reason: string,
   signal: AbortSignal,
   guard: { readonly unlessPinned: boolean } = { unlessPinned: false },
-): Promise<boolean> {
+): Promise<Removal> {
   const before = await storage.head(copy.key, signal)
-  if (before !== undefined && !isVersionOfIts(copy)) requireOurs(before, copy)
+  if (before !== undefined && before.token !== copy.token && !isVersionOfIts(copy)) {
+    // Only a reconcile, a day apart, says of a copy that should be there that it is not.
+    if (copy.state !== 'deleting') throw notOurs(copy)
+    await catalog.markOverwritten(copy.id, before.sizeBytes)
+    return 'overwritten'
+  }
   if (copy.state !== 'deleting' && !(await catalog.markDeleting(copy.id, reason, guard)))
-    return false
+    return 'pinned'
   // Also where HEAD shows nothing: somebody's delete may have hidden our version, and not removed it.
   const version = copy.versionId ?? before?.versionId
   if (before !== undefined || version !== undefined) await storage.remove(copy.key, version, signal)
@@ -44,7 +56,7 @@ export async function removeCopy(
     await storage.remove(copy.key, after.versionId, signal)
   }
   await catalog.markDeleted(copy.id)
-  return true
+  return 'deleted'
 }
 
 /** While versioning is suspended every object at a key has the same id, `null`: it names no one's bytes. */
@@ -53,8 +65,7 @@ function isVersionOfIts({ versionId }: CopyRow): boolean {
 }
 
 /** A key alone names whatever lies there now: nobody's bytes but ours are ever deleted. */
-function requireOurs(head: HeadResult, { key, token }: CopyRow): void {
-  if (head.token === token) return
+function notOurs({ key }: CopyRow): SpillwayError {
   const what = `what lies at ${key} does not carry the token of our copy; it is left alone`
-  throw new SpillwayError('SERVER_UNPROVEN', what, { hint: 'see: spillway reconcile' })
+  return new SpillwayError('SERVER_UNPROVEN', what, { hint: 'see: spillway reconcile' })
 }

@@ -77,6 +77,9 @@ function lose(index: number): Promise<void> {
   })
 }
 
+const keyOf = (id: string) =>
+  world.withCatalog(async (catalog) => (await catalog.findArchive(id)).copies[0]!.key)
+
 const statesOf = (id: string) =>
   world.withCatalog(async (catalog) =>
     (await catalog.findArchive(id)).copies.map(({ state }) => state),
@@ -180,6 +183,25 @@ describe('a delete that was denied', () => {
     expect(archivesOn(0)).toHaveLength(1)
     expect(held[0]?.reason).toContain('no other archive could be proven today')
     expect(await statesOf(first!)).toEqual(['deleting'])
+  })
+
+  it('is told once, and through, when somebody has written over its object meanwhile', async () => {
+    await make(1, { KEEP_LAST: '1' })
+    const [first] = await addNights(world, lastNights(2))
+    world.models[0]!.change({ denies: ['Delete'] })
+    await pruned()
+    world.models[0]!.change({ denies: [] })
+    const key = await keyOf(first!)
+    world.models[0]!.seed(key, Buffer.from('of somebody else'))
+
+    const [told, after] = [await pruned(), await pruned()]
+
+    expect(told.warnings.map(String)).toEqual([
+      expect.stringContaining(`${key} was to be deleted, and what lies there now is not ours`),
+    ])
+    expect([after.hasWarnings, after.refused]).toEqual([false, []])
+    expect(await statesOf(first!)).toEqual(['deleted'])
+    expect(world.models[0]!.objects().map((object) => object.key)).toContain(key)
   })
 
   it('leaves an archive that can be restored', async () => {

@@ -114,6 +114,7 @@ function dyingBefore(step: number): RemoveServices {
     catalog: {
       markDeleting: counted((id, reason) => catalog.markDeleting(id, reason)),
       markDeleted: counted((id) => catalog.markDeleted(id)),
+      markOverwritten: counted((id, bytes) => catalog.markOverwritten(id, bytes)),
     },
     storage: {
       head: counted((key, signal) => storage.head(key, signal)),
@@ -161,6 +162,21 @@ it('never deletes what does not carry our token', async () => {
   expect(model.count('Delete')).toBe(0)
   expect([await state(), await used()]).toEqual(['stored', 1_000])
 })
+
+it.each([undefined, 'null'])(
+  'is through when somebody has written over what was being deleted (version %s), and counts their bytes',
+  async (versionId) => {
+    await catalog.markDeleting(copy.id, 'a test')
+    model.seed(copy.key, Buffer.from('of somebody else'))
+    const deleting = { ...copy, state: 'deleting' as const, versionId }
+
+    expect(await removeCopy({ catalog, storage }, deleting, 'a test', never)).toBe('overwritten')
+
+    expect([model.count('Delete'), archives().length]).toEqual([0, 1])
+    expect([await state(), await used()]).toEqual(['deleted', 0])
+    expect((await catalog.servers())[0]).toMatchObject({ otherBytes: 16 })
+  },
+)
 
 it('finishes when the object is gone already', async () => {
   await storage.remove(copy.key, undefined, never)
