@@ -10,14 +10,32 @@ export const DELETING: readonly Mutant[] = [
     edits: [
       {
         file: 'operations/remove-copy.ts',
-        find: 'if (head.token === token) return\n',
-        replace: 'if (token !== undefined) return\n',
+        find: 'before.token !== copy.token && ',
+        replace: 'copy.token === undefined && ',
       },
     ],
     killedBy: [
       {
         file: 'operations/remove-copy.test.ts',
         title: 'never deletes what does not carry our token',
+      },
+    ],
+  },
+  {
+    name: 'overwritten-room-given-away',
+    loses: 'room is given away that somebody else took',
+    edits: [
+      {
+        file: 'catalog/copy-rows.ts',
+        find: 'other_bytes + ${othersBytes}',
+        replace: 'other_bytes + ${0 * othersBytes}',
+      },
+    ],
+    killedBy: [
+      {
+        file: 'operations/remove-copy.test.ts',
+        title:
+          'is through when somebody has written over what was being deleted (version %s), and counts their bytes',
       },
     ],
   },
@@ -33,8 +51,8 @@ export const DELETING: readonly Mutant[] = [
       },
       {
         file: 'operations/remove-copy.ts',
-        find: '  await catalog.markDeleted(copy.id)\n  return true',
-        replace: '  return true',
+        find: "  await catalog.markDeleted(copy.id)\n  return 'deleted'",
+        replace: "  return 'deleted'",
       },
     ],
     killedBy: [
