@@ -119,10 +119,12 @@ export function keptBecause(
   if (itself === undefined || !itself.isHeld) return 'no server of ours is known to hold it'
   if (keptIds(itself.isSound ? counted : inTurn, host.keep).has(archive.id))
     return `a rule keeps it, of ${JSON.stringify(host.keep)}`
-  const newest = (of: typeof counted) =>
-    of.toSorted((a, b) => b.startedAt.getTime() - a.startedAt.getTime())[0]?.id
-  if (newest(counted) === archive.id) return 'it is the last good one'
-  if (newest(counted.filter(({ warningCount }) => warningCount === 0)) === archive.id)
+  // Where a clock was set back two may be of one time: then each is as good as the other.
+  const isNewest = (of: typeof counted) =>
+    of.some(({ id }) => id === archive.id) &&
+    of.every(({ id, startedAt }) => id === archive.id || startedAt < itself.startedAt)
+  if (isNewest(counted)) return 'it is the last good one'
+  if (isNewest(counted.filter(({ warningCount }) => warningCount === 0)))
     return 'it is the last one without warnings'
   return undefined
 }
