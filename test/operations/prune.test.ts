@@ -371,6 +371,14 @@ describe('a full server', () => {
   const NIGHT_BYTES = 300_000
   const LIMITS = { limitGb: 0.001 }
 
+  /** With three nights, and a first server that is full long before its limit: the quota that it has. */
+  async function fullSoonerThanItSays(servers: readonly WorldServer[]) {
+    await make(servers, { KEEP_LAST: '2' })
+    await world.noise('file', NIGHT_BYTES)
+    await addNights(world, lastNights(3, { bytes: NIGHT_BYTES + 20_000 }))
+    return { bytes: 1_000_000, status: 403, code: 'QuotaExceeded', at: 'before-body' } as const
+  }
+
   it('is pruned before the upload when what is due makes room', async () => {
     await make([LIMITS, {}], { KEEP_LAST: '2' })
     await world.noise('file', NIGHT_BYTES)
@@ -409,15 +417,7 @@ describe('a full server', () => {
   })
 
   it('is not asked once more while nobody knows what it has of the archive', async () => {
-    await make([{}, {}], { KEEP_LAST: '2' })
-    await world.noise('file', NIGHT_BYTES)
-    await addNights(world, lastNights(3, { bytes: NIGHT_BYTES + 20_000 }))
-    const quota = {
-      bytes: 1_000_000,
-      status: 403,
-      code: 'QuotaExceeded',
-      at: 'before-body',
-    } as const
+    const quota = await fullSoonerThanItSays([{}, {}])
     world.models[0]!.change({ quota, denies: ['Abort'] })
 
     const report = await world.run()
@@ -432,15 +432,7 @@ describe('a full server', () => {
   })
 
   it('with less room than its limit says is pruned and asked once more', async () => {
-    await make([{}], { KEEP_LAST: '2' })
-    await world.noise('file', NIGHT_BYTES)
-    await addNights(world, lastNights(3, { bytes: NIGHT_BYTES + 20_000 }))
-    const quota = {
-      bytes: 1_000_000,
-      status: 403,
-      code: 'QuotaExceeded',
-      at: 'before-body',
-    } as const
+    const quota = await fullSoonerThanItSays([{}])
     world.models[0]!.change({ quota })
 
     const report = await world.run()
