@@ -16,7 +16,7 @@ export const USAGE = `npm run bench -- [OPTION...]
   --files FOLDER  the folder of small files (/usr/share)
   --work FOLDER   where data, archives and restored files go for a while (${tmpdir()})
   --json FILE     keep all figures
-  --from FILE     measure nothing, take the figures of that file
+  --from FILE,... measure nothing, take the figures of that file, or of several of one machine
   --picture FILE  draw them (SVG)
   --readme FILE   write them into the README's part about speed`
 

@@ -11,7 +11,7 @@ import { makeDataSet } from './data.ts'
 import { describeMachine, isThere, versionsOf } from './machine.ts'
 import { GNU_TIME } from './measure.ts'
 import { drawPicture } from './picture.ts'
-import { readResults, writeResults } from './results.ts'
+import { joinResults, readResults, writeResults } from './results.ts'
 import { environment, removeFolder, runRounds } from './rounds.ts'
 import { startServer } from './server.ts'
 import { PICTURE, readmePart, terminalTables, withReadmePart } from './table.ts'
@@ -37,12 +37,19 @@ try {
 async function main(): Promise<void> {
   const given = parseArguments(process.argv.slice(2))
   if (given.help) return console.log(USAGE)
-  const results = given.from === undefined ? await measureAll(given) : readResults(given.from)
+  const results = given.from === undefined ? await measureAll(given) : joined(given.from, given)
   process.stdout.write(`\n${terminalTables(results)}`)
   if (given.picture !== undefined) writeFileSync(given.picture, drawPicture(results))
   if (given.readme === undefined) return
   const readme = readFileSync(given.readme, 'utf8')
   writeFileSync(given.readme, withReadmePart(readme, readmePart(results, PICTURE)))
+}
+
+function joined(paths: string, { json }: BenchArguments): Results {
+  const [first = '', ...others] = paths.split(',')
+  const results = joinResults([readResults(first), ...others.map(readResults)])
+  if (json !== undefined) writeResults(json, results)
+  return results
 }
 
 async function measureAll(given: BenchArguments): Promise<Results> {

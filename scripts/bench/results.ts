@@ -72,6 +72,7 @@ export type Results = {
   readonly measuredOn: string
   /** 1: the sizes that are meant. Less: a try, which says little. */
   readonly scale: number
+  /** At least. */
   readonly rounds: number
   readonly machine: Machine
   readonly server: string
@@ -85,6 +86,22 @@ export function readResults(path: string): Results {
   const results = JSON.parse(readFileSync(path, 'utf8')) as Results
   if (results.format !== 1) throw new Error(`${path} holds no results of this benchmark`)
   return results
+}
+
+/** Of several measurements of one machine, each of other data: what takes hours may have fewer rounds than the rest. */
+export function joinResults(all: readonly [Results, ...Results[]]): Results {
+  const [first, ...others] = all
+  const shared = ({ scale, machine, server, versions }: Results): string =>
+    JSON.stringify({ scale, machine, server, versions })
+  for (const other of others)
+    if (shared(other) !== shared(first))
+      throw new Error('these results are of other machines, programs or sizes: not to be joined')
+  const dataSets = all.flatMap((results) => results.dataSets)
+  const ids = dataSets.map(({ id }) => id)
+  const twice = ids.find((id, at) => ids.indexOf(id) !== at)
+  if (twice !== undefined) throw new Error(`"${twice}" is in several of these results`)
+  const rounds = Math.min(...all.map((results) => results.rounds))
+  return { ...first, rounds, dataSets, figures: all.flatMap((results) => results.figures) }
 }
 
 export function writeResults(path: string, results: Results): void {

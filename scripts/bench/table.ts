@@ -82,14 +82,17 @@ export function readmePart(results: Results, picture: string): string {
 
 /** Of what, when, and how much a figure is worth. */
 export function conditions(results: Results): string {
-  const { machine, measuredOn, rounds, scale, server, versions } = results
+  const { figures, machine, measuredOn, scale, server, versions } = results
   const { cores, processor, memoryGiB, system, kernel, fileSystem } = machine
   const programs = Object.entries(versions).map(([name, version]) => `${name} ${version}`)
   const small =
     scale === 1
       ? ''
       : `Only a try of the benchmark, with ${scale} of the data that is meant: starting up is most of what it shows. `
-  const times = rounds === 1 ? 'One round' : `Medians of ${rounds} rounds`
+  const rounds = figures.map(({ runs }) => runs.length)
+  const [least, most] = [Math.min(...rounds), Math.max(...rounds)]
+  const times =
+    most === 1 ? 'One round' : `Medians of ${least === most ? '' : `${least} to `}${most} rounds`
   return (
     `${small}${times}, measured on ${measuredOn}. ${cores} x ${processor}, ${memoryGiB} GiB, ${system}, Linux ${kernel}, ` +
     `${fileSystem}. Server: ${server}. ${programs.join(', ')}.`
