@@ -147,15 +147,20 @@ export function describeSchedule(schedule: Schedule): string {
     schedule.months.length === 12
       ? ''
       : ` in ${listed(schedule.months.map((month) => MONTH_NAMES[month - 1]!))}`
-  return `${days}${months} ${describeTimes(schedule)}`
+  const times = describeTimes(schedule)
+  // "every day every hour" says it twice.
+  if (days === EVERY_DAY && times.startsWith('every ')) return `${times}${months}`
+  return `${days}${months} ${times}`
 }
+
+const EVERY_DAY = 'every day'
 
 function describeDays({ monthDays, weekdays, isEitherDay }: Schedule): string {
   const byDate = `on day ${listed(runs(monthDays, '-'))} of the month`
   const named = weekdays.map((day) => DAY_NAMES[day]!)
   const byName = isSame(weekdays, [1, 2, 3, 4, 5]) ? 'on Monday to Friday' : `on ${listed(named)}`
   if (isEitherDay) return `${byDate} or ${byName}`
-  if (monthDays.length === 31) return weekdays.length === 7 ? 'every day' : byName
+  if (monthDays.length === 31) return weekdays.length === 7 ? EVERY_DAY : byName
   return weekdays.length === 7 ? byDate : `${byDate} if it is ${byName.slice(3)}`
 }
 

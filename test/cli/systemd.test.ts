@@ -77,6 +77,16 @@ it('hands over the key of sealed values once there is one', async () => {
   expect(credential).toBe(`LoadCredential=spillway-key:${folder.replace('%', '%%')}/data/seal.key`)
 })
 
+it('hands over every secret that lies in a file of its own, and no other file', async () => {
+  writeFileSync(join(folder, 'hook'), 'https://chat.example/hook\n', { mode: 0o600 })
+  const more = ['NOTIFY_1_URL_FILE=hook', 'METRICS_FILE=/tmp/m.prom']
+  writeFileSync(join(folder, '.env'), `${ENV}${more.join('\n')}\n`)
+  const { exit, out, err } = await systemd()
+  expect(exit, err.join('\n')).toBe(0)
+  const handed = out.flatMap((line) => /^Environment=(\S+_FILE)=/.exec(line)?.[1] ?? [])
+  expect(handed).toEqual(['S3_SERVER_1_SECRET_KEY_FILE', 'NOTIFY_1_URL_FILE'])
+})
+
 it('writes RANDOM_DELAY_MINUTES into the timer', async () => {
   expect((await systemd()).out).toContain('RandomizedDelaySec=5min')
   writeFileSync(join(folder, '.env'), `${ENV}RANDOM_DELAY_MINUTES=0\n`)

@@ -19,6 +19,7 @@ import { fileURLToPath } from 'node:url'
 import { defineCommand } from '../command.ts'
 import type { Io } from '../command.ts'
 import { findEnvFile, loadConfig, parseEnvText, readEnvFile } from '../../config/load.ts'
+import { settingOf } from '../../config/names.ts'
 import type { Config } from '../../domain/config.ts'
 import { messageOf, SpillwayError } from '../../domain/errors.ts'
 import { describeSchedule, onCalendarLines, parseSchedule } from '../../domain/schedule.ts'
@@ -174,10 +175,13 @@ function optionalPaths({ servers, metricsFile }: Config): readonly string[] {
   return [...directories, ...(metricsFile === undefined ? [] : [dirname(metricsFile)])]
 }
 
+/** Of every secret that may lie in a file of its own. */
 function keyFilesOf(envFile: string): UnitsInput['keyFiles'] {
+  const isKeyFile = (variable: string): boolean =>
+    settingOf(variable) !== undefined &&
+    settingOf(variable.replace(/_FILE$/, ''))?.isSecret === true
   return Object.entries(parseEnvText(readEnvFile(envFile).text)).flatMap(([variable, value]) =>
-    /^(S3_SERVER_[1-9]\d*_(ACCESS|SECRET)_KEY|SOURCE_[1-9]\d*_PASSWORD)_FILE$/.test(variable) &&
-    value.trim() !== ''
+    variable.endsWith('_FILE') && isKeyFile(variable) && value.trim() !== ''
       ? [{ variable, path: resolve(dirname(envFile), value.trim()) }]
       : [],
   )
