@@ -46,8 +46,8 @@ export async function inProcess<Result>(
   const { config } = loadConfig({ configFlag: envFile, cwd: '/' })
   const openStorage: OpenStorage = (server, isKnown) =>
     life.guard('storage', input.openStorage(server, isKnown), /^(?:close|clockOffsetMs)$/)
-  // It takes the lock by itself.
-  await input.beforeCatalog?.(config, openStorage)
+  // It takes the lock by itself, which only the end of a real process takes from it: nothing dies in here.
+  await input.beforeCatalog?.(config, input.openStorage)
   const lock = await acquireRunLock(config.dataDir)
   const opened = await openCatalog({ path: config.catalogPath, host: config.serverId })
   const catalog = life.guard('catalog', input.watchCatalog(opened, config))
