@@ -3,7 +3,7 @@
 // (I-2). It reads the servers' stores and the catalog's rows by itself.
 
 import { hostOf } from './fleet.ts'
-import { keptBecause, RETENTION } from './watch.ts'
+import { hasUnseenHarm, keptBecause, RETENTION } from './watch.ts'
 import type { Book, Place } from './book.ts'
 import type { Entry as ServerEntry, SimHost } from './sim-host.ts'
 import type { SimServer } from './fleet.ts'
@@ -46,15 +46,11 @@ export function lostArchives(
       return []
     // The product lets go of the spool's file for a copy that is stored. What was done to that one meanwhile, only
     // reading it back can tell; where somebody has told, the file must stay.
-    const isUnseen = eye?.copiesOf(entry.id).some((copy) => {
-      const isHarmed = host.entryOf(copy.identity)?.server.harmed.has(copy.key) === true
-      return copy.state === 'stored' && copy.hasProblem === 0 && isHarmed
-    })
+    const isUnseen = eye !== undefined && hasUnseenHarm(host, eye, entry.id)
     // Retention takes the spool's file first; what it then cannot delete is damaged anyway.
     const row = eye?.archive(entry.id)
     const isDue = row !== undefined && keptBecause({ host }, eye!, row) === undefined
-    if (isUnseen !== true && !isDue)
-      return [`${entry.file} is lost: no server and no spool has its bytes`]
+    if (!isUnseen && !isDue) return [`${entry.file} is lost: no server and no spool has its bytes`]
     entry.releasedBecause = isDue
       ? RETENTION
       : 'the soak harmed its last copy, and nobody has seen it'

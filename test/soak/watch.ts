@@ -65,12 +65,31 @@ export function watchCatalog(watch: Watch, catalog: Catalog, eye: CatalogEye): C
       )
       return isDone
     },
+    markLocalGone: async (id) => {
+      // Found out in the same run, by reading it back a moment later: too late to keep the file.
+      const entry = book.entries.get(id)
+      const isLast = !book.places().has(id) && hasUnseenHarm(host, eye, id)
+      if (entry !== undefined && isLast) entry.releasedBecause ??= 'nobody knew of its harm yet'
+      await catalog.markLocalGone(id)
+    },
     takeBackDelete: async (copyId) => {
       await catalog.takeBackDelete(copyId)
       const entry = book.entries.get(eye.copy(copyId).archiveId)
       if (entry?.releasedBecause === RETENTION) entry.releasedBecause = undefined
     },
   }
+}
+
+/** A copy of it counts as good, and is not: nobody has read it back since. */
+export function hasUnseenHarm(host: SimHost, eye: CatalogEye, archiveId: string): boolean {
+  return eye
+    .copiesOf(archiveId)
+    .some(
+      ({ identity, key, state, hasProblem }) =>
+        state === 'stored' &&
+        hasProblem === 0 &&
+        host.entryOf(identity)?.server.harmed.has(key) === true,
+    )
 }
 
 export const RETENTION = 'retention deleted it'
