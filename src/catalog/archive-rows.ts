@@ -169,6 +169,13 @@ export async function lastGood(
     .where('host', '=', host)
     .where('source', '=', source)
     .where('first_stored_at', 'is not', null)
+    // As isDamage has it: of an object that was only written again no bytes are known to be wrong.
+    .where(
+      sql<boolean>`exists (select 1 from s3_archives copy
+        where copy.archive_id = archives.id and copy.state = 'stored' and not exists (
+          select 1 from proof_problems problem where problem.copy_id = copy.id
+            and (problem.place <> 'object' or problem.member_count is not null)))`,
+    )
     .orderBy('started_at', 'desc')
     .orderBy('id', 'desc')
     .limit(1)

@@ -226,7 +226,7 @@ export interface Catalog
   waitingArchives(copiesWanted: number): Promise<readonly ArchiveWithCopies[]>
   /** Copies of this host that nobody works on any more: uploading, uncertain, deleting. */
   unsettledCopies(): Promise<readonly CopyRow[]>
-  /** The newest archive of each source of this host that is stored or was. */
+  /** The newest archive of a source of this host with a stored copy of which no damage is known. */
   lastGood(source: string): Promise<ArchiveRow | undefined>
 
   /**

@@ -50,7 +50,7 @@ export type SourceStatus = {
   readonly path: string
   /** By which it is archived: its own, or that of the host. */
   readonly schedule: string
-  /** When the newest archive that reached a server was begun; null: never. */
+  /** When the newest archive was begun that has a sound copy on a server; null: there is none. */
   readonly lastGoodAt: string | null
   readonly lastSizeBytes: number | null
   readonly lastFile: string | null

@@ -141,6 +141,32 @@ export function describeArchives(create: () => CatalogStore): void {
     expect(await catalog.lastGood('home')).toMatchObject({ id: good.id })
     expect(await catalog.lastGood('var')).toBeUndefined()
   })
+
+  it('takes for the last good archive none of which a server has lost or spoiled the last copy', async () => {
+    const { catalog, near, far } = await withServers(create)
+    const [first, damaged, lost] = [
+      await ready(catalog, 'home', minutesAfter(1)),
+      await ready(catalog, 'home', minutesAfter(2)),
+      await ready(catalog, 'home', minutesAfter(3)),
+    ]
+    await stored(catalog, first, near)
+    const damagedCopy = await stored(catalog, damaged, near)
+    const lostCopies = [await stored(catalog, lost, near), await stored(catalog, lost, far)]
+    const last = async () => (await catalog.lastGood('home'))?.id
+
+    await catalog.markMissing(lostCopies[0]!, 'not there')
+    expect(await last()).toBe(lost.id)
+    await catalog.markMissing(lostCopies[1]!, 'not there')
+    expect(await last()).toBe(damaged.id)
+    const tail = { place: 'tail', frame: null, fromByte: 0, toByte: 9, what: 'cut off' } as const
+    await catalog.setProblems(
+      damagedCopy,
+      'tail',
+      [{ ...tail, memberCount: null, members: [] }],
+      NIGHT,
+    )
+    expect(await last()).toBe(first.id)
+  })
 }
 
 const readyFacts = {
