@@ -14,6 +14,7 @@ import type { Server } from '../domain/server.ts'
 import type { DeepResult, DeepServices } from './verify-deep.ts'
 import { headCopies } from './verify-heads.ts'
 import type { HeadFound } from './verify-heads.ts'
+import { checkSource } from './list.ts'
 import { planDeep } from './verify-plan.ts'
 import { copiesToMake } from './copies-plan.ts'
 import { damagedCopyIds } from './damaged-copies.ts'
@@ -76,7 +77,12 @@ async function chooseArchives(
     found.set(archive.id, archive)
   }
   if (names.length > 0) return [...found.values()]
-  return catalog.archives({ host: config.serverId, states: ['ready', 'gone'], source })
+  const filter = { host: config.serverId, source }
+  const archives = await catalog.archives({ ...filter, states: ['ready', 'gone'] })
+  const isKnown =
+    archives.length > 0 || (await catalog.archives({ ...filter, limit: 1 })).length > 0
+  checkSource(config, source, isKnown)
+  return archives
 }
 
 /** Copies that are stored, or were found missing before: those may be there again. */

@@ -67,10 +67,19 @@ describe('verify', () => {
 
   it('takes 0.5 GB, and archives of one source only', async () => {
     const world = await archived()
+    Object.assign(world.env, { SOURCE_2_NAME: 'other', SOURCE_2_PATH: world.folder })
     const ran = await verify(world, '--deep', '--budget=0.5 gb', '--source=other', '--json')
     expect(ran.json()).toMatchObject({ budgetBytes: 500_000_000, archives: [] })
     const other = await verify(world, '--source=other')
     expect(other.out).toEqual(['No archive has a copy on a server.'])
+  })
+
+  it('proves nothing of a source that nobody has, and says so', async () => {
+    const { exit, err } = await verify(await archived(), '--source=docz')
+
+    expect(exit).toBe(2)
+    expect(err.join('\n')).toContain('there is no source "docz", and no archive of one')
+    expect(err.join('\n')).toContain('did you mean "docs"?')
   })
 
   it('does not know an archive that is not there', async () => {
