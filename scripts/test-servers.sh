@@ -53,8 +53,8 @@ monitoring() {
 faults() {
   have strace || install strace || true
   npx vitest run --config test/servers/vitest.config.ts \
-    crash-points.test.ts system-calls.test.ts faults-in-a-run.test.ts extract-race.test.ts \
-    many-files.test.ts servers/kills.test.ts
+    crash-points.test.ts system-calls.test.ts servers/power-cut.test.ts faults-in-a-run.test.ts \
+    extract-race.test.ts many-files.test.ts servers/kills.test.ts
 }
 
 soak() {
@@ -96,6 +96,7 @@ gateway() {
   npx vitest run --config test/servers/vitest.config.ts \
     --exclude '**/*postgres.test.ts' --exclude '**/*mariadb.test.ts' --exclude '**/metrics.test.ts' \
     --exclude '**/crash-points.test.ts' --exclude '**/system-calls.test.ts' \
+    --exclude '**/power-cut.test.ts' \
     --exclude '**/faults-in-a-run.test.ts' --exclude '**/extract-race.test.ts' \
     --exclude '**/many-files.test.ts' --exclude '**/kills.test.ts' \
     --exclude '**/*page.test.ts' --exclude '**/soak.test.ts'

@@ -8,7 +8,6 @@ import {
   constants,
   fsyncSync,
   linkSync,
-  mkdirSync,
   mkdtempSync,
   openSync,
   readdirSync,
@@ -19,6 +18,7 @@ import {
 import type { Stats } from 'node:fs'
 import { basename, dirname, join } from 'node:path'
 import { SpillwayError, messageOf } from '../domain/errors.ts'
+import { makeFolderOnDisk } from '../lib/sync-folder.ts'
 import { repairHint } from './damage.ts'
 
 /**
@@ -88,7 +88,7 @@ export function makePrivateFile(path: string): void {
 /** DATA_DIR or what stands for it. One that exists keeps its mode: it may be shared on purpose. */
 export function makeFolder(folder: string): void {
   try {
-    mkdirSync(folder, { recursive: true, mode: 0o700 })
+    makeFolderOnDisk(folder)
   } catch (cause) {
     throw new SpillwayError(
       'CATALOG_UNAVAILABLE',

@@ -8,10 +8,10 @@
 import { randomBytes } from 'node:crypto'
 import { closeSync, constants, existsSync, fstatSync, openSync, readFileSync } from 'node:fs'
 import type { Stats } from 'node:fs'
-import { chown, link, mkdir, open, rename, rm } from 'node:fs/promises'
+import { chown, link, open, rename, rm } from 'node:fs/promises'
 import { dirname, join } from 'node:path'
 import { messageOf, SpillwayError } from '../domain/errors.ts'
-import { syncFolder } from '../lib/sync-folder.ts'
+import { makeFolderOnDisk, syncFolder } from '../lib/sync-folder.ts'
 import { ValueProblem } from './problem.ts'
 import { textOf } from './read-settings.ts'
 import type { EnvRecord } from './read-settings.ts'
@@ -151,8 +151,8 @@ export async function createKeyFile(place: KeyPlace, file: string): Promise<void
   const temporary = `${file}.${randomBytes(6).toString('hex')}`
   const owner = process.getuid?.() === 0 ? place.ownerUid : undefined
   try {
-    const made = await mkdir(dirname(file), { recursive: true, mode: 0o700 })
-    if (made !== undefined && owner !== undefined) await chown(dirname(file), owner, -1)
+    const isMade = makeFolderOnDisk(dirname(file))
+    if (isMade && owner !== undefined) await chown(dirname(file), owner, -1)
     const flags = constants.O_WRONLY | constants.O_CREAT | constants.O_EXCL | constants.O_NOFOLLOW
     const handle = await open(temporary, flags, 0o600)
     try {

@@ -2,11 +2,11 @@
 // and removed when its AFTER has ended well. A run that was killed between them leaves it to the next one; so
 // does an AFTER that failed, and the next BEFORE of that source has a file of its own.
 
-import { mkdir, open, readdir, readFile, rename, rm } from 'node:fs/promises'
+import { open, readdir, readFile, rename, rm } from 'node:fs/promises'
 import { join } from 'node:path'
 import { safeName } from '../domain/archive.ts'
 import { messageOf, SpillwayError } from '../domain/errors.ts'
-import { syncFolder } from '../lib/sync-folder.ts'
+import { makeFolderOnDisk, syncFolder } from '../lib/sync-folder.ts'
 
 /** What the programs are told, by the names of their variables. */
 export type HookFacts = Readonly<Record<string, string>>
@@ -35,7 +35,7 @@ export class HookRecords {
     const path = join(this.#folder, `${safeName(record.source)}-${archiveId}.json`)
     const newPath = `${path}.new`
     try {
-      await mkdir(this.#folder, { recursive: true, mode: 0o700 })
+      makeFolderOnDisk(this.#folder)
       const file = await open(newPath, 'w', 0o600)
       try {
         await file.writeFile(`${JSON.stringify(record, undefined, 2)}\n`)
@@ -54,6 +54,8 @@ export class HookRecords {
   async remove(path: string): Promise<void> {
     try {
       await rm(path, { force: true })
+      // An AFTER that is run once more may find nothing to undo, and fail.
+      await syncFolder(this.#folder)
     } catch (cause) {
       throw failed(`cannot remove ${path}, so the next run will run AFTER again`, cause)
     }

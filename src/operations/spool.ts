@@ -3,13 +3,13 @@
 // A file there ends in `.partial` until it is whole and fsynced. Only files that a row of the catalog
 // names are ever removed; anything else is somebody's, and is only pointed out.
 
-import { link, mkdir, readdir, rm, stat, statfs, writeFile } from 'node:fs/promises'
+import { link, readdir, rm, stat, statfs, writeFile } from 'node:fs/promises'
 import { dirname, join } from 'node:path'
 import { SpillwayError, messageOf } from '../domain/errors.ts'
 import { damagedCopyIds, withoutDamaged } from './damaged-copies.ts'
 import { formatBytes } from '../domain/sizes.ts'
 import type { ArchiveWithCopies, Catalog } from '../catalog/catalog.ts'
-import { syncFolder } from '../lib/sync-folder.ts'
+import { makeFolderOnDisk, syncFolder } from '../lib/sync-folder.ts'
 
 export const PARTIAL_SUFFIX = '.partial'
 const STREAMED_SUFFIX = '.streamed'
@@ -22,7 +22,9 @@ const MARKER = '.spillway-spool'
 export async function prepareSpool(spoolDir: string, holdsArchives: boolean): Promise<void> {
   const marker = join(spoolDir, MARKER)
   try {
-    await mkdir(spoolDir, { recursive: true, mode: 0o700 })
+    makeFolderOnDisk(spoolDir)
+    // Whoever made it may have died before it was away again.
+    await rm(probeOf(marker), { force: true })
     if ((await fileSize(marker)) !== undefined) return
     if (holdsArchives) throw notMounted(spoolDir, marker)
     await writeFile(marker, 'Spillway keeps archives here until a server has them.\n', {
@@ -44,10 +46,12 @@ function notMounted(spoolDir: string, marker: string): SpillwayError {
 
 /** Found out before hours of packing: a finished file gets its name by a hard link. */
 async function checkLinks(marker: string): Promise<void> {
-  const probe = `${marker}.link`
-  await rm(probe, { force: true })
-  await link(marker, probe)
-  await rm(probe)
+  await link(marker, probeOf(marker))
+  await rm(probeOf(marker))
+}
+
+function probeOf(marker: string): string {
+  return `${marker}.link`
 }
 
 /** The finished name of a file that is written as `.partial`. */
@@ -82,10 +86,13 @@ export function isSpooled(localPath: string | undefined): localPath is string {
   return localPath !== undefined && !localPath.endsWith(STREAMED_SUFFIX)
 }
 
+/** For good: a file that came back after a power cut would be nobody's, once its row says that it is gone. */
 export async function dropFile(path: string): Promise<void> {
   try {
-    await rm(path, { force: true })
+    await rm(path)
+    await syncFolder(dirname(path))
   } catch (cause) {
+    if ((cause as NodeJS.ErrnoException).code === 'ENOENT') return
     throw spoolFailed(`cannot remove ${path} from the spool`, cause)
   }
 }

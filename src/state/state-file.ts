@@ -2,10 +2,11 @@
 // daemon's queue, and the last runs with their journals. Losing it loses no archive, so it is a file of
 // its own beside the catalog, and nothing that an archive depends on waits for it.
 
-import { chmodSync, closeSync, existsSync, mkdirSync, openSync } from 'node:fs'
+import { chmodSync, closeSync, existsSync, openSync } from 'node:fs'
 import { join } from 'node:path'
 import Database from 'better-sqlite3'
 import { messageOf, SpillwayError } from '../domain/errors.ts'
+import { makeFolderOnDisk } from '../lib/sync-folder.ts'
 
 export type StateHandle = Database.Database
 
@@ -99,7 +100,7 @@ export function openStateFile(dataDir: string): StateHandle {
   const path = join(dataDir, FILE)
   try {
     if (!existsSync(path)) {
-      mkdirSync(dataDir, { recursive: true, mode: 0o700 })
+      makeFolderOnDisk(dataDir)
       // SQLite would make it readable for everybody.
       closeSync(openSync(path, 'a', 0o600))
       chmodSync(path, 0o600)

@@ -62,9 +62,7 @@ const PROCESS: readonly Fault[] = [
   { id: 'F06b', what: 'power cut: a spool file without its finished name is given up' },
   {
     id: 'F06c',
-    what: 'power cut: writes that were never synced are gone',
-    notHere:
-      'needs FUSE (LazyFS), which is not to be had here; what a lost write leaves is F06a, F06b, F07, and failing syncs F11a',
+    what: 'power cut: writes and names that were never synced are gone, or there in part: what was told stays true, and the next run settles the rest',
   },
   { id: 'F07a', what: 'an archive that is cut at any byte is never read as a whole one' },
   { id: 'F07b', what: 'a spool file that is not whole is neither restored from nor sent' },

@@ -26,6 +26,12 @@ export type ModelUpload = {
   readonly parts: Map<number, Piece>
 }
 
+/** What a server held at some moment; its pieces must be in memory, or those that went are gone. */
+export type StoreMoment = Pick<
+  ModelStore,
+  'versions' | 'uploads' | 'completed' | 'objectBytes' | 'partBytes'
+>
+
 export type NamedPart = { readonly number: number; readonly etag: string }
 
 export class ModelStore {
@@ -184,6 +190,22 @@ export class ModelStore {
     entry.pieces.forEach((piece) => piece.drop())
   }
 
+  moment(): StoreMoment {
+    const { objectBytes, partBytes } = this
+    return { ...copied(this), objectBytes, partBytes }
+  }
+
+  /** As if nothing had happened since; the most that it held is counted anew. */
+  goBack(moment: StoreMoment): void {
+    const { versions, uploads, completed } = copied(moment)
+    refill(this.versions, versions)
+    refill(this.uploads, uploads)
+    refill(this.completed, completed)
+    this.objectBytes = moment.objectBytes
+    this.partBytes = moment.partBytes
+    this.highWaterBytes = this.objectBytes + this.partBytes
+  }
+
   #noteHighWater(): void {
     this.highWaterBytes = Math.max(this.highWaterBytes, this.objectBytes + this.partBytes)
   }
@@ -191,4 +213,21 @@ export class ModelStore {
 
 export function versionOf(entry: ModelObject | { readonly marker: string }): string | undefined {
   return 'pieces' in entry ? entry.versionId : entry.marker
+}
+
+function copied({ versions, uploads, completed }: Kept): Kept {
+  return {
+    versions: new Map([...versions].map(([path, entries]) => [path, [...entries]])),
+    uploads: new Map(
+      [...uploads].map(([id, upload]) => [id, { ...upload, parts: new Map(upload.parts) }]),
+    ),
+    completed: new Map(completed),
+  }
+}
+
+type Kept = Pick<ModelStore, 'versions' | 'uploads' | 'completed'>
+
+function refill<Key, Value>(map: Map<Key, Value>, entries: ReadonlyMap<Key, Value>): void {
+  map.clear()
+  for (const [key, value] of entries) map.set(key, value)
 }

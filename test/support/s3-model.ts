@@ -42,6 +42,8 @@ export type S3ModelOptions = Partial<S3ModelSwitches> & {
   readonly keep?: 'disk' | 'memory'
   /** PEM texts: https. */
   readonly tls?: { readonly key: string; readonly cert: string }
+  /** Called when a request has done its work, and nobody has heard of that yet. */
+  readonly onWorked?: () => void
 }
 
 export type S3ModelLogEntry = {
@@ -90,14 +92,14 @@ export type S3Model = {
 }
 
 export async function startS3Model(options: S3ModelOptions = {}): Promise<S3Model> {
-  const { port = 0, buckets = ['archives'], keep = 'disk', tls, ...given } = options
+  const { port = 0, buckets = ['archives'], keep = 'disk', tls, onWorked, ...given } = options
   let switches: S3ModelSwitches = { ...DEFAULT_SWITCHES, ...given }
   const folder = keep === 'disk' ? await mkdtemp(join(tmpdir(), 's3-model-')) : undefined
   const store = new ModelStore(buckets, () => switches)
   const log: S3ModelLogEntry[] = []
   const logged = new EventEmitter()
   const handle = (request: IncomingMessage, response: ServerResponse): void => {
-    const context = { request, response, store, switches, folder, log, logged }
+    const context = { request, response, store, switches, folder, log, logged, onWorked }
     serve(context).catch((error: unknown) => response.destroy(error as Error))
   }
   const server = tls === undefined ? createServer(handle) : createTlsServer(tls, handle)
@@ -199,6 +201,7 @@ type Context = {
   readonly log: S3ModelLogEntry[]
   /** Emits `entry` after each new one. */
   readonly logged: EventEmitter
+  readonly onWorked: (() => void) | undefined
 }
 
 async function serve(context: Context): Promise<void> {
@@ -236,13 +239,14 @@ async function serve(context: Context): Promise<void> {
 }
 
 function note(
-  { log, logged, request }: Context,
+  { log, logged, onWorked, request }: Context,
   s3: S3Request,
   status: number,
   code: string,
 ): void {
   const { operation, bucket, key, partNumber, uploadId } = s3
   const { headers } = request
+  onWorked?.()
   log.push({ operation, bucket, key, partNumber, uploadId, status, code, headers })
   logged.emit('entry')
 }

@@ -16,6 +16,9 @@ export const hasStrace = ((): boolean => {
   }
 })()
 
+// More than any write of ours: 4 MiB to a server.
+const WHOLE_BYTES = 64 * 1024 * 1024
+
 export type Traced = {
   readonly exit: number | null
   readonly signal: NodeJS.Signals | null
@@ -37,22 +40,36 @@ export async function traced(input: {
   readonly paths?: readonly string[]
   readonly logPath: string
   readonly inject?: { readonly what: string; readonly when: number | '1+' }
+  /** All bytes of every string, for `readCalls`. */
+  readonly isWhole?: boolean
+  /** Another one than ours. */
+  readonly program?: string
   /** Of standard error, which is no part of the output then. */
   readonly errorsPath?: string
   /** A program that hangs is killed after this. */
   readonly patienceMs?: number
 }): Promise<Traced> {
-  const { argv, calls, alsoSeen = [], paths = [], logPath, inject, errorsPath } = input
+  const {
+    argv,
+    calls,
+    alsoSeen = [],
+    paths = [],
+    logPath,
+    inject,
+    errorsPath,
+    program = PROGRAM,
+  } = input
   const errors = errorsPath === undefined ? 'pipe' : openSync(errorsPath, 'w')
   const argumentsOfStrace = [
     // Not with --seccomp-bpf, which is faster: strace 6.1 then counts no further than the first call.
     ...['-f', '-qq', '-y', '-o', logPath],
+    ...(input.isWhole === true ? ['-xx', '-s', String(WHOLE_BYTES)] : []),
     ...['-e', `trace=${[...calls, ...alsoSeen].join(',')}`],
     ...paths.flatMap((path) => ['-P', path]),
     ...(inject === undefined
       ? []
       : ['-e', `inject=${calls.join(',')}:${inject.what}:when=${inject.when}`]),
-    ...[process.execPath, PROGRAM, ...argv],
+    ...[process.execPath, program, ...argv],
   ]
   const child = spawn('strace', argumentsOfStrace, {
     stdio: ['ignore', 'pipe', errors],
