@@ -18,6 +18,8 @@ import { linesOf, oneLine } from './text.ts'
 import { FAILURES, failureOf, messageOf, SpillwayError } from '../domain/errors.ts'
 import { nearestName } from '../lib/nearest.ts'
 
+const EXIT_WITH_WARNINGS = 3
+
 /** Resolves to the exit code, whatever happens. Everything that was opened is closed by then. */
 export async function runCli<Services>(
   argv: readonly string[],
@@ -26,7 +28,10 @@ export async function runCli<Services>(
 ): Promise<number> {
   const output = outputOf(io)
   try {
-    return await dispatch(argv, commands, io, output)
+    const exit = await dispatch(argv, commands, io, output)
+    // A failure that was told already says more.
+    if (exit === 0 || exit === EXIT_WITH_WARNINGS) await io.flushed()
+    return exit
   } catch (error) {
     return tell(io.signal.aborted ? asInterruption(error, io.signal) : error, output)
   }

@@ -95,6 +95,8 @@ export type CliIo<Services> = Omit<
 > & {
   readonly open: (input: Opening) => Promise<Services & Closable>
   readonly print: (line: string) => void
+  /** Resolves when all that was printed is handed on; rejects with OUTPUT_FAILED where that could not be. */
+  readonly flushed: () => Promise<void>
 }
 
 /** Which settings are read. */

@@ -30,6 +30,8 @@ export type Terminal = {
   readonly print: (line: string) => void
   readonly printError: (line: string) => void
   readonly write: (bytes: Uint8Array) => Promise<void>
+  /** Resolves when all that was printed is handed on; rejects with OUTPUT_FAILED where that could not be. */
+  readonly flushed: () => Promise<void>
   readonly showLive: (lines: readonly string[]) => void
   readonly out: Screen
   readonly err: Screen
@@ -47,9 +49,9 @@ export function openTerminal(
   const err = screenOf(stderr, settings)
   // `spillway list | head` closes our output early; that is no failure, and nobody is left to tell.
   // Without a listener Node would end the process with a stack trace.
-  const ignore = () => {}
-  stdout.on('error', ignore)
-  stderr.on('error', ignore)
+  let failure: Error | undefined
+  stdout.on('error', (error) => (failure ??= error))
+  stderr.on('error', () => {})
 
   const live = liveLines(stderr, err)
   const print = (stream: OutputStream, line: string) => {
@@ -64,6 +66,10 @@ export function openTerminal(
     print: (line) => print(stdout, line),
     printError: (line) => print(stderr, line),
     write: (bytes) => writeBytes(stdout, bytes),
+    flushed: async () => {
+      await new Promise<void>((resolve) => stdout.write('', () => setImmediate(resolve)))
+      if (failure !== undefined && !isReaderGone(failure)) throw outputFailed(failure)
+    },
     showLive: (lines) => live.show(lines),
     // The listeners stay: the error of a write comes later than the write.
     close: () => live.show([]),
@@ -98,14 +104,24 @@ function writeBytes(stream: OutputStream, bytes: Uint8Array): Promise<void> {
   return new Promise((resolve, reject) => {
     stream.write(bytes, (error) => {
       if (error === null || error === undefined) resolve()
-      else
-        reject(
-          new SpillwayError('INTERRUPTED', `the reader of the output went away: ${error.message}`, {
-            cause: error,
-          }),
-        )
+      else reject(isReaderGone(error) ? readerGone(error) : outputFailed(error))
     })
   })
+}
+
+/** As when it has seen enough: `| head`. */
+function isReaderGone(error: Error): boolean {
+  return 'code' in error && error.code === 'EPIPE'
+}
+
+function readerGone(cause: Error): SpillwayError {
+  const what = `the reader of the output went away: ${cause.message}`
+  return new SpillwayError('INTERRUPTED', what, { cause })
+}
+
+function outputFailed(cause: Error): SpillwayError {
+  const what = `standard output could not be written: ${cause.message}`
+  return new SpillwayError('OUTPUT_FAILED', what, { cause })
 }
 
 function liveLines(stream: OutputStream, screen: Screen) {

@@ -176,6 +176,11 @@ export const FAILURES = {
   /** Somebody was not told; what was to be told is as it was. */
   NOTIFY_FAILED: { exit: 3, repeat: 1, hint: 'try it: spillway notify-test' },
 
+  OUTPUT_FAILED: {
+    exit: 74,
+    repeat: 0,
+    hint: 'is the disk full that it goes to? What else the command was to do is done',
+  },
   RUN_LOCKED: { exit: 75, repeat: 0 },
   INTERRUPTED: { exit: 130, repeat: 0 },
 } as const satisfies Record<string, Failure>

@@ -1,10 +1,13 @@
 import { execFileSync, spawnSync } from 'node:child_process'
 import { EventEmitter } from 'node:events'
 import { fstatSync, openSync, closeSync } from 'node:fs'
+import { join } from 'node:path'
 import { describe, expect, it } from 'vitest'
 import { openTerminal } from '../../src/cli/terminal.ts'
 import type { OutputStream, TerminalSettings } from '../../src/cli/terminal.ts'
 import { watchSignals } from '../../src/cli/interrupt.ts'
+
+const PROGRAM = join(import.meta.dirname, '../../dist/src/main.js')
 
 const NOTHING_SET: TerminalSettings = {
   noColor: undefined,
@@ -104,7 +107,7 @@ describe('a reader that goes away', () => {
   })
 
   it('stops what writes bytes', async () => {
-    const { stream } = fakeStream(false, new Error('write EPIPE'))
+    const { stream } = fakeStream(false, Object.assign(new Error('write EPIPE'), { code: 'EPIPE' }))
     const terminal = openTerminal(NOTHING_SET, stream, stream)
     await expect(terminal.write(Buffer.from('a'))).rejects.toMatchObject({ code: 'INTERRUPTED' })
   })
@@ -112,7 +115,9 @@ describe('a reader that goes away', () => {
   it('may do so after the last line: its late error is no crash', () => {
     const { stream, terminal } = open()
     terminal.close()
-    expect(() => stream.emit('error', new Error('write EPIPE'))).not.toThrow()
+    expect(() =>
+      stream.emit('error', Object.assign(new Error('write EPIPE'), { code: 'EPIPE' })),
+    ).not.toThrow()
   })
 })
 
@@ -124,6 +129,28 @@ it('bytes are written as they are', () => {
   `
   const bytes = execFileSync(process.execPath, ['--input-type=module', '-e', script, moduleUrl()])
   expect([...bytes]).toEqual([0, 255, 10, 27])
+})
+
+describe('what is printed', () => {
+  const printed = (args: string, to: string) =>
+    spawnSync(
+      'bash',
+      ['-c', `set -o pipefail; "$0" "$1" ${args} ${to}`, process.execPath, PROGRAM],
+      {
+        encoding: 'utf8',
+      },
+    )
+
+  it.each(['--help', 'systemd --help'])('by %s fails where its disk is full', (args) => {
+    const { status, stderr } = printed(args, '> /dev/full')
+    expect(status).toBe(74)
+    expect(stderr).toContain('spillway: standard output could not be written: ENOSPC')
+    expect(stderr).toContain('[OUTPUT_FAILED]')
+  })
+
+  it('may be cut short by who reads it', () => {
+    expect(printed('--help', '| head -1')).toMatchObject({ status: 0, stderr: '' })
+  })
 })
 
 describe('watchSignals', () => {

@@ -56,6 +56,7 @@ export async function commandLine<Services extends object>(
     printError: (line) => void err.push(...line.split('\n')),
     write: options.write ?? (async (bytes) => void out.push(Buffer.from(bytes).toString())),
     showLive: () => {},
+    flushed: async () => {},
     out: screen,
     err: screen,
     isJournal: options.isJournal ?? false,
