@@ -12,7 +12,7 @@ import { FIRST_BYTES } from './upload-copy.ts'
 import { formatBytes } from '../domain/sizes.ts'
 import { ownPathsOf } from './archive-source.ts'
 import { roomInSpool } from './spool.ts'
-import type { Catalog, CopyRow } from '../catalog/catalog.ts'
+import type { ArchiveRow, Catalog, CopyRow } from '../catalog/catalog.ts'
 import type { Config } from '../domain/config.ts'
 import type { Packer, Surveyed } from '../pack/packer.ts'
 import type { ServerUsage } from '../domain/placement.ts'
@@ -32,7 +32,7 @@ export type PlannedArchive = {
   readonly memberCount: number | null
   /** What it consists of, where a source has parts with names: databases. */
   readonly parts?: readonly { readonly name: string; readonly sizeBytes: number | null }[]
-  /** What the archive will take: exact, from the last one, or at most the size of the source. */
+  /** What the archive will take: exact, from the last one and the source's growth, or at most what the source has. */
   readonly sizeBytes: number | null
   readonly sizeFrom: 'exact' | 'last archive' | 'source size' | null
   readonly servers: readonly { readonly number: number; readonly label: string }[]
@@ -76,8 +76,8 @@ export async function planRun(
   for (const source of sources) {
     try {
       const found = await packer.survey({ source, ownPaths: ownPathsOf(config) }, signal)
-      const last = expectedBytes((await catalog.lastGood(source.name))?.sizeBytes)
-      const sizeBytes = last ?? found.sourceBytes
+      const last = expectedBytes(sizeAsBefore(await catalog.lastGood(source.name), found))
+      const sizeBytes = last ?? sizeAtMost(found)
       // What nobody knows yet begins like the run itself: with one part.
       const neededBytes = sizeBytes ?? FIRST_BYTES
       const place = placeFor(config, usage, neededBytes)
@@ -105,6 +105,25 @@ export async function planRun(
     }
   }
   return { exit: exitOf(exits), archives }
+}
+
+// Of what does not compress: headers, names and index of a member, the marks of its blocks, and the end of the archive.
+const MEMBER_BYTES_MAX = 1_024
+const BLOCKS_PART = 1.001
+const END_BYTES_MAX = 64 * 1024
+
+function sizeAtMost({ sourceBytes, memberCount = 0 }: Surveyed): number | undefined {
+  if (sourceBytes === undefined) return undefined
+  return Math.ceil(sourceBytes * BLOCKS_PART) + memberCount * MEMBER_BYTES_MAX + END_BYTES_MAX
+}
+
+/** Of the last archive, as much more or less as its source has become. */
+function sizeAsBefore(last: ArchiveRow | undefined, found: Surveyed): number | undefined {
+  if (last?.sizeBytes === undefined) return undefined
+  const { sourceBytes: before = 0 } = last
+  if (found.sourceBytes === undefined || before === 0) return last.sizeBytes
+  const scaled = last.sizeBytes * (found.sourceBytes / before)
+  return Math.min(scaled, sizeAtMost(found) ?? scaled)
 }
 
 function notRun({ kind, number, hooks }: Source): readonly string[] {

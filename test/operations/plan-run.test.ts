@@ -45,6 +45,22 @@ it('exits with 23 when no server has room', async () => {
   expect(await planned(world)).toMatchObject({ exit: 23, archives: [{ code: 'NO_SERVER_LEFT' }] })
 })
 
+it('foretells enough for what does not compress, and follows what a source grows by', async () => {
+  const world = await World.make([{ limitGb: 0.002 }])
+  worlds.push(world)
+  await world.noise('file', 900_000)
+  const first = (await planned(world)).archives[0]
+  const stored = (await world.run()).archives[0]
+  expect(first?.sizeFrom).toBe('source size')
+  expect(first?.sizeBytes).toBeGreaterThanOrEqual(stored!.sizeBytes)
+
+  await world.noise('more', 2_700_000)
+  const grown = await planned(world)
+  expect(grown).toMatchObject({ exit: 23, archives: [{ sizeFrom: 'last archive' }] })
+  expect(grown.archives[0]?.sizeBytes).toBeGreaterThan(3_600_000)
+  expect((await world.run()).exit).toBe(23)
+})
+
 async function twoCopies(limits: readonly number[]): Promise<World> {
   const world = await World.make(limits.map((limitGb) => ({ limitGb })))
   worlds.push(world)
