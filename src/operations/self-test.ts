@@ -27,6 +27,8 @@ export type TestedServer = {
   readonly usedBytes: number
   /** What lies there besides: archives of other hosts, strangers. */
   readonly otherBytes: number
+  /** Of the copies of our own catalog. */
+  readonly catalogBytes: number
   readonly spareBytes: number
   readonly result: ServerCheck | undefined
   /** It would take the largest archive that tonight's sources are expected to make. */
@@ -122,13 +124,14 @@ async function testOne(
 ): Promise<TestedServer> {
   const { server, row, tonightBytes } = input
   const usedBytes = row?.usedBytes ?? 0
-  const otherBytes = (row?.otherBytes ?? 0) + (row?.catalogBytes ?? 0)
+  const { otherBytes = 0, catalogBytes = 0 } = row ?? {}
   const spareBytes = spareBytesOf(server.limitBytes, row)
   if (!server.isEnabled) {
     return {
       server,
       usedBytes,
       otherBytes,
+      catalogBytes,
       spareBytes,
       result: undefined,
       wouldTake: false,
@@ -152,6 +155,7 @@ async function testOne(
       server,
       usedBytes,
       otherBytes,
+      catalogBytes,
       spareBytes,
       result,
       wouldTake: result.isUsable && hasRoom,

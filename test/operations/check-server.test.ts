@@ -6,6 +6,8 @@ import { checkServer } from '../../src/operations/check-server.ts'
 import type { ServerCheck } from '../../src/operations/check-server.ts'
 import { selfTest } from '../../src/operations/self-test.ts'
 import type { Config } from '../../src/domain/config.ts'
+import { openServices } from '../../src/compose.ts'
+import { QUICK, World } from '../support/world.ts'
 import { openWorld } from '../storage/faults.ts'
 import type { FaultyWorld } from '../storage/faults.ts'
 import type { FaultRule } from '../support/fault-proxy.ts'
@@ -95,4 +97,23 @@ describe('what a self-test had to leave', () => {
     expect(report.servers[0]?.remarks.join()).toContain('could not remove an unfinished upload')
     expect(report.exit).toBe(3)
   })
+})
+
+it('tells the copies of our own catalog from what others put there', async () => {
+  const world = await World.make([{}])
+  try {
+    await world.noise('file', 20_000)
+    expect((await world.run()).exit).toBe(0)
+    const services = await openServices({ configFile: await world.writeEnv() }, QUICK)
+    const openStorage = await services.openStorage()
+    const more = { catalog: await services.catalog(), openStorage, nodeVersion: 'v22.0.0' }
+    const { config } = services
+    const report = await selfTest({ config, ...more }, { numbers: [], onTested: () => {} }, never)
+    await services.close()
+
+    expect(report.servers[0]).toMatchObject({ otherBytes: 0 })
+    expect(report.servers[0]?.catalogBytes).toBeGreaterThan(0)
+  } finally {
+    await world.close()
+  }
 })

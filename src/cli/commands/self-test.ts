@@ -68,15 +68,25 @@ function printConfigured(io: Io<Services>, servers: number, sources: number): vo
   if (sources === 0) io.print('No sources configured: add one with: spillway configure')
 }
 
+function takenBesides({
+  catalogBytes,
+  otherBytes,
+}: Pick<TestedServer, 'catalogBytes' | 'otherBytes'>) {
+  const parts = [
+    ...(catalogBytes > 0 ? [`${formatBytes(catalogBytes)} taken by copies of the catalog`] : []),
+    ...(otherBytes > 0 ? [`${formatBytes(otherBytes)} taken by others`] : []),
+  ]
+  return parts.length === 0 ? '' : ` (${parts.join(', ')})`
+}
+
 function printServer(
   io: Io<Services>,
-  { server, usedBytes, otherBytes, spareBytes, result, wouldTake, remarks }: TestedServer,
+  { server, usedBytes, result, wouldTake, remarks, ...room }: TestedServer,
 ): void {
-  const others = otherBytes > 0 ? ` (${formatBytes(otherBytes)} taken by others)` : ''
   io.print(`  - S3Server(${server.label})`)
   io.print(`    ${usageLine(usedBytes)}`)
   io.print(
-    `    Limit: ${formatBytes(server.limitBytes)}, ${formatBytes(spareBytes)} spare${others}`,
+    `    Limit: ${formatBytes(server.limitBytes)}, ${formatBytes(room.spareBytes)} spare${takenBesides(room)}`,
   )
   if (result) {
     const facts = measured(result)
