@@ -192,6 +192,23 @@ describe('servers', () => {
   })
 })
 
+it('an archive of which no sound copy is left is counted once, however much is known of it', async () => {
+  await bothStored()
+  const finding = { frame: null, fromByte: 0, what: 'zeros', memberCount: 1, members: ['a'] }
+  for (const { copies } of await story.catalog.archives())
+    for (const place of ['object', 'tail'] as const)
+      await story.catalog.setProblems(
+        copies[0]!.id,
+        place,
+        [{ ...finding, place, toByte: 9 }],
+        at(2, 5),
+      )
+  const { exit, line } = await check({ now: at(2, 12) })
+  expect(exit).toBe(31)
+  expect(line).toMatch(/^CRITICAL - 2 archives without a sound copy on a configured server \|/)
+  expect(line).toContain(" 'damaged'=2;")
+})
+
 it('an archive without a copy on any configured server is critical', async () => {
   await story.store('etc', text(1), [far])
   await bothStored()
