@@ -103,7 +103,7 @@ export function ageOf(
   }
   const age = spanOf(now.getTime() - last.getTime())
   const due = maxAgeMs === undefined ? `, was due ${shownTime(dueAt)}` : ''
-  const text = `${name} has no good archive since ${age}${due}${why}`
+  const text = `${name} has had no good archive for ${age}${due}${why}`
   // More than a slow clock: then no age can be trusted.
   if (seconds(now, last) > 300)
     return { figure, finding: warning(`${name} has its last good archive in the future`) }
