@@ -36,14 +36,25 @@ const ROUTES = [
 ]
 const NOISE_MB = 800
 
+const USAGE = `npm run bench:api -- [OPTION...]
+  --archives N   in the catalog (5000)
+  --requests N   in each half (2500)
+  --askers N     at the same time (4)
+  --pause MS     between two requests of one of them (20)`
+
 const { values } = parseArgs({
   options: {
     archives: { type: 'string', default: '5000' },
     requests: { type: 'string', default: '2500' },
     askers: { type: 'string', default: '4' },
     pause: { type: 'string', default: '20' },
+    help: { type: 'boolean', default: false },
   },
 })
+if (values.help) {
+  console.log(USAGE)
+  process.exit()
+}
 const work = mkdtempSync(join(tmpdir(), 'spillway-bench-api-'))
 const children: ChildProcess[] = []
 try {

@@ -13,7 +13,8 @@ export function corrupt(path: string, finding: string, cause?: unknown): Spillwa
 
 export function repairHint(path: string): string {
   return (
-    `keep ${path}, ${path}-wal and ${path}-shm aside, and put back a copy of the file from before; ` +
-    'archives on the servers are not touched'
+    `move ${path} aside, with ${path}-wal and ${path}-shm where they are there; then put back a copy of the file ` +
+    'from before, or have the copies that lie on the servers brought back: spillway reconcile --rebuild. ' +
+    'Archives on the servers are not touched'
   )
 }

@@ -85,7 +85,9 @@ function impossible(column: string, value: unknown, cause?: unknown): SpillwayEr
   return new SpillwayError('CATALOG_CORRUPT', `the catalog holds ${column} = "${String(value)}"`, {
     cause,
     facts: { column },
-    hint: 'put back a copy of the catalog from before; archives on the servers are not touched',
+    hint:
+      'move the catalog aside; then put back a copy of it from before, or have those that lie on the servers ' +
+      'brought back: spillway reconcile --rebuild',
   })
 }
 

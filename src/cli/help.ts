@@ -125,5 +125,6 @@ function wrap(text: string, indent: string): readonly string[] {
 }
 
 function sentence(summary: string): string {
-  return `${summary.slice(0, 1).toUpperCase()}${summary.slice(1)}.`
+  const end = /[.?]$/.test(summary) ? '' : '.'
+  return `${summary.slice(0, 1).toUpperCase()}${summary.slice(1)}${end}`
 }

@@ -44,7 +44,7 @@ export function readDatabaseTarget(
       'USAGE',
       '--into must be postgres://..., mysql://..., source:NAME or origin',
       {
-        hint: 'as in --into=postgres://admin@db.example.net:5432, or with /DATABASE behind it',
+        hint: 'as in --into=postgres://user@db.example.net:5432, or with /DATABASE behind it',
       },
     )
   const problems: Problem[] = []

@@ -99,10 +99,11 @@ export function databaseUrl(
   text: string,
   schemes: readonly string[],
   optionNames: readonly string[],
+  form = formOf(schemes),
 ): DatabaseUrl {
-  const { authority, user, path, options } = urlParts(text, schemes, optionNames)
+  const { authority, user, path, options } = urlParts(text, schemes, optionNames, form)
   const [whole, host = '', port] = HOST.exec(authority) ?? []
-  if (whole === undefined) return noUrl(schemes)
+  if (whole === undefined) return noUrl(form)
   return {
     text,
     user: given(user),
@@ -132,10 +133,11 @@ function urlParts(
   text: string,
   schemes: readonly string[],
   optionNames: readonly string[],
+  form = formOf(schemes),
 ): UrlParts {
   refusePassword(text)
   const [whole, scheme = '', user, authority = '', path, query = ''] = URL_PARTS.exec(text) ?? []
-  if (whole === undefined || !schemes.includes(scheme.toLowerCase())) return noUrl(schemes)
+  if (whole === undefined || !schemes.includes(scheme.toLowerCase())) return noUrl(form)
   const options = new Map<string, string>()
   for (const pair of query.split('&').filter((each) => each !== '')) {
     const [name = '', ...rest] = pair.split('=')
@@ -146,11 +148,12 @@ function urlParts(
   return { scheme: scheme.toLowerCase(), user, authority, path, query, options }
 }
 
-function noUrl(schemes: readonly string[]): never {
-  return no(
-    `must be ${schemes[0]}://user@host:port/database`,
-    'a name with / @ : ? # % is written as %2F and the like',
-  )
+function formOf(schemes: readonly string[]): string {
+  return `${schemes[0]}://user@host:port/database`
+}
+
+function noUrl(form: string): never {
+  return no(`must be ${form}`, 'a name with / @ : ? # % is written as %2F and the like')
 }
 
 /** Whatever stands between the colon and the last @, and what is called so among the options. */

@@ -14,6 +14,7 @@ import { textProblems } from './env-text.ts'
 import { entryName, settingOf } from './names.ts'
 import { parse, readTellable, secretsOf } from './parse.ts'
 import { configInvalid } from './problem.ts'
+import type { Problem } from './problem.ts'
 import { textOf } from './read-settings.ts'
 import type { EnvRecord } from './read-settings.ts'
 import { joinProblems, openSealed } from './sealed-env.ts'
@@ -64,7 +65,26 @@ export function loadConfig(place: ConfigPlace = {}): LoadedConfig {
     const databaseTarget = (url: string) => readDatabaseTarget(url, near)
     return { config, secrets: secretsOf(config), databaseTarget }
   }
-  throw configInvalid(file === undefined ? 'the environment' : path, all)
+  throw invalidAt(file === undefined ? undefined : path, all, env)
+}
+
+/** Says of each problem where its value is to be changed: in the file, or in the environment, which wins over it. */
+function invalidAt(
+  path: string | undefined,
+  problems: readonly Problem[],
+  env: EnvRecord,
+): SpillwayError {
+  const isOutside = ({ variable }: Problem): boolean => textOf(env, variable) !== undefined
+  const hint = 'correct it where this program is started from, or unset it there'
+  if (path === undefined) return configInvalid('the environment', problems)
+  if (problems.every(isOutside))
+    return configInvalid(`the environment, which wins over ${path}`, problems, hint)
+  const told = problems.map((problem) =>
+    isOutside(problem)
+      ? { ...problem, reason: `(from the environment) ${problem.reason}` }
+      : problem,
+  )
+  return configInvalid(path, told)
 }
 
 export type Tellable = {

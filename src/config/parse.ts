@@ -112,6 +112,7 @@ function assemble(
 ): Config {
   // Values that have problems are undefined here; what is made of them is thrown away.
   const dataDir = values.DATA_DIR ?? join(context.envFileDir, 'data')
+  const ownRestoreRoot = join(dataDir, 'restored')
   return {
     envFile: context.envFile,
     serverId: values.SERVER_ID ?? defaultServerId(context.hostName ?? hostname()),
@@ -136,7 +137,8 @@ function assemble(
     daemon: {
       listen: values.LISTEN,
       names: values.LISTEN_NAMES ?? [],
-      restoreRoots: values.RESTORE_ROOTS ?? [join(dataDir, 'restored')],
+      restoreRoots: values.RESTORE_ROOTS ?? [ownRestoreRoot],
+      defaultRestoreRoot: values.RESTORE_ROOTS === undefined ? ownRestoreRoot : undefined,
       sourceRoots: values.SOURCE_ROOTS,
     },
   }

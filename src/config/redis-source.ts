@@ -27,7 +27,12 @@ type RedisUrl = { readonly text: string; readonly address: RedisAddress }
 
 function redisUrl(text: string, context: ValueContext): RedisUrl {
   const schemes = ['redis', 'rediss', 'valkey', 'valkeys']
-  const { user, host, port, database, options } = databaseUrl(text, schemes, OPTIONS)
+  const { user, host, port, database, options } = databaseUrl(
+    text,
+    schemes,
+    OPTIONS,
+    'redis://user@host:port',
+  )
   if (database !== undefined)
     no(`names database ${database}`, 'leave that out: a snapshot holds all databases of the server')
   const file = (name: string): string | undefined => {

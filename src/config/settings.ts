@@ -288,7 +288,7 @@ export const SOURCE_SETTINGS = {
   },
   SCHEDULE: {
     help: 'when this source is archived, if not by the common SCHEDULE; for "spillway serve"',
-    otherwise: 'SCHEDULE',
+    otherwise: 'as SCHEDULE says',
     example: '0 * * * *',
     parse: schedule,
   },

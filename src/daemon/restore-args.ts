@@ -2,6 +2,7 @@
 // That is looked at when the job is asked for. Whoever may write below a root could put a link there until it
 // begins, so roots are to be folders that nobody else may write to (README).
 
+import { mkdir } from 'node:fs/promises'
 import { isAbsolute, normalize } from 'node:path'
 import { isBelow, realPlace } from '../lib/real-place.ts'
 import { isServerSource } from '../domain/source.ts'
@@ -9,6 +10,7 @@ import { problem } from './problem.ts'
 import { SOURCE_TARGET } from '../config/database-target.ts'
 import { SpillwayError } from '../domain/errors.ts'
 import type { ArchiveRow } from '../catalog/catalog.ts'
+import type { Config } from '../domain/config.ts'
 import type { Problem } from './problem.ts'
 import type { Source } from '../domain/source.ts'
 
@@ -21,10 +23,12 @@ export type RestoreRequest = {
 
 /** The arguments of `spillway restore`. Rejects with USAGE when it may not go there. */
 export async function restoreArgs(
-  roots: readonly string[],
+  { defaultRestoreRoot, restoreRoots }: Config['daemon'],
   { archive, to, paths, overwrite }: RestoreRequest,
 ): Promise<readonly string[]> {
-  const place = await requireBelow(roots, to)
+  const { place, root } = await requireBelow(restoreRoots, to)
+  // Nobody else makes it. One that was named must be there: it may be a disk that is not mounted.
+  if (root === defaultRestoreRoot) await mkdir(root, { mode: 0o700, recursive: true })
   return [
     ...['restore', '--json', `--to=${place}`],
     ...(overwrite === undefined ? [] : [`--overwrite=${overwrite}`]),
@@ -88,7 +92,10 @@ function cannot(detail: string, more: { readonly hint: string }): Problem {
   return { ...problem(422, detail, 'USAGE'), ...more }
 }
 
-async function requireBelow(roots: readonly string[], to: string): Promise<string> {
+async function requireBelow(
+  roots: readonly string[],
+  to: string,
+): Promise<{ readonly place: string; readonly root: string }> {
   if (roots.length === 0)
     throw new SpillwayError('USAGE', 'no folder is set into which the API may restore', {
       hint: 'RESTORE_ROOTS=none says so; restore from the command line, or change that',
@@ -100,7 +107,7 @@ async function requireBelow(roots: readonly string[], to: string): Promise<strin
       'the folder must be an absolute path without "..", "." or "//"',
     )
   const place = await realPlace(to)
-  for (const root of roots) if (isBelow(place, await realPlace(root))) return place
+  for (const root of roots) if (isBelow(place, await realPlace(root))) return { place, root }
   throw new SpillwayError('USAGE', `${to} is not below one of RESTORE_ROOTS`, {
     hint: `they are: ${roots.join(', ')}`,
   })

@@ -50,6 +50,8 @@ export type DaemonSettings = {
   readonly names: readonly string[]
   /** Absolute; below them the API may restore. */
   readonly restoreRoots: readonly string[]
+  /** The one among them that nobody named; it is made when it is needed. */
+  readonly defaultRestoreRoot: string | undefined
   /** Absolute; below them the API may name what is archived. */
   readonly sourceRoots: readonly string[]
 }

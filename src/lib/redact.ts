@@ -20,7 +20,8 @@ const LOOKS: readonly [pattern: RegExp, replacement: string][] = [
   [/\b(x-amz-(?:signature|security-token)["']?\s*[:=]\s*["']?)[^\s&"',;<>]+/gi, `$1${HIDDEN}`],
   [/\b(AWS4-HMAC-SHA256\s)[^\r\n"']+/g, `$1${HIDDEN}`],
   [/\b(Signature=)[0-9A-Za-z%+/=]{16,}/g, `$1${HIDDEN}`],
-  [/\b([a-z][a-z0-9+.-]*:\/\/)[^\s/@"'<>]+@/gi, `$1${HIDDEN}@`],
+  // But for the word `user` alone, which stands for a name in help, examples and remedies of ours.
+  [/\b([a-z][a-z0-9+.-]*:\/\/)(?!user@[^\s@]*(?:\s|$))[^\s/@"'<>]+@/gi, `$1${HIDDEN}@`],
 ]
 
 /** The returned function may be called with any text, also with text that was redacted before. */

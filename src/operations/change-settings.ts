@@ -5,7 +5,7 @@
 import type { Catalog } from '../catalog/catalog.ts'
 import type { ConfigPlace } from '../config/load.ts'
 import { hostOnlyReason } from '../config/host-only.ts'
-import { entryNumbers, entryPrefix, ENTRY_SETTINGS, nearest } from '../config/names.ts'
+import { entryName, entryNumbers, entryPrefix, ENTRY_SETTINGS, nearest } from '../config/names.ts'
 import type { EntryKind } from '../config/names.ts'
 import { parseEndpoint } from '../config/endpoint.ts'
 import type { Problem } from '../config/problem.ts'
@@ -151,10 +151,25 @@ function requireKnown(
     if (known.includes(name)) return []
     // A misspelt line of the entry may be taken away.
     const isGoing = value === null && kind !== undefined && draft.value(prefix + name) !== ''
-    const remedy = `the nearest is ${nearest(name, known).name}`
+    const place = kind === undefined ? placeOf(name) : undefined
+    const remedy = place ?? `the nearest is ${nearest(name, known).name}`
     return isGoing ? [] : [{ variable: prefix + name, reason: 'is not a setting', remedy }]
   })
   if (problems.length > 0) throw wrong(problems)
+}
+
+const ENTRY_PLACES: Readonly<Record<EntryKind, string>> = {
+  S3_SERVER: '/api/servers',
+  SOURCE: '/api/sources',
+  NOTIFY: '/api/notifications',
+}
+
+/** Where a setting of an entry is changed; undefined for what is none. */
+function placeOf(variable: string): string | undefined {
+  const entry = entryName(variable)
+  if (entry === undefined) return undefined
+  const { kind, number, setting } = entry
+  return `it is ${setting} at ${ENTRY_PLACES[kind]}/${number}`
 }
 
 /** What would be another text than now. '': to be removed. */

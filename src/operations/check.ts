@@ -76,7 +76,7 @@ export async function check(input: CheckInput): Promise<Check> {
       ...ages.flatMap(({ figure }) => figure ?? []),
       ...status.servers.flatMap(serverFigures),
       plain('waiting', status.waiting.length),
-      plain('damaged', status.problems.length + status.unusable.length),
+      plain('damaged', status.unusable.length + damagedElse(status).size),
     ],
   }
 }
@@ -103,7 +103,7 @@ export function ageOf(
   }
   const age = spanOf(now.getTime() - last.getTime())
   const due = maxAgeMs === undefined ? `, was due ${shownTime(dueAt)}` : ''
-  const text = `${name} has no good archive since ${age}${due}${why}`
+  const text = `${name} has had no good archive for ${age}${due}${why}`
   // More than a slow clock: then no age can be trusted.
   if (seconds(now, last) > 300)
     return { figure, finding: warning(`${name} has its last good archive in the future`) }
@@ -139,12 +139,18 @@ async function waitingFindings({ config, catalog, run }: CheckInput): Promise<re
   ]
 }
 
-function damageFindings({
-  unusable,
-  problems,
-  mendableArchives,
-}: Awaited<ReturnType<typeof statusOf>>): readonly Finding[] {
-  const damaged = new Set(problems.map(({ archive }) => archive)).size
+type Damage = Pick<Status, 'unusable' | 'problems' | 'mendableArchives'>
+
+/** Archives of which damage is known, but for those that no copy is left of: each is told of once. */
+function damagedElse({ unusable, problems }: Omit<Damage, 'mendableArchives'>): Set<string> {
+  const damaged = new Set<string>(problems.map(({ archive }) => archive))
+  for (const { archive } of unusable) damaged.delete(archive)
+  return damaged
+}
+
+function damageFindings(status: Damage): readonly Finding[] {
+  const { unusable, mendableArchives } = status
+  const damaged = damagedElse(status).size
   return [
     ...(unusable.length === 0
       ? []

@@ -1,6 +1,8 @@
 // What an evacuation did, archive by archive, in the shape of `evacuate --json`.
 
 import { bucketOf } from '../domain/server.ts'
+import { exitOf } from '../domain/exit-code.ts'
+import { runOutcome } from '../domain/run-report.ts'
 import { HandledArchives } from './copies-outcome.ts'
 import { NO_SNAPSHOTS } from './evacuate-snapshots.ts'
 import type { ArchiveWithCopies, ServerRow } from '../catalog/catalog.ts'
@@ -73,12 +75,12 @@ export class EvacuationRecord {
 
   report(row: ServerRow | undefined, dryRun = false): Evacuation {
     const { number, label, endpoint, isEnabled } = this.#server
-    const { outcome, exit, ...rest } = this.#handled.outcome()
+    const { exit: handled, ...rest } = this.#handled.outcome()
+    // New archives still go there, which is told as a warning.
+    const exit = exitOf([handled, isEnabled ? 3 : 0])
     const [moved, removed] = [this.#handled.sum('move'), this.#handled.sum('remove')]
     const left = this.#handled.sum('leave')
     return {
-      outcome,
-      exit,
       dryRun,
       server: {
         number,
@@ -97,7 +99,7 @@ export class EvacuationRecord {
       movedBytes: moved.bytes,
       removedBytes: removed.bytes,
       leftBytes: left.bytes,
-      ...rest,
+      ...{ ...rest, outcome: runOutcome(exit), exit },
     }
   }
 }

@@ -1,7 +1,7 @@
 // A message that says that it is a test, to those who are told of runs; nothing is run.
 
 import { assert } from '../lib/assert.ts'
-import { SpillwayError } from '../domain/errors.ts'
+import { FAILURES, SpillwayError } from '../domain/errors.ts'
 import type { Notification, NotifyMessage } from '../domain/notification.ts'
 import type { Notifier } from '../notify/notifier.ts'
 import type { Config } from '../domain/config.ts'
@@ -70,6 +70,12 @@ export async function testNotification(
   assert(error === undefined || error instanceof SpillwayError, 'a failure without its code')
   return {
     ...{ number, label, on },
-    ...{ problem: error?.message ?? null, hint: error?.hint ?? null },
+    ...{ problem: error?.message ?? null, hint: hintOf(error) },
   }
+}
+
+/** Not that of the table, which is to do what was just done. */
+function hintOf(error: SpillwayError | undefined): string | null {
+  const { hint } = error ?? {}
+  return hint === undefined || hint === FAILURES.NOTIFY_FAILED.hint ? null : hint
 }

@@ -219,8 +219,9 @@ export function notEmpty(catalogPath: string, { archives }: RebuildState): Spill
     {
       facts: { path: catalogPath, archives },
       hint:
-        'spillway reconcile --adopt adds what the servers hold and it does not know; to begin anew, ' +
-        `move it away first: mv ${catalogPath} ${catalogPath}.old`,
+        'spillway reconcile --adopt adds what the servers hold and it does not know; if it is only what a run began ' +
+        `after the loss of another, move it away, then rebuild: mv ${catalogPath} ${catalogPath}.old && ` +
+        'spillway reconcile --rebuild (its archives come back, too)',
     },
   )
 }

@@ -147,7 +147,8 @@ async function checkSpool({ catalog, config }: RecoverServices): Promise<readonl
   await trimSpool({ catalog, host: serverId, copies, localKeep })
   for (const path of await strangersIn(spoolDir, known)) {
     const what = `${path} belongs to no archive of this catalog; it is left alone`
-    const remedy = 'if the catalog was lost: spillway reconcile --rebuild'
+    const remedy =
+      'if the catalog was lost: move the new one away first, then spillway reconcile --rebuild'
     problems.push(new SpillwayError('SPOOL_FAILED', `${what} (${remedy})`))
   }
   return problems

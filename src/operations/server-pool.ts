@@ -140,7 +140,9 @@ class UnknownArchives {
   tell(): string {
     const what = this.count === 1 ? '1 archive' : `${this.count} archives`
     const holds = `${this.#server.label} holds ${what} of ${this.#host} that this catalog does not know`
-    return `${holds}: if the catalog was lost, bring it back with "spillway reconcile --rebuild", else take them in with "spillway reconcile --adopt"`
+    const back =
+      'bring it back: move the new catalog away first (DATA_DIR/catalog.db*), then "spillway reconcile --rebuild"'
+    return `${holds}: if the catalog was lost, ${back}; else take them in with "spillway reconcile --adopt"`
   }
 }
 

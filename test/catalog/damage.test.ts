@@ -95,7 +95,9 @@ describe('a database file [F77]', () => {
         `the catalog ${path} is damaged: the ledger of s1.example.com|night| says ` +
         '2999 used, 100 reserved, 30 copies, and its copies have 3000 used, 100 reserved, 30 copies',
     })
-    expect((error as { hint: string }).hint).toContain(`keep ${path}`)
+    const { hint } = error as { hint: string }
+    expect(hint).toContain(`move ${path} aside, with ${path}-wal and ${path}-shm where they are`)
+    expect(hint).toContain('the copies that lie on the servers brought back: spillway reconcile')
   })
 
   it.each([

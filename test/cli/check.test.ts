@@ -67,7 +67,7 @@ describe('a source without a new archive', () => {
     const { exit, line } = await check({ now })
     expect(exit).toBe(16)
     const due = at(3, 2, 30).toISOString().slice(0, 16).replace('T', ' ')
-    expect(line).toMatch(`CRITICAL - etc has no good archive since 30 h, was due ${due} UTC | `)
+    expect(line).toMatch(`CRITICAL - etc has had no good archive for 30 h, was due ${due} UTC | `)
     expect(await check({ now }, '--nagios')).toMatchObject({ exit: 2 })
   })
 
@@ -79,8 +79,8 @@ describe('a source without a new archive', () => {
     expect(await check({ now: at(2, 3, 59), config })).toMatchObject({ exit: 0 })
     const { exit, line } = await check({ now: at(5, 4, 1), config })
     expect(exit).toBe(16)
-    expect(line).toContain('etc has no good archive since 3 days')
-    expect(line).not.toContain('www has no')
+    expect(line).toContain('etc has had no good archive for 3 days')
+    expect(line).not.toContain('www has had no')
     expect(line).not.toContain('; www')
   })
 
@@ -190,6 +190,23 @@ describe('servers', () => {
     expect(exit).toBe(3)
     expect(line).toMatch(/^WARNING - server 2 is dead: the connection was refused \|/)
   })
+})
+
+it('an archive of which no sound copy is left is counted once, however much is known of it', async () => {
+  await bothStored()
+  const finding = { frame: null, fromByte: 0, what: 'zeros', memberCount: 1, members: ['a'] }
+  for (const { copies } of await story.catalog.archives())
+    for (const place of ['object', 'tail'] as const)
+      await story.catalog.setProblems(
+        copies[0]!.id,
+        place,
+        [{ ...finding, place, toByte: 9 }],
+        at(2, 5),
+      )
+  const { exit, line } = await check({ now: at(2, 12) })
+  expect(exit).toBe(31)
+  expect(line).toMatch(/^CRITICAL - 2 archives without a sound copy on a configured server \|/)
+  expect(line).toContain(" 'damaged'=2;")
 })
 
 it('an archive without a copy on any configured server is critical', async () => {

@@ -45,7 +45,8 @@ const plain = (lines: readonly string[]) =>
 
 it('evacuate warns of a server that still takes archives before anything is moved', async () => {
   await start(1)
-  const { out, err } = await spillway('evacuate 1')
+  const { exit, out, err } = await spillway('evacuate 1')
+  expect(exit).toBe(3)
   expect(plain(err)[0]).toBe(
     'warning: new archives still go to 1: HOST/backups: set S3_SERVER_1_ENABLED=false',
   )
@@ -55,7 +56,7 @@ it('evacuate warns of a server that still takes archives before anything is move
 it('evacuate --dry-run shows what would go where, and does nothing', async () => {
   await start(1)
   const { exit, out, err } = await spillway('evacuate 1 --dry-run')
-  expect([exit, err]).toEqual([0, []])
+  expect([exit, err]).toEqual([3, []])
   expect(plain(out)).toEqual([
     'ARCHIVE SIZE ACTION TO CODE',
     expect.stringMatching(/^FILE 5\d\.\d kB move 2$/),
@@ -64,7 +65,7 @@ it('evacuate --dry-run shows what would go where, and does nothing', async () =>
       /^1 copy of the catalog \(.* kB\) would be removed from 1: HOST\/backups, too$/,
     ),
     expect.stringMatching(
-      /^1: HOST\/backups: 1 archive would be moved \(5\d\.\d kB\), 0 would be removed \(0 B\), 0 left \(0 B\) \(exit 0\)$/,
+      /^1: HOST\/backups: 1 archive would be moved \(5\d\.\d kB\), 0 would be removed \(0 B\), 0 left \(0 B\) \(exit 3\)$/,
     ),
     'Nothing was moved and no server was asked (--dry-run).',
   ])

@@ -1,5 +1,6 @@
 import { describe, expect, it } from 'vitest'
 import { deadlines } from '../../src/cli/help.ts'
+import { checkCommand } from '../../src/cli/commands/check.ts'
 import { listCommand } from '../../src/cli/commands/list.ts'
 import { statusCommand } from '../../src/cli/commands/status.ts'
 import { systemdCommand } from '../../src/cli/commands/systemd.ts'
@@ -55,6 +56,15 @@ describe('spillway --help', () => {
 })
 
 describe('spillway COMMAND --help', () => {
+  it('ends a question with its mark alone', async () => {
+    const { out } = await commandLine(
+      [checkCommand],
+      () => Promise.reject(new Error('not opened')),
+      ['check', '--help'],
+    )
+    expect(out.join('\n')).toMatch(/of every source\?$/m)
+  })
+
   it.each(COMMANDS.map((command) => [command.name, command] as const))(
     'of %s tells usage, every flag, examples that work, and exit codes',
     async (name, command) => {

@@ -288,6 +288,18 @@ describe('sources, schedule, retention and the rest', () => {
     expect(out).not.toContain('removed by the next run')
   })
 
+  it('are listed with a blank between the longest name and its value', async () => {
+    const { shown } = await wizard([], 'Other settings', 'Back', 'Leave without')
+    expect(shown).toMatch(/RANDOM_DELAY_MINUTES +\(5\)/)
+    expect(shown).not.toMatch(/^ *[A-Z_]+\(/m)
+  })
+
+  it('of a source without a schedule of its own name the common one', async () => {
+    write(`SOURCE_1_NAME=a\nSOURCE_1_PATH=${folder}\n`)
+    const { shown } = await wizard([], 'Sources', ' 1 ', 'Back', 'Back', 'Leave without')
+    expect(shown).toMatch(/SCHEDULE +\(as SCHEDULE says\)/)
+  })
+
   it('"-" takes a value away again', async () => {
     write('ZSTD_LEVEL=9\n')
     await wizard([], 'Other settings', 'ZSTD_LEVEL', '-', 'Back', 'Save and leave')

@@ -112,6 +112,24 @@ describe('the file', () => {
 })
 
 describe('the environment', () => {
+  it('is named where a value of it is wrong, and not the file that does not have it', () => {
+    write('.env', SERVER)
+    const path = join(folder, '.env')
+    const { message, hint } = refusal({ env: { COPIES: '3' } })
+    expect(message).toMatch(
+      new RegExp(`^1 problem in the environment, which wins over ${path}\nCOPIES="3" `),
+    )
+    expect(hint).toBe('correct it where this program is started from, or unset it there')
+  })
+
+  it('is named beside a value of it where others stand in the file', () => {
+    write('.env', `${SERVER}ZSTD_LEVEL=99\n`)
+    const { message } = refusal({ env: { KEEP_DAILY: 'x' } })
+    expect(message).toMatch(`2 problems in ${join(folder, '.env')}\n`)
+    expect(message).toMatch(/^KEEP_DAILY="x" \(from the environment\) must be /m)
+    expect(message).toMatch(/^ZSTD_LEVEL="99" must be /m)
+  })
+
   it('wins over the file, but an empty variable does not erase', () => {
     write('.env', `${SERVER}ZSTD_LEVEL=5\nCOPIES=1\n`)
     const { config } = load({ env: { ZSTD_LEVEL: '7', S3_SERVER_1_BUCKET: '' } })

@@ -45,6 +45,7 @@ describe('an empty environment', () => {
         listen: { host: '127.0.0.1', port: 8420 },
         names: [],
         restoreRoots: ['/etc/spillway/data/restored'],
+        defaultRestoreRoot: '/etc/spillway/data/restored',
         sourceRoots: ['/'],
       },
       notifications: [],

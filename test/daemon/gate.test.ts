@@ -1,9 +1,10 @@
 // Who gets in: every route is walked without a token and with each that is too weak, and requests are sent
 // as bytes that no browser and no library would send.
 
-import { readFileSync, statSync } from 'node:fs'
+import { mkdtempSync, readdirSync, readFileSync, rmSync, statSync } from 'node:fs'
+import { tmpdir } from 'node:os'
 import { join } from 'node:path'
-import { afterAll, beforeAll, describe, expect, it } from 'vitest'
+import { afterAll, beforeAll, describe, expect, it, onTestFinished } from 'vitest'
 import { ROUTES } from '../../src/daemon/serve.ts'
 import { spillway } from '../support/command-sources.ts'
 import { TestDaemon } from '../support/test-daemon.ts'
@@ -79,6 +80,16 @@ describe('a token', () => {
   it.each(table)('for %s may not %s %s [F95a]', async (scope, method, at) => {
     const { status, json } = await daemon.ask(method, pathOf(at), { scope })
     expect([status, json['status']]).toEqual([403, 403])
+  })
+
+  it('that nobody made yet is none, and a look for it makes no folder', async () => {
+    const place = mkdtempSync(join(tmpdir(), 'spillway-nothing-'))
+    onTestFinished(() => rmSync(place, { recursive: true }))
+    const { exit, out, err } = await spillway([
+      ...['token', 'list', '--json', '--config', join(place, '.env')],
+    ])
+    expect([exit, JSON.parse(out.toString()), err]).toEqual([0, { tokens: [] }, ''])
+    expect(readdirSync(place)).toEqual([])
   })
 
   it('is printed alone, kept as a hash only, and worth nothing once revoked [F95a]', async () => {

@@ -1,7 +1,15 @@
 // What is asked of the daemon over HTTP happens as the commands do it, one after the other, and what it says
 // of its queue is true, also after it was killed.
 
-import { existsSync, mkdirSync, readFileSync, symlinkSync, writeFileSync } from 'node:fs'
+import {
+  existsSync,
+  mkdirSync,
+  readFileSync,
+  rmSync,
+  statSync,
+  symlinkSync,
+  writeFileSync,
+} from 'node:fs'
 import { join } from 'node:path'
 import { afterEach, beforeEach, describe, expect, it, vi } from 'vitest'
 import { TestDaemon } from '../support/test-daemon.ts'
@@ -125,6 +133,30 @@ describe('a restore', () => {
     expect((await jobAt(json['id'] as string)).json).toMatchObject({ state: 'done', exit: 0 })
     const original = readFileSync(join(world.source, 'one.bin'))
     expect(readFileSync(join(back, 'docs/one.bin')).equals(original)).toBe(true)
+  })
+
+  it('needs nobody to make the folder for it while RESTORE_ROOTS is not set', async () => {
+    delete world.env['RESTORE_ROOTS']
+    await world.writeEnv()
+    const archive = await archived()
+    const { restoreRoots } = (await daemon.ask('GET', '/api/session')).json as unknown as {
+      restoreRoots: readonly string[]
+    }
+    const root = restoreRoots[0]!
+    const { json } = await restore(join(root, 'docs'), archive)
+    await daemon.follow(json['id'] as string)
+    expect((await jobAt(json['id'] as string)).json).toMatchObject({ state: 'done', exit: 0 })
+    expect(existsSync(join(root, 'docs/one.bin'))).toBe(true)
+    expect(statSync(root).mode & 0o777).toBe(0o700)
+  })
+
+  it('makes no folder that RESTORE_ROOTS names: a disk may not be mounted there', async () => {
+    const archive = await archived()
+    rmSync(back, { recursive: true })
+    const { json } = await restore(join(back, 'docs'), archive)
+    await daemon.follow(json['id'] as string)
+    expect((await jobAt(json['id'] as string)).json).toMatchObject({ state: 'failed', exit: 35 })
+    expect(existsSync(back)).toBe(false)
   })
 
   it('of what nobody archived is told as that', async () => {

@@ -182,6 +182,17 @@ describe('a change', () => {
     expect(text()).toBe(before)
   })
 
+  it.each([
+    ['SOURCE_2_COMMAND', 'COMMAND at /api/sources/2'],
+    ['S3_SERVER_1_BUCKET', 'BUCKET at /api/servers/1'],
+    ['NOTIFY_3_URL', 'URL at /api/notifications/3'],
+  ])('of %s among the common settings is told where it belongs', async (name, place) => {
+    await began()
+    const answer = await ask('PATCH', '/api/settings', { settings: { [name]: 'x' } })
+    expect(answer.status).toBe(422)
+    expect(answer.text).toContain(`it is ${place}`)
+  })
+
   it('of a file that somebody changed meanwhile is refused', async () => {
     const { revision } = await began()
     writeFileSync(world.envFile, `${text()}# by hand\n`)

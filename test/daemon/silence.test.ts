@@ -94,7 +94,7 @@ it('a silence is told once, also across restarts, and its end by the run that en
   expect(titles()).toEqual([ALARM])
   const [alarm] = told()
   expect(alarm).toMatchObject({ event: 'silence', sources: [{ name: 'docs' }] })
-  expect(alarm!.summary).toMatch(/^- docs has no good archive since \d+ h, was due .* UTC\n/)
+  expect(alarm!.summary).toMatch(/^- docs has had no good archive for \d+ h, was due .* UTC\n/)
   expect(alarm!.summary).not.toContain('other')
   expect(log).toEqual([`${ALARM}: told 1: webhook 127.0.0.1:${web.port}`])
 

@@ -51,6 +51,30 @@ describe('createRedactor', () => {
     expect(hidden).not.toMatch(/0f0f|abcdef|dXNlcjpwYXNz|0123abcd|FwoGZXIvYXdz|user:pass/)
   })
 
+  it.each([
+    '--into=VALUE  instead of --to: postgres://user@host:port[/DATABASE], mysql://..., or origin',
+    'as in --into=postgres://user@db.example.net:5432, or with /DATABASE behind it',
+    'postgres://USER@HOST:PORT/DATABASE, without DATABASE for all of them',
+    'write smtp://USER@HOST:587/?from=ADDRESS&to=ADDRESS',
+  ])('shows what is to be written instead of a name: %s', (text) => {
+    expect(redact(text)).toBe(text)
+  })
+
+  it.each([
+    'postgres://user:swordfish@db.example.net',
+    'https://swordfish@hooks.example.net',
+    'redis://user@swordfish@db.example.net',
+    'redis://user%40swordfish@db.example.net',
+    'redis://user@x"},{"redis://swordfish@db.example.net',
+  ])('hides the user part of a URL that is more than that: %s', (text) => {
+    expect(redact(text)).toContain(`${HIDDEN}@`)
+    expect(redact(text).replace(/@swordfish@/, '')).not.toContain('swordfish')
+  })
+
+  it('hides the word in its place once it is known to be a secret', () => {
+    expect(createRedactor(['user'])('redis://user@host')).toBe(`redis://${HIDDEN}@host`)
+  })
+
   it('leaves other text alone, and may be used twice', () => {
     const text = 'put 12 parts to https://s3.example.net/backups/web1/2026/03/01/www.tar.zst'
     expect(redact(text)).toBe(text)

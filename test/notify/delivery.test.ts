@@ -222,6 +222,8 @@ describe('notify-test', () => {
     expect(all.out.toString()).toMatch(
       /^ok {6}1: webhook \S+ {2}\(told of: always\)\nok {6}5: ping .*\nFAILED {2}notification 7: webhook/,
     )
+    // Whoever sees this has just tried it.
+    expect(all.out.toString()).not.toContain('try it: spillway notify-test')
     expect(web.received.map(({ path }) => path)).toEqual([`/${SECRET}`, `/ping/${SECRET}/log`])
     const one = await spillway(['notify-test', '5', '--config', config])
     expect([one.exit, web.received.length]).toEqual([0, 3])

@@ -31,7 +31,7 @@ it('is a warning of every run, and its copies are left the newest [F78b]', async
   expect(archives).toMatchObject([{ state: 'stored' }])
   expect(warnings).toEqual([
     expect.stringMatching(
-      /^1: .* holds 1 archive of host that this catalog does not know: .*reconcile --rebuild/,
+      /^1: .* holds 1 archive of host that this catalog does not know: .*move the new catalog away first .*then "spillway reconcile --rebuild"/,
     ),
   ])
   expect(catalogCopies()).toEqual(copiesBefore)

@@ -418,7 +418,9 @@ describe('what is not right', () => {
     await expect(rebuilding()).rejects.toMatchObject({
       code: 'CATALOG_NOT_EMPTY',
       message: `the catalog ${catalogPath()} is not empty: it knows 1 archive`,
-      hint: expect.stringContaining(`mv ${catalogPath()} ${catalogPath()}.old`) as string,
+      hint: expect.stringContaining(
+        `mv ${catalogPath()} ${catalogPath()}.old && spillway reconcile --rebuild`,
+      ) as string,
     })
     expect(await rows()).toEqual(before)
   })

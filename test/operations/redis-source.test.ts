@@ -188,6 +188,7 @@ it('never shows a password that a server throws back', async () => {
 it.each([
   ['redis://:word@127.0.0.1', 'has a password in it'],
   ['redis://127.0.0.1/3', 'names database 3'],
+  ['x', 'must be redis://user@host:port; '],
   ['redis://', 'names no server'],
   ['redis://127.0.0.1?socket=/run/redis.sock', 'names a host and a socket'],
   ['redis://127.0.0.1?sslrootcert=/ca.pem', 'names certificates and is not encrypted'],

@@ -23,6 +23,12 @@ beforeEach(() => {
 })
 afterEach(() => fs.rmSync(folder, { recursive: true, force: true }))
 
+it('of the API lists its options', async () => {
+  const api = join(import.meta.dirname, '../../dist/scripts/bench/api.js')
+  const { stdout } = await promisify(execFile)(process.execPath, [api, '--help'])
+  expect(stdout).toMatch(/--archives N .*--pause MS/s)
+})
+
 describe.runIf(hasGnuTime)('measuring', () => {
   const run = (command: string, signal = new AbortController().signal) =>
     measure({ command, env: process.env, folder, signal })

@@ -83,6 +83,7 @@ export function configOf(more: Partial<Config> = {}): Config {
       listen: { host: '127.0.0.1', port: 8420 },
       names: [],
       restoreRoots: [],
+      defaultRestoreRoot: undefined,
       sourceRoots: [],
     },
     servers: [s3Server(1), s3Server(2)],

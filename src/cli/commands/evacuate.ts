@@ -31,7 +31,7 @@ export const evacuateCommand = defineCommand({
       "named. One archive at a time lies in the spool. This host's copies of the catalog there go last, once " +
       'no archive is left and another server has one.',
     'It may be interrupted or killed at any moment and run again. It ends with 0 when nothing is left, ' +
-      'with 26 when other servers have no room, with 31 when a copy is damaged.',
+      'with 3 when new archives still go there, with 26 when other servers have no room, with 31 when a copy is damaged.',
   ],
   flags: { json: JSON_FLAG, 'dry-run': DRY_RUN_FLAG },
   examples: ['spillway evacuate 2 --dry-run', 'spillway evacuate 2', 'spillway evacuate 2 --json'],

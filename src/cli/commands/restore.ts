@@ -95,7 +95,7 @@ export const restoreCommand = defineCommand({
     'spillway restore latest:etc nginx "ssl/*.pem" --to=restored',
     'spillway restore latest:www "**/*.php" --to=/var/www --overwrite=older --dry-run',
     'spillway restore 0198c2 --to=restored --json',
-    'spillway restore latest:db app --into=postgres://admin@db.example.net/app_restored',
+    'spillway restore latest:db app --into=postgres://user@db.example.net/app_restored',
     'spillway restore latest:db --into=origin --dry-run',
   ],
 

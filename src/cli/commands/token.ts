@@ -5,7 +5,7 @@ import { defineCommand, JSON_FLAG } from '../command.ts'
 import { formatUtc, printTable } from '../output.ts'
 import { oneLine } from '../text.ts'
 import { SCOPES } from '../../domain/token.ts'
-import type { Scope } from '../../domain/token.ts'
+import type { Scope, Token } from '../../domain/token.ts'
 import { SpillwayError } from '../../domain/errors.ts'
 import type { Io } from '../command.ts'
 import type { Tokens } from '../../state/tokens.ts'
@@ -38,6 +38,11 @@ export const tokenCommand = defineCommand({
     if (flags.scope !== undefined && what !== 'create') throw usage('--scope goes with create')
     const work = workOf(what, name, flags)
     const { config, openState } = await io.services()
+    // Looking makes nothing: without settings that would be a new folder wherever somebody stands.
+    if (what === 'list' && !(await isKept(config.dataDir))) {
+      printTokens(io, [], flags.json)
+      return 0
+    }
     if (config.envFile === undefined && config.servers.length === 0)
       io.printError(`there are no settings yet: tokens are kept in ${oneLine(config.dataDir)}`)
     const state = await openState()
@@ -50,13 +55,20 @@ export const tokenCommand = defineCommand({
   },
 })
 
+/** Loaded when it is asked: it brings SQLite with it. */
+async function isKept(dataDir: string): Promise<boolean> {
+  const { hasStateFile } = await import('../../state/state-file.ts')
+  return hasStateFile(dataDir)
+}
+
 /** All that can be wrong with what was typed is told before anything is opened. */
 function workOf(
   what: string,
   name: string | undefined,
   { scope, json }: { readonly scope: string | undefined; readonly json: boolean },
 ): (io: Io<unknown>, tokens: Tokens) => void {
-  if (what === 'list' && name === undefined) return (io, tokens) => printTokens(io, tokens, json)
+  if (what === 'list' && name === undefined)
+    return (io, tokens) => printTokens(io, tokens.all(), json)
   if (what === 'create') {
     const [given, allowed] = [nameOf(name), scopeOf(scope)]
     return (io, tokens) => create(io, tokens, given, allowed, json)
@@ -86,8 +98,7 @@ function create(
     io.printError('Keep it: only its hash is stored, and it is not shown again.')
 }
 
-function printTokens(io: Io<unknown>, tokens: Tokens, isJson: boolean): void {
-  const all = tokens.all()
+function printTokens(io: Io<unknown>, all: readonly Token[], isJson: boolean): void {
   if (isJson) {
     io.printJson({
       tokens: all.map(({ name, prefix, scope, createdAt, lastUsedAt }) => ({

@@ -24,7 +24,7 @@ export async function settingsScreen(wizard: Wizard): Promise<void> {
             value === ''
               ? `(${fallback ?? otherwise ?? 'not set'})`
               : oneLine(maskValue(name, value))
-          return { name: `${name.padEnd(20)}${shown}`, value: name, description: help }
+          return { name: `${name.padEnd(22)}${shown}`, value: name, description: help }
         }),
         'line',
         { name: 'Back', value: 'back' },

@@ -67,7 +67,7 @@ export const jobRoutes: readonly Route[] = [
       const { into, to, ...rest } = body
       const args =
         into === undefined
-          ? await restoreArgs((await daemon.services()).config.daemon.restoreRoots, {
+          ? await restoreArgs((await daemon.services()).config.daemon, {
               ...{ ...rest, to: to! },
             })
           : await argsInto(daemon, { archive: body.archive, into })
