@@ -56,6 +56,12 @@ const TRANSLATIONS: Readonly<Record<string, Translation>> = {
     says: (path) => `the catalog ${path} is damaged`,
     hint: repairHint,
   },
+  // Nothing of ours is near a gigabyte: a length that was flipped says so.
+  SQLITE_TOOBIG: {
+    failure: 'CATALOG_CORRUPT',
+    says: (path) => `the catalog ${path} is damaged`,
+    hint: repairHint,
+  },
   SQLITE_NOTADB: {
     failure: 'CATALOG_CORRUPT',
     says: (path) => `the catalog ${path} is no SQLite database`,
