@@ -13,6 +13,7 @@ export const EXIT_MEANINGS: readonly (readonly [code: string, meaning: string])[
   ['20-29', 'servers (23: none took an archive; it waits in the spool)'],
   ['30-39', 'an archive, or the spool'],
   ['40-49', 'the catalog'],
+  ['74', 'what is printed could not be written'],
   ['75', 'another run is going on'],
   ['130', 'interrupted'],
 ]
@@ -28,6 +29,8 @@ const ORDER: readonly ((exit: number) => boolean)[] = [
   (exit) => exit >= 20 && exit <= 29,
   (exit) => exit >= 30 && exit <= 39,
   (exit) => exit >= 10 && exit <= 19,
+  // All else is done then.
+  (exit) => exit === 74,
   (exit) => exit === 3,
   (exit) => exit === 0,
 ]

@@ -20,7 +20,8 @@ describe('exitOf', () => {
     [23, 29],
     [25, 31],
     [39, 10],
-    [19, 3],
+    [19, 74],
+    [74, 3],
     [3, 0],
   ])('tells %d before %d', (first, second) => {
     expect(exitOf([first, second])).toBe(first)
