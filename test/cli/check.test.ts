@@ -205,7 +205,9 @@ it('an archive of which no sound copy is left is counted once, however much is k
       )
   const { exit, line } = await check({ now: at(2, 12) })
   expect(exit).toBe(31)
-  expect(line).toMatch(/^CRITICAL - 2 archives without a sound copy on a configured server \|/)
+  expect(line).toMatch(/^CRITICAL - .*; 2 archives without a sound copy on a configured server \|/)
+  expect(line).toContain('etc has no good archive at all')
+  expect(line).not.toContain('with known damage')
   expect(line).toContain(" 'damaged'=2;")
 })
 
