@@ -141,7 +141,7 @@ async function changeLevel(wizard: ReturnType<typeof open>): Promise<void> {
   wizard.type(`ZSTD${ENTER}`)
   await wizard.until('Zstd level from 1')
   wizard.type(`\x7f9${ENTER}`)
-  await wizard.until('ZSTD_LEVEL          9')
+  await wizard.until('ZSTD_LEVEL            9')
   wizard.type(ESCAPE)
   await wizard.until('there are changes')
 }
