@@ -38,8 +38,9 @@ export async function removeCopy(
 ): Promise<Removal> {
   const before = await storage.head(copy.key, signal)
   if (before !== undefined && before.token !== copy.token && !isVersionOfIts(copy)) {
-    // Only a reconcile, a day apart, says of a copy that should be there that it is not.
-    if (copy.state !== 'deleting') throw notOurs(copy)
+    // Only a reconcile, a day apart, says of a copy that should be there that it is not. And with versions ours may lie
+    // below theirs, still billed.
+    if (copy.state !== 'deleting' || isVersionOfIts(before)) throw notOurs(copy)
     await catalog.markOverwritten(copy.id, before.sizeBytes)
     return 'overwritten'
   }
@@ -60,7 +61,7 @@ export async function removeCopy(
 }
 
 /** While versioning is suspended every object at a key has the same id, `null`: it names no one's bytes. */
-function isVersionOfIts({ versionId }: CopyRow): boolean {
+function isVersionOfIts({ versionId }: Pick<CopyRow, 'versionId'>): boolean {
   return versionId !== undefined && versionId !== 'null'
 }
 

@@ -142,6 +142,20 @@ describe('on a server with versions [F42]', () => {
     expect(await state()).toBe('deleted')
   })
 
+  it('is not through where somebody has written over it and its own version is not known: it may lie below', async () => {
+    await catalog.markDeleting(copy.id, 'a test')
+    model.seed(copy.key, Buffer.from('of somebody else'))
+    const deleting = { ...copy, state: 'deleting' as const, versionId: undefined }
+
+    await expect(removeCopy({ catalog, storage }, deleting, 'a test', never)).rejects.toMatchObject(
+      {
+        code: 'SERVER_UNPROVEN',
+      },
+    )
+
+    expect([await state(), await used(), model.count('Delete')]).toEqual(['deleting', 1_000, 0])
+  })
+
   it('deletes a version that somebody has hidden behind a marker', async () => {
     await storage.remove(copy.key, undefined, never)
     expect(archives()).toHaveLength(1)
