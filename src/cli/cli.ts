@@ -16,9 +16,8 @@ import type {
 import { commandHelp, programHelp } from './help.ts'
 import { linesOf, oneLine } from './text.ts'
 import { FAILURES, failureOf, messageOf, SpillwayError } from '../domain/errors.ts'
+import { EXIT_WITH_WARNINGS } from '../domain/exit-code.ts'
 import { nearestName } from '../lib/nearest.ts'
-
-const EXIT_WITH_WARNINGS = 3
 
 /** Resolves to the exit code, whatever happens. Everything that was opened is closed by then. */
 export async function runCli<Services>(

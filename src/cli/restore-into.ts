@@ -5,7 +5,7 @@ import { bar, formatCount, plural } from './output.ts'
 import { canAsk, createPrompts } from './prompts.ts'
 import { catalogOf } from './commands/restore.ts'
 import { describeContents } from '../operations/restore-into-problems.ts'
-import { exitOf } from '../domain/exit-code.ts'
+import { EXIT_WITH_WARNINGS, exitOf } from '../domain/exit-code.ts'
 import { FAILURES, messageOf, SpillwayError } from '../domain/errors.ts'
 import { formatBytes, formatRate, formatSeconds } from '../domain/sizes.ts'
 import { oneLine } from './text.ts'
@@ -43,7 +43,6 @@ export type IntoFlags = {
   readonly json: boolean
 }
 
-const EXIT_WITH_WARNINGS = 3
 const DRAW_EVERY_MS = 100
 const BAR_WIDTH = 24
 const NAMES_SHOWN = 20

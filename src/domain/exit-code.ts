@@ -2,6 +2,9 @@
 
 import { assert } from '../lib/assert.ts'
 
+/** Done, and somebody should look at something. */
+export const EXIT_WITH_WARNINGS = 3
+
 /** As every `--help` lists them. */
 export const EXIT_MEANINGS: readonly (readonly [code: string, meaning: string])[] = [
   ['0', 'done'],
@@ -31,7 +34,7 @@ const ORDER: readonly ((exit: number) => boolean)[] = [
   (exit) => exit >= 10 && exit <= 19,
   // All else is done then.
   (exit) => exit === 74,
-  (exit) => exit === 3,
+  (exit) => exit === EXIT_WITH_WARNINGS,
   (exit) => exit === 0,
 ]
 

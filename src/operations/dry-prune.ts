@@ -1,11 +1,10 @@
 // What retention would do now, if it was asked: by the rules as they are set, or as somebody thinks of setting them.
 
 import { planPrune, runDeletesMax } from './plan-prune.ts'
+import { EXIT_WITH_WARNINGS } from '../domain/exit-code.ts'
 import type { PrunePlan } from './plan-prune.ts'
 import type { Services } from './services.ts'
 import type { Source } from '../domain/source.ts'
-
-const EXIT_WITH_WARNINGS = 3
 
 /** Without a catalog there is nothing to plan, and none is created. */
 export async function dryPlan(

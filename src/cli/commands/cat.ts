@@ -5,6 +5,7 @@ import { catalogOf } from './restore.ts'
 import { catMember } from '../../operations/cat.ts'
 import { defineCommand } from '../command.ts'
 import { FAILURES, isFailure } from '../../domain/errors.ts'
+import { EXIT_WITH_WARNINGS } from '../../domain/exit-code.ts'
 import { oneLine } from '../text.ts'
 import type { Io } from '../command.ts'
 import type { Services } from '../../operations/services.ts'
@@ -16,8 +17,6 @@ export type CatCommandServices = Pick<
   Services,
   'config' | 'catalogIfPresent' | 'openStorage' | 'archiveUses'
 >
-
-const EXIT_WITH_WARNINGS = 3
 
 export const catCommand = defineCommand({
   ...COMMAND_TITLES.cat,

@@ -1,6 +1,7 @@
 // spillway prune: retention, with a reason for every archive before anything is deleted.
 
 import { COMMAND_TITLES } from '../command-titles.ts'
+import { EXIT_WITH_WARNINGS } from '../../domain/exit-code.ts'
 import { defineCommand, DRY_RUN_FLAG, EVENTS_FLAG, JSON_FLAG } from '../command.ts'
 import { chooseSources } from '../../operations/run.ts'
 import { Deletions } from '../../operations/deletions.ts'
@@ -16,8 +17,6 @@ import type { Io } from '../command.ts'
 import type { PrunePlan } from '../../operations/plan-prune.ts'
 import type { RunServices } from '../../operations/run.ts'
 import type { Services } from '../../operations/services.ts'
-
-const EXIT_WITH_WARNINGS = 3
 
 export const pruneCommand = defineCommand({
   ...COMMAND_TITLES.prune,

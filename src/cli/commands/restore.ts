@@ -6,6 +6,7 @@ import { bar, formatCount, plural } from '../output.ts'
 import { formatBytes, formatRate, formatSeconds } from '../../domain/sizes.ts'
 import { oneLine } from '../text.ts'
 import { FAILURES, SpillwayError } from '../../domain/errors.ts'
+import { EXIT_WITH_WARNINGS } from '../../domain/exit-code.ts'
 import { isOverwriteRule, OVERWRITE_RULES } from '../../pack/extract-overwrite.ts'
 import { fateOf } from '../../operations/restore-destination.ts'
 import { parsePathPattern } from '../../pack/extract-patterns.ts'
@@ -26,7 +27,6 @@ export type RestoreCommandServices = Pick<
 > &
   IntoCommandServices
 
-const EXIT_WITH_WARNINGS = 3
 // More on a terminal would scroll the summary away; --json has them all.
 const WARNINGS_SHOWN = 20
 const DRAW_EVERY_MS = 100
