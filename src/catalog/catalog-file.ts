@@ -48,6 +48,16 @@ export async function prepareCatalogFile(
   for (const suffix of ['', '-wal', '-shm']) keepPrivate(path + suffix)
 }
 
+/**
+ * Whether the file ends within a page: SQLite would read zeros in place of what was cut off, and no
+ * check of its would see it where a text lay there. A page that a power cut tore while it was copied
+ * from the write-ahead log is in that log still, so with one this says nothing.
+ */
+export function isCutWithinPage(path: string, pageBytes: number): boolean {
+  if ((statOf(`${path}-wal`)?.size ?? 0) > 0) return false
+  return (statOf(path)?.size ?? 0) % pageBytes !== 0
+}
+
 /** A check that the file at `path` is still the one that is there now. */
 export function placeGuard(path: string): () => void {
   const opened = statOf(path)

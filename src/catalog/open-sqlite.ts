@@ -9,7 +9,13 @@ import Database from 'better-sqlite3'
 import { Kysely } from 'kysely'
 import { SpillwayError } from '../domain/errors.ts'
 import type { Catalog } from './catalog.ts'
-import { makePrivateFile, placeGuard, prepareCatalogFile, publishCopy } from './catalog-file.ts'
+import {
+  isCutWithinPage,
+  makePrivateFile,
+  placeGuard,
+  prepareCatalogFile,
+  publishCopy,
+} from './catalog-file.ts'
 import { corrupt } from './damage.ts'
 import { createKyselyCatalog } from './kysely-catalog.ts'
 import { findLedgerFaults } from './ledger-check.ts'
@@ -113,6 +119,8 @@ async function connect(setting: Setting): Promise<Connection> {
   const dialect = new PatientSqliteDialect({ handle, path, busyTimeoutMs, requireInPlace })
   const connection = { handle, db: new Kysely<Tables>({ dialect }) }
   try {
+    if (path !== MEMORY && isCutWithinPage(path, pageBytes(handle)))
+      throw corrupt(path, 'the file ends within a page: something cut it off')
     const isNew = tableNames(handle).size === 0
     const isChecked = !isNew && databaseBytes(handle) <= CHECKED_ON_OPEN_BYTES_MAX
     if (isChecked) requireNone(path, findDamage(handle, 'quick'))
@@ -256,9 +264,12 @@ function requireSchema(handle: SqliteHandle, recorded: string, path: string): vo
     throw corrupt(path, `its schema is not what it says, at "${changed.name}"`)
 }
 
+function pageBytes(handle: SqliteHandle): number {
+  return handle.pragma('page_size', { simple: true }) as number
+}
+
 function databaseBytes(handle: SqliteHandle): number {
-  const pages = handle.pragma('page_count', { simple: true }) as number
-  return pages * (handle.pragma('page_size', { simple: true }) as number)
+  return (handle.pragma('page_count', { simple: true }) as number) * pageBytes(handle)
 }
 
 /** The first few things that are wrong with the file; none: it is sound. */

@@ -2,12 +2,12 @@
 
 import { spawn } from 'node:child_process'
 import { once } from 'node:events'
-import { readdir } from 'node:fs/promises'
+import { mkdtemp, readdir, rm } from 'node:fs/promises'
 import { Agent, request } from 'node:http'
 import type { IncomingMessage } from 'node:http'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
-import { expect, it } from 'vitest'
+import { expect, it, onTestFinished, vi } from 'vitest'
 import { startS3Model } from './s3-model.ts'
 import type { Traffic } from './s3-model-traffic.ts'
 
@@ -22,11 +22,18 @@ it('refuses what is not signed, and signatures that are none', async () => {
 })
 
 it('leaves no file behind', async () => {
-  const before = await readdir(tmpdir())
+  // A place of its own: other tests have models of theirs meanwhile.
+  const place = await mkdtemp(join(tmpdir(), 'spillway-model-'))
+  onTestFinished(() => rm(place, { recursive: true }))
+  vi.stubEnv('TMPDIR', place)
+  onTestFinished(() => {
+    vi.unstubAllEnvs()
+  })
   const model = await startS3Model()
+  model.seed('key', Buffer.from('bytes'))
+  expect(await readdir(place)).toHaveLength(1)
   await model.close()
-  const after = (await readdir(tmpdir())).filter((name) => name.startsWith('s3-model-'))
-  expect(after.filter((name) => !before.includes(name))).toEqual([])
+  expect(await readdir(place)).toEqual([])
 })
 
 it('runs as a process: one line of JSON, and an end at SIGTERM', async () => {
