@@ -43,7 +43,7 @@ const QUESTIONS: readonly (readonly [string, (catalog: Catalog, deep: ArchiveId)
   ['run: how many there are', (catalog) => catalog.countRestorable()],
   ['status: trust', (catalog) => catalog.standing()],
   ['status: what lacks copies', (catalog) => catalog.archivesInDoubt(doubt)],
-  ['status: a season of a source', (catalog) => catalog.pastSizes('hourly-1', new Date(), 90)],
+  ['status: a season of a source', (catalog) => catalog.pastDays('hourly-1', new Date(), 90)],
   ['run: check of the whole', (catalog) => catalog.check()],
 ]
 

@@ -36,7 +36,15 @@ export type Doubts = {
   readonly lacking: number
 }
 
-export type PastSize = { readonly startedMs: number; readonly sizeBytes: number }
+/** A day (UTC) with archives of one source. */
+export type PastDay = {
+  /** Since 1970. */
+  readonly number: number
+  /** When the last of them was begun. */
+  readonly lastMs: number
+  /** Of each of them, in no order. */
+  readonly sizes: readonly number[]
+}
 
 export type HeldArchive = {
   readonly id: ArchiveId
@@ -54,9 +62,9 @@ export interface StandingCalls {
   archivesInDoubt(input: DoubtInput): Promise<Doubts>
   /**
    * Whole archives of a source of this host that were begun until then, deleted ones too: at least those of the
-   * newest `days` days (UTC) that have any. In no order.
+   * newest `days` days that have any. Oldest first.
    */
-  pastSizes(source: string, until: Date, days: number): Promise<readonly PastSize[]>
+  pastDays(source: string, until: Date, days: number): Promise<readonly PastDay[]>
   /** Of a source of this host, if its newest archive failed. */
   newestFailure(source: string): Promise<Failure | undefined>
   /** Those of a source of this host with a stored copy, oldest first. */

@@ -12,7 +12,7 @@ import type {
   Doubts,
   Failure,
   HeldArchive,
-  PastSize,
+  PastDay,
   StandingCalls,
   StandingOf,
 } from './standing-calls.ts'
@@ -24,7 +24,7 @@ export function createStandingCalls(db: Db, host: string): StandingCalls {
   return {
     standing: () => snapshot(db, standing),
     archivesInDoubt: (input) => snapshot(db, (trx) => archivesInDoubt(trx, host, input)),
-    pastSizes: (source, until, days) => pastSizes(db, { host, source, until, days }),
+    pastDays: (source, until, days) => pastDays(db, { host, source, until, days }),
     newestFailure: (source) => newestFailure(db, host, source),
     heldArchives: (source) => snapshot(db, (trx) => heldArchives(trx, host, source)),
   }
@@ -180,7 +180,7 @@ const DAY_MS = 86_400_000
 const FIRST_LOOK = 1.2
 const NEXT_LOOK = 6
 
-async function pastSizes(
+async function pastDays(
   db: Db,
   input: {
     readonly host: string
@@ -188,29 +188,38 @@ async function pastSizes(
     readonly until: Date
     readonly days: number
   },
-): Promise<PastSize[]> {
+): Promise<PastDay[]> {
   const wanted = db
     .selectFrom('archives')
-    .select(['started_at', 'size_bytes'])
     .where('host', '=', input.host)
     .where('source', '=', input.source)
     // Spelled as the index archives_sizes spells it: only then is it used.
     .where(sql<boolean>`state in ('ready', 'gone')`)
   for (let days = input.days * FIRST_LOOK; ; days *= NEXT_LOOK) {
     const from = new Date(Math.max(0, input.until.getTime() - days * DAY_MS)).toISOString()
+    // A row for each day: some hundred archives a night are tens of thousands of objects otherwise.
     const rows = await wanted
+      .select([
+        sql<string>`max(started_at)`.as('last'),
+        sql<string>`json_group_array(size_bytes)`.as('sizes'),
+      ])
       .where('started_at', '>=', from)
       .where('started_at', '<=', input.until.toISOString())
+      .groupBy(sql`substr(started_at, 1, 10)`)
       .execute()
-    const found = rows.map((row) => ({
-      startedMs: date(row.started_at, 'archives.started_at').getTime(),
-      sizeBytes: safeInteger(row.size_bytes ?? NaN, 'archives.size_bytes'),
-    }))
-    const daysFound = new Set(found.map(({ startedMs }) => Math.floor(startedMs / DAY_MS))).size
     // The first day may be cut.
-    if (daysFound > input.days) return found
-    const older = await wanted.where('started_at', '<', from).limit(1).executeTakeFirst()
-    if (older === undefined) return found
+    const isEnough = rows.length > input.days
+    const older = wanted.select('started_at').where('started_at', '<', from).limit(1)
+    if (isEnough || (await older.executeTakeFirst()) === undefined) return rows.map(pastDay)
+  }
+}
+
+function pastDay({ last, sizes }: { readonly last: string; readonly sizes: string }): PastDay {
+  const lastMs = date(last, 'archives.started_at').getTime()
+  const found = JSON.parse(sizes) as (number | null)[]
+  return {
+    ...{ number: Math.floor(lastMs / DAY_MS), lastMs },
+    sizes: found.map((size) => safeInteger(size ?? NaN, 'archives.size_bytes')),
   }
 }
 

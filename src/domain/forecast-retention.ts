@@ -10,17 +10,21 @@ export type ComingArchive = {
   readonly id: string
   readonly startedMs: number
   readonly isPinned: boolean
-  /** How many rules hold it: kept here by RetentionPlay, since a year has some hundred thousand of them. */
+  /** How many rules hold it, or GONE: kept here by RetentionPlay, since a year has some hundred thousand of them. */
   rules: number
 }
 
 const DAY_MS = 86_400_000
+const GONE = -1
+// Below that, looking for those that are gone costs more than they take.
+const TAKEN_MIN = 1_000
 
 export class RetentionPlay<A extends ComingArchive> {
   readonly #policy: KeepPolicy
   #rules: readonly Rule<A>[]
-  /** As far as they were looked at, in the order in which they were begun. */
-  #held = new Set<A>()
+  /** All that were looked at, in the order in which they were begun; some are gone. */
+  #taken: A[] = []
+  #takenMax = TAKEN_MIN
   #newest: A | undefined
   #coming: A[] = []
   #due: A[] = []
@@ -45,16 +49,23 @@ export class RetentionPlay<A extends ComingArchive> {
     const isLate = first !== undefined && newest !== undefined && oldestFirst(first, newest) < 0
     if (isLate) this.#beginAgain(come)
     else for (const archive of come) this.#take(archive)
+    this.#forget()
     const due = this.#due
     this.#due = []
     return due
   }
 
+  #forget(): void {
+    if (this.#taken.length <= this.#takenMax) return
+    this.#taken = this.#taken.filter(isHeld)
+    this.#takenMax = Math.max(TAKEN_MIN, 2 * this.#taken.length)
+  }
+
   /** What waited for a server may be older than what lies on one. */
   #beginAgain(come: readonly A[]): void {
-    const all = [...this.#held, ...come].sort(oldestFirst)
+    const all = [...this.#taken.filter(isHeld), ...come].sort(oldestFirst)
     this.#rules = this.#begin()
-    this.#held = new Set()
+    this.#taken = []
     this.#newest = undefined
     for (const archive of all) this.#take(archive)
   }
@@ -69,7 +80,7 @@ export class RetentionPlay<A extends ComingArchive> {
   #take(archive: A): void {
     const before = this.#newest
     archive.rules = this.#rules.length
-    this.#held.add(archive)
+    this.#taken.push(archive)
     this.#newest = archive
     for (const rule of this.#rules) rule(archive)
     // The last good archive stays, whatever the rules say; it is judged once it is no more the last.
@@ -77,9 +88,14 @@ export class RetentionPlay<A extends ComingArchive> {
   }
 
   #judge(archive: A): void {
-    if (archive.rules > 0 || archive === this.#newest || !this.#held.delete(archive)) return
+    if (archive.rules !== 0 || archive === this.#newest) return
+    archive.rules = GONE
     this.#due.push(archive)
   }
+}
+
+function isHeld({ rules }: ComingArchive): boolean {
+  return rules !== GONE
 }
 
 /** Holds what it is given, and lets go of others. */
@@ -89,6 +105,7 @@ type LetGo<A> = (archive: A) => void
 function rulesOf<A extends ComingArchive>(policy: KeepPolicy, letGo: LetGo<A>): readonly Rule<A>[] {
   const { last, daily, weekly, monthly, yearly, withinDays = 0 } = policy
   let number = 0
+  const monthOf = monthsByDay()
   const byBucket: readonly (readonly [number | undefined, (ms: number) => number])[] = [
     [last, () => (number += 1)],
     [daily, dayOf],
@@ -134,9 +151,16 @@ function dayOf(ms: number): number {
   return Math.floor(ms / DAY_MS)
 }
 
-function monthOf(ms: number): number {
-  const at = new Date(ms)
-  return at.getUTCFullYear() * 12 + at.getUTCMonth()
+/** Remembers the last day: a busy source has a hundred archives of one, and a Date for each takes its time. */
+function monthsByDay(): (ms: number) => number {
+  let [day, month] = [NaN, NaN]
+  return (ms) => {
+    if (dayOf(ms) === day) return month
+    const at = new Date(ms)
+    day = dayOf(ms)
+    month = at.getUTCFullYear() * 12 + at.getUTCMonth()
+    return month
+  }
 }
 
 function oldestFirst(a: ComingArchive, b: ComingArchive): number {

@@ -8,10 +8,14 @@
 
 import type { KeepPolicy } from './keep-policy.ts'
 
-/** Of one archive. Of a busy host there are tens of thousands, so the time is a plain number. */
-export type PastSize = {
-  readonly startedMs: number
-  readonly sizeBytes: number
+/** A day with archives of one source. */
+export type PastDay = {
+  /** Since 1970. */
+  readonly number: number
+  /** When the last of them was begun. */
+  readonly lastMs: number
+  /** Of each of them, in no order. */
+  readonly sizes: readonly number[]
 }
 
 export type SourceForecast = {
@@ -40,7 +44,6 @@ export const HISTORY_DAYS_MIN = 4
 // A season: what grew last year says little about next week. It also bounds the pairs, to some 4 000.
 export const HISTORY_DAYS_MAX = 90
 
-/** A day with archives of one source. */
 type Day = {
   /** Since 1970. */
   readonly number: number
@@ -51,35 +54,17 @@ type Day = {
   readonly archives: number
 }
 
-function daysOf(past: readonly PastSize[], now: Date): readonly Day[] {
-  const byDay = new Map<number, { ms: number; readonly sizes: number[] }>()
-  for (const { startedMs: ms, sizeBytes } of past) {
-    if (ms > now.getTime()) continue
-    const number = Math.floor(ms / DAY_MS)
-    const day = byDay.get(number)
-    if (day === undefined) byDay.set(number, { ms, sizes: [sizeBytes] })
-    else {
-      day.ms = Math.max(day.ms, ms)
-      day.sizes.push(sizeBytes)
-    }
-  }
-  return [...byDay]
-    .toSorted(([a], [b]) => a - b)
-    .slice(-HISTORY_DAYS_MAX)
-    .map(([number, { ms, sizes }]) => ({
-      number,
-      ms,
-      sizeBytes: median(sizes) ?? 0,
-      archives: sizes.length,
-    }))
+function dayOf({ number, lastMs: ms, sizes }: PastDay): Day {
+  return { number, ms, sizeBytes: median(sizes) ?? 0, archives: sizes.length }
 }
 
+/** `past`: oldest first, and nothing later than now. */
 export function trendOf(
   { name, keep }: { readonly name: string; readonly keep: KeepPolicy },
-  past: readonly PastSize[],
+  past: readonly PastDay[],
   now: Date,
 ): Trend {
-  const days = daysOf(past, now)
+  const days = past.slice(-HISTORY_DAYS_MAX).map(dayOf)
   const [first, last] = [days[0], days.at(-1)]
   if (first === undefined || last === undefined) {
     const unknown = { growthBytesPerNight: null, nextBytes: null, nextMs: undefined }

@@ -8,7 +8,7 @@
 
 import { HISTORY_DAYS_MIN, HISTORY_NIGHTS_MIN, trendOf } from './forecast-trend.ts'
 import type { ComingArchive } from './forecast-retention.ts'
-import type { PastSize, SourceForecast, Trend } from './forecast-trend.ts'
+import type { PastDay, SourceForecast, Trend } from './forecast-trend.ts'
 import { RetentionPlay } from './forecast-retention.ts'
 import { keepsEverything } from './keep-policy.ts'
 import type { KeepPolicy } from './keep-policy.ts'
@@ -39,8 +39,8 @@ export type ForecastInput = {
   readonly sources: readonly {
     readonly name: string
     readonly keep: KeepPolicy
-    /** Of all its archives, deleted ones too: the newest 90 days that have any are enough. */
-    readonly past: readonly PastSize[]
+    /** With all its archives until now, deleted ones too, oldest first: the newest 90 are enough. */
+    readonly past: readonly PastDay[]
   }[]
   /** Those that wait, and those that retention may delete: of sources that keep everything none are needed. */
   readonly archives: readonly ForecastArchive[]
@@ -176,12 +176,10 @@ function play(
     stage.begin(night)
     const untilMs = input.now.getTime() + night * DAY_MS
     for (const { name: source, gapMs, sizeAt } of trends) {
-      const coming: { readonly startedMs: number; readonly sizeBytes: number }[] = []
-      let startedMs = next.get(source)!
-      for (; startedMs <= untilMs; startedMs += gapMs)
-        coming.push({ startedMs, sizeBytes: sizeAt(startedMs) })
-      next.set(source, startedMs)
-      stage.sendNew(source, coming, input.copies)
+      const firstMs = next.get(source)!
+      const count = Math.max(0, Math.floor((untilMs - firstMs) / gapMs) + 1)
+      next.set(source, firstMs + count * gapMs)
+      if (count > 0) stage.sendNew({ source, firstMs, gapMs, count, sizeAt }, input.copies)
       if (!isWhole && stage.full.size > 0) return { all: undefined, servers: stage.full }
     }
   }
@@ -189,6 +187,15 @@ function play(
 }
 
 type NewArchive = Omit<ForecastArchive, 'servers' | 'waitsFor'>
+
+/** What a source brings in a night; later ones are not smaller. */
+type Coming = Pick<Trend, 'gapMs' | 'sizeAt'> & {
+  readonly source: string
+  readonly firstMs: number
+  /** At least one. */
+  readonly count: number
+}
+
 type HeldArchive = ComingArchive & Pick<ForecastArchive, 'sizeBytes' | 'servers'>
 
 /** The servers as they fill up, night by night. */
@@ -227,34 +234,30 @@ class Stage {
   }
 
   /** Those of one night, in their order. Of an hourly source they nearly always go the same way: that is done at once. */
-  sendNew(source: string, coming: readonly PastSize[], waitsFor: number): void {
-    const chosen = this.#sameForAll(coming, waitsFor)
-    // Each property by its name: copying them with a spread took longer than all else that a night is.
-    if (chosen === undefined) {
-      for (const { startedMs, sizeBytes } of coming)
-        this.send({ id: '', source, startedMs, sizeBytes, isPinned: false }, NOWHERE, waitsFor)
-      return
-    }
-    let totalBytes = 0
-    for (const { sizeBytes } of coming) totalBytes += sizeBytes
-    for (const identity of chosen) this.#move(identity, -totalBytes)
+  sendNew(coming: Coming, waitsFor: number): void {
+    const { source, firstMs, gapMs, count, sizeAt } = coming
+    const chosen = this.#moveAll(coming, waitsFor)
     const retention = this.#retention.get(source)
-    if (retention === undefined) return
-    for (const { startedMs, sizeBytes } of coming)
-      retention.add({ id: '', startedMs, sizeBytes, isPinned: false, servers: chosen, rules: 0 })
+    // Nobody asks for them one by one.
+    if (chosen !== undefined && retention === undefined) return
+    for (let at = 0; at < count; at += 1) {
+      const startedMs = firstMs + at * gapMs
+      const sizeBytes = sizeAt(startedMs)
+      // Each property by its name: copying them with a spread took longer than all else that a night is.
+      if (chosen === undefined)
+        this.send({ id: '', source, startedMs, sizeBytes, isPinned: false }, NOWHERE, waitsFor)
+      else
+        retention!.add({ id: '', startedMs, sizeBytes, isPinned: false, servers: chosen, rules: 0 })
+    }
   }
 
-  /** Where each of them goes, if all fit on the same servers and no server is full for the first time. */
-  #sameForAll(
-    coming: readonly PastSize[],
-    waitsFor: number,
-  ): readonly ServerIdentity[] | undefined {
-    let [totalBytes, leastBytes, mostBytes] = [0, Infinity, 0]
-    for (const { sizeBytes } of coming) {
-      totalBytes += sizeBytes
-      leastBytes = Math.min(leastBytes, sizeBytes)
-      mostBytes = Math.max(mostBytes, sizeBytes)
-    }
+  /** Sends them if all of them fit on the same servers, and no server is full for the first time. */
+  #moveAll(coming: Coming, waitsFor: number): readonly ServerIdentity[] | undefined {
+    const { firstMs, gapMs, count, sizeAt } = coming
+    let totalBytes = 0
+    for (let at = 0; at < count; at += 1) totalBytes += sizeAt(firstMs + at * gapMs)
+    const leastBytes = sizeAt(firstMs)
+    const mostBytes = sizeAt(firstMs + (count - 1) * gapMs)
     const chosen: ServerIdentity[] = []
     for (const identity of this.#enabled) {
       const spareBytes = this.#spare.get(identity)!
@@ -264,7 +267,9 @@ class Stage {
       } else if (spareBytes >= totalBytes) chosen.push(identity)
       else if (spareBytes >= leastBytes || !isFull) return undefined
     }
-    return chosen.length === waitsFor ? chosen : undefined
+    if (chosen.length < waitsFor) return undefined
+    for (const identity of chosen) this.#move(identity, -totalBytes)
+    return chosen
   }
 
   send(archive: NewArchive, servers: readonly ServerIdentity[], waitsFor: number): void {

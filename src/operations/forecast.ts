@@ -15,7 +15,7 @@ export async function forecastOf(services: ForecastServices, now: Date): Promise
   const rows = new Map((await catalog.servers()).map((row) => [row.identity, row]))
   const sources: ForecastInput['sources'][number][] = []
   for (const { name, keep } of config.sources)
-    sources.push({ name, keep, past: await catalog.pastSizes(name, now, HISTORY_DAYS_MAX) })
+    sources.push({ name, keep, past: await catalog.pastDays(name, now, HISTORY_DAYS_MAX) })
   const waiting = await waitingOf(services)
   const input = {
     ...{ now, sources, copies: config.copies, archives: waiting },

@@ -94,7 +94,7 @@ const QUESTIONS: Record<string, (id: string) => Promise<unknown>> = {
   'how servers stand': () => catalog.standing(),
   'what lacks copies': () => catalog.archivesInDoubt(doubt),
   'what lacks a second copy': () => catalog.archivesInDoubt({ ...doubt, copies: 2 }),
-  'sizes of a season': () => catalog.pastSizes('source-7', new Date('2018-01-01'), 90),
+  'sizes of a season': () => catalog.pastDays('source-7', new Date('2018-01-01'), 90),
   'what retention may delete': () => catalog.heldArchives('rare'),
   'what can be restored of a source': () => catalog.restorableArchives('rare'),
   'the newest try': () => catalog.newestFailure('source-7'),

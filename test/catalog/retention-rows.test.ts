@@ -54,3 +54,27 @@ it('pins an archive, and rejects for one that is not there', async () => {
   expect((await catalog.findArchive(id)).isPinned).toBe(false)
   await expect(catalog.setPinned('nowhere', true)).rejects.toThrow('no archive nowhere')
 })
+
+it('tells what came on each day of a source, deleted or not, and nothing of later ones', async () => {
+  const { catalog } = story
+  await story.store('etc', '2026-01-01T02:30:00Z', [near])
+  const second = await story.store('etc', '2026-01-02T02:30:00Z', [near])
+  await story.wait('etc', '2026-01-02T22:30:00Z', 7)
+  await story.store('etc', '2026-01-03T02:30:00Z', [near])
+  await story.pack('etc', '2026-01-02T23:30:00Z')
+  await story.store('www', '2026-01-02T03:30:00Z', [near])
+  const [copy] = (await catalog.findArchive(second.id)).copies
+  await catalog.markDeleting(copy!.id, 'a test')
+  await catalog.markDeleted(copy!.id)
+
+  const [day] = await catalog.pastDays('etc', new Date('2026-01-03T00:00:00Z'), 1)
+  const older = await catalog.pastDays('etc', new Date('2026-01-03T00:00:00Z'), 2)
+
+  expect(older.map(({ sizes }) => sizes.length)).toEqual([1, 2])
+  expect(day).toEqual(older[0])
+  expect(older[1]).toEqual({
+    number: 20_455,
+    lastMs: Date.UTC(2026, 0, 2, 22, 30),
+    sizes: [1e9, 7],
+  })
+})

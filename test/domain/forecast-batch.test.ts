@@ -6,6 +6,7 @@ import { forecast } from '../../src/domain/forecast.ts'
 import { trendOf } from '../../src/domain/forecast-trend.ts'
 import type { ForecastInput } from '../../src/domain/forecast.ts'
 import type { Trend } from '../../src/domain/forecast-trend.ts'
+import { pastDays } from '../support/past-days.ts'
 
 const SEED = Number(process.env['SEED'] ?? Math.floor(Math.random() * 2 ** 31))
 const NOW = new Date('2026-03-10T12:00:00Z')
@@ -23,10 +24,12 @@ it(`fills servers as sending one by one does (seed ${SEED})`, () => {
       ...[spare, fc.integer({ min: 1, max: 2 }), fc.integer({ min: 1, max: 40 })],
       fc.integer({ min: 1, max: 24 }),
       (spares, copies, sizeBytes, perDay) => {
-        const past = Array.from({ length: 10 * perDay }, (_, at) => ({
-          startedMs: NOW.getTime() - ((at + 0.5) * 24 * HOUR_MS) / perDay,
-          sizeBytes,
-        }))
+        const past = pastDays(
+          Array.from({ length: 10 * perDay }, (_, at) => ({
+            startedMs: NOW.getTime() - ((at + 0.5) * 24 * HOUR_MS) / perDay,
+            sizeBytes,
+          })),
+        )
         const whole: Trend = trendOf({ name: 'docs', keep: KEEP }, past, NOW)
         // The same archives as sources of their own: each brings one a night, so nothing is sent at once.
         const single = Array.from({ length: perDay }, (_, at) => ({

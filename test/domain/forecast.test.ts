@@ -4,6 +4,7 @@ import { describe, expect, it } from 'vitest'
 import { forecast, forecastNews } from '../../src/domain/forecast.ts'
 import type { ForecastArchive, ForecastInput } from '../../src/domain/forecast.ts'
 import type { KeepPolicy } from '../../src/domain/keep-policy.ts'
+import { pastDays } from '../support/past-days.ts'
 
 const NOW = new Date('2026-03-10T12:00:00Z')
 const KEEP_ALL: KeepPolicy = {
@@ -119,7 +120,7 @@ describe('an unsteady rhythm', () => {
   it('of a source that is tried out today counts once a night, beside another that is known', () => {
     const given = input({ archives: nights(10, () => 10), spare: [60] })
     const fresh = nights(30, () => 20, 0.001).map((each) => ({ ...each, source: 'new' }))
-    const sources = [...given.sources, { name: 'new', keep: KEEP_ALL, past: pastOf(fresh) }]
+    const sources = [...given.sources, { name: 'new', keep: KEEP_ALL, past: pastDays(fresh) }]
     const found = forecast({ ...given, archives: [...given.archives, ...fresh], sources })
     expect(found.fullInNights).toBe(3)
   })
@@ -158,7 +159,7 @@ it('counts a new source as it is, beside one whose growth is known', () => {
   const found = forecast({
     ...given,
     archives: [...given.archives, ...fresh],
-    sources: [...given.sources, { name: 'new', keep: KEEP_ALL, past: pastOf(fresh) }],
+    sources: [...given.sources, { name: 'new', keep: KEEP_ALL, past: pastDays(fresh) }],
   })
   // 30 a night: two nights fit.
   expect(found.fullInNights).toBe(3)
@@ -222,10 +223,6 @@ function nights(count: number, sizeOf: (night: number) => number, step = 1): For
   }))
 }
 
-function pastOf(archives: readonly ForecastArchive[]) {
-  return archives.map(({ startedMs, sizeBytes }) => ({ startedMs, sizeBytes }))
-}
-
 function input({
   archives,
   spare,
@@ -239,7 +236,7 @@ function input({
 }): ForecastInput {
   return {
     now: NOW,
-    sources: [{ name: 'docs', keep, past: pastOf(archives) }],
+    sources: [{ name: 'docs', keep, past: pastDays(archives) }],
     archives,
     servers: spare.map((spareBytes, index) => ({
       identity: `s${index + 1}`,
