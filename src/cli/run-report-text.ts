@@ -28,10 +28,9 @@ export function printReport(io: Screen, report: RunReport): void {
   const paint = painter(io.out)
   printArchives(io, report)
   for (const archive of report.archives) printDetails(io, archive)
-  const failed = report.sources.filter(
-    ({ outcome }) => outcome === 'failed' || outcome === 'skipped',
-  )
-  for (const { name, outcome, code, message } of failed) {
+  const failed = report.sources.filter(({ outcome }) => outcome === 'failed')
+  const skipped = report.sources.filter(({ outcome }) => outcome === 'skipped')
+  for (const { name, outcome, code, message } of [...failed, ...skipped]) {
     io.print(
       paint('bad', `source ${oneLine(name)}: ${outcome} [${code}] ${oneLine(message ?? '')}`),
     )
@@ -45,6 +44,7 @@ export function printReport(io: Screen, report: RunReport): void {
     `${plural(stored, 'archive')} stored`,
     ...(waiting > 0 ? [`${plural(waiting, 'archive')} waiting in the spool for the next run`] : []),
     ...(failed.length > 0 ? [`${plural(failed.length, 'source')} failed`] : []),
+    ...(skipped.length > 0 ? [`${plural(skipped.length, 'source')} skipped`] : []),
   ]
   io.print(
     paint(

@@ -23,13 +23,13 @@ type Known = {
 type Asked = Pick<DaemonServices, 'config' | 'questions' | 'currentRun'>
 
 export class StatusCache {
-  readonly #runs: Pick<Runs, 'list'>
+  readonly #runs: Pick<Runs, 'last'>
   readonly #now: () => Date
   #last: (Known & { readonly status: Status }) | undefined
   #running: (Known & { readonly status: Promise<Status> }) | undefined
   #waiting: { readonly config: Config; readonly status: Promise<Status> } | undefined
 
-  constructor(runs: Pick<Runs, 'list'>, now: () => Date) {
+  constructor(runs: Pick<Runs, 'last'>, now: () => Date) {
     this.#runs = runs
     this.#now = now
   }
@@ -38,7 +38,7 @@ export class StatusCache {
     const run = (await services.currentRun()) ?? null
     const status = await this.#status(services, run !== null)
     // Cheap, and never to be told too late.
-    const [last] = this.#runs.list({ before: undefined, limit: 1 })
+    const last = this.#runs.last()
     return { ...status, run, lastRun: last === undefined ? null : statusRun(last) }
   }
 

@@ -40,7 +40,7 @@ export function lastRunIn(dataDir: string): KeptRun | undefined {
   try {
     const state = openState(dataDir)
     try {
-      return state.runs.list({ before: undefined, limit: 1 })[0]
+      return state.runs.last()
     } finally {
       state.close()
     }

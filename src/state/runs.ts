@@ -37,6 +37,9 @@ type RunRow = {
 // Not the report: a list of many would read megabytes.
 const COLUMNS = `id, origin, job_id, process, sources, started_at, ended_at, exit, is_lost, reason, counts`
 
+// Somebody mistyped a source; another run was going on.
+const TURNED_AWAY = '2, 75'
+
 const NOTHING: RunCounts = { stored: 0, waiting: 0, failed: 0, storedBytes: 0 }
 
 export class Runs {
@@ -108,6 +111,17 @@ export class Runs {
       )
       .all({ before: input.before ?? null, limit: input.limit })
     return (rows as RunRow[]).map((row) => this.#told(row))
+  }
+
+  /** The newest one, of those that did anything. */
+  last(): KeptRun | undefined {
+    const row = this.#handle
+      .prepare(
+        `select ${COLUMNS} from runs where exit is null or exit not in (${TURNED_AWAY})
+         order by id desc limit 1`,
+      )
+      .get()
+    return row === undefined ? undefined : this.#told(row as RunRow)
   }
 
   find(id: string): KeptRun | undefined {

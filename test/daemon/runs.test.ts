@@ -101,6 +101,25 @@ describe('runs', () => {
     expect(await runs()).toMatchObject([{ state: 'done' }, lost])
   })
 
+  it('that found another one going on, or named no source of ours, is kept, and is not the last run', async () => {
+    const begun = join(world.folder, 'begun')
+    world.env['SOURCE_1_BEFORE'] = `bash -c 'touch ${begun}; exec sleep 600'`
+    const config = await world.writeEnv()
+    const child = spawn(process.execPath, [PROGRAM, 'run', '--config', config], { stdio: 'ignore' })
+    const closed = new Promise((resolve) => child.on('close', resolve))
+    await vi.waitFor(() => expect(existsSync(begun)).toBe(true), 10_000)
+    expect((await spillway(['run', '--config', config])).exit).toBe(75)
+    const [, first] = await runs()
+    const { json } = await daemon.ask('GET', '/api/status')
+    expect(json['lastRun']).toMatchObject({ id: first!.id, state: 'running' })
+
+    child.kill('SIGINT')
+    await closed
+    expect((await spillway(['run', 'dox', '--config', config])).exit).toBe(2)
+    const { out } = await spillway(['status', '--json', '--config', config])
+    expect(JSON.parse(out.toString())).toMatchObject({ lastRun: { id: first!.id, exit: 130 } })
+  })
+
   it.each([
     [
       'is damaged',

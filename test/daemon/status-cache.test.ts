@@ -20,7 +20,7 @@ beforeEach(() => {
   path = join(folder, 'catalog.db')
   writeFileSync(path, 'x')
   ;[count, isRunning, waiting] = [0, false, []]
-  cache = new StatusCache({ list: () => [] }, () => new Date())
+  cache = new StatusCache({ last: () => undefined }, () => new Date())
 })
 afterEach(() => rmSync(folder, { recursive: true }))
 
