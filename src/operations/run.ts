@@ -101,11 +101,16 @@ export function chooseSources(
     throw new SpillwayError('USAGE', `there is no source "${name}" (sources: ${known})`)
   }
   if (config.sources.length === 0) {
+    const hasServers = config.servers.some(({ isEnabled }) => isEnabled)
     throw new SpillwayError(
       'CONFIG_INVALID',
-      'no sources configured: there is nothing to archive',
+      hasServers
+        ? 'no sources configured: there is nothing to archive'
+        : 'No S3 servers configured, and no sources: there is nothing to archive, and nowhere to put it',
       {
-        hint: 'set SOURCE_1_PATH in the env file, or run: spillway configure',
+        hint: hasServers
+          ? 'set SOURCE_1_PATH in the env file, or run: spillway configure'
+          : 'fill in S3_SERVER_1_... and SOURCE_1_PATH in the env file, or run: spillway configure',
       },
     )
   }

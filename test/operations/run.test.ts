@@ -2,6 +2,7 @@ import { mkdir, readdir, rename, rm, stat, writeFile } from 'node:fs/promises'
 import { join } from 'node:path'
 import { afterEach, describe, expect, it } from 'vitest'
 import { SpillwayError } from '../../src/domain/errors.ts'
+import { spillway } from '../support/command-sources.ts'
 import { QUICK, World } from '../support/world.ts'
 import type { S3Model } from '../support/s3-model.ts'
 import type { WorldServer } from '../support/world.ts'
@@ -298,6 +299,20 @@ describe('a run', () => {
       { name: 'small', outcome: 'ok' },
     ])
     expect(report.exit).toBe(34)
+  })
+
+  it('with an env file that nobody filled in yet says all that is missing', async () => {
+    await start([])
+    const config = join(world.folder, 'unfilled.env')
+    await writeFile(config, 'S3_SERVER_1_ENDPOINT=\nS3_SERVER_1_BUCKET=\nSOURCE_1_PATH=\n', {
+      mode: 0o600,
+    })
+
+    const { exit, err } = await spillway(['run', '--config', config])
+
+    expect(exit).toBe(4)
+    expect(err).toContain('No S3 servers configured, and no sources')
+    expect(err).toContain('S3_SERVER_1_... and SOURCE_1_PATH')
   })
 
   it('an archive lost from the spool before any server had it is told, not forgotten', async () => {
