@@ -108,7 +108,7 @@ async function answer(
   }
 }
 
-const REFUSED: readonly number[] = [401, 403, 429]
+const REFUSED: readonly number[] = [401, 403, 421, 429]
 
 /** What may change something is told with who asked for it, and so is who was refused. */
 function noteAnswer(

@@ -126,10 +126,13 @@ describe('the audit', () => {
     for (const scope of ['admin', 'admin', 'read'] as const)
       await daemon.ask('PUT', `/api/archives/${id}/pin`, { scope })
     await daemon.ask('GET', '/api/jobs?a=1', { headers: { authorization: '' } })
+    // As a web page does it whose name was made to lead here.
+    await daemon.raw('GET /api/status HTTP/1.1\r\nHost: evil.example\r\nConnection: close\r\n\r\n')
     await daemon.ask('GET', '/api/jobs')
-    const { json } = await daemon.ask('GET', '/api/audit?limit=3')
+    const { json } = await daemon.ask('GET', '/api/audit?limit=4')
     const from = { remoteAddress: expect.stringContaining('127.0.0.1') as string }
     expect(json['entries']).toMatchObject([
+      { ...from, token: null, method: 'GET', path: '/api/status', status: 421 },
       { ...from, token: null, method: 'GET', path: '/api/jobs?a=1', status: 401 },
       { ...from, token: 'read', method: 'PUT', path: `/api/archives/${id}/pin`, status: 403 },
       { ...from, token: 'admin', method: 'PUT', path: `/api/archives/${id}/pin`, status: 200 },
