@@ -1,5 +1,7 @@
 // Who may do what over HTTP.
 
+import { SpillwayError } from './errors.ts'
+
 /** Each holds what stands before it: whoever may restore may also run and read. */
 export const SCOPES = ['read', 'run', 'restore', 'admin'] as const
 
@@ -17,4 +19,10 @@ export type Token = {
 
 export function allows(has: Scope, needed: Scope): boolean {
   return SCOPES.indexOf(has) >= SCOPES.indexOf(needed)
+}
+
+export function noSuchToken(name: string): SpillwayError {
+  return new SpillwayError('USAGE', `there is no token "${name}"`, {
+    hint: 'see: spillway token list',
+  })
 }

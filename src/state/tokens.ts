@@ -2,6 +2,7 @@
 
 import { createHash, randomBytes } from 'node:crypto'
 import { SpillwayError } from '../domain/errors.ts'
+import { noSuchToken } from '../domain/token.ts'
 import type { Scope, Token } from '../domain/token.ts'
 import type { StateHandle } from './state-file.ts'
 
@@ -71,9 +72,7 @@ export class Tokens {
   revoke(name: string): void {
     const { changes } = this.#handle.prepare('delete from tokens where name = ?').run(name)
     if (changes === 1) return
-    throw new SpillwayError('USAGE', `there is no token "${name}"`, {
-      hint: 'see: spillway token list',
-    })
+    throw noSuchToken(name)
   }
 }
 

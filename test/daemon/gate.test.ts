@@ -89,6 +89,11 @@ describe('a token', () => {
       ...['token', 'list', '--json', '--config', join(place, '.env')],
     ])
     expect([exit, JSON.parse(out.toString()), err]).toEqual([0, { tokens: [] }, ''])
+    const revoked = await spillway(['token', 'revoke', 'brief', '--config', join(place, '.env')])
+    expect([revoked.exit, revoked.err]).toEqual([
+      2,
+      expect.stringContaining('there is no token "brief"') as string,
+    ])
     expect(readdirSync(place)).toEqual([])
   })
 

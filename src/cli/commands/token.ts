@@ -4,7 +4,7 @@ import { COMMAND_TITLES } from '../command-titles.ts'
 import { defineCommand, JSON_FLAG } from '../command.ts'
 import { formatUtc, printTable } from '../output.ts'
 import { oneLine } from '../text.ts'
-import { SCOPES } from '../../domain/token.ts'
+import { noSuchToken, SCOPES } from '../../domain/token.ts'
 import type { Scope, Token } from '../../domain/token.ts'
 import { SpillwayError } from '../../domain/errors.ts'
 import type { Io } from '../command.ts'
@@ -39,7 +39,8 @@ export const tokenCommand = defineCommand({
     const work = workOf(what, name, flags)
     const { config, openState } = await io.services()
     // Looking makes nothing: without settings that would be a new folder wherever somebody stands.
-    if (what === 'list' && !(await isKept(config.dataDir))) {
+    if (what !== 'create' && !(await isKept(config.dataDir))) {
+      if (what === 'revoke') throw noSuchToken(nameOf(name))
       printTokens(io, [], flags.json)
       return 0
     }
