@@ -18,6 +18,7 @@ import {
 import { basename, dirname, join, resolve } from 'node:path'
 import { SpillwayError, messageOf } from '../domain/errors.ts'
 import { syncFolder } from '../lib/sync-folder.ts'
+import { lockEnvFile } from './env-file-lock.ts'
 import { readEnvFile } from './load.ts'
 
 /**
@@ -30,19 +31,54 @@ export async function writeEnvFile(
   text: string,
   before: string | undefined,
 ): Promise<void> {
+  await changeEnvFile(path, (write) => write(text, before))
+}
+
+/** `writeEnvFile`, without the path. */
+type Write = (text: string, before: string | undefined) => Promise<void>
+
+/** For what must not be mixed with another change of this file: nobody else writes it until `work` has ended. */
+export async function changeEnvFile<T>(
+  path: string,
+  work: (write: Write) => Promise<T>,
+): Promise<T> {
+  const { target, release } = await locked(path).catch((cause: unknown) => {
+    throw cannotWrite(path, cause)
+  })
   try {
-    const target = await targetOf(path)
+    return await work((text, before) => writeLocked(path, target, text, before))
+  } finally {
+    await release()
+  }
+}
+
+async function locked(path: string) {
+  const target = await targetOf(path)
+  requireOwn(path, await statOf(target))
+  return { target, release: await lockEnvFile(target) }
+}
+
+function cannotWrite(path: string, cause: unknown): SpillwayError {
+  if (cause instanceof SpillwayError) return cause
+  return new SpillwayError('CONFIG_INVALID', `cannot write ${path}: ${messageOf(cause)}`, {
+    cause,
+    hint: 'is the folder there, and may this user write to it?',
+  })
+}
+
+async function writeLocked(
+  path: string,
+  target: string,
+  text: string,
+  before: string | undefined,
+): Promise<void> {
+  try {
     const old = await statOf(target)
-    requireOwn(path, old)
     requireUnchanged(path, old === undefined ? undefined : readEnvFile(target).text, before)
     await removeLeftovers(target, LEFTOVER_AGE_MS)
     await replace(target, text, old)
   } catch (cause) {
-    if (cause instanceof SpillwayError) throw cause
-    throw new SpillwayError('CONFIG_INVALID', `cannot write ${path}: ${messageOf(cause)}`, {
-      cause,
-      hint: 'is the folder there, and may this user write to it?',
-    })
+    throw cannotWrite(path, cause)
   }
 }
 
@@ -93,7 +129,7 @@ function requireOwn(path: string, old: Stats | undefined): void {
 
 function requireUnchanged(path: string, now: string | undefined, before: string | undefined): void {
   if (now === before) return
-  throw new SpillwayError('CONFIG_INVALID', `${path} was changed by somebody else meanwhile`, {
+  throw new SpillwayError('SETTINGS_CHANGED', `${path} was changed by somebody else meanwhile`, {
     hint: 'nothing was written; start again from its present state',
   })
 }

@@ -12,7 +12,7 @@ import type { Config } from '../domain/config.ts'
 import { textProblems } from '../config/env-text.ts'
 import { editEnvText } from '../config/env-file.ts'
 import type { EnvEdit } from '../config/env-file.ts'
-import { writeEnvFile } from '../config/env-file-write.ts'
+import { changeEnvFile } from '../config/env-file-write.ts'
 import { findEnvFile, joinEnv, parseEnvText, readEnvFile } from '../config/load.ts'
 import type { ConfigPlace, EnvFile } from '../config/load.ts'
 import { parse, readSurroundings } from '../config/parse.ts'
@@ -137,9 +137,20 @@ export class ConfigDraft {
     return readSurroundings(this.joined, { envFileDir: this.envFileDir })
   }
 
-  /** Throws CONFIG_INVALID or CONFIG_UNSAFE, and leaves the old file, if it cannot be written. */
+  /** Throws SETTINGS_CHANGED, CONFIG_INVALID or CONFIG_UNSAFE, and leaves the old file, if it cannot be written. */
   async save(): Promise<void> {
-    await writeEnvFile(this.path, this.#text, this.#before)
+    await changeEnvFile(this.path, async (write) => {
+      this.#requireSameKey()
+      await write(this.#text, this.#before)
+    })
+  }
+
+  /** What was sealed here with a key that is gone by now nobody could open any more. */
+  #requireSameKey(): void {
+    const { problems } = this.#content
+    this.#opened = undefined
+    if (this.#content.problems.length > problems.length)
+      throw new SpillwayError('SETTINGS_CHANGED', 'the key of sealed values was changed meanwhile')
   }
 
   get #content(): Content {

@@ -7,7 +7,7 @@
 import { existsSync, readdirSync, readFileSync, statSync } from 'node:fs'
 import { basename, dirname, join } from 'node:path'
 import { editEnvText } from '../config/env-file.ts'
-import { removeLeftovers, writeEnvFile } from '../config/env-file-write.ts'
+import { changeEnvFile, removeLeftovers, writeEnvFile } from '../config/env-file-write.ts'
 import { scanEnvText, textProblems } from '../config/env-text.ts'
 import { findEnvFile, joinEnv, parseEnvText, readEnvFile } from '../config/load.ts'
 import type { ConfigPlace } from '../config/load.ts'
@@ -65,32 +65,50 @@ export async function sealSecrets(
   place: ConfigPlace,
   { rotates, isDryRun }: { readonly rotates: boolean; readonly isDryRun: boolean },
 ): Promise<SealResult> {
-  const sealing = begin(place)
-  const { raw } = sealing
-  const before = readKeyRing(sealing.place)
-  requireSealing(before)
+  if (isDryRun) return planOf(begin(place), rotates).result
+  // Before the new key takes the place of the old one nobody else may write what is sealed with that.
+  return changeEnvFile(findEnvFile(place).path, async (write) => {
+    const sealing = begin(place)
+    const { isChange, result } = planOf(sealing, rotates)
+    const { place: keyPlace, path } = sealing
+    if (isChange && !existsSync(newKeyFile(keyPlace)))
+      await createKeyFile(keyPlace, newKeyFile(keyPlace))
+    const opened = openedOf(sealing)
+    const { set, text } = sealedText(sealing, opened, result.variables)
+    requireSameValues(opened, parseEnvText(text), keyPlace)
+    if (set > 0) await write(text, sealing.text)
+    if (isChange) await promoteNewKey(keyPlace)
+    const secrets = result.variables.map((name) => opened[name] ?? '')
+    return { ...result, warnings: await plainPlaces(path, text, secrets) }
+  })
+}
+
+function planOf(
+  sealing: Sealing,
+  rotates: boolean,
+): { readonly isChange: boolean; readonly result: SealResult } {
+  const { raw, path, place } = sealing
+  requireSealing(readKeyRing(place))
   const opened = openedOf(sealing)
-  const isChange = rotates || existsSync(newKeyFile(sealing.place))
+  const isChange = rotates || existsSync(newKeyFile(place))
   if (isChange) requireOwnKey(sealing)
   const isDue = (name: string): boolean =>
     isSealable(name, raw[name] ?? '', opened) || (isChange && isSealed(raw[name] ?? ''))
   const variables = Object.keys(raw).filter(isDue)
-  const { path, place: keyPlace } = sealing
-  const result = { file: path, keyFile: keyPlace.file, variables }
-  if (isDryRun) return { ...result, warnings: [] }
-  if (isChange && !existsSync(newKeyFile(keyPlace)))
-    await createKeyFile(keyPlace, newKeyFile(keyPlace))
-  const key = requireSealing(readKeyRing(keyPlace))
+  return { isChange, result: { file: path, keyFile: place.file, variables, warnings: [] } }
+}
+
+function sealedText(
+  { raw, text, place }: Sealing,
+  opened: Readonly<Record<string, string>>,
+  variables: readonly string[],
+): { readonly set: number; readonly text: string } {
+  const key = requireSealing(readKeyRing(place))
   const isDone = (name: string) => isSealed(raw[name] ?? '') && isSealedWith(raw[name] ?? '', key)
   const set = variables
     .filter((name) => !isDone(name))
     .map((name) => [name, sealValue(name, opened[name] ?? '', key)] as const)
-  const text = editEnvText(sealing.text, { set })
-  requireSameValues(opened, parseEnvText(text), keyPlace)
-  if (set.length > 0) await writeEnvFile(path, text, sealing.text)
-  if (isChange) await promoteNewKey(keyPlace)
-  const secrets = variables.map((name) => opened[name] ?? '')
-  return { ...result, warnings: await plainPlaces(path, text, secrets) }
+  return { set: set.length, text: editEnvText(text, { set }) }
 }
 
 /** Writes every sealed value plain again. */

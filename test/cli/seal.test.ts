@@ -14,15 +14,20 @@ import {
 } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
+import { setTimeout as sleep } from 'node:timers/promises'
 import { afterEach, beforeEach, describe, expect, it } from 'vitest'
 import { sealCommand } from '../../src/cli/commands/seal.ts'
 import { loadConfig, parseEnvText } from '../../src/config/load.ts'
 import { openDraft } from '../../src/operations/configure.ts'
 import { printableLines } from '../../src/operations/configure-masks.ts'
 import { reorderEntries } from '../../src/operations/configure-entries.ts'
+import { randomFrom } from '../catalog/fixtures.ts'
 import { commandLine } from '../support/command-line.ts'
 import { spillway } from '../support/command-sources.ts'
 import { World } from '../support/world.ts'
+
+const SEED = Number(process.env['SEED'] ?? Date.now() % 1_000_000)
+const random = randomFrom(SEED)
 
 const SECRETS = [
   'canary/one+secret',
@@ -231,6 +236,35 @@ describe('a change of keys', () => {
       expect(load().servers[0], state).toMatchObject({ secretKey: 'canary-three' })
       expect(load().servers[1], state).toEqual(before.servers[1])
     }
+  })
+
+  it(`beside another change loses no secret and no change (seed ${SEED})`, async () => {
+    await seal('--create-key')
+    await seal()
+    let saved = 0
+    for (let round = 0; round < 40; round += 1) {
+      const begun = performance.now()
+      const until = (ms: number) => sleep(Math.max(0, begun + ms - performance.now()))
+      const change = async (): Promise<void> => {
+        await until(random() * 8)
+        const draft = openDraft({ env: {}, cwd: folder })
+        draft.change({ set: [['S3_SERVER_1_STORAGE_LIMIT_GB', String(round + 1)]] })
+        await draft.save()
+      }
+      const rotate = async (): Promise<void> => {
+        await until(random() * 4)
+        expect((await seal('--rotate')).exit).toBe(0)
+      }
+      const [changed] = await Promise.allSettled([change(), rotate()])
+      if (changed.status === 'fulfilled') saved += 1
+      else expect(changed.reason).toMatchObject({ code: 'SETTINGS_CHANGED' })
+
+      expect(load().servers[0]).toMatchObject({ secretKey: 'canary/one+secret' })
+      const limit = values()['S3_SERVER_1_STORAGE_LIMIT_GB']
+      expect(limit === String(round + 1)).toBe(changed.status === 'fulfilled')
+    }
+    // Both ends were met.
+    expect(saved).toBeGreaterThan(0)
   })
 
   it('is refused where the environment has what it would lose', async () => {

@@ -17,8 +17,9 @@ import {
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { pathToFileURL } from 'node:url'
-import { afterEach, beforeEach, expect, it } from 'vitest'
-import { writeEnvFile } from '../../src/config/env-file-write.ts'
+import { afterEach, beforeEach, describe, expect, it } from 'vitest'
+import { changeEnvFile, writeEnvFile } from '../../src/config/env-file-write.ts'
+import { lockFileOf } from '../../src/config/env-file-lock.ts'
 
 const isRoot = process.getuid?.() === 0
 let folder: string
@@ -99,7 +100,7 @@ it.each([
 ])('does not overwrite what somebody else %s meanwhile', async (_how, now, before) => {
   if (now !== undefined) writeFileSync(file, now)
   await expect(writeEnvFile(file, 'A=2\n', before)).rejects.toMatchObject({
-    code: 'CONFIG_INVALID',
+    code: 'SETTINGS_CHANGED',
     message: `${file} was changed by somebody else meanwhile`,
   })
   expect(existsSync(file) ? readFileSync(file, 'utf8') : undefined).toBe(now)
@@ -158,4 +159,58 @@ it('leaves the old or the new file, whole, when it is killed at any moment [F07c
     seen.add(text[0] ?? '')
   }
   expect(seen.size).toBeGreaterThan(0)
+})
+
+describe('of many who change the file at once', () => {
+  const module = pathToFileURL(
+    join(import.meta.dirname, '../../dist/modules/src/config/env-file-write.js'),
+  )
+
+  it('none loses what another one wrote', async () => {
+    writeFileSync(file, 'A=0\n', { mode: 0o600 })
+    // Each adds its line ten times, and begins again where somebody else was faster.
+    const script = `
+      const { writeEnvFile } = await import(${JSON.stringify(module.href)})
+      const { readFileSync } = await import('node:fs')
+      const [file, name] = process.argv.slice(1)
+      for (let line = 0; line < 10; ) {
+        const before = readFileSync(file, 'utf8')
+        try {
+          await writeEnvFile(file, before + name + line + '=1\\n', before)
+          line += 1
+        } catch (error) {
+          if (error.code !== 'SETTINGS_CHANGED') throw error
+        }
+      }`
+    const ends = Array.from({ length: 4 }, (_, at) => {
+      const args = ['--input-type=module', '-e', script, file, `WRITER_${at}_`]
+      const child = spawn(process.execPath, args, { stdio: ['ignore', 'ignore', 'inherit'] })
+      return new Promise((resolve) => child.once('exit', resolve))
+    })
+    expect(await Promise.all(ends)).toEqual([0, 0, 0, 0])
+    const lines = readFileSync(file, 'utf8').trim().split('\n')
+    expect(lines).toHaveLength(41)
+    expect(new Set(lines).size).toBe(41)
+    expect(readdirSync(folder)).toEqual(['.env'])
+  })
+
+  it('one that was killed holds up nobody', async () => {
+    const child = spawn(process.execPath, ['-e', ''], { stdio: 'ignore' })
+    await new Promise((resolve) => child.once('exit', resolve))
+    const dead = JSON.stringify({ pid: child.pid, startTicks: '1' })
+    writeFileSync(lockFileOf(file), dead)
+    await writeEnvFile(file, 'A=1\n', undefined)
+    expect(readdirSync(folder)).toEqual(['.env'])
+  })
+
+  it('the next one waits until who is at it has done', async () => {
+    writeFileSync(file, 'A=1\n', { mode: 0o600 })
+    let second: Promise<void> | undefined
+    await changeEnvFile(file, async (write) => {
+      second = writeEnvFile(file, 'A=3\n', 'A=2\n')
+      await write('A=2\n', 'A=1\n')
+    })
+    await second
+    expect(readFileSync(file, 'utf8')).toBe('A=3\n')
+  })
 })

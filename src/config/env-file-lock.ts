@@ -1,0 +1,96 @@
+// One writer of an env file at a time: between reading it and replacing it, another one could replace it as well,
+// and what that one wrote would be gone without a word; a change of keys would take all secrets with it.
+//
+// The lock is a file beside the env file that says which process holds it. That of a process which is gone is taken over. It
+// holds no secret, and is there for well under a second.
+
+import { randomBytes } from 'node:crypto'
+import { readFile, rename, rm, stat, writeFile } from 'node:fs/promises'
+import { basename, dirname, join } from 'node:path'
+import { setTimeout as sleep } from 'node:timers/promises'
+import { SpillwayError } from '../domain/errors.ts'
+import { isAlive, ownIdentity } from '../lib/process-identity.ts'
+import type { ProcessIdentity } from '../lib/process-identity.ts'
+
+// A write takes some milliseconds, and sealing a large file less than a second.
+const PATIENCE_MS = 10_000
+const BETWEEN_LOOKS_MS = 20
+// Two may find the same dead holder: the last of them to take over has it, and within this time that is settled.
+const SETTLED_MS = 100
+// Of a holder that cannot be seen from here, in another container say, or that was killed before it had said who it is.
+const FORGOTTEN_MS = 600_000
+
+/** Beside `target`, whose links were followed. */
+export function lockFileOf(target: string): string {
+  return join(dirname(target), `.${basename(target)}.lock`)
+}
+
+/** Resolves with how to give it back. Rejects with SETTINGS_CHANGED when another process does not let go of it. */
+export async function lockEnvFile(target: string): Promise<() => Promise<void>> {
+  const lock = lockFileOf(target)
+  const token = await take(target, lock)
+  return async () => {
+    // Taken over by somebody who found us dead, it is theirs.
+    if ((await textOf(lock)) === token) await rm(lock, { force: true })
+  }
+}
+
+async function take(target: string, lock: string): Promise<string> {
+  const token = JSON.stringify({ ...ownIdentity(), token: randomBytes(12).toString('hex') })
+  const deadline = performance.now() + PATIENCE_MS
+  while (performance.now() < deadline) {
+    if (await isMade(lock, token)) return token
+    if (!(await isLeft(lock))) await sleep(BETWEEN_LOOKS_MS)
+    else if (await isTakenOver(lock, token)) return token
+  }
+  throw new SpillwayError('SETTINGS_CHANGED', `${target} is being changed by another process`, {
+    hint: `nothing was written: try again; where no such process is, remove ${lock}`,
+  })
+}
+
+// Readable for all: another user must see who holds it.
+const MODE = 0o644
+
+async function isMade(lock: string, token: string): Promise<boolean> {
+  try {
+    await writeFile(lock, token, { flag: 'wx', mode: MODE })
+    return true
+  } catch (error) {
+    if (error instanceof Error && 'code' in error && error.code === 'EEXIST') return false
+    throw error
+  }
+}
+
+async function isTakenOver(lock: string, token: string): Promise<boolean> {
+  const claim = `${lock}.${randomBytes(6).toString('hex')}`
+  await writeFile(claim, token, { flag: 'wx', mode: MODE })
+  await rename(claim, lock)
+  await sleep(SETTLED_MS)
+  return (await textOf(lock)) === token
+}
+
+/** Whether its holder is no more. */
+async function isLeft(lock: string): Promise<boolean> {
+  const [text, stats] = [await textOf(lock), await stat(lock).catch(() => undefined)]
+  if (text === undefined || stats === undefined) return false
+  const alive = isAlive(holderOf(text))
+  return alive === undefined ? Date.now() - stats.mtimeMs > FORGOTTEN_MS : !alive
+}
+
+/** Of a damaged one nothing is known: a process of no machine, in no namespace. */
+function holderOf(text: string): ProcessIdentity {
+  try {
+    return JSON.parse(text) as ProcessIdentity
+  } catch {
+    return { pid: 0, startTicks: undefined, bootId: undefined, namespace: 'none' }
+  }
+}
+
+async function textOf(path: string): Promise<string | undefined> {
+  try {
+    return await readFile(path, 'utf8')
+  } catch (error) {
+    if (error instanceof Error && 'code' in error && error.code === 'ENOENT') return undefined
+    throw error
+  }
+}
