@@ -30,10 +30,16 @@ type Input = {
   readonly runJob: RunJob
   readonly now: () => Date
   readonly log: (line: string) => void
+  /** After the queue could not be read or written. */
+  readonly retryMs?: number
 }
 
+// A full disk, or another program that holds the file: until somebody has made room there is nothing to gain.
+const RETRY_MS = 10_000
+
 const LOST = 'the daemon was killed while it was going on'
-const STOPPED = 'the daemon was stopped'
+/** Why a job that was going on then has failed. */
+export const STOPPED = 'the daemon was stopped'
 
 export class JobQueue {
   readonly #input: Input
@@ -43,6 +49,9 @@ export class JobQueue {
   #current:
     { readonly id: string; readonly stop: AbortController; isCancelled: boolean } | undefined
   #working: Promise<void> = Promise.resolve()
+  /** How a job ended that is not written yet: before that no other one begins. */
+  #unwritten: (() => void) | undefined
+  #retry: NodeJS.Timeout | undefined
   #isStopping = false
 
   constructor(input: Input) {
@@ -102,18 +111,23 @@ export class JobQueue {
     this.#isStopping = true
     this.#current?.stop.abort()
     await this.#working
+    clearTimeout(this.#retry)
   }
 
   #wake(): void {
     this.#working = this.#working
       .then(() => this.#workOff())
       .catch((error: unknown) => {
-        this.#input.log(`the queue cannot go on: ${String(error)}`)
+        const { log, retryMs = RETRY_MS } = this.#input
+        log(`the queue cannot go on, and tries again: ${messageOf(error)}`)
+        clearTimeout(this.#retry)
+        this.#retry = setTimeout(() => this.#wake(), retryMs)
       })
   }
 
   async #workOff(): Promise<void> {
     for (;;) {
+      this.#unwritten?.()
       const job = this.#isStopping ? undefined : this.#input.jobs.next()
       if (job === undefined) return
       if (this.#input.jobs.start(job.id, this.#input.now())) await this.#run(job)
@@ -141,9 +155,14 @@ export class JobQueue {
     const isStopped = current.stop.signal.aborted && !isDone
     const state = isDone ? 'done' : current.isCancelled ? 'cancelled' : 'failed'
     const reason = isStopped && !current.isCancelled ? STOPPED : end.reason
-    jobs.end(id, now(), { ...end, state, reason: reason ?? this.#lastWords(id, end) })
     log(`job ${id} (${kind}) ended: ${state}, exit ${end.exit ?? 'none'}`)
-    this.#tellEnd(id, state)
+    const endedAt = now()
+    this.#unwritten = () => {
+      jobs.end(id, endedAt, { ...end, state, reason: reason ?? this.#lastWords(id, end) })
+      this.#unwritten = undefined
+      this.#tellEnd(id, state)
+    }
+    this.#unwritten()
   }
 
   #tellEnd(jobId: string, state: JobState): void {

@@ -1,6 +1,7 @@
 // Queues runs when schedules are due: SCHEDULE for the sources without one of their own, SOURCE_N_SCHEDULE for
 // each of the others. What is due at one moment is one run. What was due while the daemon was not running
-// is caught up once, as systemd's Persistent= does: a laptop that sleeps at night is archived in the morning.
+// is caught up once, as systemd's Persistent= does: a laptop that sleeps at night is archived in the morning. So is
+// what the end of the daemon cut off.
 //
 // A host follows its schedules later by a delay of its own, always the same one, so that a fleet does not come
 // to one server in the same second. All times here are "by the schedule": the clock less that delay.
@@ -9,6 +10,7 @@ import { createHash } from 'node:crypto'
 import { nextTime } from '../domain/schedule-times.ts'
 import { parseSchedule } from '../domain/schedule.ts'
 import type { Config } from '../domain/config.ts'
+import { STOPPED } from './job-queue.ts'
 import type { JobQueue } from './job-queue.ts'
 import type { Jobs } from '../state/jobs.ts'
 import type { Schedule } from '../domain/schedule.ts'
@@ -58,6 +60,7 @@ export class Scheduler {
 
   async start(): Promise<void> {
     await this.look()
+    this.#beginAgain()
     this.#timer = setInterval(() => {
       this.look().catch((error: unknown) =>
         this.#log(`the schedule cannot be read: ${String(error)}`),
@@ -90,7 +93,7 @@ export class Scheduler {
     const args = argsOf(plan, names)
     if (!this.#jobs.isQueued(args)) {
       const job = this.#queue.add({
-        ...{ kind: 'run', origin: 'schedule', requestedBy: 'SCHEDULE' },
+        ...{ kind: 'run', origin: 'schedule', requestedBy: REQUESTED_BY },
         args,
       })
       // A full queue has a run in it soon enough; the marks stay, and it is asked again.
@@ -100,6 +103,18 @@ export class Scheduler {
       )
     }
     for (const { mark } of due) this.#jobs.setScheduleMark(mark, now)
+  }
+
+  /**
+   * What a restart cut off would be missed until the next night, or the next week. Once: a run that ends the
+   * daemon each time must not be begun for ever.
+   */
+  #beginAgain(): void {
+    for (const args of this.#jobs.cutOff(REQUESTED_BY, STOPPED)) {
+      const requestedBy = `${REQUESTED_BY}, once more`
+      const job = this.#queue.add({ kind: 'run', origin: 'schedule', requestedBy, args })
+      if (job !== undefined) this.#log('a run that was cut off is queued once more')
+    }
   }
 
   #isDue({ mark, schedule }: Followed, now: Date): boolean {
@@ -123,6 +138,7 @@ export class Scheduler {
 }
 
 const RUN = ['run', '--json', '--events']
+const REQUESTED_BY = 'SCHEDULE'
 
 /** All of them without names: then those count that are configured when the run begins. */
 function argsOf({ sources }: Plan, due: ReadonlySet<string>): readonly string[] {

@@ -173,6 +173,22 @@ export class Jobs {
       .run(JSON.stringify(names))
   }
 
+  /**
+   * What was asked for by `requestedBy`, and was cut off: by the end of the daemon, or with this reason. Not what
+   * was asked for once more since.
+   */
+  cutOff(requestedBy: string, reason: string): readonly (readonly string[])[] {
+    const rows = this.#handle
+      .prepare(
+        `select args from jobs as cut where requested_by = @requestedBy and origin = 'schedule'
+         and (state = 'lost' or (state = 'failed' and reason = @reason))
+         and not exists (select 1 from jobs as later where later.rowid > cut.rowid and later.args = cut.args)`,
+      )
+      .pluck()
+      .all({ requestedBy, reason }) as string[]
+    return rows.map((args) => JSON.parse(args) as string[])
+  }
+
   /** Whether just this waits already. */
   isQueued(args: readonly string[]): boolean {
     const sql = `select exists (select 1 from jobs where state = 'queued' and args = ?)`

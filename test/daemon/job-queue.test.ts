@@ -5,7 +5,7 @@ import Database from 'better-sqlite3'
 import { mkdtempSync, rmSync } from 'node:fs'
 import { join } from 'node:path'
 import { tmpdir } from 'node:os'
-import { afterEach, beforeEach, expect, it, vi } from 'vitest'
+import { afterEach, beforeEach, describe, expect, it, vi } from 'vitest'
 import { JobQueue } from '../../src/daemon/job-queue.ts'
 import { openState } from '../../src/state/open-state.ts'
 import type { JobNews, RunJob } from '../../src/daemon/job-queue.ts'
@@ -26,7 +26,8 @@ afterEach(() => {
 
 function queueWith(runJob: RunJob): JobQueue {
   const { jobs } = state
-  return new JobQueue({ jobs, runJob, now: () => new Date(), log: (line) => log.push(line) })
+  const now = () => new Date()
+  return new JobQueue({ jobs, runJob, now, log: (line) => log.push(line), retryMs: 50 })
 }
 
 const RUN = { kind: 'run', origin: 'api', requestedBy: 'me', args: ['run'] } as const
@@ -92,4 +93,43 @@ it('who follows a job that waits hears that it was cancelled', async () => {
   ])
   finish()
   await becomes(running.id, 'done')
+})
+
+describe('while the state file cannot be written, as on a full disk', () => {
+  let other: Database.Database
+  beforeEach(() => {
+    state.setPatience(20)
+    other = new Database(join(folder, 'state.sqlite'))
+  })
+  afterEach(() => other.close())
+  const isTold = () =>
+    vi.waitFor(() => expect(log.join('\n')).toContain('the queue cannot go on, and tries again'))
+
+  it('a job waits, and is done once it can be', async () => {
+    const queue = queueWith(async () => GOOD)
+    const { id } = queue.add(RUN)!
+    // Before the queue can note that it begins.
+    other.exec('begin immediate')
+    await isTold()
+    expect(stateOf(id)).toBe('queued')
+    other.exec('rollback')
+    await becomes(id, 'done')
+    await queue.stop()
+  })
+
+  it('the end of a job is kept, and the next one waits for that', async () => {
+    let calls = 0
+    const queue = queueWith(async () => {
+      calls += 1
+      if (calls === 1) other.exec('begin immediate')
+      return GOOD
+    })
+    const [first, second] = [queue.add(RUN)!, queue.add(RUN)!]
+    await isTold()
+    expect([stateOf(first.id), stateOf(second.id), calls]).toEqual(['running', 'queued', 1])
+    other.exec('rollback')
+    await becomes(second.id, 'done')
+    expect([stateOf(first.id), calls]).toEqual(['done', 2])
+    await queue.stop()
+  })
 })

@@ -73,6 +73,12 @@ async function day(scheduler: Scheduler, days = 1): Promise<void> {
 }
 
 const RUN = ['run', '--json', '--events']
+const STOPPED_END = {
+  state: 'failed',
+  exit: 130,
+  result: undefined,
+  reason: 'the daemon was stopped',
+} as const
 const runOf = (...names: string[]) => [...RUN, '--', ...names]
 const queued = () =>
   state.jobs
@@ -98,6 +104,26 @@ describe('the schedule of the host', () => {
     await second.scheduler.look()
     await second.stop()
     expect(queued()).toEqual([RUN])
+  })
+
+  it.each([
+    ['killed', () => state.jobs.settleLost(now, 'killed')],
+    ['stopped', (id: string) => state.jobs.end(id, now, STOPPED_END)],
+  ])('begins a run once more that was cut off when the daemon was %s, once', async (_how, end) => {
+    const first = daemon({ runs: false })
+    await first.scheduler.look()
+    now = new Date(now.getTime() + DAY_MS)
+    await first.scheduler.look()
+    for (const runs of [2, 2]) {
+      const { id } = state.jobs.next() ?? { id: '' }
+      state.jobs.start(id, now)
+      end(id)
+      now = new Date(now.getTime() + MINUTE_MS)
+      const next = daemon({ runs: false })
+      await next.scheduler.start()
+      next.scheduler.stop()
+      expect(queued()).toHaveLength(runs)
+    }
   })
 
   it('does not run again when the clock is put back by hours, and goes on the night after [F33c]', async () => {
