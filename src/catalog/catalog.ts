@@ -58,6 +58,8 @@ export type CopyRow = {
   readonly uploadId: string | undefined
   /** Complete was sent, or was about to be: the object may exist. */
   readonly isCompleting: boolean
+  /** undefined also where an older version of this program sent it. */
+  readonly completingAt: Date | undefined
   /** Size once stored; 0 before. */
   readonly sizeBytes: number
   readonly reservedBytes: number
@@ -183,7 +185,7 @@ export interface Catalog
   resizeReservation(copyId: CopyId, bytes: number, limitBytes: number): Promise<boolean>
   setUploadId(copyId: CopyId, uploadId: string): Promise<void>
   /** Before Complete is sent: from here on the object may exist. */
-  markCompleting(copyId: CopyId): Promise<void>
+  markCompleting(copyId: CopyId, at: Date): Promise<void>
   /** uploading or uncertain -> stored: reservation becomes use. Only after proof. */
   markStored(
     copyId: CopyId,

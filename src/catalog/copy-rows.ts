@@ -84,9 +84,11 @@ export async function setUploadId(db: Db, copyId: CopyId, uploadId: string): Pro
   })
 }
 
-export async function markCompleting(db: Db, copyId: CopyId): Promise<void> {
+export async function markCompleting(db: Db, copyId: CopyId, at: Date): Promise<void> {
+  const completing_at = timeText(at)
   await db.transaction().execute(async (trx) => {
-    await changeCopy(trx, await copyIn(trx, copyId, ['uploading']), { is_completing: 1 })
+    const copy = await copyIn(trx, copyId, ['uploading'])
+    await changeCopy(trx, copy, { is_completing: 1, completing_at })
   })
 }
 
@@ -319,6 +321,7 @@ export async function changeCopy(
     state: CopyState
     upload_id: string
     is_completing: 1
+    completing_at: string
     size_bytes: number
     reserved_bytes: number
     etag: string | null

@@ -62,7 +62,7 @@ export function createKyselyCatalog(input: KyselyCatalogInput): Catalog {
     reserve: (promise) => copies.reserve(db, promise),
     resizeReservation: (id, bytes, limit) => copies.resizeReservation(db, id, bytes, limit),
     setUploadId: (id, uploadId) => copies.setUploadId(db, id, uploadId),
-    markCompleting: (id) => copies.markCompleting(db, id),
+    markCompleting: (id, at) => copies.markCompleting(db, id, at),
     markStored: (id, proof) => copies.markStored(db, id, proof),
     markUncertain: (id, reason) => copies.markUncertain(db, id, reason),
     markCopyFailed: (id, reason) => copies.markCopyFailed(db, id, reason),

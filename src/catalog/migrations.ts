@@ -70,6 +70,14 @@ export const MIGRATIONS: readonly Migration[] = [
     name: 'sums and indexes for how things stand',
     apply: addStandingSums,
   },
+  {
+    version: 5,
+    name: 'times of Complete',
+    // Unknown (null) of what was sent before.
+    apply: async (db, types) => {
+      await sql`alter table s3_archives add column completing_at ${types.text}`.execute(db)
+    },
+  },
 ]
 
 // Bytes are safe integers here too: 2^53 - 1 is the largest that JavaScript reads back unchanged.

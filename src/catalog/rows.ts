@@ -132,6 +132,7 @@ export function copyFrom(row: Selectable<Tables['s3_archives']> & { identity: st
     token: row.token,
     uploadId: row.upload_id ?? undefined,
     isCompleting: safeInteger(row.is_completing, 's3_archives.is_completing') === 1,
+    completingAt: optionalDate(row.completing_at, 's3_archives.completing_at'),
     sizeBytes: safeInteger(row.size_bytes, 's3_archives.size_bytes'),
     reservedBytes: safeInteger(row.reserved_bytes, 's3_archives.reserved_bytes'),
     etag: row.etag ?? undefined,

@@ -79,6 +79,8 @@ type CopiesTable = {
   token: string
   upload_id: string | null
   is_completing: DefaultedInteger
+  /** null also of what was sent before this was noted. */
+  completing_at: string | null
   size_bytes: DefaultedInteger
   reserved_bytes: DefaultedInteger
   etag: string | null

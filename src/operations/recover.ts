@@ -103,6 +103,11 @@ async function settle(
 // No server works for an hour on a Complete whose client is gone.
 const COMPLETE_MS_MAX = 3_600_000
 
+/** Later than now: the clock was wrong then, and nobody would ever be through with it. */
+function isLongSince(sent: Date): boolean {
+  return Math.abs(Date.now() - sent.getTime()) > COMPLETE_MS_MAX
+}
+
 async function settleWith(
   catalog: Catalog,
   storage: Storage,
@@ -111,13 +116,12 @@ async function settleWith(
 ): Promise<'stored' | 'failed' | 'deleted' | 'open'> {
   const { headDelaysMs } = DELIVERY_LIMITS
   const archive = await catalog.findArchive(copy.archiveId)
-  const ageMs = Date.now() - (archive.endedAt ?? archive.startedAt).getTime()
   const open = {
     id: copy.id,
     target: { key: copy.key, token: copy.token },
     uploadId: copy.uploadId,
     completeBytes: copy.isCompleting ? archive.sizeBytes : undefined,
-    isOver: ageMs > COMPLETE_MS_MAX,
+    isOver: isLongSince(copy.completingAt ?? archive.endedAt ?? archive.startedAt),
     reason: 'its run was interrupted; the server confirmed that nothing is left',
   }
   return settleCopy({ catalog, storage, headDelaysMs }, open, signal)

@@ -53,7 +53,7 @@ export const DELIVERY_LIMITS: DeliveryLimits = {
 
 export type ArchiveToSend = Pick<ArchiveRow, 'id' | 'key' | 'file'> & {
   /** Of earlier times; undefined: nothing was ever sent. */
-  readonly copies?: readonly Pick<CopyRow, 'identity' | 'key' | 'state'>[]
+  readonly copies?: readonly Pick<CopyRow, 'identity' | 'key' | 'state' | 'isCompleting'>[]
 }
 
 export type Attempt = {
@@ -101,7 +101,7 @@ export async function uploadCopy(
     await catalog.setUploadId(copyId, upload.uploadId)
     content.begin(partBytes)
     receipts = await sendParts(services, attempt, { copyId, upload, partBytes }, stop, work)
-    await catalog.markCompleting(copyId)
+    await catalog.markCompleting(copyId, new Date())
     const head = await completeAndProve(services, attempt, upload, receipts, stop)
     const { sizeBytes, etag, versionId } = head
     await catalog.markStored(copyId, { sizeBytes, etag, versionId, at: new Date() })
@@ -130,10 +130,15 @@ function partBytesFor(limits: StorageLimits, content: UploadContent): number {
   return Math.min(chosen, partBytes?.max ?? chosen)
 }
 
-/** One that was written is not written again, also when its object is gone. */
+/**
+ * One that was written is not written again, also when its object is gone; nor one to which Complete was sent: a
+ * server that is still at it would put that object over the new one.
+ */
 function freshKey({ identity, prefix }: Server, { key, copies = [] }: ArchiveToSend): string {
-  const there = copies.filter((copy) => copy.identity === identity && copy.state !== 'failed')
-  const written = new Set(there.map((copy) => copy.key))
+  const there = copies.filter((copy) => copy.identity === identity)
+  const written = new Set(
+    there.filter((copy) => copy.state !== 'failed' || copy.isCompleting).map((copy) => copy.key),
+  )
   for (let number = 1; ; number += 1) {
     const fresh = keyOnServer(prefix, copyKey(key, number))
     if (!written.has(fresh)) return fresh

@@ -26,6 +26,7 @@ export function describeLedger(create: () => CatalogStore): void {
         token: `token-${archive.id}`,
         uploadId: 'upload-1',
         isCompleting: false,
+        completingAt: undefined,
         sizeBytes: 100,
         reservedBytes: 0,
         etag: 'e-1',

@@ -219,7 +219,7 @@ export const STORING: readonly Mutant[] = [
     edits: [
       {
         file: 'operations/upload-copy.ts',
-        find: 'await catalog.markCompleting(copyId)\n',
+        find: 'await catalog.markCompleting(copyId, new Date())\n',
         replace: '',
       },
     ],

@@ -134,7 +134,7 @@ async function uploaded() {
   await catalog.setUploadId(id!, open.uploadId)
   const part = { number: 1, offsetBytes: 0, body: partBody(bytes) }
   const receipts = [await storage.putPart(open, part, never)]
-  await catalog.markCompleting(id!)
+  await catalog.markCompleting(id!, new Date())
   return { id: id!, upload: { open, receipts } }
 }
 
