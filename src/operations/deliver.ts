@@ -38,6 +38,8 @@ export type Delivery = {
   readonly copiesStored?: number
   /** Filled as the attempts end, so that they are known also when the delivery rejects. */
   readonly attempts: ReportedAttempt[]
+  /** Before the first byte is sent; not where no server has room. Rejects if the bytes are not the archive's any more. */
+  readonly prove?: (signal: AbortSignal) => Promise<void>
 }
 
 export type DeliveryResult = {
@@ -63,6 +65,7 @@ export async function deliver(
   // The first bytes decide: an archive smaller than a part is whole before a server is chosen,
   // so that its exact size is known.
   await delivery.content.until(FIRST_BYTES, signal)
+  let isProven = false
   while (stored.length < delivery.copiesMissing) {
     const isExact = delivery.content.isWhole
     const server = await nextServer(services, delivery, done, journal, signal)
@@ -72,6 +75,8 @@ export async function deliver(
       await delivery.content.untilWhole(signal)
       continue
     }
+    if (!isProven) await delivery.prove?.(signal)
+    isProven = true
     const outcome = await attemptOn(services, delivery, server, journal, signal)
     if (outcome === 'again') await delivery.content.untilWhole(signal)
     else if (outcome !== 'retry') done.add(server.identity)

@@ -14,6 +14,7 @@ import { createMakeRoom, prune } from './prune.ts'
 import { Deletions } from './deletions.ts'
 import { catchUpHistory } from './record-history.ts'
 import { forecastInRun, verifyShare } from './nightly-share.ts'
+import { proveWaiting } from './prove-waiting.ts'
 import { recover } from './recover.ts'
 import { requireServers } from '../config/parse.ts'
 import { recoverHooks, SourceHooks } from './source-hooks.ts'
@@ -145,6 +146,7 @@ async function sendWaiting(
       copiesMissing: config.copies - storedCopies,
       copiesStored: storedCopies,
       attempts,
+      prove: (ending: AbortSignal) => proveWaiting(archive, localPath, ending),
     }
     try {
       // A file that is gone was told by `recover`; there is nothing to send.

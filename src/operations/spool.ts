@@ -170,6 +170,9 @@ export async function trimSpool(input: {
     const kept = keptBySource.get(archive.source) ?? 0
     keptBySource.set(archive.source, kept + 1)
     if (kept < input.localKeep || archive.localPath === undefined) continue
+    // A verify beside this run may have found since that the copies are gone: then this is the last one.
+    const now = withoutDamaged(await input.catalog.findArchive(archive.id), damagedIds)
+    if (!isStored(now, input.copies)) continue
     await dropFile(archive.localPath)
     await input.catalog.markLocalGone(archive.id)
   }

@@ -1,4 +1,4 @@
-import { mkdir, readdir, rename, rm, stat, writeFile } from 'node:fs/promises'
+import { mkdir, readdir, readFile, rename, rm, stat, writeFile } from 'node:fs/promises'
 import { join } from 'node:path'
 import { afterEach, describe, expect, it } from 'vitest'
 import { SpillwayError } from '../../src/domain/errors.ts'
@@ -139,6 +139,33 @@ describe('a run', () => {
       [first.archives[0]?.id, 'stored'],
       [second.archives[1]?.id, 'stored'],
     ])
+    expect(await world.audit()).toEqual([])
+  })
+
+  it('does not send what was damaged in the spool, and says so until somebody has looked', async () => {
+    await start([{ entry: { SECRET_KEY: 'wrong' } }])
+    await world.noise('a', 10_000)
+    const [waiting] = (await world.run()).archives
+    const path = join(world.folder, 'data/spool', waiting!.file)
+    const bytes = await readFile(path)
+    bytes.fill(0, 4_000, 4_064)
+    await writeFile(path, bytes)
+    world.configure(1, world.models[0]!.endpoint, world.models[0]!)
+
+    for (let night = 0; night < 2; night += 1) {
+      const report = await world.run()
+      expect(report).toMatchObject({
+        exit: 31,
+        sources: [{ outcome: 'failed', code: 'ARCHIVE_CORRUPT' }],
+        archives: [{ id: waiting!.id, state: 'waiting', attempts: [] }, { state: 'stored' }],
+      })
+      expect(report.sources[0]!.message).toContain('was damaged in the spool, and is not sent')
+      expect(report.sources[0]!.hint).toContain(`then remove ${path}`)
+      expect(await readFile(path)).toEqual(bytes)
+    }
+    await rm(path)
+    expect((await world.run()).exit).toBe(36)
+    expect((await world.run()).exit).toBe(0)
     expect(await world.audit()).toEqual([])
   })
 
