@@ -3,6 +3,7 @@
 // find by themselves (option files, sockets that ask for no password).
 
 import { dirname } from 'node:path'
+import { DATABASE_URLS } from '../config/names.ts'
 import type { EntryKind } from '../config/names.ts'
 import { isBelowRoots } from '../config/host-only.ts'
 import { parseEndpoint } from '../config/endpoint.ts'
@@ -33,7 +34,7 @@ export async function whyRefused(
   if (kind === 'NOTIFY' && name === 'URL') return ofNotification(text, context.value('PASSWORD'))
   if (kind !== 'SOURCE') return undefined
   if (isBelowRoots(kind, name)) return ofPlaces(name, text, context)
-  return DATABASES.includes(name) ? ofDatabase(name, text) : undefined
+  return DATABASE_URLS.includes(name) ? ofDatabase(name, text) : undefined
 }
 
 function ofEndpoint(text: string, bucket: string): string | undefined {
@@ -87,8 +88,6 @@ async function ofPlaces(
 async function placeOf(path: string): Promise<string | undefined> {
   return realPlace(path).catch(() => undefined)
 }
-
-const DATABASES = ['POSTGRES', 'MYSQL', 'MONGODB', 'REDIS']
 
 /** Databases whose tools know passwords of their own: over HTTP they get one with the entry. */
 export const NEEDS_PASSWORD: readonly string[] = ['POSTGRES', 'MYSQL']

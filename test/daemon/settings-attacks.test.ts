@@ -327,6 +327,27 @@ describe('a saved secret', () => {
     expect(hits).toEqual([])
   })
 
+  it('is not written over by the asterisks that stand for it', async () => {
+    const redis = { NAME: 'cache', REDIS: 'redis://********@cache2', PASSWORD: 'typed' }
+    await retype('POST', '/api/sources', { settings: redis })
+    await retype('POST', '/api/sources/test', { settings: redis })
+    const postgres = { POSTGRES: 'postgres://********@db2.example.invalid/app', PASSWORD: 'typed' }
+    await retype('PATCH', '/api/sources/3', { settings: postgres })
+    await retype('POST', '/api/sources', {
+      settings: { ...postgres, NAME: 'new', PASSWORD: '********' },
+    })
+    await retype('POST', '/api/servers', {
+      settings: {
+        ...{ ENDPOINT: 'https://s3.example.invalid', REGION: 'us-east-1', BUCKET: 'b-2' },
+        ...{ ACCESS_KEY: 'KEYKEYKEYKEY', SECRET_KEY: '********' },
+      },
+    })
+    // A form that sends back what it was shown changes nothing.
+    const shown = { settings: { URL: '********', PASSWORD: '********' } }
+    expect((await ask('PATCH', '/api/notifications/2', shown)).status).toBe(200)
+    expect(text()).toBe(before)
+  })
+
   it('is used where the address is the same, however it is written', async () => {
     const same = { ENDPOINT: 's3.example.invalid/', LABEL: 'x' }
     const tried = await ask('POST', '/api/servers/test', { number: 2, settings: same })
