@@ -77,7 +77,7 @@ function Content({ status, check, settings, job }: Loaded) {
 
 function VerdictBox({ status, check }: { readonly status: Status; readonly check: Check }) {
   const now = useNow()
-  const session = useSession()
+  const nextRunAt = useSession()?.nextRunAt ?? undefined
   const { tone, sentence: words, findings, comfort } = verdictOf({ status, check, now })
   return (
     <section class={`verdict tone-${tone}`} aria-label="How things stand">
@@ -103,7 +103,7 @@ function VerdictBox({ status, check }: { readonly status: Status; readonly check
         )}
         <p class="verdict-next">
           <Icon name="clock" size={14} /> Next run{' '}
-          {session === undefined ? 'by the schedule' : <Ago at={session.nextRunAt} />} ·{' '}
+          {nextRunAt === undefined ? 'by the schedule' : <Ago at={nextRunAt} />} ·{' '}
           <a href={linkTo(['settings', 'schedule'])}>Schedule</a>
         </p>
       </div>
