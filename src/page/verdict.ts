@@ -86,11 +86,26 @@ export function lateSources(findings: Check['findings']): ReadonlySet<string> {
 /** What is still to be done before the first archive. */
 export type Step = 'server' | 'source' | 'schedule' | 'run'
 
-export function nextStep(settings: Settings | undefined, status: Status): Step | undefined {
+function nextStep(settings: Settings | undefined, status: Status): Step | undefined {
   const servers = settings?.servers.length ?? status.servers.length
   const sources = settings?.sources.length ?? status.sources.length
   if (servers === 0) return 'server'
   if (sources === 0) return 'source'
   if (status.sources.every(({ lastGoodAt }) => lastGoodAt === null)) return 'run'
   return undefined
+}
+
+/** What stands at the top of the overview: what is to be done first, how things stand, or both. */
+export function topOf(
+  settings: Settings | undefined,
+  status: Status,
+): { readonly step: Step | undefined; readonly hasVerdict: boolean } {
+  const step = nextStep(settings, status)
+  const hasFailed =
+    status.configProblem !== null || status.sources.some(({ failedAt }) => failedAt !== null)
+  // Who started runs already need not be told to; why they fail is what matters.
+  return {
+    step: step === 'run' && hasFailed ? undefined : step,
+    hasVerdict: hasFailed || step === undefined,
+  }
 }

@@ -3,7 +3,7 @@
 
 import { describe, expect, it } from 'vitest'
 import type { Check, SourceStatus, Status } from '../../src/page/api-types.ts'
-import { verdictOf } from '../../src/page/verdict.ts'
+import { topOf, verdictOf } from '../../src/page/verdict.ts'
 
 const NOW = new Date('2026-07-10T12:00:00Z')
 const HOUR_MS = 3_600_000
@@ -59,5 +59,32 @@ describe('the verdict', () => {
     [[hoursAgo(-2)], '1 source has had no good archive lately'],
   ])('of sources without a good archive since %j is: %s', (times, expected) => {
     expect(sentenceOf(...times)).toBe(expected)
+  })
+})
+
+describe('the top of the overview', () => {
+  it('is the way to the first archive, on a new host', () => {
+    expect(topOf(undefined, status({ servers: [] }))).toEqual({ step: 'server', hasVerdict: false })
+    expect(topOf(undefined, status({ sources: [] }))).toEqual({ step: 'source', hasVerdict: false })
+    expect(topOf(undefined, status())).toEqual({ step: 'run', hasVerdict: false })
+  })
+
+  it('is the verdict alone once there is an archive', () => {
+    const sources = [source('a', { lastGoodAt: hoursAgo(3) }), source('b')]
+    expect(topOf(undefined, status({ sources }))).toEqual({ step: undefined, hasVerdict: true })
+  })
+
+  it('is the verdict, and not "ready", where every run has failed so far', () => {
+    const sources = [source('a', { failedAt: hoursAgo(3), failedReason: 'no such folder' })]
+    expect(topOf(undefined, status({ sources }))).toEqual({ step: undefined, hasVerdict: true })
+  })
+
+  it('is the verdict, and not "ready", where the changed settings are wrong', () => {
+    const wrong = status({ configProblem: '2 problems' })
+    expect(topOf(undefined, wrong)).toEqual({ step: undefined, hasVerdict: true })
+    expect(topOf(undefined, { ...wrong, servers: [] })).toEqual({
+      step: 'server',
+      hasVerdict: true,
+    })
   })
 })
