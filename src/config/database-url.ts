@@ -79,6 +79,7 @@ const MONGODB_OPTIONS = [
 export function mongodbUrl(text: string): MongodbUrl {
   const url = urlParts(text, ['mongodb', 'mongodb+srv'], MONGODB_OPTIONS)
   if (url.authority === '') no('names no server', 'write mongodb://host:port')
+  refuseSemicolon(url.query)
   const database = given(url.path)
   if (database !== undefined && !/^[^/\\. "$]{1,63}$/.test(database))
     no('names a database that cannot be one', `a user's own is named by ?authSource=`)
@@ -87,6 +88,15 @@ export function mongodbUrl(text: string): MongodbUrl {
   const query = url.query === '' ? '' : `?${url.query}`
   const uri = `${url.scheme}://${at}${url.authority}/${url.path ?? ''}${query}`
   return { text, uri, database, namesReplicaSet: url.options.has('replicaSet') }
+}
+
+/** Its tools take it for an &: what stands behind one would be an option of theirs that we never saw. */
+function refuseSemicolon(query: string): void {
+  if (!query.includes(';')) return
+  throw new ValueProblem('has a ; among its options', {
+    remedy: 'options are parted by &, and a ; itself is written as %3B',
+    isSecret: true,
+  })
 }
 
 function definedOf(values: Readonly<Record<string, string | undefined>>): Record<string, string> {
@@ -143,9 +153,21 @@ function urlParts(
     const [name = '', ...rest] = pair.split('=')
     if (!optionNames.includes(name))
       no(`has ?${name}, which is not among ${optionNames.join(', ')}`)
+    if (options.has(name) && !REPEATED.includes(name)) refuseRepeated(name)
     options.set(name, decoded(rest.join('=')))
   }
   return { scheme: scheme.toLowerCase(), user, authority, path, query, options }
+}
+
+// Tried one after the other: to the tools of MongoDB, several of them mean something.
+const REPEATED = ['readPreferenceTags']
+
+/** Of two, one program takes the first and another one the last. */
+function refuseRepeated(name: string): never {
+  throw new ValueProblem(`has ?${name} more than once`, {
+    remedy: 'leave one of them',
+    isSecret: true,
+  })
 }
 
 function formOf(schemes: readonly string[]): string {
@@ -158,7 +180,7 @@ function noUrl(form: string): never {
 
 /** Whatever stands between the colon and the last @, and what is called so among the options. */
 function refusePassword(text: string): void {
-  const isOption = /[?&](?:\w*pass(?:word|wd)?=|[^&]*_TOKEN)/i.test(text)
+  const isOption = /[?&;](?:\w*pass(?:word|wd)?=|[^&]*_TOKEN)/i.test(text)
   if (!isOption && !/:\/\/[^/?#]*:[^?#]*@/.test(text)) return
   throw new ValueProblem('has a password in it, which would be seen wherever it is shown', {
     remedy: 'write it into ..._PASSWORD or a file named by ..._PASSWORD_FILE',

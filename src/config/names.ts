@@ -49,6 +49,14 @@ export function settingOf(variable: string): Setting<unknown> | undefined {
   return Object.hasOwn(settings, name) ? settings[name] : undefined
 }
 
+/** Settings of a source with the URL of a server of databases: it names a user, and holds no password. */
+export const DATABASE_URLS: readonly string[] = ['POSTGRES', 'MYSQL', 'MONGODB', 'REDIS']
+
+export function isDatabaseUrl(variable: string): boolean {
+  const entry = entryName(variable)
+  return entry?.kind === 'SOURCE' && DATABASE_URLS.includes(entry.setting)
+}
+
 export function entryPrefix(kind: EntryKind, number: number): string {
   return `${kind}_${number}_`
 }

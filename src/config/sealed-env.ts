@@ -1,7 +1,7 @@
 // Opens the sealed values of a record of variables, before any parser sees them; and which values of an env
 // file are to be sealed. What cannot be opened is a problem of its variable, and is never shown.
 
-import { entryName, settingOf } from './names.ts'
+import { entryName, isDatabaseUrl, settingOf } from './names.ts'
 import type { Problem } from './problem.ts'
 import { textOf } from './read-settings.ts'
 import type { EnvRecord } from './read-settings.ts'
@@ -100,7 +100,6 @@ function ownerOf(variable: string, text: string, { keys }: KeyRing): string | un
 }
 
 const SECRET_WORDS = /PASS|PWD|SECRET|TOKEN|KEY|CRED/i
-const DATABASE_URLS = /^SOURCE_\d+_(?:POSTGRES|MYSQL|MONGODB|REDIS)$/
 
 /**
  * Whether a plain value is to be sealed: secret settings, URLs with a login, and variables that SOURCE_N_ENV hands
@@ -112,8 +111,7 @@ export function isSealable(variable: string, value: string, values: EnvRecord): 
   if (setting?.isSecret === true) return true
   if (setting === undefined)
     return SECRET_WORDS.test(variable) && namesPassedOn(values).has(variable)
-  // URLs of databases name a user and hold no password.
-  return !DATABASE_URLS.test(variable) && /:\/\/[^/\s]+@/.test(value)
+  return !isDatabaseUrl(variable) && /:\/\/[^/\s]+@/.test(value)
 }
 
 function namesPassedOn(values: EnvRecord): ReadonlySet<string> {

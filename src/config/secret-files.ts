@@ -56,15 +56,23 @@ function secretPath(file: string, { env, context }: Place): string {
 // Keys have under 200 bytes, the largest bundles of authorities about 500 kB.
 const FILE_BYTES_MAX = 4_000_000
 
+// For a text of JavaScript at all.
+const TOO_LARGE = ['ERR_FS_FILE_TOO_LARGE', 'ERR_STRING_TOO_LONG']
+
 export function readText(file: string, what: string): string {
   try {
     const text = readFileSync(file, 'utf8')
     return text.length <= FILE_BYTES_MAX ? text : no(`names a file too large for ${what}`)
   } catch (error) {
     const code = error instanceof Error && 'code' in error ? String(error.code) : ''
-    if (code === 'ENOENT') return no(`names a file that does not exist: ${file}`)
+    // Below what is a file there is no other one.
+    if (code === 'ENOENT' || code === 'ENOTDIR')
+      return no(`names a file that does not exist: ${file}`)
     if (code === 'EISDIR') return no(`names a folder, not a file: ${file}`)
     if (code === 'EACCES') return no(`names a file that may not be read: ${file}`)
+    // Those of the system; others are ours.
+    if (/^E[A-Z0-9]+$/.test(code)) return no(`names a file that cannot be read (${code}): ${file}`)
+    if (TOO_LARGE.includes(code)) return no(`names a file too large for ${what}`)
     throw error
   }
 }

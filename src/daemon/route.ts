@@ -25,6 +25,8 @@ export type Daemon = {
   readonly audit: AuditLog
   readonly downloads: Downloads
   readonly status: StatusCache
+  /** When the schedule starts one; undefined while there is nothing to archive. */
+  readonly nextRun: () => Promise<Date | undefined>
   readonly queue: JobQueue
   readonly settings: SettingsDesk
   readonly version: string

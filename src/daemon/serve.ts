@@ -72,7 +72,10 @@ export async function serve(input: ServeInput, signal: AbortSignal): Promise<voi
   const downloads = new Downloads(now)
   const given = { services, settings, jobs, runs, tokens, version, now }
   const status = new StatusCache(runs, now)
-  const daemon: Daemon = { ...given, audit, downloads, queue, status }
+  const plan = async () => (await services()).config
+  const scheduler = new Scheduler({ jobs, queue, plan, now, log })
+  const nextRun = () => scheduler.next()
+  const daemon: Daemon = { ...given, audit, downloads, queue, status, nextRun }
   const openApi = defineRoute({
     ...{ method: 'GET', at: '/openapi.json', scope: 'public', tag: 'status' },
     summary: 'this description',
@@ -86,8 +89,6 @@ export async function serve(input: ServeInput, signal: AbortSignal): Promise<voi
     ...{ routes: [openApi, ...ROUTES], daemon, gate, log, audit },
     hosts: () => hosts,
   })
-  const plan = async () => (await services()).config
-  const scheduler = new Scheduler({ jobs, queue, plan, now, log })
   await new Promise<void>((resolve, reject) => {
     server.once('error', (cause: Error) => reject(notListening(listen, cause)))
     server.listen({ host: listen.host, port: listen.port }, resolve)

@@ -1,11 +1,11 @@
 // What an env file says, without its secrets: for `configure --print` and for the wizard's menus.
 
 import { quoteValue } from '../config/env-file.ts'
-import { entryName, settingOf } from '../config/names.ts'
+import { entryName, isDatabaseUrl, settingOf } from '../config/names.ts'
 import { isSealed } from '../config/sealed-value.ts'
 import type { EnvRecord } from '../config/read-settings.ts'
 
-const MASK = '********'
+export const MASK = '********'
 
 // Key ids of this length and more are not given away by their last four characters.
 const KEY_ID_CHARACTERS_MIN = 8
@@ -26,11 +26,11 @@ export function maskValue(name: string, value: string): string {
   // Other programs keep their secrets in the same file.
   if (setting === undefined && /PASS|SECRET|TOKEN|KEY|CREDENTIAL|PWD|AUTH/i.test(name)) return MASK
   // A user of a database is no secret; a password behind it is refused, and must not be seen till then.
-  const isDatabase = DATABASE_URLS.test(name)
-  return value.replace(isDatabase ? /(:\/\/)[^/\s@:]*:\S*@/g : /(:\/\/)[^/\s@]+@/g, `$1${MASK}@`)
+  return value.replace(
+    isDatabaseUrl(name) ? /(:\/\/)[^/\s@:]*:\S*@/g : /(:\/\/)[^/\s@]+@/g,
+    `$1${MASK}@`,
+  )
 }
-
-const DATABASE_URLS = /^SOURCE_\d+_(?:POSTGRES|MYSQL|MONGODB)$/
 
 /** One line per variable, in the order of the file. Comments are left out: they may hold old keys. */
 export function printableLines(values: EnvRecord): string[] {

@@ -3,6 +3,7 @@
 // find by themselves (option files, sockets that ask for no password).
 
 import { dirname } from 'node:path'
+import { DATABASE_URLS } from '../config/names.ts'
 import type { EntryKind } from '../config/names.ts'
 import { isBelowRoots } from '../config/host-only.ts'
 import { parseEndpoint } from '../config/endpoint.ts'
@@ -33,7 +34,7 @@ export async function whyRefused(
   if (kind === 'NOTIFY' && name === 'URL') return ofNotification(text, context.value('PASSWORD'))
   if (kind !== 'SOURCE') return undefined
   if (isBelowRoots(kind, name)) return ofPlaces(name, text, context)
-  return DATABASES.includes(name) ? ofDatabase(name, text) : undefined
+  return DATABASE_URLS.includes(name) ? ofDatabase(name, text) : undefined
 }
 
 function ofEndpoint(text: string, bucket: string): string | undefined {
@@ -88,33 +89,29 @@ async function placeOf(path: string): Promise<string | undefined> {
   return realPlace(path).catch(() => undefined)
 }
 
-const DATABASES = ['POSTGRES', 'MYSQL', 'MONGODB', 'REDIS']
-
 /** Databases whose tools know passwords of their own: over HTTP they get one with the entry. */
 export const NEEDS_PASSWORD: readonly string[] = ['POSTGRES', 'MYSQL']
 
+/** In small letters. */
 const FILE_OPTIONS = [
   ...['socket', 'sslrootcert', 'sslcert', 'sslkey', 'sslcrl', 'ssl-ca', 'ssl-cert', 'ssl-key'],
-  ...['tlsCAFile', 'tlsCertificateKeyFile'],
+  ...['tlscafile', 'tlscertificatekeyfile'],
 ]
 
 /** Only what names another machine, or this one by its network. */
 function ofDatabase(name: string, text: string): string | undefined {
   const [, authority = '', query = ''] =
     /^[a-z+]+:\/\/(?:[^@/?#]*@)?([^/?#]*)[^?]*\??(.*)$/i.exec(text) ?? []
-  const options = query.split('&').map((pair) => {
-    const [option = '', ...rest] = pair.split('=')
-    return { option, value: decoded(rest.join('=')) }
-  })
+  const options = optionsOf(query)
   const file = options.find(({ option }) => FILE_OPTIONS.includes(option))
   if (file !== undefined) return `has ?${file.option}, which names a file of this machine`
-  const valueOf = (wanted: string) => options.find(({ option }) => option === wanted)?.value
-  const mechanism = valueOf('authMechanism')
-  if (mechanism !== undefined && !/^SCRAM-/i.test(mechanism))
+  const valuesOf = (wanted: string) =>
+    options.flatMap(({ option, value }) => (option === wanted ? [value] : []))
+  if (valuesOf('authmechanism').some((mechanism) => !/^SCRAM-/i.test(mechanism)))
     return 'has an authMechanism that uses what this machine is'
-  const protocol = valueOf('protocol')
-  if (protocol !== undefined && protocol.toLowerCase() !== 'tcp') return 'does not go by TCP'
-  const named = ['host', 'hostaddr'].flatMap((option) => valueOf(option)?.split(',') ?? [])
+  if (valuesOf('protocol').some((protocol) => protocol.toLowerCase() !== 'tcp'))
+    return 'does not go by TCP'
+  const named = [...valuesOf('host'), ...valuesOf('hostaddr')].flatMap((list) => list.split(','))
   const hosts = [...(authority === '' ? [] : authority.split(',').map(hostOf)), ...named]
   // An empty one is the default, which is a socket.
   if (hosts.length === 0 || hosts.some((host) => host === '' || /^[/@]/.test(host)))
@@ -125,6 +122,17 @@ function ofDatabase(name: string, text: string): string | undefined {
   return hosts.some((host) => isLinkLocal(normalised(host)))
     ? 'names a link-local address'
     : undefined
+}
+
+/**
+ * Each of them, with the name in small letters: whether the parser refuses a second one of a name, another
+ * spelling or a semicolon, and which of two a tool would take, does not matter here.
+ */
+function optionsOf(query: string): readonly { readonly option: string; readonly value: string }[] {
+  return query.split(/[&;]/).map((pair) => {
+    const [option = '', ...rest] = pair.split('=')
+    return { option: decoded(option).toLowerCase(), value: decoded(rest.join('=')) }
+  })
 }
 
 function hostOf(place: string): string {

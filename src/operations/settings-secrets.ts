@@ -1,13 +1,14 @@
 // A saved secret goes to whom it was typed for and to nobody else. Nobody can read it over HTTP; but whoever could
 // change the address beside it would have it sent to a machine of their own.
 
+import { DATABASE_URLS } from '../config/names.ts'
 import type { EntryKind } from '../config/names.ts'
 import { parseEndpoint } from '../config/endpoint.ts'
 import { ValueProblem } from '../config/problem.ts'
 import { textOf } from '../config/read-settings.ts'
 import type { EnvRecord } from '../config/read-settings.ts'
 import type { ConfigDraft } from './configure.ts'
-import { maskValue } from './configure-masks.ts'
+import { MASK, maskValue } from './configure-masks.ts'
 import { NEEDS_PASSWORD } from './settings-guard.ts'
 import { SettingsRefusal } from './settings-refusal.ts'
 
@@ -15,18 +16,21 @@ type Sending = { readonly to: readonly string[]; readonly secret: string }
 
 const SENDING: Readonly<Record<EntryKind, Sending>> = {
   S3_SERVER: { to: ['ENDPOINT'], secret: 'SECRET_KEY' },
-  SOURCE: { to: ['POSTGRES', 'MYSQL', 'MONGODB', 'REDIS'], secret: 'PASSWORD' },
+  SOURCE: { to: DATABASE_URLS, secret: 'PASSWORD' },
   NOTIFY: { to: ['URL'], secret: 'PASSWORD' },
 }
 
-/** Throws SETTINGS_WRONG or SETTINGS_HOST_ONLY. `draft` has the change already, `before` has not. */
-export function requireOwnSecret(input: {
+type Changed = {
   readonly draft: ConfigDraft
   readonly before: EnvRecord
   readonly kind: EntryKind | undefined
   readonly prefix: string
   readonly settings: Readonly<Record<string, string | null>>
-}): void {
+}
+
+/** Throws SETTINGS_WRONG or SETTINGS_HOST_ONLY. `draft` has the change already, `before` has not. */
+export function requireOwnSecret(input: Changed): void {
+  requireNoMask(input)
   const { draft, before, kind, prefix, settings } = input
   if (kind === undefined) return
   const { to, secret } = SENDING[kind]
@@ -57,6 +61,22 @@ export function requireOwnSecret(input: {
         remedy: 'give the password, or change it on the host',
       },
     ])
+}
+
+/** A form that sends back what it was shown changes nothing; but a part of that is not what stood there. */
+function requireNoMask({ draft, before, prefix, settings }: Changed): void {
+  const after = draft.joined
+  const masked = Object.keys(settings)
+    .map((name) => prefix + name)
+    .filter((variable) => textOf(after, variable) !== textOf(before, variable))
+    .filter((variable) => textOf(after, variable)?.includes(MASK) === true)
+  if (masked.length === 0) return
+  const reason = `has ${MASK} in it, which stands for what is not shown`
+  const remedy = 'type it again, as a whole'
+  throw new SettingsRefusal(
+    'SETTINGS_WRONG',
+    masked.map((variable) => ({ variable, reason, remedy })),
+  )
 }
 
 /** So that two ways to write one endpoint are one. */

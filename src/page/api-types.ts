@@ -26,7 +26,8 @@ export type Session = {
   readonly serverId: string
   readonly restoreRoots: readonly string[]
   readonly schedule: string
-  readonly nextRunAt: string
+  /** null while there are no sources. */
+  readonly nextRunAt: string | null
 }
 
 export type Check = {

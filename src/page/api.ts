@@ -7,12 +7,15 @@ import { Store } from './store.ts'
 
 export class ApiProblem extends Error {
   readonly status: number
+  /** What failed, as the daemon calls it; undefined: it said nothing. */
+  readonly code: string | undefined
   readonly hint: string | undefined
   readonly errors: readonly FieldError[]
 
   constructor(status: number, detail: string, more: Partial<ProblemDocument> = {}) {
     super(detail)
     this.status = status
+    this.code = more.code ?? undefined
     this.hint = more.hint
     this.errors = more.errors ?? []
   }

@@ -57,6 +57,14 @@ export function agoText(then: Date, now: Date): string {
   return format.format(Math.round(days / 30.4), 'month')
 }
 
+/** `90 minutes`, `30 hours`, `3 days`: counted as `spillway check` does, and never more than it is. */
+export function spanText(ms: number): string {
+  const minutes = Math.max(0, Math.floor(ms / MINUTE_MS))
+  if (minutes < 120) return plural(minutes, 'minute')
+  const hours = Math.floor(minutes / 60)
+  return hours < 72 ? plural(hours, 'hour') : plural(Math.floor(hours / 24), 'day')
+}
+
 /** `Sat, 21 Nov 2026, 23:27:09 (Europe/Paris)`. */
 export function exactText(then: Date): string {
   const zone = new Intl.DateTimeFormat('en').resolvedOptions().timeZone

@@ -3,11 +3,10 @@
 
 import type { Check, Status } from './api-types.ts'
 import type { Settings } from './settings-types.ts'
-import type { Tone } from './parts/shown.tsx'
-import { agoText, plural } from './text.ts'
+import { plural, spanText } from './text.ts'
 
 export type Verdict = {
-  readonly tone: Tone
+  readonly tone: 'good' | 'warning' | 'bad'
   readonly sentence: string
   /** What was found, the worst first. */
   readonly findings: Check['findings']
@@ -47,15 +46,7 @@ export function verdictOf(input: {
 function worstOf(status: Status, findings: Check['findings'], now: Date): string {
   const late = lateSources(findings)
   const behind = status.sources.filter(({ name }) => late.has(name))
-  if (behind.length > 0) {
-    const what = `${plural(behind.length, 'source has', 'sources have')} no good archive`
-    const times = behind.map(({ lastGoodAt }) => lastGoodAt ?? '')
-    const oldest = times.toSorted()[0]
-    if (times.every((time) => time === '')) return `${what} yet`
-    return oldest === undefined || oldest === ''
-      ? `${what} of today or yet`
-      : `${what} since ${agoText(new Date(oldest), now)}`
-  }
+  if (behind.length > 0) return lateText(behind, now)
   if (status.unusable.length > 0)
     return `${plural(status.unusable.length, 'archive')} could not be restored now`
   if (status.waiting.length > 0)
@@ -63,6 +54,27 @@ function worstOf(status: Status, findings: Check['findings'], now: Date): string
   const critical = findings.filter((finding) => finding.level === 'critical').length
   if (critical > 0) return `${plural(critical, 'thing needs', 'things need')} your attention`
   return 'Everything is archived, but something should be looked into'
+}
+
+/** Of sources that never had a good archive, and of those that had one. */
+function lateText(behind: Status['sources'], now: Date): string {
+  const ages = behind.flatMap(({ lastGoodAt }) =>
+    lastGoodAt === null ? [] : [now.getTime() - Date.parse(lastGoodAt)],
+  )
+  const never = behind.length - ages.length
+  const none = `${plural(never, 'source has', 'sources have')} no good archive yet`
+  if (ages.length === 0) return none
+  const what = never === 0 ? 'no good archive' : 'none'
+  const late = `${plural(ages.length, 'source has', 'sources have')} had ${what} ${agesText(ages)}`
+  return never === 0 ? late : `${none}, and ${late}`
+}
+
+function agesText(ages: readonly number[]): string {
+  const [shortest, longest] = [Math.min(...ages), Math.max(...ages)]
+  // The clock of whoever looks is behind that of the host.
+  if (shortest < 60_000) return 'lately'
+  const span = spanText(longest)
+  return span === spanText(shortest) ? `for ${span}` : `for up to ${span}`
 }
 
 /** Without a good archive of the time at which there should be one. */
@@ -74,11 +86,26 @@ export function lateSources(findings: Check['findings']): ReadonlySet<string> {
 /** What is still to be done before the first archive. */
 export type Step = 'server' | 'source' | 'schedule' | 'run'
 
-export function nextStep(settings: Settings | undefined, status: Status): Step | undefined {
+function nextStep(settings: Settings | undefined, status: Status): Step | undefined {
   const servers = settings?.servers.length ?? status.servers.length
   const sources = settings?.sources.length ?? status.sources.length
   if (servers === 0) return 'server'
   if (sources === 0) return 'source'
   if (status.sources.every(({ lastGoodAt }) => lastGoodAt === null)) return 'run'
   return undefined
+}
+
+/** What stands at the top of the overview: what is to be done first, how things stand, or both. */
+export function topOf(
+  settings: Settings | undefined,
+  status: Status,
+): { readonly step: Step | undefined; readonly hasVerdict: boolean } {
+  const step = nextStep(settings, status)
+  const hasFailed =
+    status.configProblem !== null || status.sources.some(({ failedAt }) => failedAt !== null)
+  // Who started runs already need not be told to; why they fail is what matters.
+  return {
+    step: step === 'run' && hasFailed ? undefined : step,
+    hasVerdict: hasFailed || step === undefined,
+  }
 }

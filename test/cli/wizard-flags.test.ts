@@ -126,6 +126,17 @@ it('--set does not put one wrong value in the place of another', async () => {
   expect(readFileSync(file, 'utf8')).toBe('COPIES=x\n')
 })
 
+it.each(['POSTGRES', 'MYSQL', 'MONGODB', 'REDIS'])(
+  'the user of a database of %s is shown, and a password that should not stand there is not',
+  (kind) => {
+    const name = `SOURCE_1_${kind}`
+    const url = `${kind.toLowerCase()}://backup@db.example.net:6379`
+    expect(maskValue(name, url)).toBe(url)
+    expect(isSecretValue(name, url)).toBe(false)
+    expect(maskValue(name, 'x://backup:hunter2@db')).toBe('x://********@db')
+  },
+)
+
 describe('--print', () => {
   it('shows the variables, but no secret, whoever it belongs to', async () => {
     write(`${FILE}# S3_SERVER_9_SECRET_KEY=commented-out\n`)

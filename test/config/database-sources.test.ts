@@ -114,6 +114,35 @@ describe('the URL of a server', () => {
   })
 })
 
+describe('an option that stands twice in the URL of a server', () => {
+  it.each([
+    ['POSTGRES', 'postgres://me@h/x?host=h&host=/hidden', 'host'],
+    ['POSTGRES', 'postgres://me@h/x?sslmode=require&port=1&sslmode=hidden', 'sslmode'],
+    ['POSTGRES', 'postgres://me@h/x?host=hidden&host=hidden', 'host'],
+    ['MYSQL', 'mysql://me@h/x?protocol=tcp&protocol=hidden', 'protocol'],
+    ['MONGODB', 'mongodb://me@h/?authMechanism=SCRAM-SHA-1&authMechanism=hidden', 'authMechanism'],
+    ['REDIS', 'rediss://me@h?sslrootcert=/a&sslrootcert=/hidden', 'sslrootcert'],
+  ])('is refused by its name, without its values: %s=%s', (name, url, option) => {
+    const said = problemOf({ [`SOURCE_1_${name}`]: url })
+    expect(said).toMatch(`SOURCE_1_${name} has ?${option} more than once; leave one of them`)
+    expect(said).not.toContain('hidden')
+  })
+
+  it('is right where its order means something: tags of MongoDB', () => {
+    const url = 'mongodb://h/?readPreferenceTags=dc:a&readPreferenceTags=dc:b'
+    expect(sourceOf({ SOURCE_1_MONGODB: url })).toMatchObject({ text: url })
+  })
+
+  it.each(['authMechanism=hidden', 'tlsCertificateKeyFilePassword=hidden'])(
+    'does not hide behind a semicolon, which the tools of MongoDB take for an &: %s',
+    (more) => {
+      const said = problemOf({ SOURCE_1_MONGODB: `mongodb://me@h/?appName=x;${more}` })
+      expect(said).toMatch(/SOURCE_1_MONGODB has (?:a ; among its options|a password in it)/)
+      expect(said).not.toContain('hidden')
+    },
+  )
+})
+
 describe('the password of a server', () => {
   const url = { SOURCE_1_POSTGRES: 'postgres://me@h/x' }
 

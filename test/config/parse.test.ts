@@ -1,5 +1,5 @@
 import { execFileSync } from 'node:child_process'
-import { mkdtempSync, rmSync, writeFileSync } from 'node:fs'
+import { mkdtempSync, rmSync, symlinkSync, writeFileSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import fc from 'fast-check'
@@ -480,6 +480,24 @@ describe('files that hold a key or a certificate', () => {
     const { problems: found } = read({ ...withoutSecret, S3_SERVER_1_SECRET_KEY_FILE: name })
     expect(found.map(formatProblem)).toEqual([expect.stringContaining(message)])
     expect(found.map(formatProblem).join()).not.toContain(SECRET)
+  })
+
+  it.each([
+    ['below a file', 'file/key', 'names a file that does not exist: '],
+    ['in a circle of links', 'circle', 'names a file that cannot be read (ELOOP): '],
+    ['with a name too long', 'k'.repeat(300), 'names a file that cannot be read (ENAMETOOLONG): '],
+    ['in no memory of a process', '/proc/self/mem', 'names a file that cannot be read (EIO): '],
+  ])('are told of as a problem of their setting: %s', (_what, name, message) => {
+    write('file', SECRET)
+    rmSync(join(folder, 'circle'), { force: true })
+    symlinkSync('circle', join(folder, 'circle'))
+    for (const variable of ['S3_SERVER_1_SECRET_KEY_FILE', 'S3_SERVER_1_CA_FILE']) {
+      const server = variable.includes('CA') ? SERVER : withoutSecret
+      const { problems: found } = read({ ...server, [variable]: name })
+      expect(found).toMatchObject([
+        { variable, reason: expect.stringContaining(message) as string },
+      ])
+    }
   })
 
   it('are not allowed beside the key itself', () => {

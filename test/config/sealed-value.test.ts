@@ -82,6 +82,7 @@ describe('what is sealed', () => {
     ['PGHOST', 'y', false],
     ['OTHER_PASSWORD', 'of another program', false],
     ['SOURCE_1_POSTGRES', 'postgres://backup@db/app', false],
+    ['SOURCE_1_REDIS', 'redis://backup@cache', false],
     ['S3_SERVER_1_ENDPOINT', 'https://s3.example.net', false],
     ['S3_SERVER_1_SECRET_KEY_FILE', '/run/key', false],
     ['S3_SERVER_1_SECRET_KEY', '', false],

@@ -68,6 +68,7 @@ async function start(
     audit: new AuditLog(state.audit, () => undefined),
     downloads: new Downloads(now),
     status: new StatusCache(state.runs, now),
+    nextRun: () => Promise.resolve(undefined),
   }
   server = createHttpServer({
     ...{ routes: jobRoutes, limits, log: (line) => log.push(line) },

@@ -3,6 +3,7 @@
 import { readdirSync, readFileSync } from 'node:fs'
 import { join } from 'node:path'
 import { afterAll, beforeAll, describe, expect, it } from 'vitest'
+import { delayOf } from '../../src/daemon/scheduler.ts'
 import { TestDaemon } from '../support/test-daemon.ts'
 import { World } from '../support/world.ts'
 
@@ -10,6 +11,7 @@ let world: World
 let daemon: TestDaemon
 beforeAll(async () => {
   world = await World.make([{}])
+  world.env['RANDOM_DELAY_MINUTES'] = '720'
   daemon = await TestDaemon.start(world)
 })
 afterAll(async () => {
@@ -101,7 +103,19 @@ it('a session is told what its token may do, and never the token', async () => {
   const { json, text } = await daemon.ask('GET', '/api/session', { scope: 'restore' })
   expect(json).toMatchObject({ token: 'restore', scope: 'restore', serverId: 'host' })
   expect(text).not.toContain(daemon.tokens.restore)
-  expect(Date.parse(json['nextRunAt'] as string)).toBeGreaterThan(Date.now())
+})
+
+it('the next run is told as the scheduler starts it, with the delay of this host', async () => {
+  const { json } = await daemon.ask('GET', '/api/session')
+  const next = Date.parse(json['nextRunAt'] as string)
+  expect(next).toBeGreaterThan(Date.now())
+  const delayMs = delayOf({ serverId: 'host', randomDelayMs: 720 * 60_000 })
+  expect(delayMs).toBeGreaterThan(60_000)
+  const bySchedule = new Date(next - delayMs)
+  expect([bySchedule.getHours(), bySchedule.getMinutes(), bySchedule.getSeconds()]).toEqual([
+    2, 30, 0,
+  ])
+  expect(bySchedule.getTime() - Date.now()).toBeLessThan(25 * 3_600_000 - delayMs)
 })
 
 it('no source of the page writes markup, or asks anybody else', () => {

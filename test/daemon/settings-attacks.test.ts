@@ -252,12 +252,33 @@ describe('an address where only this machine can go', () => {
     ['REDIS', 'redis://?socket=/run/redis/redis.sock'],
     ['REDIS', 'rediss://cache.example/?sslkey=/etc/ssl/private/key.pem'],
     ['REDIS', 'redis://169.254.169.254:80'],
+    // Who takes the first, and who takes the last of two.
+    ['POSTGRES', 'postgres://u@db.example/?host=db.example&host=/var/run/postgresql'],
+    ['POSTGRES', 'postgres://u@db.example/?host=/var/run/postgresql&host=db.example'],
+    ['POSTGRES', 'postgres://u@db.example/?hostaddr=192.0.2.1&hostaddr=169.254.169.254'],
+    ['POSTGRES', 'postgres://u@db.example/?HOST=/var/run/postgresql'],
+    ['MYSQL', 'mysql://root@127.0.0.1/?protocol=tcp&protocol=socket'],
+    ['MYSQL', 'mysql://root@127.0.0.1/?protocol=tcp&Protocol=socket'],
+    ['MONGODB', 'mongodb://a.example/?authMechanism=SCRAM-SHA-1&authMechanism=MONGODB-X509'],
+    ['MONGODB', 'mongodb://a.example/?authmechanism=MONGODB-X509'],
+    ['MONGODB', 'mongodb://a.example/?appName=x;authMechanism=MONGODB-X509'],
+    ['MONGODB', 'mongodb://a.example/?appName=x;%74lsCAFile=/etc/ca.pem'],
+    ['REDIS', 'rediss://cache.example/?SSLKEY=/etc/ssl/private/key.pem'],
   ])('is no database: %s=%s', async (name, url) => {
     const settings = { NAME: 'new', [name]: url, PASSWORD: 'typed' }
     for (const path of ['/api/sources', '/api/sources/test']) {
       const answer = await ask('POST', path, { settings })
       expect([answer.status, answer.json['code']], answer.text).toEqual([403, 'SETTINGS_HOST_ONLY'])
     }
+    expect(text()).toBe(before)
+  })
+
+  it('is not reached by two harmless options of one name either', async () => {
+    const url = 'postgres://u@db.example/?sslmode=require&sslmode=disable'
+    const settings = { NAME: 'new', POSTGRES: url, PASSWORD: 'typed' }
+    const answer = await ask('POST', '/api/sources', { settings })
+    expect([answer.status, answer.json['code']], answer.text).toEqual([422, 'SETTINGS_WRONG'])
+    expect(answer.text).toContain('has ?sslmode more than once')
     expect(text()).toBe(before)
   })
 
@@ -304,6 +325,27 @@ describe('a saved secret', () => {
     await retype('PATCH', '/api/notifications/2', { settings: mail })
     await retype('POST', '/api/notifications/test', { number: 2, settings: mail })
     expect(hits).toEqual([])
+  })
+
+  it('is not written over by the asterisks that stand for it', async () => {
+    const redis = { NAME: 'cache', REDIS: 'redis://********@cache2', PASSWORD: 'typed' }
+    await retype('POST', '/api/sources', { settings: redis })
+    await retype('POST', '/api/sources/test', { settings: redis })
+    const postgres = { POSTGRES: 'postgres://********@db2.example.invalid/app', PASSWORD: 'typed' }
+    await retype('PATCH', '/api/sources/3', { settings: postgres })
+    await retype('POST', '/api/sources', {
+      settings: { ...postgres, NAME: 'new', PASSWORD: '********' },
+    })
+    await retype('POST', '/api/servers', {
+      settings: {
+        ...{ ENDPOINT: 'https://s3.example.invalid', REGION: 'us-east-1', BUCKET: 'b-2' },
+        ...{ ACCESS_KEY: 'KEYKEYKEYKEY', SECRET_KEY: '********' },
+      },
+    })
+    // A form that sends back what it was shown changes nothing.
+    const shown = { settings: { URL: '********', PASSWORD: '********' } }
+    expect((await ask('PATCH', '/api/notifications/2', shown)).status).toBe(200)
+    expect(text()).toBe(before)
   })
 
   it('is used where the address is the same, however it is written', async () => {

@@ -80,6 +80,7 @@ describe('a first start without any file', () => {
       const { status } = await ask('GET', at.replace(/\{\w+\}/, ID))
       expect(status, at).toBeLessThan(500)
     }
+    expect((await ask('GET', '/api/session')).json['nextRunAt']).toBeNull()
     const refused = await ask('POST', '/api/runs', {})
     expect([refused.status, refused.json['code']]).toEqual([409, 'NO_SERVERS'])
 

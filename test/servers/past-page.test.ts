@@ -60,7 +60,7 @@ it('shows what is wrong first, and two months at a glance', { timeout: 240_000 }
   await page.goto(daemon.url)
   await page.getByRole('textbox', { name: 'Token' }).fill(daemon.tokens.admin)
   await page.getByRole('button', { name: 'Sign in' }).click()
-  await page.getByText('1 source has no good archive since').waitFor()
+  await page.getByText(/1 source has had no good archive for 4[89] hours/).waitFor()
   await page.locator('.chart').waitFor()
   await browser.look('40-past-overview')
   await page.goto(`${daemon.url}#/archives`)

@@ -4,6 +4,7 @@ import type { ComponentChildren } from 'preact'
 import type { ApiProblem } from '../api.ts'
 import type { FieldError } from '../api-types.ts'
 import { refreshAll } from '../api.ts'
+import { refusedSave } from '../refused-save.ts'
 import { errorText } from '../settings-form.ts'
 import { sentence } from '../text.ts'
 import { Button } from './button.tsx'
@@ -37,13 +38,11 @@ function SaveProblem(input: {
   readonly others: readonly FieldError[]
 }) {
   const { problem, others } = input
+  const refused = problem === undefined ? undefined : refusedSave(problem)
   return (
     <div role="alert">
-      {problem !== undefined && (
-        <Note
-          tone="bad"
-          title={problem.status === 409 ? 'The file was changed meanwhile' : 'Nothing was saved'}
-        >
+      {problem !== undefined && refused !== undefined && (
+        <Note tone="bad" title={refused.title}>
           <p>{sentence(problem.message)}</p>
           {problem.hint !== undefined && <p class="hint">{sentence(problem.hint)}</p>}
           {others.map((error) => (
@@ -51,7 +50,7 @@ function SaveProblem(input: {
               <code>{error.variable}</code> {errorText(error)}
             </p>
           ))}
-          {problem.status === 409 && <Button onPress={refreshAll}>Load it again</Button>}
+          {refused.mayLoadAgain && <Button onPress={refreshAll}>Load it again</Button>}
         </Note>
       )}
     </div>

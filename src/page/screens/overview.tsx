@@ -1,6 +1,7 @@
 // Is everything all right? The verdict first, then each source, each server, what waits, and what comes next.
 
-import { get } from '../api.ts'
+import { get, problemFrom } from '../api.ts'
+import type { ApiProblem } from '../api.ts'
 import type { Check, Job, Jobs, Status } from '../api-types.ts'
 import type { Settings } from '../settings-types.ts'
 import { useLoad } from '../load.ts'
@@ -11,7 +12,7 @@ import { Table } from '../parts/table.tsx'
 import { linkTo } from '../route.ts'
 import { useSession } from '../session.ts'
 import { countText, plural, sentence, sizeText } from '../text.ts'
-import { lateSources, nextStep, verdictOf } from '../verdict.ts'
+import { lateSources, topOf, verdictOf } from '../verdict.ts'
 import { FirstSteps } from './first-steps.tsx'
 import { RunNow } from './run-now.tsx'
 import { RunUnderWay } from './run-under-way.tsx'
@@ -23,18 +24,31 @@ const EVERY_MS = 8_000
 type Loaded = {
   readonly status: Status
   readonly check: Check
-  readonly settings: Settings
+  /** undefined: its file cannot be read, and `settingsProblem` says why. */
+  readonly settings: Settings | undefined
+  readonly settingsProblem: ApiProblem | undefined
   readonly job: Job | undefined
 }
 
 async function load(signal: AbortSignal): Promise<Loaded> {
-  const [status, check, settings, { jobs }] = await Promise.all([
+  const [status, check, read, { jobs }] = await Promise.all([
     get<Status>('/api/status', signal),
     get<Check>('/api/check', signal),
-    get<Settings>('/api/settings', signal),
+    loadSettings(signal),
     get<Jobs>('/api/jobs?limit=20', signal),
   ])
-  return { status, check, settings, job: jobs.find(({ state }) => state === 'running') }
+  return { status, check, ...read, job: jobs.find(({ state }) => state === 'running') }
+}
+
+/** How things stand is known without them: the daemon goes on with the settings of before. */
+async function loadSettings(
+  signal: AbortSignal,
+): Promise<Pick<Loaded, 'settings' | 'settingsProblem'>> {
+  try {
+    return { settings: await get<Settings>('/api/settings', signal), settingsProblem: undefined }
+  } catch (error) {
+    return { settings: undefined, settingsProblem: problemFrom(error) }
+  }
 }
 
 export function OverviewScreen() {
@@ -56,28 +70,28 @@ export function OverviewScreen() {
   )
 }
 
-function Content({ status, check, settings, job }: Loaded) {
-  const step = nextStep(settings, status)
+function Content({ status, check, settings, settingsProblem, job }: Loaded) {
+  const { step, hasVerdict } = topOf(settings, status)
+  const hasArchive = status.sources.some(({ lastGoodAt }) => lastGoodAt !== null)
   const isRunning = job !== undefined || status.run !== null
   return (
     <div class="stack">
-      {step === undefined ? (
-        <VerdictBox status={status} check={check} />
-      ) : (
-        <FirstSteps step={step} isRunning={isRunning} />
-      )}
+      {/* With a problem of the settings, the verdict says so already. */}
+      <ProblemNote problem={status.configProblem === null ? settingsProblem : undefined} />
+      {hasVerdict && <VerdictBox status={status} check={check} />}
+      {step !== undefined && <FirstSteps step={step} isRunning={isRunning} />}
       <RunUnderWay job={job} holder={status.run} />
       {status.sources.length > 0 && <SourcesPanel status={status} check={check} />}
       {status.servers.length > 0 && <ServerCards status={status} />}
       <WaitingPanel status={status} />
-      {step === undefined && <UsagePanel />}
+      {step === undefined && hasArchive && <UsagePanel />}
     </div>
   )
 }
 
 function VerdictBox({ status, check }: { readonly status: Status; readonly check: Check }) {
   const now = useNow()
-  const session = useSession()
+  const nextRunAt = useSession()?.nextRunAt ?? undefined
   const { tone, sentence: words, findings, comfort } = verdictOf({ status, check, now })
   return (
     <section class={`verdict tone-${tone}`} aria-label="How things stand">
@@ -103,7 +117,7 @@ function VerdictBox({ status, check }: { readonly status: Status; readonly check
         )}
         <p class="verdict-next">
           <Icon name="clock" size={14} /> Next run{' '}
-          {session === undefined ? 'by the schedule' : <Ago at={session.nextRunAt} />} ·{' '}
+          {nextRunAt === undefined ? 'by the schedule' : <Ago at={nextRunAt} />} ·{' '}
           <a href={linkTo(['settings', 'schedule'])}>Schedule</a>
         </p>
       </div>

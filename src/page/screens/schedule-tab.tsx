@@ -19,7 +19,7 @@ const ALSO = /^(RANDOM_|SCHEDULE_|STALE_|MAX_AGE)/
 
 export function ScheduleTab({ settings, refusal }: TabInput) {
   const form = useForm(settings.general)
-  const session = useSession()
+  const nextRunAt = useSession()?.nextRunAt ?? undefined
   const save = useAction(async () => {
     await send('PATCH', '/api/settings', { revision: settings.revision, settings: form.changes })
     form.reset()
@@ -33,11 +33,10 @@ export function ScheduleTab({ settings, refusal }: TabInput) {
   const current = form.value('SCHEDULE') || (field?.fallback ?? '30 2 * * *')
   return (
     <Panel title="Schedule">
-      {session !== undefined && (
+      {nextRunAt !== undefined && (
         <Note tone="info">
           <p>
-            The next run starts <Ago at={session.nextRunAt} />:{' '}
-            {exactText(new Date(session.nextRunAt))}.
+            The next run starts <Ago at={nextRunAt} />: {exactText(new Date(nextRunAt))}.
           </p>
         </Note>
       )}
