@@ -6,8 +6,6 @@ import type { StateHandle } from './state-file.ts'
 
 // Of jobs that are over: a year of nights, and whatever was asked for by hand.
 const KEPT_JOBS_MAX = 1_000
-// Of one job: what is said beyond that is in the daemon's log.
-const LINES_MAX = 5_000
 
 // One result is some KB as a rule, and some MB where there are many thousands of archives: a thousand of those would
 // fill the disk that the runs need. This is room for all of the first kind, and for weeks of the second.
@@ -148,19 +146,20 @@ export class Jobs {
       .run(now.toISOString(), reason).changes
   }
 
-  addLine(id: string, at: Date, event: unknown): JobLine | undefined {
+  addLine(id: string, at: Date, event: unknown): JobLine {
     const number = this.#handle
       .prepare(
         `insert into job_lines (job_id, number, at, event)
          select @id, coalesce(max(number), 0) + 1, @at, @event from job_lines where job_id = @id
-         having coalesce(max(number), 0) < @max returning number`,
+         returning number`,
       )
       .pluck()
-      .get({ id, at: at.toISOString(), event: JSON.stringify(event), max: LINES_MAX })
-    return number === undefined ? undefined : { number: number as number, at, event }
+      .get({ id, at: at.toISOString(), event: JSON.stringify(event) })
+    return { number: number as number, at, event }
   }
 
-  lines(id: string, after: number, limit = LINES_MAX): readonly JobLine[] {
+  /** All of them without a limit. */
+  lines(id: string, after: number, limit = -1): readonly JobLine[] {
     const rows = this.#handle
       .prepare(
         `select number, at, event from job_lines where job_id = ? and number > ?
