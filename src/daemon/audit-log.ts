@@ -1,5 +1,5 @@
 // Notes who asked for what. Entries are written a few at a time, so that a flood of refused requests is not one
-// of waits for the disk; and a disk that is full keeps nobody from an answer.
+// of waits for the disk; and a disk that is full, or a file that another process holds, keeps nobody from an answer.
 
 import { messageOf } from '../domain/errors.ts'
 import type { Audit, AuditEntry, AuditRow } from '../state/audit.ts'
@@ -30,7 +30,7 @@ export class AuditLog {
     const roomFor = entry.token === undefined ? WAITING_OF_NOBODY_MAX : WAITING_MAX
     if (this.#waiting.length >= roomFor) return
     this.#waiting.push({ ...entry, path: pathOf(entry.path) })
-    this.#timer ??= setTimeout(() => this.write(), WRITE_EVERY_MS)
+    this.#timer ??= setTimeout(() => this.#write('soon'), WRITE_EVERY_MS)
   }
 
   /** Newest first, those included that were not written yet. */
@@ -43,11 +43,17 @@ export class AuditLog {
   }
 
   write(): void {
+    this.#write('now')
+  }
+
+  /** `soon`: not now, if that would have to wait for another process. */
+  #write(when: 'now' | 'soon'): void {
     clearTimeout(this.#timer)
     this.#timer = undefined
     if (this.#waiting.length === 0) return
     try {
-      this.#audit.add(this.#waiting)
+      if (when === 'now') this.#audit.add(this.#waiting)
+      else this.#audit.addHastily(this.#waiting)
       this.#waiting = []
     } catch (error) {
       const nowMs = performance.now()

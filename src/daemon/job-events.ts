@@ -1,12 +1,18 @@
 // The journal of a job, and how it goes on, as server-sent events. Whoever reads slowly, or not at all, costs
-// no more memory than whoever reads: what was missed is read from the journal, and of progress only the last
-// news is worth anything.
+// no more memory than whoever reads: what was missed is read from the journal, of progress only the last
+// news is worth anything, and of what the journal had no room for some hundred lines wait.
 
 import type { Daemon, Stream } from './route.ts'
 import { isJobOver } from '../domain/job.ts'
 
 // Between two of them a proxy would take the silence for an end.
 const HEARTBEAT_MS = 15_000
+
+// Each of them says all that there is to say of its kind.
+const LATEST_ONLY = new Set(['packing', 'uploading', 'job-started', 'job-ended'])
+
+// What the journal did not take, and a slow reader did not fetch; the oldest go first.
+const LIVE_MAX = 200
 
 // Read from the journal at a time: a line may be a message of some KB.
 const PAGE_LINES = 20
@@ -21,14 +27,18 @@ export function eventStream(
   return {
     contentType: 'text/event-stream; charset=utf-8',
     write: async (send) => {
-      // By kind: of events without a number the last one of each says it all.
       const live = new Map(queue.live(id).map(({ event }) => [kindOf(event), event]))
+      let unkept = 0
       let isBeating = false
       let last = after
       let wake = (): void => undefined
       const unwatch = queue.watch((news) => {
         if (news.jobId !== id) return
-        if (news.number === undefined) live.set(kindOf(news.event), news.event)
+        if (news.number === undefined) {
+          const kind = kindOf(news.event)
+          live.set(LATEST_ONLY.has(kind) ? kind : `${kind} ${(unkept += 1)}`, news.event)
+          if (live.size > LIVE_MAX) live.delete(live.keys().next().value!)
+        }
         wake()
       })
       const heart = setInterval(() => {

@@ -3,14 +3,17 @@
 
 import type { Job, JobKind, JobOrigin, JobState } from '../domain/job.ts'
 import { messageOf } from '../domain/errors.ts'
+import { JournalRoom } from '../domain/journal-room.ts'
 import { newArchiveId } from '../domain/archive.ts'
 import type { Jobs } from '../state/jobs.ts'
 import type { JobEnd } from './job-process.ts'
 
 // Nobody waits for more than this, but a script that goes wrong may ask for more.
 const WAITING_MAX = 20
+// Of one job's warnings, and of its notes: those beyond that are told to who looks on.
+const CHATTER_MAX = 5_000
 
-/** Numbers go up within a job; of `live` events, which are not kept, there is none. */
+/** Numbers go up within a job; what is not in the journal has none. */
 export type JobNews = {
   readonly jobId: string
   readonly number: number | undefined
@@ -32,6 +35,7 @@ type Input = {
   readonly log: (line: string) => void
   /** After the queue could not be read or written. */
   readonly retryMs?: number
+  readonly chatterMax?: number | undefined
 }
 
 // A full disk, or another program that holds the file: until somebody has made room there is nothing to gain.
@@ -46,6 +50,8 @@ export class JobQueue {
   readonly #watchers = new Set<(news: JobNews) => void>()
   /** The last live event of each kind, for those who come later. */
   #live = new Map<string, JobNews>()
+  /** Of the journal of the job that is told of. */
+  #room: { readonly jobId: string; readonly room: JournalRoom } | undefined
   #current:
     { readonly id: string; readonly stop: AbortController; isCancelled: boolean } | undefined
   #working: Promise<void> = Promise.resolve()
@@ -190,9 +196,22 @@ export class JobQueue {
       this.#tell(news)
       return
     }
+    const { isKept, note } = this.#roomOf(jobId).take(kind)
+    if (note !== undefined) this.#keep(jobId, { at: this.#input.now().toISOString(), ...note })
+    if (isKept) this.#keep(jobId, event)
+    else this.#tell({ jobId, number: undefined, event })
+  }
+
+  #roomOf(jobId: string): JournalRoom {
+    const { chatterMax = CHATTER_MAX } = this.#input
+    if (this.#room?.jobId !== jobId) this.#room = { jobId, room: new JournalRoom(chatterMax) }
+    return this.#room.room
+  }
+
+  #keep(jobId: string, event: unknown): void {
     try {
-      const line = this.#input.jobs.addLine(jobId, this.#input.now(), event)
-      if (line !== undefined) this.#tell({ jobId, number: line.number, event })
+      const { number } = this.#input.jobs.addLine(jobId, this.#input.now(), event)
+      this.#tell({ jobId, number, event })
     } catch (error) {
       // A full disk must not end the daemon: the job goes on, and those who look on hear of it all the same.
       this.#input.log(`the journal of job ${jobId} cannot be written: ${messageOf(error)}`)

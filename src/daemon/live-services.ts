@@ -1,5 +1,6 @@
-// The services with the settings as they are now: the env file is read again when it has changed. A file that
-// is wrong changes nothing: what was good goes on, and `status` says what is wrong.
+// The services with the settings as they are now: the env file is read again when it has changed. While it is
+// wrong, what is shown and the schedule go by the settings of before, and `status` says what is wrong; runs are
+// processes that read the file themselves, and fail.
 
 import { statSync } from 'node:fs'
 import { messageOf } from '../domain/errors.ts'
@@ -7,6 +8,10 @@ import type { DaemonServices } from './route.ts'
 import type { Services } from '../operations/services.ts'
 
 type Opened = Services & { readonly close: () => Promise<void> }
+
+// What is wrong may be mended without touching the file: a key is put back, a secret's file is made. To read it
+// again takes some milliseconds.
+const TRY_AGAIN_EVERY_MS = 5_000
 
 export class LiveServices {
   readonly #open: () => Promise<Opened>
@@ -16,7 +21,9 @@ export class LiveServices {
   #current: Opened
   /** Requests that began before the settings changed may still use them. */
   #before: Opened | undefined
+  readonly #nowMs: () => number
   #mark: string
+  #triedAtMs = 0
   #problem: string | undefined
   #changing: Promise<void> = Promise.resolve()
 
@@ -25,7 +32,9 @@ export class LiveServices {
     open: () => Promise<Opened>,
     log: (line: string) => void,
     envFile = first.config.envFile,
+    nowMs = (): number => performance.now(),
   ) {
+    this.#nowMs = nowMs
     this.#envFile = envFile
     this.#current = first
     this.#open = open
@@ -34,7 +43,7 @@ export class LiveServices {
   }
 
   readonly get = async (): Promise<DaemonServices> => {
-    if (this.#markOf() !== this.#mark) this.#changing = this.#changing.then(() => this.#change())
+    if (this.#isDue()) this.#changing = this.#changing.then(() => this.#change())
     await this.#changing
     return { ...this.#current, configProblem: this.#problem }
   }
@@ -50,10 +59,16 @@ export class LiveServices {
     await this.#current.close()
   }
 
+  #isDue(): boolean {
+    if (this.#markOf() !== this.#mark) return true
+    return this.#problem !== undefined && this.#nowMs() - this.#triedAtMs >= TRY_AGAIN_EVERY_MS
+  }
+
   async #change(): Promise<void> {
-    const mark = this.#markOf()
-    if (mark === this.#mark) return
-    this.#mark = mark
+    // Several asked at once, and the first of them did it.
+    if (!this.#isDue()) return
+    this.#mark = this.#markOf()
+    this.#triedAtMs = this.#nowMs()
     try {
       const opened = await this.#open()
       await this.#before?.close()
@@ -62,14 +77,24 @@ export class LiveServices {
       this.#problem = undefined
       this.#log('the settings were read again')
     } catch (error) {
-      this.#problem = messageOf(error)
-      this.#log(`the changed settings are wrong, so the old ones stay: ${this.#problem}`)
+      const problem = messageOf(error)
+      if (problem === this.#problem) return
+      this.#problem = problem
+      this.#log(
+        'the settings are wrong, and runs fail until they are mended; what is shown, and the schedule, ' +
+          `go by the ones of before: ${problem}`,
+      )
     }
   }
 
   #markOf(): string {
     if (this.#envFile === undefined) return ''
-    const stats = statSync(this.#envFile, { throwIfNoEntry: false, bigint: true })
-    return stats === undefined ? 'gone' : `${stats.ino} ${stats.size} ${stats.mtimeNs}`
+    try {
+      const { ino, size, mode, mtimeNs, ctimeNs } = statSync(this.#envFile, { bigint: true })
+      // `chmod` changes neither size nor mtime.
+      return [ino, size, mode, mtimeNs, ctimeNs].join(' ')
+    } catch (error) {
+      return (error as NodeJS.ErrnoException).code ?? 'unreadable'
+    }
   }
 }

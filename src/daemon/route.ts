@@ -39,7 +39,7 @@ export type DaemonServices = Pick<
   | ('notifier' | 'packer')
   | ('changedKeep' | 'questions')
 > & {
-  /** Why the file as it is now is not the one in use. */
+  /** Why the file as it is now is not what is shown; runs read it themselves, and fail. */
   readonly configProblem: string | undefined
 }
 

@@ -28,6 +28,7 @@ import { settingsRoutes } from './routes/settings.ts'
 import type { State } from '../state/open-state.ts'
 import { StatusCache } from './status-cache.ts'
 import { TokenGate } from './gate.ts'
+import { TokenUse } from './token-use.ts'
 import { z } from 'zod'
 
 export const ROUTES: readonly Route[] = [
@@ -84,7 +85,8 @@ export async function serve(input: ServeInput, signal: AbortSignal): Promise<voi
   })
   const document = openApiOf([openApi, ...ROUTES], version)
   let hosts: ReadonlySet<string> = new Set()
-  const gate = new TokenGate((secret) => tokens.find(secret, now()), now)
+  const uses = new TokenUse(tokens, now, log)
+  const gate = new TokenGate(uses.find, now)
   const server = createHttpServer({
     ...{ routes: [openApi, ...ROUTES], daemon, gate, log, audit },
     hosts: () => hosts,
@@ -115,6 +117,7 @@ export async function serve(input: ServeInput, signal: AbortSignal): Promise<voi
   server.closeAllConnections()
   await closed
   audit.write()
+  uses.write()
 }
 
 function hostsOf(

@@ -22,9 +22,7 @@ export type Job = {
   readonly startedAt: Date | undefined
   readonly endedAt: Date | undefined
   readonly exit: number | undefined
-  /** What the command printed with --json. */
-  readonly result: unknown
-  /** Why there is no result. */
+  /** Why there is no result, that is, nothing of what the command prints with --json. */
   readonly reason: string | undefined
 }
 

@@ -6,6 +6,7 @@ import { boundedReport } from './notify-document.ts'
 import { chosenNames } from './chosen-sources.ts'
 import { countsOf } from '../domain/kept-run.ts'
 import { failureOf, messageOf } from '../domain/errors.ts'
+import { JournalRoom } from '../domain/journal-room.ts'
 import { newArchiveId } from '../domain/archive.ts'
 import { withWarnings } from '../domain/run-report.ts'
 import type { OnRunEvent, RunEvent } from '../domain/run-events.ts'
@@ -19,8 +20,8 @@ export type RunJournalServices = Pick<Services, 'openState' | 'redact'> & {
   readonly config: Pick<Services['config'], 'sources'>
 }
 
-// A good night has ten for each source; a disk full of unreadable files has millions.
-const EVENTS_MAX = 2_000
+// Of warnings, and of notes: a good night has some; a disk full of unreadable files has millions.
+const CHATTER_MAX = 2_000
 // What a tool says in its despair can be megabytes.
 const TEXT_CHARACTERS_MAX = 2_000
 // Of a hundred sources it is some 100 KiB.
@@ -43,6 +44,7 @@ export class RunJournal {
   #state: State | undefined
   #waiting: RunEventLine[] = []
   #count = 0
+  readonly #room = new JournalRoom(CHATTER_MAX)
   #timer: NodeJS.Timeout | undefined
   #problem: string | undefined
 
@@ -77,8 +79,13 @@ export class RunJournal {
   readonly onEvent = (event: RunEvent): void => {
     // Of a transfer under way: worth something only while it is.
     if (event.kind === 'packing' || event.kind === 'uploading') return
+    const { isKept, note } = this.#room.take(event.kind)
+    if (note !== undefined) this.#keep(note)
+    if (isKept) this.#keep(event)
+  }
+
+  #keep(event: RunEvent): void {
     this.#count += 1
-    if (this.#count > EVENTS_MAX) return
     const at = this.#now()
     const told = { at: at.toISOString(), ...this.#bounded(event) }
     this.#waiting.push({ number: this.#count, at, event: told })
@@ -116,11 +123,6 @@ export class RunJournal {
     const wasTold = this.#problem !== undefined
     clearTimeout(this.#timer)
     try {
-      if (this.#count > EVENTS_MAX) {
-        const message = `${this.#count - EVENTS_MAX} more events of this run were not kept`
-        const event = { at: end.at.toISOString(), kind: 'note', message }
-        this.#waiting.push({ number: EVENTS_MAX + 1, at: end.at, event })
-      }
       this.#state?.setPatience(PATIENCE_AT_END_MS)
       this.#write()
       if (this.#id !== undefined) this.#state?.runs.end(this.#id, end)

@@ -1,5 +1,6 @@
 // Who changed what over HTTP, and who was refused.
 
+import { HASTY_MS, withPatience } from './state-file.ts'
 import type { StateHandle } from './state-file.ts'
 
 // Years of what people do, some megabytes.
@@ -49,6 +50,11 @@ export class Audit {
         this.#trim()
       })
       .immediate()
+  }
+
+  /** Throws soon where another process holds the file. */
+  addHastily(entries: readonly AuditEntry[]): void {
+    withPatience(this.#handle, HASTY_MS, () => this.add(entries))
   }
 
   /** Newest first; of those before `before`. */

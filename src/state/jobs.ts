@@ -6,8 +6,14 @@ import type { StateHandle } from './state-file.ts'
 
 // Of jobs that are over: a year of nights, and whatever was asked for by hand.
 const KEPT_JOBS_MAX = 1_000
-// Of one job: what is said beyond that is in the daemon's log.
-const LINES_MAX = 5_000
+
+// One result is some KB as a rule, and some MB where there are many thousands of archives: a thousand of those would
+// fill the disk that the runs need. This is room for all of the first kind, and for weeks of the second.
+const RESULTS_BYTES_MAX = 64 * 1024 * 1024
+const NO_ROOM = 'what came of it is not kept any more: there was no room for it'
+
+// Not the result: it can be megabytes, and a list has many.
+const COLUMNS = `id, kind, origin, requested_by, state, args, created_at, started_at, ended_at, exit, reason`
 
 export type JobLine = { readonly number: number; readonly at: Date; readonly event: unknown }
 
@@ -22,15 +28,16 @@ type JobRow = {
   readonly started_at: string | null
   readonly ended_at: string | null
   readonly exit: number | null
-  readonly result: string | null
   readonly reason: string | null
 }
 
 export class Jobs {
   readonly #handle: StateHandle
+  readonly #resultsBytesMax: number
 
-  constructor(handle: StateHandle) {
+  constructor(handle: StateHandle, resultsBytesMax = RESULTS_BYTES_MAX) {
     this.#handle = handle
+    this.#resultsBytesMax = resultsBytesMax
   }
 
   /** `undefined` when so many wait already. */
@@ -61,8 +68,14 @@ export class Jobs {
   }
 
   find(id: string): Job | undefined {
-    const row = this.#handle.prepare('select * from jobs where id = ?').get(id)
+    const row = this.#handle.prepare(`select ${COLUMNS} from jobs where id = ?`).get(id)
     return row === undefined ? undefined : jobOf(row as JobRow)
+  }
+
+  /** What the command printed with --json; undefined: nothing, or it is not kept any more. */
+  result(id: string): unknown {
+    const text = this.#handle.prepare('select result from jobs where id = ?').pluck().get(id)
+    return typeof text === 'string' ? (JSON.parse(text) as unknown) : undefined
   }
 
   /** Newest first; of those before `before`. */
@@ -73,7 +86,7 @@ export class Jobs {
   }): readonly Job[] {
     const rows = this.#handle
       .prepare(
-        `select * from jobs where (@kind is null or kind = @kind) and (@before is null or id < @before)
+        `select ${COLUMNS} from jobs where (@kind is null or kind = @kind) and (@before is null or id < @before)
          order by id desc limit @limit`,
       )
       .all({ kind: input.kind ?? null, before: input.before ?? null, limit: input.limit })
@@ -87,7 +100,7 @@ export class Jobs {
 
   next(): Job | undefined {
     // By ids alone those of one millisecond would come in any order, and all in a wrong one after the clock was put back.
-    const sql = `select * from jobs where state = 'queued' order by rowid limit 1`
+    const sql = `select ${COLUMNS} from jobs where state = 'queued' order by rowid limit 1`
     const row = this.#handle.prepare(sql).get()
     return row === undefined ? undefined : jobOf(row as JobRow)
   }
@@ -100,15 +113,24 @@ export class Jobs {
   end(
     id: string,
     now: Date,
-    outcome: Pick<Job, 'exit' | 'result' | 'reason'> & { readonly state: JobState },
+    {
+      state,
+      exit,
+      reason,
+      result,
+    }: Pick<Job, 'state' | 'exit' | 'reason'> & {
+      readonly result: unknown
+    },
   ): void {
-    this.#change(id, 'running', {
-      state: outcome.state,
-      ended_at: now.toISOString(),
-      exit: outcome.exit ?? null,
-      result: outcome.result === undefined ? null : JSON.stringify(outcome.result),
-      reason: outcome.reason ?? null,
-    })
+    this.#handle
+      .transaction(() => {
+        this.#change(id, 'running', {
+          ...{ state, ended_at: now.toISOString(), exit: exit ?? null, reason: reason ?? null },
+          result: result === undefined ? null : JSON.stringify(result),
+        })
+        if (result !== undefined) this.#trimResults(id)
+      })
+      .immediate()
   }
 
   /** Takes it from the queue; false when it is not queued any more. */
@@ -124,19 +146,20 @@ export class Jobs {
       .run(now.toISOString(), reason).changes
   }
 
-  addLine(id: string, at: Date, event: unknown): JobLine | undefined {
+  addLine(id: string, at: Date, event: unknown): JobLine {
     const number = this.#handle
       .prepare(
         `insert into job_lines (job_id, number, at, event)
          select @id, coalesce(max(number), 0) + 1, @at, @event from job_lines where job_id = @id
-         having coalesce(max(number), 0) < @max returning number`,
+         returning number`,
       )
       .pluck()
-      .get({ id, at: at.toISOString(), event: JSON.stringify(event), max: LINES_MAX })
-    return number === undefined ? undefined : { number: number as number, at, event }
+      .get({ id, at: at.toISOString(), event: JSON.stringify(event) })
+    return { number: number as number, at, event }
   }
 
-  lines(id: string, after: number, limit = LINES_MAX): readonly JobLine[] {
+  /** All of them without a limit. */
+  lines(id: string, after: number, limit = -1): readonly JobLine[] {
     const rows = this.#handle
       .prepare(
         `select number, at, event from job_lines where job_id = ? and number > ?
@@ -203,6 +226,17 @@ export class Jobs {
     return this.#handle.prepare(sql).run({ ...values, id, from }).changes === 1
   }
 
+  /** Those of the jobs that were asked for last are kept, and this one's at any rate: somebody waits for it. */
+  #trimResults(id: string): void {
+    this.#handle
+      .prepare(
+        `update jobs set result = null, reason = coalesce(reason, @reason) where id != @id and id in
+         (select id from (select id, sum(octet_length(result)) over (order by rowid desc) as bytes
+          from jobs where result is not null) where bytes > @max)`,
+      )
+      .run({ id, reason: NO_ROOM, max: this.#resultsBytesMax })
+  }
+
   #trim(): void {
     this.#handle
       .prepare(
@@ -225,7 +259,6 @@ function jobOf(row: JobRow): Job {
     startedAt: dateOf(row.started_at),
     endedAt: dateOf(row.ended_at),
     exit: row.exit ?? undefined,
-    result: row.result === null ? undefined : (JSON.parse(row.result) as unknown),
     reason: row.reason ?? undefined,
   }
 }

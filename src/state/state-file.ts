@@ -122,6 +122,22 @@ export function openStateFile(dataDir: string): StateHandle {
   }
 }
 
+/**
+ * Of what can be written later as well: whoever holds the file is waited for no longer than this. Nothing else
+ * happens in this process meanwhile.
+ */
+export const HASTY_MS = 50
+
+export function withPatience<Result>(handle: StateHandle, ms: number, work: () => Result): Result {
+  const before = handle.pragma('busy_timeout', { simple: true }) as number
+  handle.pragma(`busy_timeout = ${ms}`)
+  try {
+    return work()
+  } finally {
+    handle.pragma(`busy_timeout = ${before}`)
+  }
+}
+
 function prepare(handle: StateHandle): void {
   handle.pragma('trusted_schema = OFF')
   handle.pragma('foreign_keys = ON')

@@ -4,15 +4,13 @@ import { createHash, randomBytes } from 'node:crypto'
 import { SpillwayError } from '../domain/errors.ts'
 import { noSuchToken } from '../domain/token.ts'
 import type { Scope, Token } from '../domain/token.ts'
+import { HASTY_MS, withPatience } from './state-file.ts'
 import type { StateHandle } from './state-file.ts'
 
 // 256 bits: nobody guesses it, so a plain hash is enough and no slow one is needed.
 const SECRET_BYTES = 32
 const SECRET_START = 'spw_'
 const PREFIX_CHARACTERS = SECRET_START.length + 6
-
-// A row that is written at each request would cost an fsync each.
-const USED_EVERY_MS = 60_000
 
 type TokenRow = {
   readonly name: string
@@ -49,16 +47,22 @@ export class Tokens {
     })
   }
 
-  /** Looked up by hash: how long that takes tells nothing about the secret. */
-  find(secret: string, now: Date): Token | undefined {
+  /**
+   * Looked up by hash: how long that takes tells nothing about the secret. It only reads, and so waits for
+   * nobody who writes.
+   */
+  find(secret: string): Token | undefined {
     const row = this.#find.get(hashOf(secret)) as TokenRow | undefined
-    if (row === undefined) return undefined
-    const lastMs = row.last_used_at === null ? 0 : Date.parse(row.last_used_at)
-    if (now.getTime() - lastMs > USED_EVERY_MS)
-      this.#handle
-        .prepare('update tokens set last_used_at = ? where name = ?')
-        .run(now.toISOString(), row.name)
-    return tokenOf(row)
+    return row === undefined ? undefined : tokenOf(row)
+  }
+
+  /** When each was last used, by name. Throws soon where another process holds the file. */
+  noteUse(uses: ReadonlyMap<string, Date>): void {
+    const note = this.#handle.prepare('update tokens set last_used_at = ? where name = ?')
+    const noteAll = this.#handle.transaction(() => {
+      for (const [name, at] of uses) note.run(at.toISOString(), name)
+    })
+    withPatience(this.#handle, HASTY_MS, () => noteAll.immediate())
   }
 
   all(): readonly Token[] {

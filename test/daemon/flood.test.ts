@@ -73,7 +73,7 @@ async function start(
   server = createHttpServer({
     ...{ routes: jobRoutes, limits, log: (line) => log.push(line) },
     ...{ daemon, audit: daemon.audit },
-    gate: new TokenGate((secret) => tokens.find(secret, now()), now),
+    gate: new TokenGate((secret) => tokens.find(secret), now),
     hosts: () => new Set([`127.0.0.1:${port()}`]),
   })
   server.listen(0, '127.0.0.1')

@@ -1,6 +1,7 @@
 // Who gets in: every route is walked without a token and with each that is too weak, and requests are sent
 // as bytes that no browser and no library would send.
 
+import Database from 'better-sqlite3'
 import { mkdtempSync, readdirSync, readFileSync, rmSync, statSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
@@ -112,6 +113,19 @@ describe('a token', () => {
     expect((await daemon.ask('GET', '/api/jobs', { headers })).status).not.toBe(200)
     expect((await spillway(['token', 'create', 'admin', ...config])).exit).toBe(2)
   })
+})
+
+it('a right token opens at its first use, too, while another process holds the state file', async () => {
+  const made = await spillway(['token', 'create', 'first', '--config', world.envFile])
+  const headers = { authorization: `Bearer ${made.out.toString().trim()}` }
+  const other = new Database(join(world.folder, 'data/state.sqlite'))
+  other.exec('begin immediate')
+  onTestFinished(() => void other.close())
+  const begun = performance.now()
+  expect((await daemon.ask('GET', '/api/jobs', { headers })).status).toBe(200)
+  expect((await daemon.ask('GET', '/api/jobs', { headers })).status).toBe(200)
+  // A statement of the daemon waits for five seconds otherwise, and nobody is answered meanwhile.
+  expect(performance.now() - begun).toBeLessThan(2_500)
 })
 
 it('what can be asked is what is described', async () => {

@@ -6,6 +6,7 @@ import { mkdtempSync, rmSync } from 'node:fs'
 import { join } from 'node:path'
 import { tmpdir } from 'node:os'
 import { afterEach, beforeEach, describe, expect, it, vi } from 'vitest'
+import { eventStream } from '../../src/daemon/job-events.ts'
 import { JobQueue } from '../../src/daemon/job-queue.ts'
 import { openState } from '../../src/state/open-state.ts'
 import type { JobNews, RunJob } from '../../src/daemon/job-queue.ts'
@@ -24,10 +25,11 @@ afterEach(() => {
   rmSync(folder, { recursive: true, force: true })
 })
 
-function queueWith(runJob: RunJob): JobQueue {
+function queueWith(runJob: RunJob, chatterMax?: number): JobQueue {
   const { jobs } = state
-  const now = () => new Date()
-  return new JobQueue({ jobs, runJob, now, log: (line) => log.push(line), retryMs: 50 })
+  const now = (): Date => new Date()
+  const note = (line: string) => log.push(line)
+  return new JobQueue({ jobs, runJob, now, log: note, retryMs: 50, chatterMax })
 }
 
 const RUN = { kind: 'run', origin: 'api', requestedBy: 'me', args: ['run'] } as const
@@ -131,5 +133,81 @@ describe('while the state file cannot be written, as on a full disk', () => {
     await becomes(second.id, 'done')
     expect([stateOf(first.id), calls]).toEqual(['done', 2])
     await queue.stop()
+  })
+})
+
+describe('a job that warns without end', () => {
+  const STEPS = ['source-started', 'packed', 'attempt-ended', 'stored', 'run-ended'] as const
+  const kindOf = (event: unknown): string => (event as { kind: string }).kind
+  const warns: RunJob = async (_args, onLine) => {
+    onLine({ kind: 'source-started' })
+    for (let each = 0; each < 8; each += 1) onLine({ kind: 'warning', message: `${each}` })
+    for (const kind of STEPS.slice(1)) onLine({ kind })
+    return GOOD
+  }
+
+  it('keeps what became of its archives in its journal, and one line instead of the other warnings', async () => {
+    const { id } = queueWith(warns, 3).add(RUN)!
+    await becomes(id, 'done')
+    const events = state.jobs.lines(id, 0).map(({ event }) => event)
+    expect(events.map(kindOf)).toEqual([
+      ...['source-started', 'warning', 'warning', 'warning', 'note'],
+      ...STEPS.slice(1),
+    ])
+    expect(events[4]).toEqual({
+      ...{ kind: 'note', at: expect.any(String) as string },
+      message:
+        'the journal has room for 3 of each kind: the warnings that came after these are not in it',
+    })
+  })
+
+  it('tells all of them to those who look on', async () => {
+    const queue = queueWith(warns, 3)
+    const news: JobNews[] = []
+    queue.watch((each) => news.push(each))
+    const { id } = queue.add(RUN)!
+    await becomes(id, 'done')
+    const told = news.map(({ event }) => event)
+    const warnings = told.filter((event) => kindOf(event) === 'warning')
+    expect(warnings).toHaveLength(8)
+    expect(told.map(kindOf)).toEqual(expect.arrayContaining([...STEPS]))
+  })
+
+  it('has room of its own again in the next job', async () => {
+    const queue = queueWith(warns, 3)
+    const [, second] = [queue.add(RUN)!, queue.add(RUN)!]
+    await becomes(second.id, 'done')
+    expect(state.jobs.lines(second.id, 0)).toHaveLength(9)
+  })
+
+  it.each([
+    ['all that the journal did not take, in order', 8, 8],
+    ['the last that the journal did not take, however many there are', 1_000, 203],
+  ])('tells a listener %s', async (_what, count, toldMax) => {
+    const { jobs } = state
+    let go = (): void => undefined
+    const begun = new Promise<void>((resolve) => (go = resolve))
+    const queue = queueWith(async (_args, onLine) => {
+      await begun
+      for (let each = 0; each < count; each += 1) onLine({ kind: 'warning', message: `${each}` })
+      return GOOD
+    }, 3)
+    const { id } = queue.add(RUN)!
+    const said: string[] = []
+    const { signal } = new AbortController()
+    const following = eventStream({ jobs, queue }, id, 0, signal).write(async (piece) => {
+      said.push(String(piece))
+    })
+    go()
+    await following
+    const told = [...said.join('').matchAll(/"kind":"warning","message":"(\d+)"/g)]
+    const numbers = told.map(([, number]) => Number(number))
+    const last = numbers.length - 3
+    expect(numbers.slice(0, 3)).toEqual([0, 1, 2])
+    expect(numbers.slice(3)).toEqual(Array.from({ length: last }, (_, at) => count - last + at))
+    expect([numbers.length <= toldMax, numbers.length >= Math.min(count, 190)]).toEqual([
+      true,
+      true,
+    ])
   })
 })

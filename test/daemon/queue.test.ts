@@ -231,7 +231,7 @@ describe('the queue', () => {
 })
 
 describe('settings', () => {
-  it('that change are taken up, and wrong ones leave the old ones in force', async () => {
+  it('that change are taken up; with wrong ones the old ones are shown, and runs fail', async () => {
     world.env['SOURCE_2_PATH'] = world.source
     world.env['SOURCE_2_NAME'] = 'more'
     await world.writeEnv()
@@ -242,6 +242,11 @@ describe('settings', () => {
     const status = await sources()
     expect(status['configProblem']).toContain('COPIES')
     expect(status['sources']).toMatchObject([{ name: 'docs' }, { name: 'more' }])
+    // As the log says of it.
+    const id = await jobOf('/api/runs', {})
+    await daemon.follow(id)
+    expect((await jobAt(id)).json).toMatchObject({ state: 'failed', exit: 4 })
+    expect(daemon.log.join('\n')).toContain('runs fail until they are mended')
   })
 
   it('never leave with their secrets [F101a]', async () => {

@@ -172,7 +172,7 @@ describe('runs', () => {
   })
 })
 
-it('keeps the last 400 runs, and of a journal no more than fits', () => {
+it('keeps the last 400 runs, each with its journal', () => {
   const state = openState(join(world.folder, 'data'))
   try {
     const id = (number: number): string =>

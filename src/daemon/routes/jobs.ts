@@ -135,7 +135,8 @@ export const jobRoutes: readonly Route[] = [
     reply: { status: 200, description: 'The job', document: JOB_WITH_RESULT },
     handle: async ({ path }, { jobs }) => {
       const job = jobs.find(path.id)
-      return job === undefined ? noJob() : { ...jobDocument(job), result: job.result ?? null }
+      if (job === undefined) return noJob()
+      return { ...jobDocument(job), result: jobs.result(job.id) ?? null }
     },
   }),
   defineRoute({

@@ -34,7 +34,11 @@ export const JOB = z.object({
 })
 
 export const JOB_WITH_RESULT = JOB.extend({
-  result: z.unknown().describe('what the command prints with --json; null until it ended'),
+  result: z
+    .unknown()
+    .describe(
+      'what the command prints with --json; null until it ended, and when there was no room to keep it',
+    ),
 })
 
 export function jobDocument(job: Job): z.output<typeof JOB> {
