@@ -27,7 +27,7 @@ export function verdictOf(input: {
           {
             level: 'critical' as const,
             source: null,
-            message: `the changed settings are wrong, so the old ones are in use: ${status.configProblem}`,
+            message: `the settings are wrong, and runs fail until they are mended; what is shown here goes by those of before: ${status.configProblem}`,
           },
         ]
   const findings = [...broken, ...check.findings]

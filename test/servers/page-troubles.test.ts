@@ -56,7 +56,7 @@ describe('a page in trouble', { timeout: 120_000 }, () => {
     const { page } = browser
     await writeFile(world.envFile, NO_TEXT)
     await page.reload()
-    await page.getByText(/the old ones are in use.*is not UTF-8 text/).waitFor()
+    await page.getByText(/runs fail until they are mended.*is not UTF-8 text/).waitFor()
     await page.getByRole('link', { name: 'docs' }).waitFor()
     await browser.look('51-settings-unreadable')
     expect(new Set(browser.refusals.splice(0))).toEqual(new Set(['409 GET /api/settings']))

@@ -84,7 +84,7 @@ export function SettingsScreen(input: {
 function FileProblems({ settings }: { readonly settings: Settings }) {
   if (settings.problems.length === 0) return null
   return (
-    <Note tone="bad" title="The file has problems, so the settings of before are in use">
+    <Note tone="bad" title="The file has problems: runs fail until they are mended">
       <ul>
         {settings.problems.map((problem) => (
           <li key={problem.variable}>
