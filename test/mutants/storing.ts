@@ -231,6 +231,42 @@ export const STORING: readonly Mutant[] = [
     ],
   },
   {
+    name: 'waiting-sent-unread',
+    loses: 'a file that was damaged in the spool is stored, and counts as a good archive',
+    edits: [
+      {
+        file: 'operations/deliver.ts',
+        find: 'if (!isProven) await delivery.prove?.(signal)\n',
+        replace: '',
+      },
+    ],
+    killedBy: [
+      {
+        file: 'operations/run.test.ts',
+        title:
+          'a run > does not send what was damaged in the spool, and says so until somebody has looked',
+      },
+    ],
+  },
+  {
+    name: 'late-complete-overwrites',
+    loses: 'an object of which the row says stored is replaced by one that nobody waits for',
+    edits: [
+      {
+        file: 'operations/upload-copy.ts',
+        find: "copy.state !== 'failed' || copy.isCompleting",
+        replace: "copy.state !== 'failed'",
+      },
+    ],
+    killedBy: [
+      {
+        file: 'operations/late-complete.test.ts',
+        title:
+          'an object that arrives when nobody waits for it any more does not take the place of the one that was sent since',
+      },
+    ],
+  },
+  {
     name: 'upload-not-aborted',
     loses: 'parts of a failed upload lie on the server for ever, and nothing counts them',
     edits: [
