@@ -20,12 +20,25 @@ export function compareEtag(
   parts: readonly PartReceipt[],
 ): 'equal' | 'differs' | 'unknown' {
   const seen = etag?.toLowerCase()
-  if (seen === undefined || parts.length === 0 || !/^[0-9a-f]{32}-\d+$/.test(seen)) return 'unknown'
+  if (seen === undefined || parts.length === 0 || !isComposite(seen)) return 'unknown'
   const haveMd5 = parts.every(
     (part) => part.etag.toLowerCase() === Buffer.from(part.md5).toString('hex'),
   )
   if (!haveMd5) return 'unknown'
   return seen === compositeEtag(parts) ? 'equal' : 'differs'
+}
+
+/**
+ * Of one object, at two times. Only two composites tell it: Complete of some servers answers with something else than
+ * HEAD (Riak CS with the upload's id, rclone with a composite where HEAD has the MD5 of the whole).
+ */
+export function hasChanged(before: string | undefined, now: string | undefined): boolean {
+  const [old, seen] = [before?.toLowerCase(), now?.toLowerCase()]
+  return isComposite(old) && isComposite(seen) && old !== seen
+}
+
+function isComposite(etag: string | undefined): boolean {
+  return etag !== undefined && /^[0-9a-f]{32}-\d+$/.test(etag)
 }
 
 /** Without the quotes that belong to the header, not to the value; '' (Ceph) means none. */

@@ -8,13 +8,13 @@ import { CompleteMultipartUploadCommand } from '@aws-sdk/client-s3'
 import { createHash } from 'node:crypto'
 import { SpillwayError } from '../domain/errors.ts'
 import type { FailureCode } from '../domain/errors.ts'
-import { bareEtag, compareEtag } from './composite-etag.ts'
+import { bareEtag, compareEtag, hasChanged } from './composite-etag.ts'
 import { COMPLETE_SILENCES_MAX } from './limits.ts'
 import type { NetworkLimits } from './limits.ts'
 import { Patience, repeated } from './retry.ts'
 import type { S3Caller } from './s3-caller.ts'
 import { isProvenBy } from './storage.ts'
-import type { HeadResult, OpenUpload, PartReceipt } from './storage.ts'
+import type { HeadResult, OpenUpload, PartReceipt, SentObject } from './storage.ts'
 
 export type CompleteContext = {
   readonly caller: S3Caller
@@ -32,6 +32,11 @@ export type CompleteContext = {
   ) => AsyncIterable<Uint8Array>
 }
 
+/** What an object is compared with. */
+type Sent = Pick<Completion, 'context' | 'parts' | 'patience'> & {
+  readonly upload: Pick<OpenUpload, 'key'>
+}
+
 /** One upload that is being completed. One patience for all that is asked: nothing else adds up. */
 type Completion = {
   readonly context: CompleteContext
@@ -46,7 +51,7 @@ export async function completeUpload(
   upload: OpenUpload,
   parts: readonly PartReceipt[],
   signal: AbortSignal,
-): Promise<void> {
+): Promise<string | undefined> {
   const { limits } = context
   const patience = Patience.ofOperation(limits)
   const completion = { context, upload, parts, patience, signal }
@@ -61,7 +66,24 @@ export async function completeUpload(
   patience.noteProgress()
   // Ceph's answer has an empty ETag; only HEAD shows the right one.
   const seen = etag ?? (await context.head(upload.key, patience))?.etag
-  await checkEtag(completion, seen)
+  if (await isAsSent(completion, seen)) return seen
+  throw new SpillwayError(
+    'SERVER_DAMAGED_DATA',
+    `${context.caller.place}: ${upload.key} is stored with other bytes than were sent (ETag ${seen})`,
+    { facts: { code: 'EtagMismatch' } },
+  )
+}
+
+/** Of an object that HEAD shows, whether the answer to Complete came or not. */
+export async function isIntact(
+  context: CompleteContext,
+  { key, etag }: HeadResult,
+  sent: SentObject,
+): Promise<boolean> {
+  if (hasChanged(sent.etag, etag)) return false
+  const { parts } = sent
+  const patience = Patience.ofOperation(context.limits)
+  return isAsSent({ context, upload: { key }, parts, patience }, etag)
 }
 
 // Each may hide a success. SERVER_SILENT does, too, but after silence nothing more is asked here: that is
@@ -153,26 +175,20 @@ function doubtful(error: SpillwayError): SpillwayError {
  * A different composite ETag is damage on a server whose composites were right before. On another it may
  * be the server's own formula (SeaweedFS, rclone): then the first and the last part are read back.
  */
-async function checkEtag(completion: Completion, etag: string | undefined): Promise<void> {
-  const { context, upload, parts } = completion
-  const { etags } = context
-  const compared = etags.areComposite === false ? 'unknown' : compareEtag(etag, parts)
-  if (compared === 'unknown') return
+async function isAsSent(sent: Sent, etag: string | undefined): Promise<boolean> {
+  const { etags } = sent.context
+  const compared = etags.areComposite === false ? 'unknown' : compareEtag(etag, sent.parts)
+  if (compared === 'unknown') return true
   if (compared === 'equal') {
     etags.areComposite = true
-    return
+    return true
   }
-  if (etags.areComposite === true || !(await areEndsIntact(completion)))
-    throw new SpillwayError(
-      'SERVER_DAMAGED_DATA',
-      `${context.caller.place}: ${upload.key} is stored with other bytes than were sent (ETag ${etag})`,
-      { facts: { code: 'EtagMismatch' } },
-    )
+  if (etags.areComposite === true || !(await areEndsIntact(sent))) return false
   etags.areComposite = false
+  return true
 }
 
-async function areEndsIntact(completion: Completion): Promise<boolean> {
-  const { context, upload, parts, patience } = completion
+async function areEndsIntact({ context, upload, parts, patience }: Sent): Promise<boolean> {
   let offsetBytes = 0
   for (const [index, { sizeBytes, md5 }] of parts.entries()) {
     if (index === 0 || index === parts.length - 1) {

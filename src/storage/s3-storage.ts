@@ -18,8 +18,10 @@ import { LostAnswer } from './lost-answer.ts'
 import { interrupted, Patience } from './retry.ts'
 import { S3Caller } from './s3-caller.ts'
 import type { HandlerInput } from './s3-client.ts'
-import { completeUpload } from './s3-complete.ts'
-import { PARTS_AT_ONCE, PartSender } from './s3-parts.ts'
+import { completeUpload, isIntact } from './s3-complete.ts'
+import type { CompleteContext } from './s3-complete.ts'
+import { limitsOf } from './s3-limits.ts'
+import { PartSender } from './s3-parts.ts'
 import { listObjects, listUploadsOf } from './s3-list.ts'
 import { readObject } from './s3-read.ts'
 import { putStream } from './s3-transfer.ts'
@@ -30,6 +32,7 @@ import type {
   OpenUpload,
   PartInput,
   PartReceipt,
+  SentObject,
   Storage,
   StorageLimits,
   StoredObject,
@@ -37,8 +40,6 @@ import type {
 } from './storage.ts'
 
 export const TOKEN_METADATA = 'spillway-token'
-
-const MiB = 1024 * 1024
 
 export type S3StorageOptions = Pick<HandlerInput, 'proxy' | 'rateLimit'> & {
   readonly limits: NetworkLimits
@@ -133,21 +134,24 @@ export class S3Storage implements Storage {
     upload: OpenUpload,
     parts: readonly PartReceipt[],
     signal: AbortSignal,
-  ): Promise<void> {
-    await completeUpload(
-      {
-        caller: this.#caller,
-        bucket: this.#server.bucket,
-        limits: this.#limits,
-        etags: this.#etags,
-        head: (key, patience) => this.#head(key, patience, signal),
-        isOpen: (open, patience) => this.#isOpen(open, patience, signal),
-        read: (key, range, patience) => this.#read(key, range, patience, signal),
-      },
-      upload,
-      parts,
-      signal,
-    )
+  ): Promise<string | undefined> {
+    return completeUpload(this.#completing(signal), upload, parts, signal)
+  }
+
+  async isIntact(head: HeadResult, sent: SentObject, signal: AbortSignal): Promise<boolean> {
+    return isIntact(this.#completing(signal), head, sent)
+  }
+
+  #completing(signal: AbortSignal): CompleteContext {
+    return {
+      caller: this.#caller,
+      bucket: this.#server.bucket,
+      limits: this.#limits,
+      etags: this.#etags,
+      head: (key, patience) => this.#head(key, patience, signal),
+      isOpen: (open, patience) => this.#isOpen(open, patience, signal),
+      read: (key, range, patience) => this.#read(key, range, patience, signal),
+    }
   }
 
   async abort(upload: OpenUpload, signal: AbortSignal): Promise<AbortOutcome> {
@@ -331,16 +335,4 @@ function isAbsent(error: unknown): boolean {
     error.facts['status'] === 404 &&
     (error.facts['s3Code'] ?? 'NotFound') === 'NotFound'
   )
-}
-
-function limitsOf(server: S3Server): StorageLimits {
-  const host = new URL(server.endpoint).hostname
-  return {
-    // S3 allows 10 000; what is left is room to grow. Scaleway allows 1 000.
-    partsMax: /(^|\.)scw\.cloud$/.test(host) ? 1_000 : 9_500,
-    partBytesMin: 5 * MiB,
-    // Storj splits every object into segments of 64 MiB and bills by their number.
-    partBytesDefault: /(^|\.)storjshare\.io$/.test(host) ? 64 * MiB : 16 * MiB,
-    partsAtOnce: PARTS_AT_ONCE,
-  }
 }
