@@ -4,6 +4,24 @@
 import { createHash } from 'node:crypto'
 import type { PartReceipt } from './storage.ts'
 
+/** What the ETags of one server have shown so far; undefined: nothing. */
+export type EtagHabits = {
+  /** Those of parts are the MD5s of what arrived; false: it encrypts, and they are something else. */
+  areMd5: boolean | undefined
+  /** Those of objects are computed as here; false: by a formula of its own. */
+  areComposite: boolean | undefined
+}
+
+/** What the ETag of a part says of the bytes that arrived. `other`: they are damaged, or were encrypted. */
+export function partEtagSays({
+  etag,
+  md5,
+}: Pick<PartReceipt, 'etag' | 'md5'>): 'as sent' | 'other' | 'nothing' {
+  const seen = etag.toLowerCase()
+  if (seen === Buffer.from(md5).toString('hex')) return 'as sent'
+  return /^[0-9a-f]{32}$/.test(seen) ? 'other' : 'nothing'
+}
+
 /** In lower case, without quotes. */
 export function compositeEtag(parts: readonly Pick<PartReceipt, 'md5'>[]): string {
   const hash = createHash('md5')
@@ -21,10 +39,7 @@ export function compareEtag(
 ): 'equal' | 'differs' | 'unknown' {
   const seen = etag?.toLowerCase()
   if (seen === undefined || parts.length === 0 || !isComposite(seen)) return 'unknown'
-  const haveMd5 = parts.every(
-    (part) => part.etag.toLowerCase() === Buffer.from(part.md5).toString('hex'),
-  )
-  if (!haveMd5) return 'unknown'
+  if (!parts.every((part) => partEtagSays(part) === 'as sent')) return 'unknown'
   return seen === compositeEtag(parts) ? 'equal' : 'differs'
 }
 

@@ -6,13 +6,15 @@
 
 import { CompleteMultipartUploadCommand } from '@aws-sdk/client-s3'
 import { createHash } from 'node:crypto'
-import { SpillwayError } from '../domain/errors.ts'
+import { isFailure, SpillwayError } from '../domain/errors.ts'
 import type { FailureCode } from '../domain/errors.ts'
-import { bareEtag, compareEtag, hasChanged } from './composite-etag.ts'
+import { bareEtag, compareEtag, hasChanged, partEtagSays } from './composite-etag.ts'
+import type { EtagHabits } from './composite-etag.ts'
 import { COMPLETE_SILENCES_MAX } from './limits.ts'
 import type { NetworkLimits } from './limits.ts'
 import { Patience, repeated } from './retry.ts'
 import type { S3Caller } from './s3-caller.ts'
+import { damagedPart } from './s3-parts.ts'
 import { isProvenBy } from './storage.ts'
 import type { HeadResult, OpenUpload, PartReceipt, SentObject } from './storage.ts'
 
@@ -20,8 +22,7 @@ export type CompleteContext = {
   readonly caller: S3Caller
   readonly bucket: string
   readonly limits: NetworkLimits
-  /** What this server's composite ETags have shown so far. */
-  readonly etags: { areComposite: boolean | undefined }
+  readonly etags: EtagHabits
   readonly head: (key: string, patience: Patience) => Promise<HeadResult | undefined>
   /** undefined: the server cannot tell. */
   readonly isOpen: (upload: OpenUpload, patience: Patience) => Promise<boolean | undefined>
@@ -52,6 +53,7 @@ export async function completeUpload(
   parts: readonly PartReceipt[],
   signal: AbortSignal,
 ): Promise<string | undefined> {
+  checkParts(context, upload, parts)
   const { limits } = context
   const patience = Patience.ofOperation(limits)
   const completion = { context, upload, parts, patience, signal }
@@ -84,6 +86,23 @@ export async function isIntact(
   const { parts } = sent
   const patience = Patience.ofOperation(context.limits)
   return isAsSent({ context, upload: { key }, parts, patience }, etag)
+}
+
+/**
+ * Parts of which only some have their MD5 for an ETag are not encrypted, but damaged. When none has it, the server
+ * encrypts; of one part alone that cannot be told.
+ */
+function checkParts(
+  { etags, caller }: CompleteContext,
+  { key }: OpenUpload,
+  parts: readonly PartReceipt[],
+): void {
+  const other = parts.filter((part) => partEtagSays(part) === 'other')
+  const [first] = other
+  if (first === undefined) return
+  if (etags.areMd5 === true || parts.some((part) => partEtagSays(part) === 'as sent'))
+    throw damagedPart(caller.place, key, first)
+  if (other.length > 1) etags.areMd5 = false
 }
 
 // Each may hide a success. SERVER_SILENT does, too, but after silence nothing more is asked here: that is
@@ -178,13 +197,33 @@ function doubtful(error: SpillwayError): SpillwayError {
 async function isAsSent(sent: Sent, etag: string | undefined): Promise<boolean> {
   const { etags } = sent.context
   const compared = etags.areComposite === false ? 'unknown' : compareEtag(etag, sent.parts)
-  if (compared === 'unknown') return true
+  if (compared === 'unknown') return isOnlyPartIntact(sent)
   if (compared === 'equal') {
     etags.areComposite = true
     return true
   }
   if (etags.areComposite === true || !(await areEndsIntact(sent))) return false
   etags.areComposite = false
+  return true
+}
+
+/**
+ * One part whose ETag is not its MD5, of a server of which nothing is known: encrypted, or damaged on its way and not
+ * looked at. Reading it back tells, once.
+ */
+async function isOnlyPartIntact(sent: Sent): Promise<boolean> {
+  const { etags } = sent.context
+  const [part, ...more] = sent.parts
+  if (part === undefined || more.length > 0 || etags.areMd5 !== undefined) return true
+  if (partEtagSays(part) !== 'other') return true
+  try {
+    if (!(await areEndsIntact(sent))) return false
+  } catch (error) {
+    // A key that may only write: then token and size are all the proof there is.
+    if (isFailure(error, 'SERVER_DENIED', 'SERVER_REJECTED')) return true
+    throw error
+  }
+  etags.areMd5 = false
   return true
 }
 

@@ -13,6 +13,7 @@ import type { StorageClass } from '@aws-sdk/client-s3'
 import { failureOf, isFailure, SpillwayError } from '../domain/errors.ts'
 import type { S3Server } from '../domain/server.ts'
 import { bareEtag } from './composite-etag.ts'
+import type { EtagHabits } from './composite-etag.ts'
 import type { NetworkLimits } from './limits.ts'
 import { LostAnswer } from './lost-answer.ts'
 import { interrupted, Patience } from './retry.ts'
@@ -51,15 +52,14 @@ export class S3Storage implements Storage {
   readonly #limits: NetworkLimits
   readonly #caller: S3Caller
   readonly #parts: PartSender
-  /** A composite ETag of this server was as computed: from then on a different one is damage. */
-  readonly #etags = { areComposite: undefined as boolean | undefined }
+  readonly #etags: EtagHabits = { areMd5: undefined, areComposite: undefined }
 
   constructor(server: S3Server, options: S3StorageOptions) {
     this.limits = limitsOf(server)
     this.#server = server
     this.#limits = options.limits
     this.#caller = new S3Caller({ server, ...options })
-    this.#parts = new PartSender(this.#caller, server.bucket, options.limits)
+    this.#parts = new PartSender(this.#caller, server.bucket, options.limits, this.#etags)
   }
 
   async prepare(signal: AbortSignal): Promise<void> {

@@ -133,6 +133,18 @@ describe('a server of the known formula', () => {
   })
 })
 
+it('damage in the only part of an archive, of which only its ETag tells, is not stored', async () => {
+  await world.noise('file', 30_000)
+  model.change({ ignoresHashes: true })
+  proxy.add({ operation: 'UploadPart', times: 1, fault: { kind: 'flip', position: 9_000 } })
+
+  const report = await world.run()
+
+  proxy.assertFired()
+  expect(report.archives[0]?.attempts).toMatchObject([{ outcome: 'dead', code: 'EtagMismatch' }])
+  expect(archivesThere()).toEqual([])
+})
+
 const OTHER_ETAG = `${'0'.repeat(32)}-3`
 
 function archivesThere(): readonly string[] {
