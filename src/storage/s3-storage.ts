@@ -95,7 +95,7 @@ export class S3Storage implements Storage {
     const { UploadId: uploadId } = await creating.catch(answer.rethrow)
     if (!uploadId) throw this.#notS3(`beginning ${target.key}: no upload id in the answer`)
     const upload = { ...target, uploadId }
-    if (tries > 1) await this.#abortOthers(upload, signal)
+    if (tries > 1) await this.#abortOthers(upload, patience, signal)
     return upload
   }
 
@@ -114,15 +114,20 @@ export class S3Storage implements Storage {
     throw new SpillwayError('OBJECT_EXISTS', `${this.#caller.place}: ${what}`)
   }
 
-  /** A Create whose answer was lost has left an upload that nobody knows: the key is ours alone. */
-  async #abortOthers(upload: OpenUpload, signal: AbortSignal): Promise<void> {
+  /**
+   * A Create whose answer was lost has left an upload that nobody knows: the key is ours alone. All of it has what is
+   * left of the time for beginning. What stays holds no bytes, and is found by `reconcile`.
+   */
+  async #abortOthers(upload: OpenUpload, patience: Patience, signal: AbortSignal): Promise<void> {
+    if (patience.leftMs < this.#limits.connectMs) return
+    const end = AbortSignal.any([signal, AbortSignal.timeout(Math.ceil(patience.leftMs))])
     try {
-      for await (const { key, uploadId } of this.listUploads(upload.key, signal))
+      for await (const { key, uploadId } of this.listUploads(upload.key, end))
         if (uploadId !== upload.uploadId)
-          await this.abort({ key, uploadId, token: upload.token }, signal)
+          await this.abort({ key, uploadId, token: upload.token }, end)
     } catch (error) {
-      // It takes room until the server expires it; that is no reason not to store the archive.
-      if (!(error instanceof SpillwayError) || error.code === 'INTERRUPTED') throw error
+      // That is no reason not to store the archive.
+      if (!(error instanceof SpillwayError) || signal.aborted) throw error
     }
   }
 
