@@ -4,7 +4,6 @@
 // Three things can be true. The object is there and proven: the copy is stored. The server confirmed
 // that nothing is left: it failed. Or nobody knows: the row stays open, its bytes stay reserved.
 
-import { compareEtag } from '../storage/composite-etag.ts'
 import { isFailure, SpillwayError } from '../domain/errors.ts'
 import { isProvenBy } from '../storage/storage.ts'
 import { setTimeout as sleep } from 'node:timers/promises'
@@ -18,7 +17,7 @@ export type OpenCopy = {
   readonly uploadId: string | undefined
   /** Size of the archive once Complete may have been sent; undefined: it never was. */
   readonly completeBytes: number | undefined
-  /** Of the parts, where they are still known: for the composite ETag. */
+  /** Of the parts, where they are still known: after a crash they are not, and token and size are all the proof. */
   readonly receipts?: readonly PartReceipt[]
   /** The object is known not to be what was sent. */
   readonly isDamaged?: boolean
@@ -85,7 +84,11 @@ async function adopt(
   }
   const expected = { token: copy.target.token, sizeBytes: copy.completeBytes }
   if (head === undefined || !isProvenBy(head, expected)) return 'absent'
-  if (copy.isDamaged === true || compareEtag(head.etag, copy.receipts ?? []) === 'differs') {
+  // What Complete answered is not known here. Where the server's formula is, the parts must make the ETag that is
+  // shown; where it is not, the first and the last part are read back, as after an answer. After a crash nothing is left
+  // to compare with, on any server.
+  const sent = { parts: copy.receipts ?? [] }
+  if (copy.isDamaged === true || !(await storage.isIntact(head, sent, signal))) {
     await catalog.markDamaged(copy.id, copy.reason)
     await removeDamaged({ catalog, storage }, copy.id, head, signal)
     return 'deleted'

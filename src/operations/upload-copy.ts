@@ -10,7 +10,6 @@ import { setTimeout as sleep } from 'node:timers/promises'
 import { choosePartBytes } from '../domain/placement.ts'
 import { failureOf, isFailure, messageOf, SpillwayError } from '../domain/errors.ts'
 import { copyKey, keyOnServer } from '../domain/archive.ts'
-import { compareEtag } from '../storage/composite-etag.ts'
 import { isProvenBy } from '../storage/storage.ts'
 import { noRoom, sendParts } from './send-parts.ts'
 import { settleCopy } from './settle-copy.ts'
@@ -154,8 +153,9 @@ async function completeAndProve(
 ): Promise<HeadResult> {
   const expected = { token: upload.token, sizeBytes: content.bytes }
   let refusal: Error | undefined
+  let etag: string | undefined
   try {
-    await storage.complete(upload, receipts, stop)
+    etag = await storage.complete(upload, receipts, stop)
   } catch (error) {
     // The answer may be lost and the object there all the same: only HEAD can tell.
     if (isFailure(error, 'INTERRUPTED', 'SERVER_DAMAGED_DATA')) throw error
@@ -166,11 +166,13 @@ async function completeAndProve(
   const brief =
     refusal === undefined ? stop : AbortSignal.any([stop, AbortSignal.timeout(limits.headMs)])
   for (const delayMs of [...delays, undefined]) {
-    const head = await storage.head(upload.key, brief).catch((error: unknown) => {
+    const orRefusal = (error: unknown): never => {
       throw refusal ?? asError(error)
-    })
+    }
+    const head = await storage.head(upload.key, brief).catch(orRefusal)
     if (isProvenBy(head, expected)) {
-      if (compareEtag(head?.etag, receipts) !== 'differs') return head!
+      const sent = { parts: receipts, etag }
+      if (await storage.isIntact(head!, sent, brief).catch(orRefusal)) return head!
       throw damaged(server, upload.key)
     }
     if (head !== undefined) throw refusal ?? unproven(server, upload.key, head, expected)
@@ -247,7 +249,7 @@ function wasRefused(error: unknown): boolean {
 }
 
 function damaged(server: Server, key: string): SpillwayError {
-  const what = 'its composite ETag is not that of the parts that were sent'
+  const what = 'by its ETag it is not what was sent'
   return new SpillwayError('SERVER_DAMAGED_DATA', `${server.label} took ${key}, but ${what}`)
 }
 

@@ -4,6 +4,24 @@
 import { createHash } from 'node:crypto'
 import type { PartReceipt } from './storage.ts'
 
+/** What the ETags of one server have shown so far; undefined: nothing. */
+export type EtagHabits = {
+  /** Those of parts are the MD5s of what arrived; false: it encrypts, and they are something else. */
+  areMd5: boolean | undefined
+  /** Those of objects are computed as here; false: by a formula of its own. */
+  areComposite: boolean | undefined
+}
+
+/** What the ETag of a part says of the bytes that arrived. `other`: they are damaged, or were encrypted. */
+export function partEtagSays({
+  etag,
+  md5,
+}: Pick<PartReceipt, 'etag' | 'md5'>): 'as sent' | 'other' | 'nothing' {
+  const seen = etag.toLowerCase()
+  if (seen === Buffer.from(md5).toString('hex')) return 'as sent'
+  return /^[0-9a-f]{32}$/.test(seen) ? 'other' : 'nothing'
+}
+
 /** In lower case, without quotes. */
 export function compositeEtag(parts: readonly Pick<PartReceipt, 'md5'>[]): string {
   const hash = createHash('md5')
@@ -20,12 +38,22 @@ export function compareEtag(
   parts: readonly PartReceipt[],
 ): 'equal' | 'differs' | 'unknown' {
   const seen = etag?.toLowerCase()
-  if (seen === undefined || parts.length === 0 || !/^[0-9a-f]{32}-\d+$/.test(seen)) return 'unknown'
-  const haveMd5 = parts.every(
-    (part) => part.etag.toLowerCase() === Buffer.from(part.md5).toString('hex'),
-  )
-  if (!haveMd5) return 'unknown'
+  if (seen === undefined || parts.length === 0 || !isComposite(seen)) return 'unknown'
+  if (!parts.every((part) => partEtagSays(part) === 'as sent')) return 'unknown'
   return seen === compositeEtag(parts) ? 'equal' : 'differs'
+}
+
+/**
+ * Of one object, at two times. Only two composites tell it: Complete of some servers answers with something else than
+ * HEAD (Riak CS with the upload's id, rclone with a composite where HEAD has the MD5 of the whole).
+ */
+export function hasChanged(before: string | undefined, now: string | undefined): boolean {
+  const [old, seen] = [before?.toLowerCase(), now?.toLowerCase()]
+  return isComposite(old) && isComposite(seen) && old !== seen
+}
+
+function isComposite(etag: string | undefined): boolean {
+  return etag !== undefined && /^[0-9a-f]{32}-\d+$/.test(etag)
 }
 
 /** Without the quotes that belong to the header, not to the value; '' (Ceph) means none. */

@@ -101,7 +101,7 @@ export class FileStorage implements Storage {
         let position = part.offsetBytes
         for await (const chunk of body.open()) {
           const at = position
-          await step(() => writeAll(file, chunk, at))
+          await step(() => files.writeAll(file, chunk, at))
           position += chunk.length
           part.onSent?.(chunk.length)
         }
@@ -116,7 +116,7 @@ export class FileStorage implements Storage {
     upload: OpenUpload,
     parts: readonly PartReceipt[],
     signal: AbortSignal,
-  ): Promise<void> {
+  ): Promise<undefined> {
     const { key, token, uploadId } = upload
     const sizeBytes = parts.reduce((sum, part) => sum + part.sizeBytes, 0)
     await this.#do(`completing ${key}`, signal, async (step) => {
@@ -133,6 +133,11 @@ export class FileStorage implements Storage {
       await this.#publish(step, temporary, layout.objectPath(this.#root, key))
       await step(() => rm(temporary, { force: true }))
     })
+  }
+
+  /** There is no ETag: what was written was flushed, and `head` has looked at the size. */
+  async isIntact(): Promise<boolean> {
+    return true
   }
 
   async #writeToken(step: Step, record: TokenRecord): Promise<void> {
@@ -326,17 +331,6 @@ export class FileStorage implements Storage {
 }
 
 const PLAIN = { etag: undefined, versionId: undefined }
-
-async function writeAll(
-  file: Awaited<ReturnType<typeof open>>,
-  chunk: Uint8Array,
-  position: number,
-): Promise<void> {
-  for (let done = 0; done < chunk.length;) {
-    const left = chunk.length - done
-    done += (await file.write(chunk, done, left, position + done)).bytesWritten
-  }
-}
 
 /** For `catch`: undefined for what is not there. */
 export function absent(error: unknown): undefined {

@@ -2,6 +2,7 @@
 // folder, too, has been flushed to the disk.
 
 import { link, lstat, mkdir, open, realpath, rename, rmdir, stat } from 'node:fs/promises'
+import type { FileHandle } from 'node:fs/promises'
 import { dirname, join, relative, sep } from 'node:path'
 import { SpillwayError } from '../domain/errors.ts'
 import { syncFolder } from '../lib/sync-folder.ts'
@@ -25,6 +26,17 @@ export async function ensureFolder(root: string, path: string): Promise<void> {
       // A link could lead anywhere; we follow none inside a server.
       if (!(await lstat(at)).isDirectory()) throw notAFolder(at)
     }
+  }
+}
+
+export async function writeAll(
+  file: FileHandle,
+  chunk: Uint8Array,
+  position: number,
+): Promise<void> {
+  for (let done = 0; done < chunk.length;) {
+    const left = chunk.length - done
+    done += (await file.write(chunk, done, left, position + done)).bytesWritten
   }
 }
 

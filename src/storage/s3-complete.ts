@@ -6,22 +6,23 @@
 
 import { CompleteMultipartUploadCommand } from '@aws-sdk/client-s3'
 import { createHash } from 'node:crypto'
-import { SpillwayError } from '../domain/errors.ts'
+import { isFailure, SpillwayError } from '../domain/errors.ts'
 import type { FailureCode } from '../domain/errors.ts'
-import { bareEtag, compareEtag } from './composite-etag.ts'
+import { bareEtag, compareEtag, hasChanged, partEtagSays } from './composite-etag.ts'
+import type { EtagHabits } from './composite-etag.ts'
 import { COMPLETE_SILENCES_MAX } from './limits.ts'
 import type { NetworkLimits } from './limits.ts'
 import { Patience, repeated } from './retry.ts'
 import type { S3Caller } from './s3-caller.ts'
+import { damagedPart } from './s3-parts.ts'
 import { isProvenBy } from './storage.ts'
-import type { HeadResult, OpenUpload, PartReceipt } from './storage.ts'
+import type { HeadResult, OpenUpload, PartReceipt, SentObject } from './storage.ts'
 
 export type CompleteContext = {
   readonly caller: S3Caller
   readonly bucket: string
   readonly limits: NetworkLimits
-  /** What this server's composite ETags have shown so far. */
-  readonly etags: { areComposite: boolean | undefined }
+  readonly etags: EtagHabits
   readonly head: (key: string, patience: Patience) => Promise<HeadResult | undefined>
   /** undefined: the server cannot tell. */
   readonly isOpen: (upload: OpenUpload, patience: Patience) => Promise<boolean | undefined>
@@ -30,6 +31,11 @@ export type CompleteContext = {
     range: { offsetBytes: number; sizeBytes: number },
     patience: Patience,
   ) => AsyncIterable<Uint8Array>
+}
+
+/** What an object is compared with. */
+type Sent = Pick<Completion, 'context' | 'parts' | 'patience'> & {
+  readonly upload: Pick<OpenUpload, 'key'>
 }
 
 /** One upload that is being completed. One patience for all that is asked: nothing else adds up. */
@@ -46,7 +52,8 @@ export async function completeUpload(
   upload: OpenUpload,
   parts: readonly PartReceipt[],
   signal: AbortSignal,
-): Promise<void> {
+): Promise<string | undefined> {
+  checkParts(context, upload, parts)
   const { limits } = context
   const patience = Patience.ofOperation(limits)
   const completion = { context, upload, parts, patience, signal }
@@ -61,7 +68,41 @@ export async function completeUpload(
   patience.noteProgress()
   // Ceph's answer has an empty ETag; only HEAD shows the right one.
   const seen = etag ?? (await context.head(upload.key, patience))?.etag
-  await checkEtag(completion, seen)
+  if (await isAsSent(completion, seen)) return seen
+  throw new SpillwayError(
+    'SERVER_DAMAGED_DATA',
+    `${context.caller.place}: ${upload.key} is stored with other bytes than were sent (ETag ${seen})`,
+    { facts: { code: 'EtagMismatch' } },
+  )
+}
+
+/** Of an object that HEAD shows, whether the answer to Complete came or not. */
+export async function isIntact(
+  context: CompleteContext,
+  { key, etag }: HeadResult,
+  sent: SentObject,
+): Promise<boolean> {
+  if (hasChanged(sent.etag, etag)) return false
+  const { parts } = sent
+  const patience = Patience.ofOperation(context.limits)
+  return isAsSent({ context, upload: { key }, parts, patience }, etag)
+}
+
+/**
+ * Parts of which only some have their MD5 for an ETag are not encrypted, but damaged. When none has it, the server
+ * encrypts; of one part alone that cannot be told.
+ */
+function checkParts(
+  { etags, caller }: CompleteContext,
+  { key }: OpenUpload,
+  parts: readonly PartReceipt[],
+): void {
+  const other = parts.filter((part) => partEtagSays(part) === 'other')
+  const [first] = other
+  if (first === undefined) return
+  if (etags.areMd5 === true || parts.some((part) => partEtagSays(part) === 'as sent'))
+    throw damagedPart(caller.place, key, first)
+  if (other.length > 1) etags.areMd5 = false
 }
 
 // Each may hide a success. SERVER_SILENT does, too, but after silence nothing more is asked here: that is
@@ -153,26 +194,40 @@ function doubtful(error: SpillwayError): SpillwayError {
  * A different composite ETag is damage on a server whose composites were right before. On another it may
  * be the server's own formula (SeaweedFS, rclone): then the first and the last part are read back.
  */
-async function checkEtag(completion: Completion, etag: string | undefined): Promise<void> {
-  const { context, upload, parts } = completion
-  const { etags } = context
-  const compared = etags.areComposite === false ? 'unknown' : compareEtag(etag, parts)
-  if (compared === 'unknown') return
+async function isAsSent(sent: Sent, etag: string | undefined): Promise<boolean> {
+  const { etags } = sent.context
+  const compared = etags.areComposite === false ? 'unknown' : compareEtag(etag, sent.parts)
+  if (compared === 'unknown') return isOnlyPartIntact(sent)
   if (compared === 'equal') {
     etags.areComposite = true
-    return
+    return true
   }
-  if (etags.areComposite === true || !(await areEndsIntact(completion)))
-    throw new SpillwayError(
-      'SERVER_DAMAGED_DATA',
-      `${context.caller.place}: ${upload.key} is stored with other bytes than were sent (ETag ${etag})`,
-      { facts: { code: 'EtagMismatch' } },
-    )
+  if (etags.areComposite === true || !(await areEndsIntact(sent))) return false
   etags.areComposite = false
+  return true
 }
 
-async function areEndsIntact(completion: Completion): Promise<boolean> {
-  const { context, upload, parts, patience } = completion
+/**
+ * One part whose ETag is not its MD5, of a server of which nothing is known: encrypted, or damaged on its way and not
+ * looked at. Reading it back tells, once.
+ */
+async function isOnlyPartIntact(sent: Sent): Promise<boolean> {
+  const { etags } = sent.context
+  const [part, ...more] = sent.parts
+  if (part === undefined || more.length > 0 || etags.areMd5 !== undefined) return true
+  if (partEtagSays(part) !== 'other') return true
+  try {
+    if (!(await areEndsIntact(sent))) return false
+  } catch (error) {
+    // A key that may only write: then token and size are all the proof there is.
+    if (isFailure(error, 'SERVER_DENIED', 'SERVER_REJECTED')) return true
+    throw error
+  }
+  etags.areMd5 = false
+  return true
+}
+
+async function areEndsIntact({ context, upload, parts, patience }: Sent): Promise<boolean> {
   let offsetBytes = 0
   for (const [index, { sizeBytes, md5 }] of parts.entries()) {
     if (index === 0 || index === parts.length - 1) {

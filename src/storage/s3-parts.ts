@@ -6,13 +6,16 @@
 // a gigabyte (measured), and the server something alike, so parts are sent as "UNSIGNED-PAYLOAD" (Ceph takes that over
 // plain http, too). The archive has a SHA-256 of each frame inside (FORMAT.md).
 //
+// Where that comparison is left out, the ETag of the part shows what arrived, on a server that is known to give MD5s.
+//
 // A server that refuses a part before it reads it (Ceph, when full) closes the connection, and its answer
 // is lost in the broken pipe. So after a connection that was closed, the part is sent once more with the
 // body held back, to hear what the server has to say.
 
 import { UploadPartCommand } from '@aws-sdk/client-s3'
 import { isFailure, SpillwayError } from '../domain/errors.ts'
-import { bareEtag } from './composite-etag.ts'
+import { bareEtag, partEtagSays } from './composite-etag.ts'
+import type { EtagHabits } from './composite-etag.ts'
 import type { Exchange } from './exchange.ts'
 import type { NetworkLimits } from './limits.ts'
 import { PartRoom } from './part-room.ts'
@@ -27,14 +30,16 @@ export class PartSender {
   readonly #caller: S3Caller
   readonly #bucket: string
   readonly #limits: NetworkLimits
+  readonly #etags: EtagHabits
   readonly #rooms = new WeakMap<OpenUpload, PartRoom>()
   /** Under way, by upload id. */
   readonly #running = new Map<string, Set<{ stop: AbortController; done: Promise<unknown> }>>()
 
-  constructor(caller: S3Caller, bucket: string, limits: NetworkLimits) {
+  constructor(caller: S3Caller, bucket: string, limits: NetworkLimits, etags: EtagHabits) {
     this.#caller = caller
     this.#bucket = bucket
     this.#limits = limits
+    this.#etags = etags
   }
 
   async put(upload: OpenUpload, part: PartInput, signal: AbortSignal): Promise<PartReceipt> {
@@ -81,6 +86,7 @@ export class PartSender {
         const exchange = { openBody: body.open, onSent, holdsBody }
         const etag = await this.#send(upload, part, exchange, signal)
         how = 'taken'
+        this.#checkEtag(upload, { number, etag, md5: body.md5 })
         return etag
       } catch (error) {
         if (isFailure(error, 'SERVER_BUSY')) how = 'refused'
@@ -93,6 +99,14 @@ export class PartSender {
     const isFinal = (error: SpillwayError): boolean => error.facts['closedTwice'] === true
     const etag = await repeated({ attempt, isFinal, patience, limits: this.#limits, signal })
     return { number, sizeBytes: body.sizeBytes, etag, md5: body.md5 }
+  }
+
+  /** Damage is sent once more; before the first MD5 it cannot be told from encryption: see s3-complete.ts. */
+  #checkEtag({ key }: OpenUpload, part: Pick<PartReceipt, 'number' | 'etag' | 'md5'>): void {
+    const says = partEtagSays(part)
+    if (says === 'as sent') this.#etags.areMd5 = true
+    if (says === 'other' && this.#etags.areMd5 === true)
+      throw damagedPart(this.#caller.place, key, part)
   }
 
   async #send(
@@ -140,6 +154,18 @@ function presetHeaders(command: UploadPartCommand, preset: Readonly<Record<strin
       return next(args)
     },
     { step: 'build', name: 'presetHeaders' },
+  )
+}
+
+export function damagedPart(
+  place: string,
+  key: string,
+  { number, etag }: Pick<PartReceipt, 'number' | 'etag'>,
+): SpillwayError {
+  return new SpillwayError(
+    'SERVER_DAMAGED_DATA',
+    `${place}: part ${number} of ${key} arrived with other bytes than were sent (ETag ${etag})`,
+    { facts: { code: 'EtagMismatch' } },
   )
 }
 

@@ -13,13 +13,16 @@ import type { StorageClass } from '@aws-sdk/client-s3'
 import { failureOf, isFailure, SpillwayError } from '../domain/errors.ts'
 import type { S3Server } from '../domain/server.ts'
 import { bareEtag } from './composite-etag.ts'
+import type { EtagHabits } from './composite-etag.ts'
 import type { NetworkLimits } from './limits.ts'
 import { LostAnswer } from './lost-answer.ts'
 import { interrupted, Patience } from './retry.ts'
 import { S3Caller } from './s3-caller.ts'
 import type { HandlerInput } from './s3-client.ts'
-import { completeUpload } from './s3-complete.ts'
-import { PARTS_AT_ONCE, PartSender } from './s3-parts.ts'
+import { completeUpload, isIntact } from './s3-complete.ts'
+import type { CompleteContext } from './s3-complete.ts'
+import { limitsOf } from './s3-limits.ts'
+import { PartSender } from './s3-parts.ts'
 import { listObjects, listUploadsOf } from './s3-list.ts'
 import { readObject } from './s3-read.ts'
 import { putStream } from './s3-transfer.ts'
@@ -30,6 +33,7 @@ import type {
   OpenUpload,
   PartInput,
   PartReceipt,
+  SentObject,
   Storage,
   StorageLimits,
   StoredObject,
@@ -37,8 +41,6 @@ import type {
 } from './storage.ts'
 
 export const TOKEN_METADATA = 'spillway-token'
-
-const MiB = 1024 * 1024
 
 export type S3StorageOptions = Pick<HandlerInput, 'proxy' | 'rateLimit'> & {
   readonly limits: NetworkLimits
@@ -50,15 +52,14 @@ export class S3Storage implements Storage {
   readonly #limits: NetworkLimits
   readonly #caller: S3Caller
   readonly #parts: PartSender
-  /** A composite ETag of this server was as computed: from then on a different one is damage. */
-  readonly #etags = { areComposite: undefined as boolean | undefined }
+  readonly #etags: EtagHabits = { areMd5: undefined, areComposite: undefined }
 
   constructor(server: S3Server, options: S3StorageOptions) {
     this.limits = limitsOf(server)
     this.#server = server
     this.#limits = options.limits
     this.#caller = new S3Caller({ server, ...options })
-    this.#parts = new PartSender(this.#caller, server.bucket, options.limits)
+    this.#parts = new PartSender(this.#caller, server.bucket, options.limits, this.#etags)
   }
 
   async prepare(signal: AbortSignal): Promise<void> {
@@ -94,7 +95,7 @@ export class S3Storage implements Storage {
     const { UploadId: uploadId } = await creating.catch(answer.rethrow)
     if (!uploadId) throw this.#notS3(`beginning ${target.key}: no upload id in the answer`)
     const upload = { ...target, uploadId }
-    if (tries > 1) await this.#abortOthers(upload, signal)
+    if (tries > 1) await this.#abortOthers(upload, patience, signal)
     return upload
   }
 
@@ -113,15 +114,20 @@ export class S3Storage implements Storage {
     throw new SpillwayError('OBJECT_EXISTS', `${this.#caller.place}: ${what}`)
   }
 
-  /** A Create whose answer was lost has left an upload that nobody knows: the key is ours alone. */
-  async #abortOthers(upload: OpenUpload, signal: AbortSignal): Promise<void> {
+  /**
+   * A Create whose answer was lost has left an upload that nobody knows: the key is ours alone. All of it has what is
+   * left of the time for beginning. What stays holds no bytes, and is found by `reconcile`.
+   */
+  async #abortOthers(upload: OpenUpload, patience: Patience, signal: AbortSignal): Promise<void> {
+    if (patience.leftMs < this.#limits.connectMs) return
+    const end = AbortSignal.any([signal, AbortSignal.timeout(Math.ceil(patience.leftMs))])
     try {
-      for await (const { key, uploadId } of this.listUploads(upload.key, signal))
+      for await (const { key, uploadId } of this.listUploads(upload.key, end))
         if (uploadId !== upload.uploadId)
-          await this.abort({ key, uploadId, token: upload.token }, signal)
+          await this.abort({ key, uploadId, token: upload.token }, end)
     } catch (error) {
-      // It takes room until the server expires it; that is no reason not to store the archive.
-      if (!(error instanceof SpillwayError) || error.code === 'INTERRUPTED') throw error
+      // That is no reason not to store the archive.
+      if (!(error instanceof SpillwayError) || signal.aborted) throw error
     }
   }
 
@@ -133,21 +139,24 @@ export class S3Storage implements Storage {
     upload: OpenUpload,
     parts: readonly PartReceipt[],
     signal: AbortSignal,
-  ): Promise<void> {
-    await completeUpload(
-      {
-        caller: this.#caller,
-        bucket: this.#server.bucket,
-        limits: this.#limits,
-        etags: this.#etags,
-        head: (key, patience) => this.#head(key, patience, signal),
-        isOpen: (open, patience) => this.#isOpen(open, patience, signal),
-        read: (key, range, patience) => this.#read(key, range, patience, signal),
-      },
-      upload,
-      parts,
-      signal,
-    )
+  ): Promise<string | undefined> {
+    return completeUpload(this.#completing(signal), upload, parts, signal)
+  }
+
+  async isIntact(head: HeadResult, sent: SentObject, signal: AbortSignal): Promise<boolean> {
+    return isIntact(this.#completing(signal), head, sent)
+  }
+
+  #completing(signal: AbortSignal): CompleteContext {
+    return {
+      caller: this.#caller,
+      bucket: this.#server.bucket,
+      limits: this.#limits,
+      etags: this.#etags,
+      head: (key, patience) => this.#head(key, patience, signal),
+      isOpen: (open, patience) => this.#isOpen(open, patience, signal),
+      read: (key, range, patience) => this.#read(key, range, patience, signal),
+    }
   }
 
   async abort(upload: OpenUpload, signal: AbortSignal): Promise<AbortOutcome> {
@@ -331,16 +340,4 @@ function isAbsent(error: unknown): boolean {
     error.facts['status'] === 404 &&
     (error.facts['s3Code'] ?? 'NotFound') === 'NotFound'
   )
-}
-
-function limitsOf(server: S3Server): StorageLimits {
-  const host = new URL(server.endpoint).hostname
-  return {
-    // S3 allows 10 000; what is left is room to grow. Scaleway allows 1 000.
-    partsMax: /(^|\.)scw\.cloud$/.test(host) ? 1_000 : 9_500,
-    partBytesMin: 5 * MiB,
-    // Storj splits every object into segments of 64 MiB and bills by their number.
-    partBytesDefault: /(^|\.)storjshare\.io$/.test(host) ? 64 * MiB : 16 * MiB,
-    partsAtOnce: PARTS_AT_ONCE,
-  }
 }

@@ -48,6 +48,13 @@ export type PartReceipt = {
   readonly md5: Uint8Array
 }
 
+/** What is known of an object that was sent; without parts its ETag proves nothing. */
+export type SentObject = {
+  readonly parts: readonly PartReceipt[]
+  /** The one that `complete` resolved with; undefined: it did not, or there is none. */
+  readonly etag?: string | undefined
+}
+
 export type StoredObject = {
   readonly key: string
   readonly sizeBytes: number
@@ -94,9 +101,20 @@ export interface Storage {
 
   /**
    * Makes the object appear. When this rejects, the object may exist all the same: ask `head`.
-   * Receipts in ascending order.
+   * Receipts in ascending order. Resolves with the ETag that was accepted, for `isIntact`.
    */
-  complete(upload: OpenUpload, parts: readonly PartReceipt[], signal: AbortSignal): Promise<void>
+  complete(
+    upload: OpenUpload,
+    parts: readonly PartReceipt[],
+    signal: AbortSignal,
+  ): Promise<string | undefined>
+
+  /**
+   * Whether an object that `head` showed with our token and the exact size is what was sent, as far as
+   * this server's ETags tell, or its first and last part, where they tell nothing we know. It rejects
+   * where that could not be found out.
+   */
+  isIntact(head: HeadResult, sent: SentObject, signal: AbortSignal): Promise<boolean>
 
   /** Resolves when the server has confirmed that nothing of the upload is left. */
   abort(upload: OpenUpload, signal: AbortSignal): Promise<AbortOutcome>
@@ -142,8 +160,7 @@ export interface Storage {
 }
 
 /**
- * The proof that a copy is stored: our token, the exact size, and the composite ETag where the
- * server gives one of that form (`complete` of S3 checks the ETag; see s3-storage.ts).
+ * The proof that a copy is stored, together with `isIntact`: our token and the exact size.
  */
 export function isProvenBy(
   head: HeadResult | undefined,

@@ -3,7 +3,7 @@
 
 import { createHash } from 'node:crypto'
 import { SpillwayError } from '../../src/domain/errors.ts'
-import { compositeEtag } from '../../src/storage/composite-etag.ts'
+import { compareEtag, compositeEtag } from '../../src/storage/composite-etag.ts'
 import { TOKEN_METADATA } from '../../src/storage/s3-storage.ts'
 import { S3Refusal } from '../support/s3-model-answers.ts'
 import type { FailureCode } from '../../src/domain/errors.ts'
@@ -16,6 +16,7 @@ import type {
   OpenUpload,
   PartInput,
   PartReceipt,
+  SentObject,
   Storage,
   StorageLimits,
   StoredObject,
@@ -75,13 +76,23 @@ export class ModelStorage implements Storage {
     upload: OpenUpload,
     parts: readonly PartReceipt[],
     signal: AbortSignal,
-  ): Promise<void> {
+  ): Promise<string> {
     throwIfInterrupted(signal)
     const open = this.#open(upload)
     this.#requireFree(upload.key)
     const object = asFailure(() => this.#store.complete(open, parts))
     if (object.etag !== compositeEtag(parts))
       throw new SpillwayError('SERVER_DAMAGED_DATA', `${upload.key} has other bytes than were sent`)
+    return object.etag
+  }
+
+  async isIntact(
+    { etag }: HeadResult,
+    { parts }: SentObject,
+    signal: AbortSignal,
+  ): Promise<boolean> {
+    throwIfInterrupted(signal)
+    return compareEtag(etag, parts) !== 'differs'
   }
 
   async abort(upload: OpenUpload, signal: AbortSignal): Promise<AbortOutcome> {

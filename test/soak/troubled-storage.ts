@@ -60,6 +60,7 @@ export function troubled(storage: Storage, trouble: Trouble): Storage {
       own('a completion', upload.key)
       return ask('complete', () => storage.complete(upload, parts, signal))
     },
+    isIntact: (head, sent, signal) => ask('isIntact', () => storage.isIntact(head, sent, signal)),
     abort: (upload, signal) => {
       own('an abort', upload.key)
       return ask('abort', () => storage.abort(upload, signal))

@@ -115,6 +115,55 @@ describe('beginning an upload', () => {
   })
 })
 
+describe('clearing away what a lost answer to Create left', () => {
+  /** Answers Create with 503 after so many seconds, and the second one after so many; counts what is asked then. */
+  const repeatedCreate = async (seconds: readonly [number, number], then: Answer) => {
+    let creates = 0
+    const asked = { after: 0 }
+    const storage = await storageOn((request, response) => {
+      if (request.method === 'HEAD') return void response.writeHead(404).end()
+      if (request.method === 'POST') {
+        creates += 1
+        if (creates === 1) return busyAfter(seconds[0])(request, response)
+        const id = '<UploadId>mine</UploadId>'
+        const result = `<InitiateMultipartUploadResult>${id}</InitiateMultipartUploadResult>`
+        return void setTimeout(() => response.end(result), scaled(seconds[1] * 1_000))
+      }
+      asked.after += 1
+      return then(request, response)
+    })
+    const begun = performance.now()
+    const { uploadId } = await storage.begin({ key: freshKey(), token: 't' }, never)
+    expect(uploadId).toBe('mine')
+    return { asked, seconds: ((performance.now() - begun) * SCALE) / 1_000 }
+  }
+
+  it.each([
+    ['is silent', () => {}],
+    ['says 503 after 25 s', busyAfter(25)],
+    ['lists uploads that it never ends', listing],
+  ] as const)('ends within the 105 s of beginning when the server %s', async (_what, then) => {
+    const { asked, seconds } = await repeatedCreate([25, 25], then)
+    expect(asked.after).toBeGreaterThan(0)
+    expect(seconds).toBeLessThan(105 + 12)
+  })
+
+  it('is left to later when little of them is left', async () => {
+    const { asked, seconds } = await repeatedCreate([45, 50], busyAfter(25))
+    expect(asked.after).toBe(0)
+    expect(seconds).toBeLessThan(105 + 12)
+  })
+
+  function listing(request: IncomingMessage, response: ServerResponse): void {
+    if (request.method === 'DELETE') return busyAfter(20)(request, response)
+    const key = new URL(request.url ?? '', 'http://model').searchParams.get('prefix')
+    const uploads = ['a', 'b', 'c'].map(
+      (id) => `<Upload><Key>${key}</Key><UploadId>${id}</UploadId></Upload>`,
+    )
+    response.end(`<ListMultipartUploadsResult>${uploads.join('')}</ListMultipartUploadsResult>`)
+  }
+})
+
 describe('a deadline of the caller', () => {
   it('ends every request at once, with INTERRUPTED', async () => {
     const storage = await storageOn(() => {})

@@ -4,7 +4,7 @@ import { randomBytes } from 'node:crypto'
 import { afterEach, describe, expect, it } from 'vitest'
 import { failureOf } from '../../src/domain/errors.ts'
 import { isProvenBy } from '../../src/storage/storage.ts'
-import type { Fault } from '../support/fault-proxy.ts'
+import type { Fault, FaultRule } from '../support/fault-proxy.ts'
 import { PERSONALITIES } from '../support/s3-model-options.ts'
 import type { QuotaSwitch } from '../support/s3-model-options.ts'
 import type { PartReceipt } from '../../src/storage/storage.ts'
@@ -425,6 +425,80 @@ describe('damage', () => {
     })
     expect(await failureFrom(store(world))).toMatchObject({ code: 'SERVER_DAMAGED_DATA' })
     world.proxy.assertFired()
+  })
+})
+
+describe('damage that a server does not look for, and that its part ETag shows', () => {
+  const flip = { kind: 'flip', position: 1_000 } as const
+  const openCareless = (fault: Omit<FaultRule, 'fault' | 'operation'>) =>
+    open({
+      model: { ignoresHashes: true },
+      rules: [{ operation: 'UploadPart', fault: flip, ...fault }],
+    })
+
+  it('in a later part heals with one repeat', async () => {
+    const world = await openCareless({ partNumber: 2, times: 1 })
+    const bytes = randomBytes(2 * PART_BYTES + 10)
+    await store(world, bytes)
+    world.proxy.assertFired()
+    expect(world.model.bytesOf(world.key).equals(bytes)).toBe(true)
+    expect(world.model.count('UploadPart')).toBe(4)
+  })
+
+  it('in a later part, every time, ends the attempt', async () => {
+    const world = await openCareless({ partNumber: 2 })
+    const failure = await failureFrom(store(world))
+    expect(failure).toMatchObject({ code: 'SERVER_DAMAGED_DATA', facts: { code: 'EtagMismatch' } })
+    expect(world.proxy.fired()).toEqual([2])
+  })
+
+  it('in the first part, before anything is known of the server, is never completed', async () => {
+    const world = await openCareless({ partNumber: 1, times: 1 })
+    const failure = await failureFrom(store(world))
+    expect(failure).toMatchObject({ code: 'SERVER_DAMAGED_DATA', facts: { code: 'EtagMismatch' } })
+    expect(world.model.count('Complete')).toBe(0)
+  })
+
+  it('in the only part heals with one repeat where the server gave MD5s before', async () => {
+    const world = await openCareless({ nth: 2, times: 1 })
+    await store(world, randomBytes(10_000))
+    const bytes = randomBytes(PART_BYTES)
+    await store({ ...world, key: `${world.key}-2` }, bytes)
+    world.proxy.assertFired()
+    expect(world.model.bytesOf(`${world.key}-2`).equals(bytes)).toBe(true)
+  })
+
+  it('in the only part that the server ever had is found by reading it back', async () => {
+    const world = await openCareless({ times: 1 })
+    const failure = await failureFrom(store(world, randomBytes(PART_BYTES)))
+    expect(failure).toMatchObject({ code: 'SERVER_DAMAGED_DATA', facts: { code: 'EtagMismatch' } })
+  })
+})
+
+describe('a server that encrypts, and whose ETags are no MD5s', () => {
+  const storeTwo = async (world: FaultyWorld, bytes: number): Promise<void> => {
+    await store(world, randomBytes(bytes))
+    await store({ ...world, key: `${world.key}-2` }, randomBytes(bytes))
+  }
+  const reads = ({ proxy }: FaultyWorld) => proxy.requests.filter((each) => each === 'Get').length
+
+  it('is asked for its first archive of one part, and for no other', async () => {
+    const world = await open({ model: { etag: 'opaque' } })
+    await storeTwo(world, PART_BYTES)
+    expect([world.model.objects().length, reads(world)]).toEqual([2, 1])
+  })
+
+  it('is known by many parts, of which none has its MD5', async () => {
+    const world = await open({ model: { etag: 'opaque' } })
+    await storeTwo(world, 2 * PART_BYTES)
+    await store({ ...world, key: `${world.key}-3` }, randomBytes(PART_BYTES))
+    expect([world.model.objects().length, reads(world)]).toEqual([3, 0])
+  })
+
+  it('is believed by token and size where the key may not read', async () => {
+    const world = await open({ model: { etag: 'opaque', denies: ['Get'] } })
+    await storeTwo(world, PART_BYTES)
+    expect(world.model.objects()).toHaveLength(2)
   })
 })
 

@@ -300,8 +300,8 @@ function metadataOf(request: IncomingMessage): Record<string, string> {
 }
 
 function receive({ request, folder, declared, switches }: Call) {
-  const { checksHashes } = switches
-  return receivePiece({ request, folder, declared, checksHashes })
+  const { checksHashes, ignoresHashes } = switches
+  return receivePiece({ request, folder, declared, checksHashes, ignoresHashes })
 }
 
 async function readText(request: IncomingMessage): Promise<string> {

@@ -26,6 +26,8 @@ export type S3ModelSwitches = {
   readonly refusesVirtualHost: boolean
   /** false: Content-MD5 and payload hashes are believed, not computed (speed tests). */
   readonly checksHashes: boolean
+  /** Stores whatever arrives, and answers with the honest MD5 of that. */
+  readonly ignoresHashes: boolean
   /** Bodies in chunks that are signed one by one; refused, since our client must not send such (rclone serve stores the framing). */
   readonly takesSignedChunks: boolean
   /** AWS lowers nothing; tests do, so that small files cross every boundary. */
@@ -72,6 +74,7 @@ export const DEFAULT_SWITCHES: S3ModelSwitches = {
   virtualHost: undefined,
   refusesVirtualHost: false,
   checksHashes: true,
+  ignoresHashes: false,
   takesSignedChunks: false,
   partBytesMin: 5 * 1024 * 1024,
   partsMax: 10_000,
