@@ -63,7 +63,7 @@ soak() {
 
 page() {
   [ -x "${SPILLWAY_CHROMIUM:-/usr/bin/chromium}" ] || install chromium fonts-dejavu-core || return 0
-  npx vitest run --config test/servers/vitest.config.ts page.test.ts
+  npx vitest run --config test/servers/vitest.config.ts page.test.ts page-troubles.test.ts
 }
 
 finish() {
@@ -99,7 +99,7 @@ gateway() {
     --exclude '**/power-cut.test.ts' \
     --exclude '**/faults-in-a-run.test.ts' --exclude '**/extract-race.test.ts' \
     --exclude '**/many-files.test.ts' --exclude '**/kills.test.ts' \
-    --exclude '**/*page.test.ts' --exclude '**/soak.test.ts'
+    --exclude '**/*page*.test.ts' --exclude '**/soak.test.ts'
 }
 
 # Each is run whatever becomes of the others.
