@@ -51,7 +51,8 @@ export class ServerPool {
   /**
    * A storage that may be used. Before the first use of a server in a run it is prepared, and before
    * its first use ever, and again once a day, it is listed, so that what others put there counts
-   * against its limit.
+   * against its limit. While the catalog may be new in the place of a lost one, every run lists it, and
+   * so says and does what the first one did.
    */
   async ready(server: Server, signal: AbortSignal): Promise<Storage> {
     const listedAt = await this.#listedAt(server)
@@ -61,8 +62,7 @@ export class ServerPool {
     this.#storages.set(server.identity, storage)
     if (this.#ready.has(server.identity)) return storage
     await storage.prepare(signal)
-    if (!known || Date.now() - listedAt.getTime() > LISTED_FOR_MS)
-      await this.#list(server, storage, signal)
+    if (isDue(listedAt) || (await this.#hasNoCopies())) await this.#list(server, storage, signal)
     this.#ready.add(server.identity)
     return storage
   }
@@ -88,6 +88,11 @@ export class ServerPool {
     return rows.find((row) => row.identity === server.identity)?.listedAt
   }
 
+  /** The catalog lies nowhere yet: none but a new one is so for long. */
+  async #hasNoCopies(): Promise<boolean> {
+    return (await this.#catalog.snapshots()).length === 0
+  }
+
   async #list(server: Server, storage: Storage, signal: AbortSignal): Promise<void> {
     const ours = await this.#catalog.keysOn(server.identity)
     const unknown = new UnknownArchives(this.#catalog, server, this.#host)
@@ -110,6 +115,10 @@ export class ServerPool {
     this.hasStrangers = true
     this.warnings.push(unknown.tell())
   }
+}
+
+function isDue(listedAt: Date | undefined): boolean {
+  return listedAt === undefined || Date.now() - listedAt.getTime() > LISTED_FOR_MS
 }
 
 /**

@@ -7,6 +7,7 @@ import { afterEach, beforeEach, expect, it } from 'vitest'
 import { openServices } from '../../src/compose.ts'
 import { rebuild } from '../../src/operations/rebuild.ts'
 import { startRebuild } from '../../src/operations/rebuild-snapshot.ts'
+import { addNights, lastNights } from '../support/past-nights.ts'
 import { QUICK, World } from '../support/world.ts'
 
 const never = new AbortController().signal
@@ -52,6 +53,30 @@ it('is noticed before the first copy of a new one, wherever the archives lie', a
 
   expect([exit, warnings]).toEqual([3, [expect.stringMatching(/^2: .* holds 1 archive of host/)]])
   expect(catalogCopies()).toEqual(copiesBefore)
+})
+
+it('is no less of a warning when another run follows at once, and pins outlive it all', async () => {
+  world.env['KEEP_LAST'] = '2'
+  const [oldest] = await addNights(world, lastNights(3))
+  await world.withCatalog((catalog) => catalog.setPinned(oldest!, true))
+  await world.run()
+  const copiesBefore = catalogCopies()
+  moveCatalogAway('lost')
+  world.env['SOURCE_1_NAME'] = 'docs'
+  const first = await world.run()
+
+  const second = await world.run()
+
+  expect([second.exit, second.warnings]).toEqual([3, first.warnings])
+  expect(catalogCopies()).toEqual(copiesBefore)
+  moveCatalogAway('new')
+  world.env['SOURCE_1_NAME'] = 'docs'
+  await rebuilding()
+  const after = await world.run()
+  expect(after.retention.held).toEqual([])
+  expect(after.retention.deleted.length).toBeGreaterThan(0)
+  expect(after.retention.deleted.map(({ id }) => id)).not.toContain(oldest)
+  expect(await world.audit()).toEqual([])
 })
 
 it('comes back with its pins from the copy that was left alone, and the archives of both [F78b]', async () => {
