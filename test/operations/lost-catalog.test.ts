@@ -9,6 +9,7 @@ import { rebuild } from '../../src/operations/rebuild.ts'
 import { startRebuild } from '../../src/operations/rebuild-snapshot.ts'
 import { addNights, lastNights } from '../support/past-nights.ts'
 import { QUICK, World } from '../support/world.ts'
+import type { Rebuilt } from '../../src/operations/rebuild.ts'
 
 const never = new AbortController().signal
 
@@ -97,6 +98,30 @@ it('comes back with its pins from the copy that was left alone, and the archives
   expect(await world.audit()).toEqual([])
 })
 
+it('comes back from a copy of a nearly empty one: what that does not know may have been pinned, and stays', async () => {
+  world.env['KEEP_LAST'] = '1'
+  const pinned = (await world.run()).archives[0]!
+  await world.withCatalog((catalog) => catalog.setPinned(pinned.id, true))
+  await world.run()
+  moveCatalogAway('lost')
+  // Nothing tells the new catalog that it is not the first.
+  for (const model of world.models) model.change({ denies: ['List'] })
+  await world.run()
+  for (const model of world.models) model.change({ denies: [] })
+  moveCatalogAway('new')
+
+  const rebuilt = await rebuilding()
+
+  expect(rebuilt).toMatchObject({ start: { from: 'snapshot', archives: 1 }, exit: 3 })
+  expect(rebuilt.problems.map(({ message }) => message)).toEqual([
+    expect.stringMatching(/^2 archives .* older than the copy of the catalog .* pinned/),
+  ])
+  world.env['SOURCE_1_NAME'] = 'docs'
+  const { exit, retention } = await world.run()
+  expect([exit, retention.deleted]).toEqual([3, []])
+  expect(retention.held).toMatchObject([{ reason: expect.stringContaining('pinned') as string }])
+})
+
 function sum(objects: readonly { readonly sizeBytes: number }[]): number {
   return objects.reduce((total, { sizeBytes }) => total + sizeBytes, 0)
 }
@@ -110,12 +135,12 @@ function catalogCopies(): readonly string[] {
   )
 }
 
-async function rebuilding(): Promise<void> {
+async function rebuilding(): Promise<Rebuilt> {
   const services = await openServices({ configFile: await world.writeEnv() }, QUICK)
   const input = { isForAllHosts: false, onProgress: () => {}, onPlan: () => {} }
   try {
     const start = await startRebuild(services, { isDryRun: false }, never)
-    await services.withRun(
+    return await services.withRun(
       () => {},
       (running) => rebuild(running, { start, ...input }, never),
     )
