@@ -34,6 +34,30 @@ it('sizes that no sum can hold are a failure of that server, and the next one is
   expect(first?.health).toBe('misconfigured')
 })
 
+it('others’ bytes are counted to the last page, also where a page does not tell how to ask for the next', async () => {
+  for (const number of [1, 2, 3, 4, 5])
+    world.models[0]!.seed(`others/${number}`, Buffer.alloc(1_000))
+  world.models[0]!.change({ pageEntries: 2, listPages: 'no-token' })
+
+  expect((await world.run()).exit).toBe(0)
+
+  const [first] = await world.withCatalog((catalog) => catalog.servers())
+  expect(first?.otherBytes).toBe(5_000)
+})
+
+it('a server that shows the same page again and again is passed by, not taken for nearly empty', async () => {
+  for (const number of [1, 2, 3, 4, 5])
+    world.models[0]!.seed(`others/${number}`, Buffer.alloc(1_000))
+  world.models[0]!.change({ pageEntries: 2, listPages: 'v1' })
+
+  const { archives, exit } = await world.run()
+
+  expect([exit, archives.map(({ state }) => state)]).toEqual([3, ['stored']])
+  expect(world.models[1]!.objects()).toHaveLength(2)
+  const [first] = await world.withCatalog((catalog) => catalog.servers())
+  expect(first?.health).toBe('misconfigured')
+})
+
 function object(key: string, sizeBytes: number): string {
   return `<Contents><Key>${key}</Key><Size>${sizeBytes}</Size></Contents>`
 }
