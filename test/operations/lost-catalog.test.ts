@@ -3,6 +3,7 @@
 
 import { renameSync } from 'node:fs'
 import { join } from 'node:path'
+import { setTimeout as sleep } from 'node:timers/promises'
 import { afterEach, beforeEach, expect, it } from 'vitest'
 import { openServices } from '../../src/compose.ts'
 import { rebuild } from '../../src/operations/rebuild.ts'
@@ -103,6 +104,8 @@ it('comes back from a copy of a nearly empty one: what that does not know may ha
   const pinned = (await world.run()).archives[0]!
   await world.withCatalog((catalog) => catalog.setPinned(pinned.id, true))
   await world.run()
+  // Copies of the catalog are named by their second.
+  await sleep(1_000 - (Date.now() % 1_000))
   moveCatalogAway('lost')
   // Nothing tells the new catalog that it is not the first.
   for (const model of world.models) model.change({ denies: ['List'] })
