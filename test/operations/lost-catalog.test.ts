@@ -63,6 +63,7 @@ it('is no less of a warning when another run follows at once, and pins outlive i
   await world.withCatalog((catalog) => catalog.setPinned(oldest!, true))
   await world.run()
   const copiesBefore = catalogCopies()
+  await nextSecond()
   moveCatalogAway('lost')
   world.env['SOURCE_1_NAME'] = 'docs'
   const first = await world.run()
@@ -71,6 +72,7 @@ it('is no less of a warning when another run follows at once, and pins outlive i
 
   expect([second.exit, second.warnings]).toEqual([3, first.warnings])
   expect(catalogCopies()).toEqual(copiesBefore)
+  await nextSecond()
   moveCatalogAway('new')
   world.env['SOURCE_1_NAME'] = 'docs'
   await rebuilding()
@@ -104,8 +106,7 @@ it('comes back from a copy of a nearly empty one: what that does not know may ha
   const pinned = (await world.run()).archives[0]!
   await world.withCatalog((catalog) => catalog.setPinned(pinned.id, true))
   await world.run()
-  // Copies of the catalog are named by their second.
-  await sleep(1_000 - (Date.now() % 1_000))
+  await nextSecond()
   moveCatalogAway('lost')
   // Nothing tells the new catalog that it is not the first.
   for (const model of world.models) model.change({ denies: ['List'] })
@@ -124,6 +125,11 @@ it('comes back from a copy of a nearly empty one: what that does not know may ha
   expect([exit, retention.deleted]).toEqual([3, []])
   expect(retention.held).toMatchObject([{ reason: expect.stringContaining('pinned') as string }])
 })
+
+/** Archives and copies of the catalog are named by their second, and another catalog does not know which are taken. */
+async function nextSecond(): Promise<void> {
+  await sleep(1_000 - (Date.now() % 1_000))
+}
 
 function sum(objects: readonly { readonly sizeBytes: number }[]): number {
   return objects.reduce((total, { sizeBytes }) => total + sizeBytes, 0)
