@@ -5,6 +5,7 @@
 
 import { failureOf, isFailure, messageOf, SpillwayError } from '../domain/errors.ts'
 import { archiveNameIn, keyOnServer } from '../domain/archive.ts'
+import { isRecent } from '../domain/recent.ts'
 import { formatBytes } from '../domain/sizes.ts'
 import { addListed } from './listed-bytes.ts'
 import type { Catalog, ServerRow } from '../catalog/catalog.ts'
@@ -63,7 +64,7 @@ export class ServerPool {
     this.#storages.set(server.identity, storage)
     if (this.#ready.has(server.identity)) return storage
     await storage.prepare(signal)
-    if (isDue(row?.listedAt) || (await this.#hasNoCopies()))
+    if (!isRecent(row?.listedAt, LISTED_FOR_MS, Date.now()) || (await this.#hasNoCopies()))
       await this.#list({ server, storage, row }, signal)
     this.#ready.add(server.identity)
     return storage
@@ -134,10 +135,6 @@ function howCounted(otherBytes: number): string {
   const others = 'what others put there'
   if (otherBytes === 0) return `${others} does not count against its limit`
   return `${others} counts against its limit as it was last seen, with ${formatBytes(otherBytes)}`
-}
-
-function isDue(listedAt: Date | undefined): boolean {
-  return listedAt === undefined || Date.now() - listedAt.getTime() > LISTED_FOR_MS
 }
 
 /**

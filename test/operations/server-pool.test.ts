@@ -98,6 +98,18 @@ it('a listing that is refused half way counts for what it showed, if that is mor
   expect((await firstServer()).otherBytes).toBe(2_000)
 })
 
+it('a listing from a time to come is none', async () => {
+  await world.run()
+  await setListed(0, new Date(Date.now() + 400 * 86_400_000))
+  world.models[0]!.seed('others/1', Buffer.alloc(1_000))
+
+  expect((await world.run()).exit).toBe(0)
+
+  const { otherBytes, listedAt } = await firstServer()
+  expect(otherBytes).toBe(1_000)
+  expect(listedAt!.getTime()).toBeLessThanOrEqual(Date.now())
+})
+
 async function firstServer(): Promise<ServerRow> {
   return (await world.withCatalog((catalog) => catalog.servers()))[0]!
 }
