@@ -63,6 +63,8 @@ export type RebuildState = {
   readonly archives: number
   /** A rebuild was begun and did not come to its end. */
   readonly isRebuilding: boolean
+  /** The one with which that rebuild began, unless it does not tell what was pinned. */
+  readonly snapshot: string | undefined
 }
 
 /** Why an archive of a snapshot failed, unless its file turns up in the spool again. */
@@ -119,5 +121,7 @@ export interface RebuildCalls extends SnapshotCalls {
     readonly at: Date
     readonly snapshot: { readonly name: string; readonly latest: Date } | undefined
   }): Promise<void>
+  /** Of the rebuild that is open: what was pinned counts as unknown, whatever it began with. */
+  doubtPins(): Promise<void>
   endRebuild(at: Date): Promise<void>
 }

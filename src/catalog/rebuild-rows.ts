@@ -56,6 +56,13 @@ export function createRebuildCalls(db: Db, host: string): RebuildCalls {
         const row = { begun_at: timeText(at), snapshot: snapshot?.name ?? null }
         await trx.insertInto('rebuilds').values(row).execute()
       }),
+    doubtPins: async () => {
+      await db
+        .updateTable('rebuilds')
+        .set({ snapshot: null })
+        .where('ended_at', 'is', null)
+        .execute()
+    },
     endRebuild: (at) => atomic((trx) => endRebuilds(trx, at)),
   }
 }
@@ -172,10 +179,14 @@ async function rebuildState(db: Db): Promise<RebuildState> {
     .executeTakeFirstOrThrow()
   const open = await db
     .selectFrom('rebuilds')
-    .select('id')
+    .select('snapshot')
     .where('ended_at', 'is', null)
     .executeTakeFirst()
-  return { archives: safeInteger(archives, 'archives'), isRebuilding: open !== undefined }
+  return {
+    archives: safeInteger(archives, 'archives'),
+    isRebuilding: open !== undefined,
+    snapshot: open?.snapshot ?? undefined,
+  }
 }
 
 async function endRebuilds(trx: Db, at: Date): Promise<void> {

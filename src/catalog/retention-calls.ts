@@ -25,7 +25,7 @@ export interface RetentionCalls {
   countRestorable(): Promise<number>
   /** A pinned archive is never pruned. */
   setPinned(id: ArchiveId, isPinned: boolean): Promise<void>
-  /** The catalog was rebuilt from archives alone, which tell nothing of pins, and nobody has looked since. */
+  /** The catalog was rebuilt from archives, which tell nothing of pins, and nobody has looked since. */
   arePinsUnknown(): Promise<boolean>
   /** Somebody has looked; while a rebuild is not at its end, this changes nothing. */
   acceptPins(): Promise<void>

@@ -169,6 +169,12 @@ export const FAILURES = {
   CATALOG_NOT_EMPTY: { exit: 43, repeat: 0 },
   /** Archives are where they were; only a rebuild would have more to read. */
   CATALOG_NOT_COPIED: { exit: 3, repeat: 0 },
+  /** Nothing is deleted by rule until somebody has looked. */
+  PINS_UNKNOWN: {
+    exit: 3,
+    repeat: 0,
+    hint: 'pin what must stay, then run "spillway prune" once by hand: until then nothing is deleted',
+  },
 
   /** Tokens and the daemon's queue; no archive depends on it. */
   STATE_UNAVAILABLE: { exit: 44, repeat: 0 },

@@ -90,7 +90,7 @@ async function mayBeNew(
   signal: AbortSignal,
 ): Promise<boolean> {
   if ((await catalog.snapshots()).length > 0) return false
-  // Each is listed before its first use.
+  // Each is listed before its first use in a run, as long as there are no copies.
   await eachAtOnce(targets, SERVERS_AT_ONCE, async (server) => {
     try {
       await pool.ready(server, signal)

@@ -10,6 +10,7 @@ import { messageOf } from '../domain/errors.ts'
 import { newsFor } from '../domain/notification.ts'
 import type { Notification, NotifyMessage } from '../domain/notification.ts'
 import type { Source } from '../domain/source.ts'
+import { isFromTheFuture } from '../domain/recent.ts'
 import { parseSchedule } from '../domain/schedule.ts'
 import type { Catalog } from '../catalog/catalog.ts'
 import type { RunHolder } from '../catalog/run-lock.ts'
@@ -88,9 +89,11 @@ export class SilenceWatch {
       return silence
     }
     const lastGoodAt = (await catalog?.lastGood(name))?.startedAt.toISOString() ?? null
+    const found = silenceOf(marks, name)
     const known =
-      silenceOf(marks, name) ??
-      keep({ seenAt: now.toISOString(), lastGoodAt, noticedAt: null, told: [] })
+      found !== undefined && isPast(found.seenAt, now)
+        ? found
+        : keep({ lastGoodAt, noticedAt: null, told: [], ...found, seenAt: now.toISOString() })
     const { lateAt, hopelessAt } = deadlineOf(new Date(lastGoodAt ?? known.seenAt), {
       ...{ schedule: parseSchedule(schedule ?? config.schedule), maxAgeMs: undefined },
       delayMs: config.randomDelayMs,
@@ -101,9 +104,10 @@ export class SilenceWatch {
       return undefined
     }
     const isSame = known.lastGoodAt === lastGoodAt
-    const noticedAt = (isSame ? known.noticedAt : null) ?? now.toISOString()
+    const isNoticed = isSame && known.noticedAt !== null && isPast(known.noticedAt, now)
+    const noticedAt = isNoticed ? known.noticedAt : now.toISOString()
     const silence = { ...known, lastGoodAt, noticedAt, told: isSame ? known.told : [] }
-    if (!isSame || known.noticedAt === null) keep(silence)
+    if (!isNoticed) keep(silence)
     const knownForMs = now.getTime() - Date.parse(noticedAt)
     const mayCome = run !== undefined && (now <= hopelessAt || knownForMs < RUN_MS)
     return mayCome || knownForMs < NOTICE_MS ? undefined : silence
@@ -135,6 +139,11 @@ export class SilenceWatch {
       keepSilence(marks, source.name, { ...silence, told: [...told, number] }, now())
     }
   }
+}
+
+/** Otherwise it was noted by a clock that was wrong, and would keep the alarm back until then. */
+function isPast(at: string, now: Date): boolean {
+  return !isFromTheFuture(new Date(at), now.getTime())
 }
 
 /** For `newsFor`: nothing of it is a recovery. */

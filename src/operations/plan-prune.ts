@@ -132,7 +132,7 @@ async function clockFault(
 async function pinsFault({ catalog }: PlanPruneServices): Promise<Hold | undefined> {
   if (!(await catalog.arePinsUnknown())) return undefined
   const reason =
-    'the catalog was rebuilt from the archives alone, which do not tell what was pinned: ' +
+    'the catalog was rebuilt from archives that no copy of it knew, and they do not tell what was pinned: ' +
     'pin what must stay, then run "spillway prune" once by hand'
   return { reason, isWarning: true }
 }

@@ -6,6 +6,7 @@
 
 import { headCopies } from './verify-heads.ts'
 import { failureOf, isFailure, messageOf, SpillwayError } from '../domain/errors.ts'
+import { isRecent } from '../domain/recent.ts'
 import { planPrune, removable } from './plan-prune.ts'
 import type { ArchiveId } from '../domain/archive.ts'
 import type { CopyTask } from './verify-report.ts'
@@ -149,10 +150,10 @@ async function tasksOf(
     )
   if (tasks.length <= ASKED_MAX) return tasks
   const proofs = await catalog.copyProofs(tasks.map(({ copy }) => copy.id))
-  const since = Date.now() - SHOWN_FOR_MS
+  const nowMs = Date.now()
   return tasks.filter(({ archive, copy }) => {
     const shownAt = proofs.get(copy.id)?.headedAt ?? copy.storedAt
-    return newest.has(archive.id) || (shownAt?.getTime() ?? 0) < since
+    return newest.has(archive.id) || !isRecent(shownAt, SHOWN_FOR_MS, nowMs)
   })
 }
 

@@ -11,19 +11,17 @@ import type { Catalog } from '../catalog/catalog.ts'
 import type { Config } from '../domain/config.ts'
 import type { ReadRange } from '../pack/archive-tail.ts'
 import type { RebuiltArchive } from '../catalog/rebuild-calls.ts'
+import type { RebuiltPins } from './rebuild-pins.ts'
 
 export type RebuiltSpool = {
   readonly found: number
   readonly problems: readonly SpillwayError[]
 }
 
-export async function rebuildSpool({
-  catalog,
-  config,
-}: {
-  readonly catalog: Catalog
-  readonly config: Config
-}): Promise<RebuiltSpool> {
+export async function rebuildSpool(
+  { catalog, config }: { readonly catalog: Catalog; readonly config: Config },
+  pins: RebuiltPins,
+): Promise<RebuiltSpool> {
   const problems: SpillwayError[] = []
   let found = 0
   for (const name of await filesIn(config.spoolDir)) {
@@ -33,6 +31,7 @@ export async function rebuildSpool({
       problems.push(archive)
       continue
     }
+    await pins.look(archive)
     const adoption = await catalog.adoptLocal(archive, path)
     if (adoption.outcome === 'conflict') problems.push(leftAlone(path, adoption.why))
     else found += 1

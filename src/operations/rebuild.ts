@@ -15,6 +15,7 @@ import { archiveNameIn, keyOnServer } from '../domain/archive.ts'
 import { notEmpty } from './rebuild-snapshot.ts'
 import { ONLY_IN_SPOOL } from '../catalog/rebuild-calls.ts'
 import { planExit } from './reconcile-plan.ts'
+import { RebuiltPins } from './rebuild-pins.ts'
 import { rebuildSpool } from './rebuild-spool.ts'
 import { refusedName } from './reconcile-server.ts'
 import type { RebuildStart } from './rebuild-snapshot.ts'
@@ -65,14 +66,15 @@ export async function rebuild(
   if (state.archives > 0 && !state.isRebuilding) throw notEmpty(config.catalogPath, state)
   await catalog.beginRebuild({ at: new Date(), snapshot: undefined })
   await catalog.registerServers(config.servers)
-  const spool = await rebuildSpool(services)
+  const pins = await RebuiltPins.open(catalog, config.serverId)
+  const spool = await rebuildSpool(services, pins)
   const servers = pool.servers.map((server) => ({ server, ...NOTHING_YET }))
   const refused = new Map<string, string>()
   const conflicts: SpillwayError[] = []
   await eachAtOnce(servers, servers.length, async (counts) => {
     try {
       const onRead = () => input.onProgress(servers)
-      await rebuildServer(services, { ...input, counts, refused, conflicts, onRead }, signal)
+      await rebuildServer(services, { ...input, counts, refused, conflicts, pins, onRead }, signal)
     } catch (error) {
       await pool.settle(counts.server, asServerFailure(error))
     }
@@ -80,7 +82,8 @@ export async function rebuild(
   const plan = await planReconcile(services, { isAdopting: true, refused }, signal)
   input.onPlan(plan)
   const settled = await settleAll(services, plan, signal)
-  const problems = [...spool.problems, ...conflicts, ...settled, ...(await lostWithSpool(services))]
+  const lost = await lostWithSpool(services)
+  const problems = [...spool.problems, ...conflicts, ...settled, ...lost, ...pins.problems()]
   const isComplete = plan.failed.length === 0
   if (isComplete) await catalog.endRebuild(new Date())
   return {
@@ -102,11 +105,12 @@ async function rebuildServer(
     readonly counts: RebuiltServer
     readonly refused: Map<string, string>
     readonly conflicts: SpillwayError[]
+    readonly pins: RebuiltPins
     readonly onRead: () => void
   },
   signal: AbortSignal,
 ): Promise<void> {
-  const { counts, refused, conflicts } = input
+  const { counts, refused, conflicts, pins } = input
   const { server } = counts
   const storage = await pool.ready(server, signal)
   const hosts = input.isForAllHosts ? undefined : config.serverId
@@ -121,6 +125,7 @@ async function rebuildServer(
       refused.set(refusedName(server, key), read.refused)
       counts.refused += 1
     } else {
+      await pins.look(read.archive)
       const adoption = await catalog.adoptCopy(read.archive, read.copy)
       if (adoption.outcome === 'conflict') {
         refused.set(refusedName(server, key), adoption.why)

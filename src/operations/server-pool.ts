@@ -5,8 +5,10 @@
 
 import { failureOf, isFailure, messageOf, SpillwayError } from '../domain/errors.ts'
 import { archiveNameIn, keyOnServer } from '../domain/archive.ts'
+import { isRecent } from '../domain/recent.ts'
+import { formatBytes } from '../domain/sizes.ts'
 import { addListed } from './listed-bytes.ts'
-import type { Catalog } from '../catalog/catalog.ts'
+import type { Catalog, ServerRow } from '../catalog/catalog.ts'
 import type { Server, ServerIdentity } from '../domain/server.ts'
 import type { Storage } from '../storage/storage.ts'
 
@@ -51,18 +53,19 @@ export class ServerPool {
   /**
    * A storage that may be used. Before the first use of a server in a run it is prepared, and before
    * its first use ever, and again once a day, it is listed, so that what others put there counts
-   * against its limit.
+   * against its limit. While the catalog may be new in the place of a lost one, every run lists it, and
+   * so says and does what the first one did.
    */
   async ready(server: Server, signal: AbortSignal): Promise<Storage> {
-    const listedAt = await this.#listedAt(server)
-    const known = listedAt !== undefined
+    const row = await this.#rowOf(server)
+    const known = row?.listedAt !== undefined
     const open = await this.#openStorage()
     const storage = this.#storages.get(server.identity) ?? open(server, known)
     this.#storages.set(server.identity, storage)
     if (this.#ready.has(server.identity)) return storage
     await storage.prepare(signal)
-    if (!known || Date.now() - listedAt.getTime() > LISTED_FOR_MS)
-      await this.#list(server, storage, signal)
+    if (!isRecent(row?.listedAt, LISTED_FOR_MS, Date.now()) || (await this.#hasNoCopies()))
+      await this.#list({ server, storage, row }, signal)
     this.#ready.add(server.identity)
     return storage
   }
@@ -82,16 +85,22 @@ export class ServerPool {
     this.#storages.clear()
   }
 
-  /** undefined: never used before. */
-  async #listedAt(server: Server): Promise<Date | undefined> {
+  /** Without `listedAt`: never used before. */
+  async #rowOf(server: Server): Promise<ServerRow | undefined> {
     const rows = await this.#catalog.servers()
-    return rows.find((row) => row.identity === server.identity)?.listedAt
+    return rows.find((row) => row.identity === server.identity)
   }
 
-  async #list(server: Server, storage: Storage, signal: AbortSignal): Promise<void> {
+  /** The catalog lies nowhere yet: none but a new one is so for long. */
+  async #hasNoCopies(): Promise<boolean> {
+    return (await this.#catalog.snapshots()).length === 0
+  }
+
+  async #list({ server, storage, row }: Listed, signal: AbortSignal): Promise<void> {
     const ours = await this.#catalog.keysOn(server.identity)
     const unknown = new UnknownArchives(this.#catalog, server, this.#host)
     let otherBytes = 0
+    let listedAt: Date | undefined
     try {
       for await (const object of storage.list(keyOnServer(server.prefix, ''), signal)) {
         if (ours.has(object.key)) continue
@@ -102,14 +111,30 @@ export class ServerPool {
       // A key without the right to list still works for archives: only the others' bytes there stay
       // unknown, and that is said. Anything else is what the upload would meet, too.
       if (!isFailure(error, 'SERVER_DENIED')) throw error
-      const what = 'may not be listed with this key: what others put there does not count'
-      this.warnings.push(`${server.label} ${what} against its limit`)
+      otherBytes = Math.max(otherBytes, row?.otherBytes ?? 0)
+      // Of bytes that are known from before, the next run asks and tells again.
+      if (otherBytes > 0) listedAt = row?.listedAt
+      this.warnings.push(
+        `${server.label} may not be listed with this key: ${howCounted(otherBytes)}`,
+      )
     }
-    await this.#catalog.setOtherBytes(server.identity, otherBytes, new Date())
+    await this.#catalog.setOtherBytes(server.identity, otherBytes, listedAt ?? new Date())
     if (unknown.count === 0) return
     this.hasStrangers = true
     this.warnings.push(unknown.tell())
   }
+}
+
+type Listed = {
+  readonly server: Server
+  readonly storage: Storage
+  readonly row: ServerRow | undefined
+}
+
+function howCounted(otherBytes: number): string {
+  const others = 'what others put there'
+  if (otherBytes === 0) return `${others} does not count against its limit`
+  return `${others} counts against its limit as it was last seen, with ${formatBytes(otherBytes)}`
 }
 
 /**

@@ -5,6 +5,7 @@
 // every night's share for ever.
 
 import type { CopyProblem, CopyProof } from '../catalog/proof-calls.ts'
+import { isFromTheFuture } from '../domain/recent.ts'
 import { dueStretches } from '../domain/proof.ts'
 import type { DueStretch, ProvenStretch } from '../domain/proof.ts'
 import type { CopyTask } from './verify-report.ts'
@@ -23,9 +24,13 @@ export type PlannedCopy = {
 const DAMAGED_WHOLLY = 100
 
 /** Neighbours of one copy are one piece of work, so that its end is read once for them. */
-export function planDeep(copies: readonly PlannedCopy[], isOldestFirst: boolean): DueWork[] {
+export function planDeep(
+  copies: readonly PlannedCopy[],
+  isOldestFirst: boolean,
+  now = new Date(),
+): DueWork[] {
   const all = copies.flatMap((copy) => dueOf(copy).map((stretch) => ({ task: copy.task, stretch })))
-  const sorted = isOldestFirst ? all.toSorted(byDue) : all.toSorted(byCopy)
+  const sorted = isOldestFirst ? all.toSorted(byDue(now)) : all.toSorted(byCopy)
   const work: { task: CopyTask; stretches: DueStretch[] }[] = []
   for (const { task, stretch } of sorted) {
     const last = work.at(-1)
@@ -37,9 +42,11 @@ export function planDeep(copies: readonly PlannedCopy[], isOldestFirst: boolean)
 
 type Due = { readonly task: CopyTask; readonly stretch: DueStretch }
 
-function byDue(a: Due, b: Due): number {
-  const timeOf = ({ stretch }: Due) => stretch.provenAt?.getTime() ?? 0
-  return timeOf(a) - timeOf(b) || byCopy(a, b)
+/** What a wrong clock dated has no date, or it would have its turn in years. */
+function byDue(now: Date): (a: Due, b: Due) => number {
+  const timeOf = ({ stretch: { provenAt } }: Due): number =>
+    provenAt === undefined || isFromTheFuture(provenAt, now.getTime()) ? 0 : provenAt.getTime()
+  return (a, b) => timeOf(a) - timeOf(b) || byCopy(a, b)
 }
 
 /** Older archives first: their copies have been unproven for longest. */

@@ -5,6 +5,7 @@
 // begin as an earlier one did.
 
 import { ListMultipartUploadsCommand, ListObjectsV2Command } from '@aws-sdk/client-s3'
+import type { ListObjectsV2CommandOutput } from '@aws-sdk/client-s3'
 import { SpillwayError } from '../domain/errors.ts'
 import { bareEtag } from './composite-etag.ts'
 import type { S3Caller } from './s3-caller.ts'
@@ -26,7 +27,7 @@ export async function* listObjects(
   const { bucket, prefix, signal } = input
   const pages = followPages(
     caller,
-    async (token) => {
+    async (from) => {
       const page = await caller.call({
         action: `listing ${prefix || 'the bucket'}`,
         signal,
@@ -36,13 +37,12 @@ export async function* listObjects(
             new ListObjectsV2Command({
               Bucket: bucket,
               Prefix: prefix,
-              ...(token === undefined ? {} : { ContinuationToken: token }),
+              ...placeOf(from),
             }),
             options,
           ),
       })
-      const next = page.IsTruncated === true ? page.NextContinuationToken : undefined
-      return { entries: page.Contents ?? [], next }
+      return { entries: page.Contents ?? [], next: nextOf(caller, page) }
     },
     ({ Key }) => Key,
   )
@@ -52,6 +52,33 @@ export async function* listObjects(
       throw odd(caller, `the size of ${key} is "${sizeBytes}"`)
     yield { key, sizeBytes, etag: bareEtag(ETag), modifiedAt }
   }
+}
+
+const [TOKEN, AFTER] = ['token ', 'after ']
+
+/**
+ * A page that says that it is not the last, and not how to ask for the next one: a proxy dropped that, or a
+ * gateway answers as the first version of the listing does. What comes after its last key is asked for; a
+ * gateway that does not know that question gives the same page again, and that ends the listing.
+ */
+function nextOf(
+  caller: S3Caller,
+  page: Pick<ListObjectsV2CommandOutput, 'Contents' | 'IsTruncated' | 'NextContinuationToken'>,
+): string | undefined {
+  const { IsTruncated: isTruncated, NextContinuationToken: token = '' } = page
+  if (token !== '' && isTruncated !== false) return TOKEN + token
+  if (isTruncated !== true) return undefined
+  const lastKey = page.Contents?.at(-1)?.Key
+  if (lastKey === undefined)
+    throw odd(caller, 'a page of the listing is empty, and names no next one')
+  return AFTER + lastKey
+}
+
+function placeOf(from: string | undefined): { ContinuationToken?: string; StartAfter?: string } {
+  if (from === undefined) return {}
+  return from.startsWith(AFTER)
+    ? { StartAfter: from.slice(AFTER.length) }
+    : { ContinuationToken: from.slice(TOKEN.length) }
 }
 
 export async function* listUploadsOf(

@@ -147,6 +147,18 @@ it('of a source that never had an archive is told from when it was first looked 
   expect(titles()).toEqual([ALARM, RECOVERED])
 })
 
+it('a look while the clock was years ahead keeps no alarm back', async () => {
+  await lookAt(10_000)
+  await lookAt(0, 3, 4)
+  expect(titles()).toEqual([ALARM])
+  expect(await run()).toBe(0)
+  expect(titles()).toEqual([ALARM, RECOVERED.replace('1 archive', '2 archives')])
+  // Noticed by that clock, and not told yet.
+  await lookAt(20_000)
+  await lookAt(3, 4)
+  expect(titles().slice(2)).toEqual([ALARM])
+})
+
 it('several at once are one message', async () => {
   world.env['SCHEDULE'] = "'0 * * * *'"
   await lookAt(0, 3, 4)

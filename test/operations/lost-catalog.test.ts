@@ -3,11 +3,14 @@
 
 import { renameSync } from 'node:fs'
 import { join } from 'node:path'
+import { setTimeout as sleep } from 'node:timers/promises'
 import { afterEach, beforeEach, expect, it } from 'vitest'
 import { openServices } from '../../src/compose.ts'
 import { rebuild } from '../../src/operations/rebuild.ts'
 import { startRebuild } from '../../src/operations/rebuild-snapshot.ts'
+import { addNights, lastNights } from '../support/past-nights.ts'
 import { QUICK, World } from '../support/world.ts'
+import type { Rebuilt } from '../../src/operations/rebuild.ts'
 
 const never = new AbortController().signal
 
@@ -54,6 +57,32 @@ it('is noticed before the first copy of a new one, wherever the archives lie', a
   expect(catalogCopies()).toEqual(copiesBefore)
 })
 
+it('is no less of a warning when another run follows at once, and pins outlive it all', async () => {
+  world.env['KEEP_LAST'] = '2'
+  const [oldest] = await addNights(world, lastNights(3))
+  await world.withCatalog((catalog) => catalog.setPinned(oldest!, true))
+  await world.run()
+  const copiesBefore = catalogCopies()
+  await nextSecond()
+  moveCatalogAway('lost')
+  world.env['SOURCE_1_NAME'] = 'docs'
+  const first = await world.run()
+
+  const second = await world.run()
+
+  expect([second.exit, second.warnings]).toEqual([3, first.warnings])
+  expect(catalogCopies()).toEqual(copiesBefore)
+  await nextSecond()
+  moveCatalogAway('new')
+  world.env['SOURCE_1_NAME'] = 'docs'
+  await rebuilding()
+  const after = await world.run()
+  expect(after.retention.held).toEqual([])
+  expect(after.retention.deleted.length).toBeGreaterThan(0)
+  expect(after.retention.deleted.map(({ id }) => id)).not.toContain(oldest)
+  expect(await world.audit()).toEqual([])
+})
+
 it('comes back with its pins from the copy that was left alone, and the archives of both [F78b]', async () => {
   const first = await world.run()
   await world.withCatalog((catalog) => catalog.setPinned(first.archives[0]!.id, true))
@@ -72,6 +101,36 @@ it('comes back with its pins from the copy that was left alone, and the archives
   expect(await world.audit()).toEqual([])
 })
 
+it('comes back from a copy of a nearly empty one: what that does not know may have been pinned, and stays', async () => {
+  world.env['KEEP_LAST'] = '1'
+  const pinned = (await world.run()).archives[0]!
+  await world.withCatalog((catalog) => catalog.setPinned(pinned.id, true))
+  await world.run()
+  await nextSecond()
+  moveCatalogAway('lost')
+  // Nothing tells the new catalog that it is not the first.
+  for (const model of world.models) model.change({ denies: ['List'] })
+  await world.run()
+  for (const model of world.models) model.change({ denies: [] })
+  moveCatalogAway('new')
+
+  const rebuilt = await rebuilding()
+
+  expect(rebuilt).toMatchObject({ start: { from: 'snapshot', archives: 1 }, exit: 3 })
+  expect(rebuilt.problems.map(({ message }) => message)).toEqual([
+    expect.stringMatching(/^2 archives .* older than the copy of the catalog .* pinned/),
+  ])
+  world.env['SOURCE_1_NAME'] = 'docs'
+  const { exit, retention } = await world.run()
+  expect([exit, retention.deleted]).toEqual([3, []])
+  expect(retention.held).toMatchObject([{ reason: expect.stringContaining('pinned') as string }])
+})
+
+/** Archives and copies of the catalog are named by their second, and another catalog does not know which are taken. */
+async function nextSecond(): Promise<void> {
+  await sleep(1_000 - (Date.now() % 1_000))
+}
+
 function sum(objects: readonly { readonly sizeBytes: number }[]): number {
   return objects.reduce((total, { sizeBytes }) => total + sizeBytes, 0)
 }
@@ -85,12 +144,12 @@ function catalogCopies(): readonly string[] {
   )
 }
 
-async function rebuilding(): Promise<void> {
+async function rebuilding(): Promise<Rebuilt> {
   const services = await openServices({ configFile: await world.writeEnv() }, QUICK)
   const input = { isForAllHosts: false, onProgress: () => {}, onPlan: () => {} }
   try {
     const start = await startRebuild(services, { isDryRun: false }, never)
-    await services.withRun(
+    return await services.withRun(
       () => {},
       (running) => rebuild(running, { start, ...input }, never),
     )

@@ -70,6 +70,16 @@ it('keys in an order of the server’s own are taken as they come', async () => 
   expect(await listed(storj)).toEqual(pages.flat())
 })
 
+it('a page that is empty, and names no next one, is no end: neither objects nor uploads are taken for none', async () => {
+  const lost = () => {
+    const call = () => Promise.resolve({ IsTruncated: true, Contents: [], Uploads: [] })
+    return { place: 'server 1', call } as unknown as S3Caller & { asked: number }
+  }
+  await expect(listed(lost())).rejects.toMatchObject({ code: 'SERVER_NOT_S3' })
+  const uploads = listUploadsOf(lost(), { bucket: 'b', key: 'k', signal })
+  await expect(uploads.next()).rejects.toMatchObject({ code: 'SERVER_NOT_S3' })
+})
+
 it('listings of uploads end, too', async () => {
   const endless = callerOf(() => ({ keys: ['k'] }))
   const uploads = listUploadsOf(endless, { bucket: 'b', key: 'k', signal })

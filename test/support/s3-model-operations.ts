@@ -203,7 +203,10 @@ function list({ s3, store, switches }: Call): Answer {
   if (s3.query.has('location')) return xmlAnswer('LocationConstraint', {})
   if (s3.query.has('versioning')) return xmlAnswer('VersioningConfiguration', {})
   const prefix = s3.query.get('prefix') ?? ''
-  const after = s3.query.get('continuation-token') ?? s3.query.get('start-after') ?? ''
+  const isV1 = switches.listPages === 'v1'
+  const after = isV1
+    ? (s3.query.get('marker') ?? '')
+    : (s3.query.get('continuation-token') ?? s3.query.get('start-after') ?? '')
   const keys = [...store.versions.keys()]
     .filter((path) => path.startsWith(`${s3.bucket}/`))
     .map((path) => path.slice(s3.bucket.length + 1))
@@ -218,7 +221,9 @@ function list({ s3, store, switches }: Call): Answer {
     Prefix: prefix,
     KeyCount: page.length,
     IsTruncated: isTruncated,
-    ...(isTruncated ? { NextContinuationToken: page.at(-1)! } : {}),
+    ...(isTruncated && switches.listPages === 'token'
+      ? { NextContinuationToken: page.at(-1)! }
+      : {}),
     Contents: page.map((key) => {
       const object = store.current(s3.bucket, key)!
       return {

@@ -63,6 +63,11 @@ export type S3ModelSwitches = {
   readonly denies: readonly S3Operation[]
   /** Entries of one page of a listing. */
   readonly pageEntries: number
+  /**
+   * no-token: a proxy drops the element that says how to ask for the next page; v1: a gateway answers all
+   * listings as those of the first version, which go on from another parameter.
+   */
+  readonly listPages: 'token' | 'no-token' | 'v1'
   /** Shifts the server's clock. */
   readonly skewMs: number
 }
@@ -93,6 +98,7 @@ export const DEFAULT_SWITCHES: S3ModelSwitches = {
   storageClass: 'yes',
   denies: [],
   pageEntries: 1_000,
+  listPages: 'token',
   skewMs: 0,
 }
 
