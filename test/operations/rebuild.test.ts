@@ -519,7 +519,9 @@ async function rows(): Promise<ArchiveWithCopies[]> {
 
 /** When a copy was proven is not written anywhere but in the catalog; the server's own time is near. */
 function withoutTimeStored(archive: ArchiveWithCopies) {
-  const copies = archive.copies.map(({ storedAt: _storedAt, uploadId: _uploadId, ...copy }) => copy)
+  // The others are of the upload, which is over.
+  const unknown = { storedAt: undefined, uploadId: undefined, completingAt: undefined }
+  const copies = archive.copies.map((copy) => ({ ...copy, ...unknown }))
   return { ...archive, copies }
 }
 
