@@ -3,6 +3,7 @@
 
 import type { ArchiveId } from '../domain/archive.ts'
 import type { ArchiveWithCopies } from './catalog.ts'
+import type { PastDay } from '../domain/forecast-trend.ts'
 import type { ServerIdentity } from '../domain/server.ts'
 
 /** Of the copies that are stored on one server. */
@@ -34,16 +35,6 @@ export type Doubts = {
   readonly archives: readonly ArchiveWithCopies[]
   /** Not among these: gone, with at least one copy, on fewer servers than they must reach. */
   readonly lacking: number
-}
-
-/** A day (UTC) with archives of one source. */
-export type PastDay = {
-  /** Since 1970. */
-  readonly number: number
-  /** When the last of them was begun. */
-  readonly lastMs: number
-  /** Of each of them, in no order. */
-  readonly sizes: readonly number[]
 }
 
 export type HeldArchive = {

@@ -5,6 +5,7 @@ import type { Kysely, RawBuilder, SelectQueryBuilder } from 'kysely'
 import { snapshot, withCopies } from './archive-rows.ts'
 import type { ArchiveId } from '../domain/archive.ts'
 import type { ArchiveRow, ArchiveWithCopies } from './catalog.ts'
+import type { PastDay } from '../domain/forecast-trend.ts'
 import type { ServerIdentity } from '../domain/server.ts'
 import { archiveFrom, date, safeInteger } from './rows.ts'
 import type {
@@ -12,7 +13,6 @@ import type {
   Doubts,
   Failure,
   HeldArchive,
-  PastDay,
   StandingCalls,
   StandingOf,
 } from './standing-calls.ts'
@@ -206,6 +206,7 @@ async function pastDays(
       .where('started_at', '>=', from)
       .where('started_at', '<=', input.until.toISOString())
       .groupBy(sql`substr(started_at, 1, 10)`)
+      .orderBy('last')
       .execute()
     // The first day may be cut.
     const isEnough = rows.length > input.days

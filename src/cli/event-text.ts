@@ -95,7 +95,7 @@ function attemptLine(event: Extract<RunEvent, { kind: 'attempt-ended' }>): Event
   return {
     // Going past a full server is what Spillway is for.
     level: event.outcome === 'full' ? 5 : 4,
-    text: `${event.server} is ${event.outcome}${sent}${reasonOf(event.message)}${code}: ${event.file} is not stored there`,
+    text: `${event.server} is ${event.outcome}${sent}${reasonOf(event.message)}${code}: no copy of ${event.file} to count on`,
   }
 }
 

@@ -63,8 +63,12 @@ async function isMade(lock: string, token: string): Promise<boolean> {
 
 async function isTakenOver(lock: string, token: string): Promise<boolean> {
   const claim = `${lock}.${randomBytes(6).toString('hex')}`
-  await writeFile(claim, token, { flag: 'wx', mode: MODE })
-  await rename(claim, lock)
+  try {
+    await writeFile(claim, token, { flag: 'wx', mode: MODE })
+    await rename(claim, lock)
+  } finally {
+    await rm(claim, { force: true })
+  }
   await sleep(SETTLED_MS)
   return (await textOf(lock)) === token
 }

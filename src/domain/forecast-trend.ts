@@ -8,7 +8,7 @@
 
 import type { KeepPolicy } from './keep-policy.ts'
 
-/** A day with archives of one source. */
+/** A day (UTC) with archives of one source. */
 export type PastDay = {
   /** Since 1970. */
   readonly number: number

@@ -34,6 +34,17 @@ const runs = async (): Promise<readonly Told[]> =>
 const oneRun = async (id: string): Promise<Told> =>
   (await daemon.ask('GET', `/api/runs/${id}`, { scope: 'read' })).json as Told
 
+/** By hand, in a hook that does not end. */
+async function runThatHangs() {
+  const begun = join(world.folder, 'begun')
+  world.env['SOURCE_1_BEFORE'] = `bash -c 'touch ${begun}; exec sleep 600'`
+  const config = await world.writeEnv()
+  const child = spawn(process.execPath, [PROGRAM, 'run', '--config', config], { stdio: 'ignore' })
+  const closed = new Promise((resolve) => child.on('close', resolve))
+  await vi.waitFor(() => expect(existsSync(begun)).toBe(true), 10_000)
+  return { child, config, closed }
+}
+
 describe('runs', () => {
   it('of the command line and of the daemon are told, each with its journal and report', async () => {
     expect(await runs()).toEqual([])
@@ -84,12 +95,7 @@ describe('runs', () => {
   })
 
   it('that was killed is lost, at once and for ever, and is not taken for one that goes on', async () => {
-    const begun = join(world.folder, 'begun')
-    world.env['SOURCE_1_BEFORE'] = `bash -c 'touch ${begun}; exec sleep 600'`
-    const config = await world.writeEnv()
-    const child = spawn(process.execPath, [PROGRAM, 'run', '--config', config], { stdio: 'ignore' })
-    const closed = new Promise((resolve) => child.on('close', resolve))
-    await vi.waitFor(() => expect(existsSync(begun)).toBe(true), 10_000)
+    const { child, closed } = await runThatHangs()
     expect(await runs()).toMatchObject([{ state: 'running', endedAt: null, exit: null }])
     child.kill('SIGKILL')
     await closed
@@ -102,12 +108,7 @@ describe('runs', () => {
   })
 
   it('that found another one going on, or named no source of ours, is kept, and is not the last run', async () => {
-    const begun = join(world.folder, 'begun')
-    world.env['SOURCE_1_BEFORE'] = `bash -c 'touch ${begun}; exec sleep 600'`
-    const config = await world.writeEnv()
-    const child = spawn(process.execPath, [PROGRAM, 'run', '--config', config], { stdio: 'ignore' })
-    const closed = new Promise((resolve) => child.on('close', resolve))
-    await vi.waitFor(() => expect(existsSync(begun)).toBe(true), 10_000)
+    const { child, config, closed } = await runThatHangs()
     expect((await spillway(['run', '--config', config])).exit).toBe(75)
     const [, first] = await runs()
     const { json } = await daemon.ask('GET', '/api/status')
