@@ -4,8 +4,8 @@
 import { createHash } from 'node:crypto'
 import { assert } from '../lib/assert.ts'
 import { messageOf, SpillwayError } from '../domain/errors.ts'
+import { FRAME_BYTES_MAX } from './frame-bounds.ts'
 import { framesAhead } from './frames-ahead.ts'
-import { giveBack } from './give-back.ts'
 import { encodeRawFrame, rawFrameBytes } from './raw-frame.ts'
 import { checksumOf } from './seek-table.ts'
 import type { SeekEntry } from './seek-table.ts'
@@ -44,6 +44,8 @@ export class TarFrames {
   readonly #ahead: number
   readonly #compressor: FrameCompressor
   readonly #begun: Begun[] = []
+  /** What frames are decompressed into to verify them; used again. */
+  readonly #rooms: Buffer[] = []
   #number = 0
   #kept: KeptPlace | undefined
 
@@ -85,7 +87,7 @@ export class TarFrames {
     assert(kept !== undefined, 'no place is kept')
     const bytes = encodeRawFrame(content)
     assert(bytes.length === kept.storedBytes, 'the place that is kept has another size')
-    if (this.#input.verifies) await verify(content, bytes, kept.number)
+    if (this.#input.verifies) await this.#verify(content, bytes, kept.number)
     this.#input.file.overwrite(kept.offsetBytes, bytes)
     this.#kept = undefined
     return { number: kept.number, frame: writtenFrame(content, bytes) }
@@ -120,12 +122,32 @@ export class TarFrames {
   async #pack(block: Buffer, number: number): Promise<PackedFrame> {
     const { bytes, release } = await this.#compressor.compress(block)
     try {
-      if (this.#input.verifies) await verify(block, bytes, number)
+      if (this.#input.verifies) await this.#verify(block, bytes, number)
       return { frame: writtenFrame(block, bytes), bytes, release }
     } catch (error) {
       release()
       throw error
     }
+  }
+
+  /** Compressors have had faults, and memory has. Better now than on the day of the restore. */
+  async #verify(block: Buffer, frame: Buffer, number: number): Promise<void> {
+    const room = this.#rooms.pop() ?? Buffer.allocUnsafeSlow(FRAME_BYTES_MAX)
+    let cause: unknown
+    try {
+      const again = await decompressFrame(frame, undefined, room)
+      if (again.equals(block)) return
+    } catch (error) {
+      cause = error
+    } finally {
+      this.#rooms.push(room)
+    }
+    const why = cause === undefined ? 'it gave other bytes' : messageOf(cause)
+    throw new SpillwayError(
+      'SPOOL_FAILED',
+      `frame ${number} could not be decompressed again as it was compressed: ${why}`,
+      { cause, hint: "test this machine's memory; if it is well, please report this" },
+    )
   }
 }
 
@@ -138,23 +160,4 @@ function writtenFrame(block: Buffer, bytes: Buffer): WrittenFrame {
     checksum: checksumInFrame(bytes) ?? checksumOf(block),
     sha256: createHash('sha256').update(bytes).digest(),
   }
-}
-
-/** Compressors have had faults, and memory has. Better now than on the day of the restore. */
-async function verify(block: Buffer, frame: Buffer, number: number): Promise<void> {
-  let cause: unknown
-  try {
-    const again = await decompressFrame(frame)
-    const isEqual = again.equals(block)
-    giveBack(again)
-    if (isEqual) return
-  } catch (error) {
-    cause = error
-  }
-  const why = cause === undefined ? 'it gave other bytes' : messageOf(cause)
-  throw new SpillwayError(
-    'SPOOL_FAILED',
-    `frame ${number} could not be decompressed again as it was compressed: ${why}`,
-    { cause, hint: "test this machine's memory; if it is well, please report this" },
-  )
 }
