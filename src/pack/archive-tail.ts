@@ -4,7 +4,7 @@
 // Nothing that it reads is trusted: every block is checked against the hash that its directory, its
 // manifest or its seek table has of it, and sizes are bounded before anything is decompressed.
 
-import { createHash } from 'node:crypto'
+import { sha256Of } from '../lib/sha256.ts'
 import { FRAME_COMPRESSED_MAX } from './frame-bounds.ts'
 import { FrameTable } from './frame-table.ts'
 import type { FramePlace } from './frame-table.ts'
@@ -28,7 +28,7 @@ import {
 } from './seek-table.ts'
 import { MANIFEST_MAGIC, SKIPPABLE_HEADER_BYTES, skippablePayload } from './skippable-frame.ts'
 import type { ByteString } from './tar-header.ts'
-import { decompressFrame } from './zstd.ts'
+import { checksumInFrame, decompressFrame } from './zstd.ts'
 
 export type { ReadRange } from './index-blocks.ts'
 
@@ -161,7 +161,7 @@ export class ArchiveTail {
     const hashes: Buffer[] = []
     for await (const hash of this.frameHashes()) hashes.push(hash)
     const list = Buffer.concat(hashes)
-    if (sha256Of(list).toString('hex') !== sha256) return false
+    if ((await sha256Of(list)).toString('hex') !== sha256) return false
     this.#proof = list
     return true
   }
@@ -197,13 +197,13 @@ export class ArchiveTail {
     if (storedBytes > FRAME_COMPRESSED_MAX || stored.length !== storedBytes)
       throw corrupt(`frame ${number} has another size`)
     const proof = this.#proof?.subarray(32 * number, 32 * number + 32)
-    const sha256 = sha256Of(stored)
+    const sha256 = await sha256Of(stored)
     if (proof !== undefined && !sha256.equals(proof)) throw corrupt(`frame ${number} is damaged`)
     const bytes = await decompressFrame(stored, undefined, room)
     const isWhole =
       bytes.length === rawBytes &&
       (proof !== undefined ||
-        checksumOf(bytes) === checksum ||
+        (checksumInFrame(stored) ?? checksumOf(bytes)) === checksum ||
         (await this.#hasHash(number, sha256)))
     if (!isWhole) throw corrupt(`frame ${number} is damaged`)
     return { bytes, sha256 }
@@ -272,8 +272,4 @@ async function readExactly(
   if (bytes.length !== size)
     throw corrupt(`${size} bytes were asked for at ${offset}, and ${bytes.length} came`)
   return bytes
-}
-
-function sha256Of(bytes: Buffer): Buffer {
-  return createHash('sha256').update(bytes).digest()
 }

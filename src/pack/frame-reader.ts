@@ -18,6 +18,7 @@ import { decompressFrame } from './zstd.ts'
 import { giveBack } from './give-back.ts'
 import { isFailure, messageOf, SpillwayError } from '../domain/errors.ts'
 import { mapAhead } from '../lib/map-ahead.ts'
+import { sha256Of } from '../lib/sha256.ts'
 import type { FailureCode } from '../domain/errors.ts'
 
 export type Frame = {
@@ -95,10 +96,11 @@ async function hashAndDecompress(
 ): Promise<TarBlock & { readonly frameSha256: Buffer }> {
   const { offsetBytes } = frame
   try {
-    const decompressed = decompressFrame(frame.bytes)
-    // Here and now, while the pool decompresses: 1 ms for a frame.
-    const frameSha256 = createHash('sha256').update(frame.bytes).digest()
-    return { offsetBytes, bytes: await decompressed, frameSha256 }
+    const [bytes, frameSha256] = await Promise.all([
+      decompressFrame(frame.bytes),
+      sha256Of(frame.bytes),
+    ])
+    return { offsetBytes, bytes, frameSha256 }
   } catch (cause) {
     const code = cause instanceof SpillwayError ? cause.code : 'ARCHIVE_CORRUPT'
     throw failure(code, `${messageOf(cause)} (at byte ${offsetBytes})`, cause)

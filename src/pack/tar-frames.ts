@@ -1,9 +1,9 @@
 // Blocks of the tar stream become zstd frames in the archive file: compressed several at a time in
 // the thread pool, written in order.
 
-import { createHash } from 'node:crypto'
 import { assert } from '../lib/assert.ts'
 import { messageOf, SpillwayError } from '../domain/errors.ts'
+import { sha256Of } from '../lib/sha256.ts'
 import { FRAME_BYTES_MAX } from './frame-bounds.ts'
 import { framesAhead } from './frames-ahead.ts'
 import { encodeRawFrame, rawFrameBytes } from './raw-frame.ts'
@@ -90,7 +90,7 @@ export class TarFrames {
     if (this.#input.verifies) await this.#verify(content, bytes, kept.number)
     this.#input.file.overwrite(kept.offsetBytes, bytes)
     this.#kept = undefined
-    return { number: kept.number, frame: writtenFrame(content, bytes) }
+    return { number: kept.number, frame: await writtenFrame(content, bytes) }
   }
 
   async finish(): Promise<void> {
@@ -123,7 +123,7 @@ export class TarFrames {
     const { bytes, release } = await this.#compressor.compress(block)
     try {
       if (this.#input.verifies) await this.#verify(block, bytes, number)
-      return { frame: writtenFrame(block, bytes), bytes, release }
+      return { frame: await writtenFrame(block, bytes), bytes, release }
     } catch (error) {
       release()
       throw error
@@ -153,11 +153,11 @@ export class TarFrames {
 
 const NO_HASH = Buffer.alloc(32)
 
-function writtenFrame(block: Buffer, bytes: Buffer): WrittenFrame {
+async function writtenFrame(block: Buffer, bytes: Buffer): Promise<WrittenFrame> {
   return {
     storedBytes: bytes.length,
     rawBytes: block.length,
     checksum: checksumInFrame(bytes) ?? checksumOf(block),
-    sha256: createHash('sha256').update(bytes).digest(),
+    sha256: await sha256Of(bytes),
   }
 }

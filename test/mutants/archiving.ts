@@ -204,8 +204,8 @@ export const ARCHIVING: readonly Mutant[] = [
     edits: [
       {
         file: 'pack/tar-frames.ts',
-        find: 'if (isEqual) return\n',
-        replace: 'if (isEqual || !isEqual) return\n',
+        find: 'if (again.equals(block)) return\n',
+        replace: 'if (again.equals(block) || room.length > 0) return\n',
       },
     ],
     killedBy: [

@@ -31,7 +31,7 @@ export const READING: readonly Mutant[] = [
     edits: [
       {
         file: 'pack/archive-tail.ts',
-        find: "if (sha256Of(list).toString('hex') !== sha256) return false\n",
+        find: "if ((await sha256Of(list)).toString('hex') !== sha256) return false\n",
         replace: 'void sha256\n',
       },
     ],

@@ -1,0 +1,39 @@
+// SHA-256 of large pieces in the thread pool, by the OpenSSL that is part of Node: a gigabyte takes half a second, in
+// which a thread that reads from servers could not read. Where it cannot be called, here and now.
+
+import { createHash } from 'node:crypto'
+import { openNativeLibrary } from './native-library.ts'
+import type { NativeJob } from './native-library.ts'
+
+const SHA256_BYTES = 32
+
+// The way to the pool and back takes as long as hashing some 64 KiB (50 us).
+const POOL_BYTES_MIN = 65_536
+
+/** `bytes` must stay as they are until it has resolved. */
+export async function sha256Of(bytes: Uint8Array): Promise<Buffer> {
+  const job = bytes.length < POOL_BYTES_MIN ? undefined : poolJob()
+  if (job === undefined) return sha256Here(bytes)
+  const hash = Buffer.alloc(SHA256_BYTES)
+  await job(bytes, bytes.length, hash)
+  return hash
+}
+
+function sha256Here(bytes: Uint8Array): Buffer {
+  return createHash('sha256').update(bytes).digest()
+}
+
+let found: { readonly job: NativeJob | undefined } | undefined
+
+function poolJob(): NativeJob | undefined {
+  return (found ??= { job: findJob() }).job
+}
+
+/** undefined: no koffi on this machine, or a Node that hides its OpenSSL. */
+function findJob(): NativeJob | undefined {
+  try {
+    return openNativeLibrary(null).job('SHA256', 'void *', ['const void *', 'size_t', 'void *'])
+  } catch {
+    return undefined
+  }
+}
