@@ -62,7 +62,10 @@ function cannotWrite(path: string, cause: unknown): SpillwayError {
   if (cause instanceof SpillwayError) return cause
   return new SpillwayError('CONFIG_INVALID', `cannot write ${path}: ${messageOf(cause)}`, {
     cause,
-    hint: 'is the folder there, and may this user write to it?',
+    hint:
+      (cause as NodeJS.ErrnoException).code === 'EBUSY'
+        ? 'a file that is mounted by itself (containers do so) cannot be replaced: mount its folder instead'
+        : 'is the folder there, and may this user write to it?',
   })
 }
 

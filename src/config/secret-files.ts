@@ -1,7 +1,7 @@
 // A secret that stands in the settings, or in a file which they name: a systemd credential, or a file of
 // one's own.
 
-import { readFileSync } from 'node:fs'
+import { closeSync, constants, openSync, readSync } from 'node:fs'
 import { isAbsolute, join, resolve } from 'node:path'
 import type { Problem } from './problem.ts'
 import { textOf, tryParse } from './read-settings.ts'
@@ -56,13 +56,9 @@ function secretPath(file: string, { env, context }: Place): string {
 // Keys have under 200 bytes, the largest bundles of authorities about 500 kB.
 const FILE_BYTES_MAX = 4_000_000
 
-// For a text of JavaScript at all.
-const TOO_LARGE = ['ERR_FS_FILE_TOO_LARGE', 'ERR_STRING_TOO_LONG']
-
 export function readText(file: string, what: string): string {
   try {
-    const text = readFileSync(file, 'utf8')
-    return text.length <= FILE_BYTES_MAX ? text : no(`names a file too large for ${what}`)
+    return readBounded(file) ?? no(`names a file too large for ${what}`)
   } catch (error) {
     const code = error instanceof Error && 'code' in error ? String(error.code) : ''
     // Below what is a file there is no other one.
@@ -72,7 +68,26 @@ export function readText(file: string, what: string): string {
     if (code === 'EACCES') return no(`names a file that may not be read: ${file}`)
     // Those of the system; others are ours.
     if (/^E[A-Z0-9]+$/.test(code)) return no(`names a file that cannot be read (${code}): ${file}`)
-    if (TOO_LARGE.includes(code)) return no(`names a file too large for ${what}`)
     throw error
+  }
+}
+
+const READ_BYTES = 65_536
+
+/** undefined: it is larger. What has no end (a device) is not read to it. */
+function readBounded(file: string): string | undefined {
+  const fd = openSync(file, constants.O_RDONLY)
+  try {
+    const pieces: Buffer[] = []
+    for (let bytes = 0; bytes <= FILE_BYTES_MAX;) {
+      const piece = Buffer.allocUnsafe(READ_BYTES)
+      const count = readSync(fd, piece)
+      if (count === 0) return Buffer.concat(pieces).toString('utf8')
+      pieces.push(piece.subarray(0, count))
+      bytes += count
+    }
+    return undefined
+  } finally {
+    closeSync(fd)
   }
 }

@@ -50,7 +50,7 @@ it('tells servers, sources and what waits', async () => {
       "www     NEVER                   -        -  /srv/www",
       "! No archive on a server yet: www.",
       "",
-      "1 archive (6.00 GB) waits in the spool; the next run sends it first:",
+      "1 archive (6.00 GB) waits in the spool; the next run sends it first, if it is still whole:",
       "CREATED (UTC)        SOURCE  FILE                            SIZE",
       "2026-03-02 02:40:00  www     www-20260302-024000.tar.zst  6.00 GB",
       "",

@@ -20,6 +20,7 @@ import { pathToFileURL } from 'node:url'
 import { afterEach, beforeEach, describe, expect, it } from 'vitest'
 import { changeEnvFile, writeEnvFile } from '../../src/config/env-file-write.ts'
 import { lockFileOf } from '../../src/config/env-file-lock.ts'
+import { canMount, withMounted } from '../support/small-disk.ts'
 
 const isRoot = process.getuid?.() === 0
 let folder: string
@@ -213,4 +214,14 @@ describe('of many who change the file at once', () => {
     await second
     expect(readFileSync(file, 'utf8')).toBe('A=3\n')
   })
+})
+
+it.runIf(canMount)('says why a file that is mounted by itself cannot be replaced', async () => {
+  writeFileSync(file, 'SERVER_ID=host\n', { mode: 0o600 })
+  const argv = ['configure', '--set', 'SERVER_ID=other', '--config', file]
+  const { exit, output } = await withMounted({ file, at: file }, argv)
+  expect(exit).toBe(4)
+  expect(output).toContain('mount its folder instead')
+  expect(readFileSync(file, 'utf8')).toBe('SERVER_ID=host\n')
+  expect(readdirSync(folder)).toEqual(['.env'])
 })

@@ -486,6 +486,7 @@ describe('files that hold a key or a certificate', () => {
     ['below a file', 'file/key', 'names a file that does not exist: '],
     ['in a circle of links', 'circle', 'names a file that cannot be read (ELOOP): '],
     ['with a name too long', 'k'.repeat(300), 'names a file that cannot be read (ENAMETOOLONG): '],
+    ['without an end', '/dev/zero', 'names a file too large for the '],
     ['in no memory of a process', '/proc/self/mem', 'names a file that cannot be read (EIO): '],
   ])('are told of as a problem of their setting: %s', (_what, name, message) => {
     write('file', SECRET)

@@ -70,8 +70,16 @@ export async function withHosts(
   argv: readonly string[],
 ): Promise<OnDisk> {
   writeFileSync(hosts.path, hosts.text)
-  const script = 'mount --bind "$1" /etc/hosts; shift; "$@" 2>&1; echo "exit $?"'
-  const args = ['sh', hosts.path, process.execPath, PROGRAM, ...argv]
+  return withMounted({ file: hosts.path, at: '/etc/hosts' }, argv)
+}
+
+/** The program where one file is mounted at the place of another, as containers do it. */
+export async function withMounted(
+  { file, at }: { readonly file: string; readonly at: string },
+  argv: readonly string[],
+): Promise<OnDisk> {
+  const script = 'mount --bind "$1" "$2"; shift 2; "$@" 2>&1; echo "exit $?"'
+  const args = ['sh', file, at, process.execPath, PROGRAM, ...argv]
   const output = await outputOf('unshare', [...NAMESPACE, 'sh', '-c', script, ...args])
   return { exit: Number(/^exit (\d+)$/m.exec(output)?.[1]), output }
 }

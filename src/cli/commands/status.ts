@@ -209,7 +209,8 @@ function printWaiting(io: Io<StatusServices>, waiting: readonly WaitingArchive[]
   const verb = waiting.length === 1 ? 'waits' : 'wait'
   const text =
     `${plural(waiting.length, 'archive')} (${formatBytes(sizeBytes)}) ${verb} in the spool; ` +
-    `the next run sends ${waiting.length === 1 ? 'it' : 'them'} first:`
+    // Whether the files are still what was packed, only the next run finds out.
+    `the next run sends ${waiting.length === 1 ? 'it first, if it is' : 'them first, if they are'} still whole:`
   io.print(painter(io.out)('warning', text))
   printTable(io, {
     columns: [
