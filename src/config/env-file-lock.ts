@@ -5,7 +5,7 @@
 // holds no secret, and is there for well under a second.
 
 import { randomBytes } from 'node:crypto'
-import { readFile, rename, rm, stat, writeFile } from 'node:fs/promises'
+import { link, readFile, rename, rm, stat, writeFile } from 'node:fs/promises'
 import { basename, dirname, join } from 'node:path'
 import { setTimeout as sleep } from 'node:timers/promises'
 import { SpillwayError } from '../domain/errors.ts'
@@ -25,6 +25,11 @@ export function lockFileOf(target: string): string {
   return join(dirname(target), `.${basename(target)}.lock`)
 }
 
+/** Of names beside `target` under which it is written, and what a process that was killed left of that. */
+export function leftoverPrefix(target: string): string {
+  return `.${basename(target)}.spillway-`
+}
+
 /** Resolves with how to give it back. Rejects with SETTINGS_CHANGED when another process does not let go of it. */
 export async function lockEnvFile(target: string): Promise<() => Promise<void>> {
   const lock = lockFileOf(target)
@@ -39,9 +44,9 @@ async function take(target: string, lock: string): Promise<string> {
   const token = JSON.stringify({ ...ownIdentity(), token: randomBytes(12).toString('hex') })
   const deadline = performance.now() + PATIENCE_MS
   while (performance.now() < deadline) {
-    if (await isMade(lock, token)) return token
+    if (await isMade(target, token)) return token
     if (!(await isLeft(lock))) await sleep(BETWEEN_LOOKS_MS)
-    else if (await isTakenOver(lock, token)) return token
+    else if (await isTakenOver(target, token)) return token
   }
   throw new SpillwayError('SETTINGS_CHANGED', `${target} is being changed by another process`, {
     hint: `nothing was written: try again; where no such process is, remove ${lock}`,
@@ -51,26 +56,46 @@ async function take(target: string, lock: string): Promise<string> {
 // Readable for all: another user must see who holds it.
 const MODE = 0o644
 
-async function isMade(lock: string, token: string): Promise<boolean> {
+/** It says who holds it from its first moment on: one that was made first and written then, a kill would leave empty. */
+async function isMade(target: string, token: string): Promise<boolean> {
+  const lock = lockFileOf(target)
   try {
-    await writeFile(lock, token, { flag: 'wx', mode: MODE })
+    await withClaim(target, token, async (claim) => {
+      try {
+        await link(claim, lock)
+      } catch (error) {
+        if (codeOf(error) === 'EEXIST') throw error
+        // Not every file system has hard links.
+        await writeFile(lock, token, { flag: 'wx', mode: MODE })
+      }
+    })
     return true
   } catch (error) {
-    if (error instanceof Error && 'code' in error && error.code === 'EEXIST') return false
+    if (codeOf(error) === 'EEXIST') return false
     throw error
   }
 }
 
-async function isTakenOver(lock: string, token: string): Promise<boolean> {
-  const claim = `${lock}.${randomBytes(6).toString('hex')}`
+async function isTakenOver(target: string, token: string): Promise<boolean> {
+  const lock = lockFileOf(target)
+  await withClaim(target, token, (claim) => rename(claim, lock))
+  await sleep(SETTLED_MS)
+  return (await textOf(lock)) === token
+}
+
+/** What a kill leaves of it, the next change of the env file takes away. */
+async function withClaim(
+  target: string,
+  token: string,
+  work: (claim: string) => Promise<void>,
+): Promise<void> {
+  const claim = join(dirname(target), leftoverPrefix(target) + randomBytes(6).toString('hex'))
   try {
     await writeFile(claim, token, { flag: 'wx', mode: MODE })
-    await rename(claim, lock)
+    await work(claim)
   } finally {
     await rm(claim, { force: true })
   }
-  await sleep(SETTLED_MS)
-  return (await textOf(lock)) === token
 }
 
 /** Whether its holder is no more. */
@@ -94,7 +119,11 @@ async function textOf(path: string): Promise<string | undefined> {
   try {
     return await readFile(path, 'utf8')
   } catch (error) {
-    if (error instanceof Error && 'code' in error && error.code === 'ENOENT') return undefined
+    if (codeOf(error) === 'ENOENT') return undefined
     throw error
   }
+}
+
+function codeOf(error: unknown): string | undefined {
+  return error instanceof Error && 'code' in error ? String(error.code) : undefined
 }

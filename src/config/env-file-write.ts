@@ -18,7 +18,7 @@ import {
 import { basename, dirname, join, resolve } from 'node:path'
 import { SpillwayError, messageOf } from '../domain/errors.ts'
 import { syncFolder } from '../lib/sync-folder.ts'
-import { lockEnvFile } from './env-file-lock.ts'
+import { leftoverPrefix, lockEnvFile } from './env-file-lock.ts'
 import { readEnvFile } from './load.ts'
 
 /**
@@ -135,10 +135,6 @@ function requireUnchanged(path: string, now: string | undefined, before: string 
   throw new SpillwayError('SETTINGS_CHANGED', `${path} was changed by somebody else meanwhile`, {
     hint: 'nothing was written; start again from its present state',
   })
-}
-
-function leftoverPrefix(target: string): string {
-  return `.${basename(target)}.spillway-`
 }
 
 // A write takes well under a second: what is older than this was left by a process that was killed.

@@ -165,17 +165,25 @@ export async function trimSpool(input: {
   const damagedIds = await damagedCopyIds(input.catalog)
   const keptBySource = new Map<string, number>()
   for (const archive of ready) {
-    // What mends a damaged copy stays until that is done (`spillway copies`).
-    if (!isStored(withoutDamaged(archive, damagedIds), input.copies)) continue
+    if (!isSafe(archive, damagedIds, input.copies)) continue
     const kept = keptBySource.get(archive.source) ?? 0
     keptBySource.set(archive.source, kept + 1)
     if (kept < input.localKeep || archive.localPath === undefined) continue
-    // A verify beside this run may have found since that the copies are gone: then this is the last one.
-    const now = withoutDamaged(await input.catalog.findArchive(archive.id), damagedIds)
-    if (!isStored(now, input.copies)) continue
+    // A verify beside this run may have found since that the copies are gone or damaged: then this is the last one.
+    const now = await input.catalog.findArchive(archive.id)
+    if (!isSafe(now, await damagedCopyIds(input.catalog), input.copies)) continue
     await dropFile(archive.localPath)
     await input.catalog.markLocalGone(archive.id)
   }
+}
+
+/** What mends a damaged copy stays until that is done (`spillway copies`). */
+function isSafe(
+  archive: ArchiveWithCopies,
+  damagedIds: Awaited<ReturnType<typeof damagedCopyIds>>,
+  copies: number,
+): boolean {
+  return isStored(withoutDamaged(archive, damagedIds), copies)
 }
 
 export function isStored(archive: ArchiveWithCopies, copies: number): boolean {

@@ -136,14 +136,15 @@ it('leaves the old or the new file, whole, when it is killed at any moment [F07c
     const { writeEnvFile } = await import(${JSON.stringify(module.href)})
     const [file, whole] = [process.argv[1], (letter) => letter.repeat(${size}) + '\\n']
     const { readFileSync } = await import('node:fs')
-    process.stdout.write('ready')
-    for (let letter = 'B'; ; letter = letter === 'A' ? 'B' : 'A')
-      await writeEnvFile(file, whole(letter), readFileSync(file, 'utf8'))`
-  const seen = new Set<string>()
+    for (let letter = 'B'; ; letter = letter === 'A' ? 'B' : 'A') {
+      await writeEnvFile(file, whole(letter), readFileSync(file, 'utf8'))
+      process.stdout.write(letter)
+    }`
   for (let round = 0; round < 12; round += 1) {
     const child = spawn(process.execPath, ['--input-type=module', '-e', script, file], {
       stdio: ['ignore', 'pipe', 'inherit'],
     })
+    // It has the lock that the one before left, and writes on.
     await new Promise((resolve) => child.stdout.once('data', resolve))
     // Not an event that could be awaited: the point is to come at an unknown moment. Who reads meanwhile comes at many.
     const killAt = performance.now() + 5 + round * 7
@@ -157,9 +158,7 @@ it('leaves the old or the new file, whole, when it is killed at any moment [F07c
     const text = readFileSync(file, 'utf8')
     expect([whole('A'), whole('B')]).toContain(text)
     expect(statSync(file).mode & 0o777).toBe(0o600)
-    seen.add(text[0] ?? '')
   }
-  expect(seen.size).toBeGreaterThan(0)
 })
 
 describe('of many who change the file at once', () => {

@@ -108,8 +108,8 @@ export const DELETING: readonly Mutant[] = [
     edits: [
       {
         file: 'operations/spool.ts',
-        find: 'if (!isStored(withoutDamaged(archive, damagedIds), input.copies)) continue',
-        replace: 'void [withoutDamaged, damagedIds]',
+        find: 'return isStored(withoutDamaged(archive, damagedIds), copies)\n',
+        replace: 'return [archive, damagedIds, copies, withoutDamaged].length > 0\n',
       },
     ],
     killedBy: [
@@ -126,9 +126,8 @@ export const DELETING: readonly Mutant[] = [
     edits: [
       {
         file: 'operations/spool.ts',
-        find: 'if (!isStored(withoutDamaged(archive, damagedIds), input.copies)) continue',
-        replace:
-          'if (!isStored(archive, input.copies)) continue\n    void [withoutDamaged, damagedIds]',
+        find: 'return isStored(withoutDamaged(archive, damagedIds), copies)\n',
+        replace: 'void [withoutDamaged, damagedIds]\n  return isStored(archive, copies)\n',
       },
     ],
     killedBy: [
