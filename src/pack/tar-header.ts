@@ -200,10 +200,29 @@ export function writeHeader(
 
 /** The header of an extension. It says as little as possible, so that it compresses well. */
 export function writeExtensionHeader(out: Buffer, at: number, extension: TarExtension): void {
+  const { type, body } = extension
+  if (type !== 'x' || body.length >= PAX_HEADERS_KEPT) {
+    makeExtensionHeader(out, at, extension)
+    return
+  }
+  let header = paxHeaders[body.length]
+  if (header === undefined) {
+    header = Buffer.alloc(TAR_RECORD_BYTES)
+    makeExtensionHeader(header, 0, extension)
+    paxHeaders[body.length] = header
+  }
+  out.set(header, at)
+}
+
+// Nearly every file has one, for its time to the nanosecond, and those differ in their length at most.
+const PAX_HEADERS_KEPT = 64
+const paxHeaders: (Buffer | undefined)[] = []
+
+function makeExtensionHeader(out: Buffer, at: number, { type, body }: TarExtension): void {
   out.set(EMPTY_HEADER, at)
-  out.write(extension.type === 'x' ? 'PaxHeader' : '././@LongLink', at, 'latin1')
-  writeOctal(out, at + 124, 11, extension.body.length)
-  out[at + 156] = extension.type.charCodeAt(0)
+  out.write(type === 'x' ? 'PaxHeader' : '././@LongLink', at, 'latin1')
+  writeOctal(out, at + 124, 11, body.length)
+  out[at + 156] = type.charCodeAt(0)
   writeChecksum(out, at)
 }
 
@@ -215,10 +234,18 @@ for (const at of [124, 136]) EMPTY_HEADER.write('00000000000', at, 'latin1')
 EMPTY_HEADER.write('ustar\x0000', 257, 'latin1')
 
 function writeOctal(out: Buffer, at: number, digits: number, value: number): void {
+  const last = at + digits - 1
+  // Operators on bits are the fast ones, and see 32 bits: ten digits have 30.
+  const middle = Math.max(at, last - 9)
+  writeDigits(out, middle, last, value % 2 ** 30)
+  if (middle > at) writeDigits(out, at, middle - 1, Math.floor(value / 2 ** 30))
+}
+
+function writeDigits(out: Buffer, first: number, last: number, value: number): void {
   let rest = value
-  for (let place = at + digits - 1; place >= at; place -= 1) {
-    out[place] = 0x30 + (rest % 8)
-    rest = Math.floor(rest / 8)
+  for (let place = last; place >= first; place -= 1) {
+    out[place] = 0x30 | (rest & 7)
+    rest >>= 3
   }
 }
 

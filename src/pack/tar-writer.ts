@@ -199,7 +199,7 @@ export class TarWriter {
   /** `count` is less than a record, or a whole one at a record's place: never crosses a block. */
   #writeZeros(count: number): void {
     if (count === 0) return
-    this.#room().fill(0, this.#position, this.#position + count)
+    fillZeros(this.#room(), this.#position, this.#position + count)
     this.#position += count
   }
 
@@ -217,6 +217,11 @@ export class TarWriter {
     this.#block = undefined
     this.#position = 0
   }
+}
+
+/** Buffer's own way looks at its parameters for longer than it takes to fill less than a record. */
+function fillZeros(out: Uint8Array, from: number, to: number): void {
+  Uint8Array.prototype.fill.call(out, 0, from, to)
 }
 
 function paddingOf(bytes: number): number {
