@@ -10,6 +10,7 @@ import { dirname, resolve } from 'node:path'
 import { isFailure, messageOf, SpillwayError } from '../domain/errors.ts'
 import { allStripped, memberMissing, planRestore, planWhole } from './restore-plan.ts'
 import { openArchiveBytes } from './archive-bytes.ts'
+import { checkTarget } from '../pack/extract-target.ts'
 import { parsePathPattern, plainPath } from '../pack/extract-patterns.ts'
 import { specsOf } from '../pack/extract-select.ts'
 import { withArchiveInUse } from './archive-in-use.ts'
@@ -101,12 +102,12 @@ export async function restoreArchive(
 /** The same up to where something would be written. ARCHIVE_CORRUPT: its index cannot be read. */
 export async function planOfRestore(
   services: LookServices,
-  input: Pick<RestoreInput, 'archive' | 'paths' | 'to' | 'strip'>,
+  input: Pick<RestoreInput, 'archive' | 'paths' | 'to' | 'strip' | 'overwrite'>,
   signal: AbortSignal,
   onMember: (member: IndexedMember) => void,
 ): Promise<PlannedRestore> {
   return withArchiveInUse(services, input.archive, async (archive) => {
-    await checkParent(resolve(input.to))
+    await checkFolder(resolve(input.to), input.overwrite !== undefined)
     const bytes = await openArchiveBytes(services, archive, signal)
     try {
       const tail = await bytes.openTail()
@@ -224,13 +225,19 @@ async function createFolder(path: string): Promise<Before> {
   }
 }
 
-/** What createFolder would find, for a restore that is only planned. */
-async function checkParent(path: string): Promise<void> {
+/** Rejects as createFolder and the unpacker would, for a restore that is only planned. */
+async function checkFolder(path: string, mayHoldFiles: boolean): Promise<void> {
+  if (await isThere(path)) checkTarget(path, mayHoldFiles)
+  else if (!(await isThere(dirname(path)))) throw noParent(path, undefined)
+}
+
+async function isThere(path: string): Promise<boolean> {
   try {
-    await stat(dirname(path))
-  } catch (cause) {
-    const code = cause instanceof Error && 'code' in cause ? cause.code : undefined
-    if (code === 'ENOENT') throw noParent(path, cause)
+    await stat(path)
+    return true
+  } catch (error) {
+    // What else is wrong with it is told when it is opened.
+    return !(error instanceof Error && 'code' in error && error.code === 'ENOENT')
   }
 }
 

@@ -11,13 +11,7 @@ const NAMELESS_FLAGS = O_RDWR | O_CREAT | O_EXCL | O_NOFOLLOW
 
 /** A descriptor of the folder. Throws RESTORE_FAILED, and has changed nothing then. */
 export function openTarget(directory: string, mayHoldFiles = false): number {
-  let fd: number
-  try {
-    // The operator's own path may lead through symlinks, and end in one.
-    fd = fs.openSync(directory, FOLDER_FLAGS & ~fs.constants.O_NOFOLLOW)
-  } catch (cause) {
-    throw failed(`cannot open the folder ${directory}: ${messageOf(cause)}`, { cause })
-  }
+  const fd = openFolder(directory)
   try {
     claim(fd, directory, mayHoldFiles)
     return fd
@@ -25,6 +19,25 @@ export function openTarget(directory: string, mayHoldFiles = false): number {
     fs.closeSync(fd)
     if (error instanceof SpillwayError) throw error
     throw failed(`cannot restore into ${directory}: ${messageOf(error)}`, { cause: error })
+  }
+}
+
+/** What `openTarget` would throw of a folder that is there; nothing is changed. */
+export function checkTarget(directory: string, mayHoldFiles: boolean): void {
+  const fd = openFolder(directory)
+  try {
+    requireUsable(fd, directory, mayHoldFiles)
+  } finally {
+    fs.closeSync(fd)
+  }
+}
+
+function openFolder(directory: string): number {
+  try {
+    // The operator's own path may lead through symlinks, and end in one.
+    return fs.openSync(directory, FOLDER_FLAGS & ~fs.constants.O_NOFOLLOW)
+  } catch (cause) {
+    throw failed(`cannot open the folder ${directory}: ${messageOf(cause)}`, { cause, hint: HINT })
   }
 }
 
@@ -36,16 +49,21 @@ export function openNameless(rootFd: number, mode = 0o600): number {
   return fd
 }
 
-function claim(fd: number, directory: string, mayHoldFiles: boolean): void {
+function requireUsable(fd: number, directory: string, mayHoldFiles: boolean): fs.Stats {
   if (!fs.existsSync(itself(fd)))
     throw failed('cannot restore without /proc: it keeps every path inside the folder', {
       hint: 'mount /proc',
     })
   if (!mayHoldFiles) checkEmpty(fd, directory)
-  const { uid, mode } = fs.fstatSync(fd)
+  const stats = fs.fstatSync(fd)
   const ownUid = process.geteuid?.()
-  if (ownUid !== 0 && uid !== ownUid)
+  if (ownUid !== 0 && stats.uid !== ownUid)
     throw failed(`the folder ${directory} belongs to somebody else`, { hint: HINT })
+  return stats
+}
+
+function claim(fd: number, directory: string, mayHoldFiles: boolean): void {
+  const { mode } = requireUsable(fd, directory, mayHoldFiles)
   if (mayHoldFiles) return
   fs.fchmodSync(fd, 0o700)
   try {

@@ -73,7 +73,10 @@ describe('the command', () => {
     writeFileSync(join(to(), 'conf/a.conf'), 'newer')
     const planned = await restore('conf', '--overwrite=older', '--dry-run')
     expect(planned.out.map((line) => line.split(' ')[0])).toContain('keep')
-    expect(planned.err[0]).toMatch(/would be kept as they are/)
+    // conf/d, b.conf and c.txt are as old as those in the archive, and a.conf is newer.
+    expect(planned.err[0]).toMatch(/^would write 0 members, 0 B, 5 would be kept as they are; /)
+    const always = await restore('conf', '--overwrite=always', '--dry-run')
+    expect(always.err[0]).toMatch(/^would write 5 members, 3 B; /)
 
     const ran = await restore('conf', '--overwrite=older')
 
@@ -135,6 +138,24 @@ describe('the command', () => {
       const ran = await commandLine([restoreCommand], () => there.open(), [...argv, ...more])
       expect(ran.exit).toBe(35)
       expect(ran.err[0]).toMatch(/there is no .*restored/)
+    }
+  })
+
+  it('plans into no folder that has files, and into nothing that is no folder', async () => {
+    there = await ReadBack.make({ tree: TREE.slice(0, 2) })
+    await restore()
+    const [inUse, file] = [to(), join(to(), 'conf/a.conf')]
+    for (const [where, message] of [
+      [inUse, /restored is not empty \[/],
+      [file, /a\.conf/],
+    ] as const) {
+      const argv = ['restore', 'latest:docs', `--to=${where}`]
+      for (const more of [[], ['--dry-run']]) {
+        const ran = await commandLine([restoreCommand], () => there.open(), [...argv, ...more])
+        expect(ran.exit).toBe(35)
+        expect(ran.err[0]).toMatch(message)
+        expect(ran.err[1]).toMatch(/--overwrite/)
+      }
     }
   })
 

@@ -181,18 +181,16 @@ async function planOnly(
 ): Promise<number> {
   const members: FatedMember[] = []
   const counts = { write: 0, replace: 0, keep: 0 }
-  const plan = await planOfRestore(
-    services,
-    { archive, paths: asked.paths, to: asked.to, strip: asked.strip },
-    io.signal,
-    (member) => {
-      const fated = fateOf(member, asked)
-      if (fated === undefined) return
-      counts[fated.fate] += 1
-      if (isJson) members.push(fated)
-      else io.print(planLine(fated))
-    },
-  )
+  let writtenBytes = 0
+  const plan = await planOfRestore(services, { archive, ...asked }, io.signal, (member) => {
+    const fated = fateOf(member, asked)
+    if (fated === undefined) return
+    counts[fated.fate] += 1
+    // As the sums of a restore have it: holes are no content.
+    if (fated.fate !== 'keep') writtenBytes += member.storedBytes ?? member.sizeBytes
+    if (isJson) members.push(fated)
+    else io.print(planLine(fated))
+  })
   const { reads, readBytes, sourceBytes, hardLinkCount, strippedCount } = plan
   if (isJson) {
     const { id, source, file, key } = plan.archive
@@ -209,7 +207,7 @@ async function planOnly(
   const kept = counts.keep > 0 ? `, ${formatCount(counts.keep)} would be kept as they are` : ''
   const written = plural(counts.write + counts.replace, 'member')
   io.printError(
-    `would write ${written}, ${formatBytes(sourceBytes)}${kept}; would read ` +
+    `would write ${written}, ${formatBytes(writtenBytes)}${kept}; would read ` +
       `${formatBytes(readBytes)} of ${plan.archive.file} in ${plural(reads, 'request')}`,
   )
   if (strippedCount > 0) io.printError(strippedLine(strippedCount, asked.strip))
