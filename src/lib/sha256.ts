@@ -15,8 +15,8 @@ export async function sha256Of(bytes: Uint8Array): Promise<Buffer> {
   const job = bytes.length < POOL_BYTES_MIN ? undefined : poolJob()
   if (job === undefined) return sha256Here(bytes)
   const hash = Buffer.alloc(SHA256_BYTES)
-  await job(bytes, bytes.length, hash)
-  return hash
+  // Its result is where the hash lies, or nothing: out of memory, say. Zeros must never pass for a hash.
+  return (await job(bytes, bytes.length, hash)) === null ? sha256Here(bytes) : hash
 }
 
 function sha256Here(bytes: Uint8Array): Buffer {
