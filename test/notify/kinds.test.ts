@@ -205,7 +205,7 @@ describe.each(Object.keys(KINDS).filter((name) => name !== 'ping'))('%s', (name)
     )
     expect(plain).toMatch(/the last good archive is of \d{4}-/)
     expect(plain).toMatch(
-      /- docs: ok\n {2}docs-\d{8}-\d{6}\.tar\.zst: [\d.]+ k?B, stored on server 1/,
+      /- docs: ok\n {2}docs-\d{8}-\d{6}(?:-\d)?\.tar\.zst: [\d.]+ k?B, stored on server 1/,
     )
     const [{ text: warned } = { text: '' }] = toldIn(WARNED, name, 'always')
     expect(warned).toMatch(
