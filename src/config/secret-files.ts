@@ -72,6 +72,7 @@ export function readText(file: string, what: string): string {
   }
 }
 
+// Most are read at once; as much as Node takes for a stream.
 const READ_BYTES = 65_536
 
 /** undefined: it is larger. What has no end (a device) is not read to it. */

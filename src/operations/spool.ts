@@ -8,7 +8,7 @@ import { dirname, join } from 'node:path'
 import { SpillwayError, messageOf } from '../domain/errors.ts'
 import { damagedCopyIds, withoutDamaged } from './damaged-copies.ts'
 import { formatBytes } from '../domain/sizes.ts'
-import type { ArchiveWithCopies, Catalog } from '../catalog/catalog.ts'
+import type { ArchiveWithCopies, Catalog, CopyId } from '../catalog/catalog.ts'
 import { makeFolderOnDisk, syncFolder } from '../lib/sync-folder.ts'
 
 export const PARTIAL_SUFFIX = '.partial'
@@ -177,10 +177,10 @@ export async function trimSpool(input: {
   }
 }
 
-/** What mends a damaged copy stays until that is done (`spillway copies`). */
+/** Enough servers hold it whole: what could mend a damaged copy stays until that is done (`spillway copies`). */
 function isSafe(
   archive: ArchiveWithCopies,
-  damagedIds: Awaited<ReturnType<typeof damagedCopyIds>>,
+  damagedIds: ReadonlySet<CopyId>,
   copies: number,
 ): boolean {
   return isStored(withoutDamaged(archive, damagedIds), copies)

@@ -17,8 +17,7 @@ export function openTarget(directory: string, mayHoldFiles = false): number {
     return fd
   } catch (error) {
     fs.closeSync(fd)
-    if (error instanceof SpillwayError) throw error
-    throw failed(`cannot restore into ${directory}: ${messageOf(error)}`, { cause: error })
+    throw asFailure(error, directory)
   }
 }
 
@@ -27,9 +26,16 @@ export function checkTarget(directory: string, mayHoldFiles: boolean): void {
   const fd = openFolder(directory)
   try {
     requireUsable(fd, directory, mayHoldFiles)
+  } catch (error) {
+    throw asFailure(error, directory)
   } finally {
     fs.closeSync(fd)
   }
+}
+
+function asFailure(error: unknown, directory: string): SpillwayError {
+  if (error instanceof SpillwayError) return error
+  return failed(`cannot restore into ${directory}: ${messageOf(error)}`, { cause: error })
 }
 
 function openFolder(directory: string): number {
@@ -37,7 +43,7 @@ function openFolder(directory: string): number {
     // The operator's own path may lead through symlinks, and end in one.
     return fs.openSync(directory, FOLDER_FLAGS & ~fs.constants.O_NOFOLLOW)
   } catch (cause) {
-    throw failed(`cannot open the folder ${directory}: ${messageOf(cause)}`, { cause, hint: HINT })
+    throw failed(`cannot open the folder ${directory}: ${messageOf(cause)}`, { cause })
   }
 }
 

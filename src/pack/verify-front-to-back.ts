@@ -7,6 +7,7 @@
 
 import { createHash } from 'node:crypto'
 import type { Finding } from '../domain/proof.ts'
+import { sha256Of } from '../lib/sha256.ts'
 import { ArchiveTail } from './archive-tail.ts'
 import { FRAME_BYTES_MAX } from './frame-bounds.ts'
 import { readFrames } from './frame-reader.ts'
@@ -67,7 +68,7 @@ async function readTar(source: VerifySource): Promise<WalkedTar> {
   let damaged: WalkedTar['damaged']
   try {
     for await (const { offsetBytes, bytes } of readFrames(source.read(0, source.fileBytes))) {
-      hash.update(createHash('sha256').update(bytes).digest())
+      hash.update(await sha256Of(bytes))
       endBytes = offsetBytes + bytes.length
       const raw = await decompressed(bytes)
       damaged ??= raw === undefined ? { what: 'it is damaged', frame: entries.length } : undefined

@@ -1,4 +1,4 @@
-// Programs that find a small disk at one of their folders, or other names of hosts: in a mount namespace of their own,
+// Programs that find a small disk at one of their folders, or another file mounted over one: in a mount namespace of their own,
 // which ends with them and needs no root where users may have namespaces.
 
 import { execFileSync, spawn } from 'node:child_process'
