@@ -36,6 +36,9 @@ const NAME_COLUMNS_MAX = 24
 type Phase = {
   readonly title: string
   readonly name: string
+  readonly file: string
+  /** undefined: it waited since an earlier run. */
+  readonly source: string | undefined
   facts: string
   doneBytes: number
   totalBytes: number | undefined
@@ -43,6 +46,12 @@ type Phase = {
   isEstimate: boolean
   readonly samples: { readonly atMs: number; readonly bytes: number }[]
   linedAtMs: number
+}
+
+type UnderWay = {
+  readonly phases: Map<string, Phase>
+  /** By the names of their archives. */
+  readonly sources: Map<string, string>
 }
 
 // For a program that draws from them; more often is work for nobody.
@@ -67,6 +76,7 @@ export function openEvents({ printError, now }: Pick<ProgressIo, 'printError' | 
 
 export function openProgress(io: ProgressIo): Progress {
   const phases = new Map<string, Phase>()
+  const sources = new Map<string, string>()
   const linesOfKind = new Map<RunEvent['kind'], number>()
   const isLive = io.err.isTerminal
   const draw = () => {
@@ -89,7 +99,7 @@ export function openProgress(io: ProgressIo): Progress {
   return {
     close,
     onEvent: (event) => {
-      const phase = follow(phases, event, io.now().getTime())
+      const phase = follow({ phases, sources }, event, io.now().getTime())
       if (!isLive && phase !== undefined) tellNowAndThen(phase, io)
       if (event.kind === 'warning' || event.kind === 'note') {
         const lines = (linesOfKind.get(event.kind) ?? 0) + 1
@@ -111,10 +121,13 @@ function tell(event: RunEvent, io: ProgressIo): void {
 }
 
 /** Keeps the phases that are under way; returns the one that the event moved. */
-function follow(phases: Map<string, Phase>, event: RunEvent, nowMs: number): Phase | undefined {
+function follow({ phases, sources }: UnderWay, event: RunEvent, nowMs: number): Phase | undefined {
   switch (event.kind) {
     case 'packing': {
-      const phase = phaseOf(phases, `packing ${event.file}`, 'packing', event.source, nowMs)
+      const { file, source } = event
+      sources.set(file, source)
+      const of = { title: 'packing', name: source, file, source }
+      const phase = phaseOf(phases, `packing ${event.file}`, of, nowMs)
       phase.totalBytes = believable(event.expectedSourceBytes, event.sourceBytes)
       phase.isEstimate = true
       phase.facts =
@@ -125,7 +138,9 @@ function follow(phases: Map<string, Phase>, event: RunEvent, nowMs: number): Pha
     }
     case 'uploading': {
       const key = `uploading ${event.file} ${event.server}`
-      const phase = phaseOf(phases, key, 'sending', event.server, nowMs)
+      const { file, server } = event
+      const of = { title: 'sending', name: server, file, source: sources.get(file) }
+      const phase = phaseOf(phases, key, of, nowMs)
       phase.totalBytes = believable(event.totalBytes, event.sentBytes)
       phase.isEstimate = phases.has(`packing ${event.file}`)
       phase.facts =
@@ -143,8 +158,8 @@ function follow(phases: Map<string, Phase>, event: RunEvent, nowMs: number): Pha
       return undefined
     case 'source-failed':
     case 'waiting':
-      // Sources are archived one after the other: what has ended badly leaves nothing under way.
-      phases.clear()
+      // What has ended badly leaves nothing under way; other sources may go on.
+      for (const [key, phase] of phases) if (isOf(event, phase)) phases.delete(key)
       return undefined
     case 'recovering':
     case 'source-started':
@@ -157,6 +172,11 @@ function follow(phases: Map<string, Phase>, event: RunEvent, nowMs: number): Pha
   }
 }
 
+function isOf(event: RunEvent & { kind: 'source-failed' | 'waiting' }, phase: Phase): boolean {
+  if (event.kind === 'waiting') return phase.file === event.file
+  return phase.source === undefined || phase.source === event.source
+}
+
 /** A source that has grown is larger than its last archive said: then no total is known. */
 function believable(totalBytes: number | undefined, doneBytes: number): number | undefined {
   return totalBytes !== undefined && doneBytes <= totalBytes ? totalBytes : undefined
@@ -165,15 +185,13 @@ function believable(totalBytes: number | undefined, doneBytes: number): number |
 function phaseOf(
   phases: Map<string, Phase>,
   key: string,
-  title: string,
-  name: string,
+  { title, name, file, source }: Pick<Phase, 'title' | 'name' | 'file' | 'source'>,
   nowMs: number,
 ): Phase {
   const known = phases.get(key)
   if (known !== undefined) return known
   const phase: Phase = {
-    title,
-    name: oneLine(name),
+    ...{ title, name: oneLine(name), file, source },
     facts: '',
     doneBytes: 0,
     totalBytes: undefined,

@@ -131,6 +131,7 @@ function assemble(
     verifiesPacking: values.VERIFY_PACK,
     verifyNightlyBytes: values.VERIFY_NIGHTLY_GB,
     zstdLevel: values.ZSTD_LEVEL,
+    parallelSources: values.PARALLEL_SOURCES,
     schedule: values.SCHEDULE,
     randomDelayMs: values.RANDOM_DELAY_MINUTES * 60_000,
     metricsFile: values.METRICS_FILE,

@@ -29,6 +29,12 @@ export const TRAFFIC_SETTINGS = {
     example: '3',
     parse: wholeNumber(1, 19),
   },
+  PARALLEL_SOURCES: {
+    help: 'so many sources are archived at the same time, where cores and disks are idle',
+    fallback: '1',
+    example: '2',
+    parse: wholeNumber(1, 16),
+  },
   VERIFY_PACK: {
     help: 'decompress every archive again while it is packed, and compare',
     fallback: 'true',

@@ -32,6 +32,8 @@ export type Config = {
   /** Of the copies, read back at the end of each run; undefined: nothing. */
   readonly verifyNightlyBytes: number | undefined
   readonly zstdLevel: number
+  /** So many are archived at the same time. */
+  readonly parallelSources: number
   readonly schedule: string
   /** Most by which a host starts later than the schedule says. */
   readonly randomDelayMs: number

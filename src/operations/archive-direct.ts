@@ -190,7 +190,7 @@ class Reading {
     this.#packing = this.#pack(memory)
     this.#closing = closeAfter(
       this.#packing,
-      { hooks, stop: this.#stop.signal, isServers: true },
+      { hooks, stop: this.#stop.signal, isPassing: ({ wasStopped }) => wasStopped },
       this.#signal,
     )
     // Whoever waits for it comes later.

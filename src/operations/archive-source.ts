@@ -7,11 +7,12 @@ import { deliver } from './deliver.ts'
 import { dropFile, finishedPath, publishPartial, roomInSpool, streamedPath } from './spool.ts'
 import { expectedBytes } from '../domain/placement.ts'
 import { newArchiveId } from '../domain/archive.ts'
-import { messageOf } from '../domain/errors.ts'
+import { isFailure, messageOf } from '../domain/errors.ts'
 import type { SpillwayError } from '../domain/errors.ts'
 import { recordSpooled } from './record-history.ts'
 import type { HookServices, SourceHooks } from './source-hooks.ts'
 import { SpoolContent } from './spool-content.ts'
+import type { SpoolShares } from './spool-shares.ts'
 import type { ArchiveRow } from '../catalog/catalog.ts'
 import type { Config } from '../domain/config.ts'
 import type { Delivery, DeliveryResult, DeliveryServices } from './deliver.ts'
@@ -45,6 +46,10 @@ export type ArchiveOptions = {
   readonly onPacked: (facts: Packed & Pick<Delivery, 'attempts'>) => void
   /** Of this source, and new. */
   readonly hooks: SourceHooks
+  /** No other source is archived meanwhile; else one that finds the spool full is read again when none is. */
+  readonly isAlone: boolean
+  /** The caller gives back what is taken for this source. */
+  readonly spoolShares: SpoolShares
 }
 
 /**
@@ -55,19 +60,21 @@ export type ArchiveOptions = {
 export async function archiveSource(
   services: ArchiveServices,
   source: Source,
-  { onPacked, hooks }: ArchiveOptions,
+  options: ArchiveOptions,
   signal: AbortSignal,
 ): Promise<ArchivedSource> {
   const { catalog, config, emit } = services
+  const { hooks, isAlone, onPacked } = options
+  const isPassing = ({ error }: { error: unknown }) => !isAlone && isFailure(error, 'SPOOL_FULL')
   emit({ kind: 'source-started', source: source.name, path: describeSource(source) })
   const last = await catalog.lastGood(source.name)
   const expected = expectedBytes(last?.sizeBytes)
   const row = await beginRow(services, source)
   hooks.begin(row)
   // The row comes first: also a source that has no room in the spool failed, and `status` must say so.
-  const outputBytesMax = await prepare(services, { expected, hooks }, signal).catch(
+  const outputBytesMax = await prepare(services, { row, expected, options }, signal).catch(
     async (error: unknown) => {
-      await hooks.close({ error }, signal)
+      await hooks.close({ error, isPassing: isPassing({ error }) }, signal)
       await catalog.markArchiveFailed(row.id, messageOf(error), new Date())
       throw error
     },
@@ -88,7 +95,7 @@ export async function archiveSource(
     onPacked({ ...facts, attempts: delivery.attempts })
     return facts
   })
-  const closing = closeAfter(reading, { hooks, stop: stop.signal }, signal)
+  const closing = closeAfter(reading, { hooks, stop: stop.signal, isPassing }, signal)
   const delivering = deliver(services, delivery, signal)
   // While the last parts are on their way; without an archive there is nothing to record.
   const recording = packing.then(
@@ -123,44 +130,62 @@ type CloseOptions = {
   readonly hooks: SourceHooks
   /** Ends the reading for its reason. */
   readonly stop: AbortSignal
-  /** Which is that a server failed. */
-  readonly isServers?: boolean
+  /** Whether the source is well all the same, and is read again. */
+  readonly isPassing: (failure: {
+    readonly error: unknown
+    readonly wasStopped: boolean
+  }) => boolean
 }
 
 /** As soon as all has been read: what the upload still needs lies in the spool. */
 export async function closeAfter(
   reading: Promise<unknown>,
-  { hooks, stop, isServers = false }: CloseOptions,
+  { hooks, stop, isPassing }: CloseOptions,
   signal: AbortSignal,
 ): Promise<void> {
   const failure = await reading.then(
     () => undefined,
-    (error: unknown) => (stop.aborted ? { error: stop.reason as unknown, isServers } : { error }),
+    (thrown: unknown) => {
+      const error: unknown = stop.aborted ? stop.reason : thrown
+      return { error, isPassing: isPassing({ error, wasStopped: stop.aborted }) }
+    },
   )
   await hooks.close(failure, signal)
+}
+
+type Wanted = {
+  readonly options: ArchiveOptions
+  readonly row: ArchiveRow
+  readonly expected: number | undefined
 }
 
 /** Resolves with the most bytes that the archive may take in the spool; undefined: no limit. */
 async function prepare(
   services: ArchiveServices,
-  { expected, hooks }: { readonly expected: number | undefined; readonly hooks: SourceHooks },
+  wanted: Wanted,
   signal: AbortSignal,
 ): Promise<number | undefined> {
-  const outputBytesMax = await roomFor(services, expected)
-  await hooks.open(signal)
+  const outputBytesMax = await roomFor(services, wanted)
+  await wanted.options.hooks.open(signal)
   return outputBytesMax
 }
 
-async function roomFor(
+function roomFor(
   { catalog, config }: ArchiveServices,
-  expectedBytes: number | undefined,
+  { row, expected: expectedBytes, options }: Wanted,
 ): Promise<number | undefined> {
-  const waiting = await catalog.waitingArchives(config.copies)
-  return roomInSpool({
-    spoolDir: config.spoolDir,
-    limitBytes: config.spoolLimitBytes,
-    waitingBytes: waiting.reduce((sum, archive) => sum + (archive.sizeBytes ?? 0), 0),
-    expectedBytes,
+  const { isAlone, spoolShares } = options
+  const wanted = { source: row.source, archiveId: row.id, expectedBytes, isAlone }
+  return spoolShares.take(wanted, async (beside) => {
+    const waiting = await catalog.waitingArchives(config.copies)
+    const counted = waiting.filter(({ id }) => !beside.archiveIds.has(id))
+    return roomInSpool({
+      spoolDir: config.spoolDir,
+      limitBytes: config.spoolLimitBytes,
+      waitingBytes: counted.reduce((sum, archive) => sum + (archive.sizeBytes ?? 0), 0),
+      expectedBytes,
+      beside,
+    })
   })
 }
 

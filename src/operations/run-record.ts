@@ -5,7 +5,7 @@ import { bucketOf } from '../domain/server.ts'
 import { failureOf, isFailure, messageOf, SpillwayError } from '../domain/errors.ts'
 import { runExit, runOutcome } from '../domain/run-report.ts'
 import { shownState } from '../domain/archive.ts'
-import type { ArchiveWithCopies, Catalog } from '../catalog/catalog.ts'
+import type { ArchiveRow, ArchiveWithCopies, Catalog } from '../catalog/catalog.ts'
 import type { Config } from '../domain/config.ts'
 import type { Deletions } from './deletions.ts'
 import type { PackResult } from '../pack/packer.ts'
@@ -73,6 +73,24 @@ export class RunRecord {
     this.#source(name, { outcome, code: codeOf(error), message: tellingOf(error), hint })
   }
 
+  /** The same, and said at once. */
+  sourceFailed(source: string, error: unknown): void {
+    this.failed(source, error)
+    const hint = error instanceof SpillwayError ? error.hint : undefined
+    const [code, message] = [codeOf(error), messageOf(error)]
+    this.#services.emit({ kind: 'source-failed', source, code, message, hint })
+  }
+
+  /** Too few servers took the archive. */
+  waits(
+    { file, source, sizeBytes = 0 }: Pick<ArchiveRow, 'file' | 'source' | 'sizeBytes'>,
+    error: SpillwayError,
+  ): void {
+    this.failed(source, error)
+    const isStored = isFailure(error, 'COPIES_MISSING')
+    this.#services.emit({ kind: 'waiting', isStored, file, sizeBytes, reason: error.message })
+  }
+
   problem(error: SpillwayError): void {
     // A lost archive or copy is a failure; a copy that cannot be settled yet is a warning.
     const isLoss = isFailure(error, 'ARCHIVE_LOST', 'ARCHIVE_CORRUPT', 'ARCHIVE_MISSING')
@@ -111,12 +129,19 @@ export class RunRecord {
       exit,
       startedAt: this.startedAt.toISOString(),
       seconds: (performance.now() - this.#begun) / 1_000,
-      sources: [...this.#sources.values()],
+      sources: this.#inOrder(),
       archives,
       retention: this.#deletions.report(),
       notices,
       warnings,
     }
+  }
+
+  /** As they are configured, however they overtook each other; behind those that only had archives waiting. */
+  #inOrder(): readonly ReportedSource[] {
+    const places = new Map(this.#planned.map(({ name }, place) => [name, place]))
+    const placeOf = ({ name }: ReportedSource): number => places.get(name) ?? -1
+    return [...this.#sources.values()].toSorted((a, b) => placeOf(a) - placeOf(b))
   }
 
   async #archive({ id, packed, attempts }: Entry): Promise<readonly ReportedArchive[]> {
@@ -187,4 +212,10 @@ function codeOf(error: unknown): string {
 function tellingOf(error: unknown): string {
   if (error instanceof SpillwayError || !(error instanceof Error)) return messageOf(error)
   return error.stack ?? error.message
+}
+
+/** An interrupt, and a catalog that fails: nothing of a run makes sense behind them. */
+export function endsRun(error: unknown): boolean {
+  const { exit } = failureOf(error)
+  return exit === 130 || (exit >= 40 && exit < 50)
 }

@@ -3,28 +3,28 @@
 //
 // A failing source never stops the others. Only a failing catalog or an interrupt ends a run early.
 
-import { archiveDirect } from './archive-direct.ts'
-import { archiveSource } from './archive-source.ts'
 import { copyCatalog } from './catalog-snapshot.ts'
 import { deliver, noServerLeft } from './deliver.ts'
 import { dirname } from 'node:path'
-import { failureOf, isFailure, messageOf, SpillwayError } from '../domain/errors.ts'
-import { fileSize, isSpooled, prepareSpool, trimSpool } from './spool.ts'
+import { SpillwayError } from '../domain/errors.ts'
+import { fileSize, isSpooled, prepareSpool } from './spool.ts'
 import { createMakeRoom, prune } from './prune.ts'
 import { Deletions } from './deletions.ts'
 import { catchUpHistory } from './record-history.ts'
 import { forecastInRun, verifyShare } from './nightly-share.ts'
+import { oneAtATime } from '../lib/one-at-a-time.ts'
 import { proveWaiting } from './prove-waiting.ts'
 import { recover } from './recover.ts'
 import { requireServers } from '../config/parse.ts'
-import { recoverHooks, SourceHooks } from './source-hooks.ts'
-import { RunRecord } from './run-record.ts'
+import { recoverHooks } from './source-hooks.ts'
+import { endsRun, RunRecord } from './run-record.ts'
+import { runSources, trim } from './run-sources.ts'
 import { snapshotsGiveWay } from './catalog-snapshot-room.ts'
 import { SpoolContent } from './spool-content.ts'
 import { writeMetrics } from './metrics-file.ts'
 import type { ArchiveServices } from './archive-source.ts'
 import type { MetricsServices } from './metrics-file.ts'
-import type { PruneServices } from './prune.ts'
+import type { MakeRoom, PruneServices } from './prune.ts'
 import type { ReportedAttempt, RunReport } from '../domain/run-report.ts'
 import type { Source } from '../domain/source.ts'
 
@@ -47,7 +47,7 @@ export async function run(
   const { config } = given
   requireServers(config)
   const deletions = new Deletions()
-  const services = { ...given, makeRoom: snapshotsGiveWay(given, createMakeRoom(given, deletions)) }
+  const services = { ...given, makeRoom: createRoomMaker(given, deletions) }
   const record = new RunRecord(services, sources, deletions)
   const told: string[] = []
   try {
@@ -61,7 +61,7 @@ export async function run(
     await prepareSpool(config.spoolDir, await holdsArchives(services))
     for (const problem of await recover(services, deletions, signal)) record.problem(problem)
     await sendWaiting(services, record, signal)
-    for (const source of sources) await runSource(services, source, record, signal)
+    await runSources(services, sources, record, signal)
     for (const problem of await catchUpHistory(services, signal)) record.problem(problem)
     await prune(services, { sources, deletions }, signal)
     for (const problem of deletions.warnings) record.problem(problem)
@@ -90,6 +90,13 @@ export async function run(
     seconds,
   })
   return report
+}
+
+/** For one archive at a time: what is deleted for two would be counted twice. */
+function createRoomMaker(services: RunServices, deletions: Deletions): MakeRoom {
+  const makeRoom = snapshotsGiveWay(services, createMakeRoom(services, deletions))
+  const inTurn = oneAtATime()
+  return (...asked) => inTurn(() => makeRoom(...asked))
 }
 
 export function chooseSources(
@@ -154,31 +161,14 @@ async function sendWaiting(
       const result = await deliver(services, delivery, signal)
       if (result.hasSickServer) record.hasWarnings = true
       if (result.stored.length < delivery.copiesMissing) {
-        waits(services, record, archive, noServerLeft(delivery, result.stored.length, localPath))
+        record.waits(archive, noServerLeft(delivery, result.stored.length, localPath))
       }
     } catch (error) {
-      fails(services, record, archive.source, error)
+      record.sourceFailed(archive.source, error)
       if (endsRun(error)) throw error
     }
   }
   await trim(services, record)
-}
-
-function waits(
-  { emit }: RunServices,
-  record: RunRecord,
-  { file, source, sizeBytes }: { file: string; source: string; sizeBytes: number | undefined },
-  error: SpillwayError,
-): void {
-  record.failed(source, error)
-  const isStored = isFailure(error, 'COPIES_MISSING')
-  emit({ kind: 'waiting', isStored, file, sizeBytes: sizeBytes ?? 0, reason: error.message })
-}
-
-function fails({ emit }: RunServices, record: RunRecord, source: string, error: unknown): void {
-  record.failed(source, error)
-  const hint = error instanceof SpillwayError ? error.hint : undefined
-  emit({ kind: 'source-failed', source, code: codeOf(error), message: messageOf(error), hint })
 }
 
 /** AFTER of sources whose run was killed. Resolves with what is worth knowing of it. */
@@ -189,76 +179,6 @@ async function runLeftHooks(
 ): Promise<readonly string[]> {
   const { done, failed, problems } = await recoverHooks(services, signal)
   for (const problem of problems) record.problem(problem)
-  for (const { source, error } of failed) fails(services, record, source, error)
+  for (const { source, error } of failed) record.sourceFailed(source, error)
   return done
-}
-
-async function runSource(
-  services: RunServices,
-  source: Source,
-  record: RunRecord,
-  signal: AbortSignal,
-): Promise<void> {
-  const { config, emit } = services
-  const hooks = new SourceHooks(services, source)
-  let isFailed = false
-  try {
-    const { row, packed, delivery, result, localPath, historyProblems } = await (
-      config.hasSpool ? archiveSource : archiveDirect
-    )(
-      services,
-      source,
-      {
-        onPacked: ({ row, packed, attempts }) => record.begin({ id: row.id, packed, attempts }),
-        onGivenUp: ({ row, attempts }) => record.begin({ id: row.id, packed: undefined, attempts }),
-        hooks,
-      },
-      signal,
-    )
-    if (result.hasSickServer) record.hasWarnings = true
-    for (const problem of historyProblems) record.problem(problem)
-    for (const { path, reason } of packed.notes)
-      emit({ kind: 'note', about: path, message: reason })
-    for (const { path, reason } of packed.warnings)
-      emit({ kind: 'warning', about: path, message: reason })
-    if (result.stored.length < config.copies) {
-      const error = noServerLeft(delivery, result.stored.length, localPath)
-      waits(services, record, { ...row, sizeBytes: packed.outputBytes }, error)
-      isFailed = !isFailure(error, 'COPIES_MISSING')
-    } else {
-      record.sourceDone(source.name, packed)
-    }
-  } catch (error) {
-    isFailed = true
-    fails(services, record, source.name, error)
-    if (endsRun(error)) throw error
-  } finally {
-    for (const problem of hooks.problems) {
-      // Without another failure it is that of the source: its archive is good, and yet somebody must look.
-      if (isFailed) record.problem(problem)
-      else fails(services, record, source.name, problem)
-      isFailed = true
-    }
-  }
-  await trim(services, record)
-}
-
-/** What cannot be taken out of the spool stays there: a warning, and no reason to stop. */
-async function trim({ catalog, config }: RunServices, record: RunRecord): Promise<void> {
-  const { copies, localKeep, serverId } = config
-  try {
-    await trimSpool({ catalog, host: serverId, copies, localKeep })
-  } catch (error) {
-    if (!isFailure(error, 'SPOOL_FAILED')) throw error
-    record.problem(error as SpillwayError)
-  }
-}
-
-function codeOf(error: unknown): string {
-  return error instanceof SpillwayError ? error.code : 'BUG'
-}
-
-function endsRun(error: unknown): boolean {
-  const { exit } = failureOf(error)
-  return exit === 130 || (exit >= 40 && exit < 50)
 }

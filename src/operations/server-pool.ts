@@ -29,7 +29,7 @@ export class ServerPool {
   readonly #host: string
   readonly #openStorage: () => Promise<OpenStorage>
   readonly #storages = new Map<ServerIdentity, Storage>()
-  readonly #ready = new Set<ServerIdentity>()
+  readonly #ready = new Map<ServerIdentity, Promise<Storage>>()
   readonly #down = new Map<ServerIdentity, unknown>()
 
   constructor(input: {
@@ -56,18 +56,15 @@ export class ServerPool {
    * against its limit. While the catalog may be new in the place of a lost one, every run lists it, and
    * so says and does what the first one did.
    */
-  async ready(server: Server, signal: AbortSignal): Promise<Storage> {
-    const row = await this.#rowOf(server)
-    const known = row?.listedAt !== undefined
-    const open = await this.#openStorage()
-    const storage = this.#storages.get(server.identity) ?? open(server, known)
-    this.#storages.set(server.identity, storage)
-    if (this.#ready.has(server.identity)) return storage
-    await storage.prepare(signal)
-    if (!isRecent(row?.listedAt, LISTED_FOR_MS, Date.now()) || (await this.#hasNoCopies()))
-      await this.#list({ server, storage, row }, signal)
-    this.#ready.add(server.identity)
-    return storage
+  ready(server: Server, signal: AbortSignal): Promise<Storage> {
+    const { identity } = server
+    const begun = this.#ready.get(identity)
+    if (begun !== undefined) return begun
+    const ready = this.#prepare(server, signal)
+    this.#ready.set(identity, ready)
+    // Also two archives that come at once ask once; whoever comes after a failure asks again.
+    ready.catch(() => this.#ready.delete(identity))
+    return ready
   }
 
   /** Takes note of how an attempt went: the run's memory, and `status`. */
@@ -83,6 +80,18 @@ export class ServerPool {
   close(): void {
     for (const storage of this.#storages.values()) storage.close()
     this.#storages.clear()
+  }
+
+  async #prepare(server: Server, signal: AbortSignal): Promise<Storage> {
+    const row = await this.#rowOf(server)
+    const known = row?.listedAt !== undefined
+    const open = await this.#openStorage()
+    const storage = this.#storages.get(server.identity) ?? open(server, known)
+    this.#storages.set(server.identity, storage)
+    await storage.prepare(signal)
+    if (!isRecent(row?.listedAt, LISTED_FOR_MS, Date.now()) || (await this.#hasNoCopies()))
+      await this.#list({ server, storage, row }, signal)
+    return storage
   }
 
   /** Without `listedAt`: never used before. */

@@ -32,8 +32,8 @@ type Phase = 'before' | 'reading' | 'after'
 
 export type ReadingFailure = {
   readonly error: unknown
-  /** The source is well: a server to which it was sent as it was read is not. */
-  readonly isServers?: boolean
+  /** Not for a reason of the source, which is read again: the server failed to which it went, or room was short. */
+  readonly isPassing?: boolean
 }
 
 export class SourceHooks {
@@ -95,7 +95,7 @@ export class SourceHooks {
       }
     }
     // Whoever interrupts a run knows.
-    if (failed === undefined || failed.isServers === true || signal.aborted) return
+    if (failed === undefined || failed.isPassing === true || signal.aborted) return
     if (this.#source.hooks?.onError === undefined) return
     const facts = {
       SPILLWAY_OUTCOME: 'failed',

@@ -9,6 +9,7 @@ import { SpillwayError, messageOf } from '../domain/errors.ts'
 import { damagedCopyIds, withoutDamaged } from './damaged-copies.ts'
 import { formatBytes } from '../domain/sizes.ts'
 import type { ArchiveWithCopies, Catalog, CopyId } from '../catalog/catalog.ts'
+import type { Beside } from './spool-shares.ts'
 import { makeFolderOnDisk, syncFolder } from '../lib/sync-folder.ts'
 
 export const PARTIAL_SUFFIX = '.partial'
@@ -116,13 +117,16 @@ export async function roomInSpool(input: {
   readonly limitBytes: number | undefined
   readonly waitingBytes: number
   readonly expectedBytes: number | undefined
+  /** undefined: nothing else is written there. */
+  readonly beside?: Beside
 }): Promise<number | undefined> {
-  const { spoolDir, limitBytes, waitingBytes } = input
+  const { beside, spoolDir, limitBytes, waitingBytes } = input
   const expected = input.expectedBytes ?? 0
   const disk = await statfs(spoolDir).catch((cause: unknown) => {
     throw spoolFailed(`cannot see how much room the spool ${spoolDir} has`, cause)
   })
-  const freeBytes = disk.bavail * disk.bsize
+  // How much of it the others have written already is not asked: then there is more.
+  const freeBytes = Math.max(0, disk.bavail * disk.bsize - (beside?.expectedBytes ?? 0))
   if (expected > freeBytes) {
     throw new SpillwayError(
       'SPOOL_FULL',
@@ -131,7 +135,8 @@ export async function roomInSpool(input: {
     )
   }
   if (limitBytes === undefined) return undefined
-  const roomBytes = Math.max(0, limitBytes - waitingBytes)
+  const leftBytes = Math.max(0, limitBytes - waitingBytes - (beside?.limitBytes ?? 0))
+  const roomBytes = Math.floor(leftBytes / (beside?.lanes ?? 1))
   if (roomBytes === 0 || expected > roomBytes) {
     throw new SpillwayError(
       'SPOOL_FULL',

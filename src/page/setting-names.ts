@@ -62,6 +62,7 @@ const TITLES: Readonly<Record<string, string>> = {
   HTTPS_PROXY: 'Proxy',
   NO_PROXY: 'Hosts without proxy',
   ZSTD_LEVEL: 'Compression level',
+  PARALLEL_SOURCES: 'Sources at the same time',
   VERIFY_PACK: 'Check while packing',
   VERIFY_NIGHTLY_GB: 'Read back each night, in GB',
   LISTEN: 'This page answers on',

@@ -117,6 +117,23 @@ describe('on a terminal', () => {
     expect(vi.getTimerCount()).toBe(0)
   })
 
+  it('of several sources at once, takes away the lines of the one that failed', () => {
+    const { progress, shown } = open({ isTerminal: true })
+    const file = 'www-20260302-023000.tar.zst'
+    const titles = () => shown().map((line) => line.split(/ {2,}/).slice(0, 2).join(' '))
+    progress.onEvent(packing(MB, 1))
+    progress.onEvent(uploading(MB))
+    progress.onEvent({ ...packing(MB, 1), source: 'www', file })
+    progress.onEvent({ ...uploading(MB), server: '2: far', file })
+    vi.advanceTimersByTime(100)
+    expect(titles()).toEqual(['packing etc', 'sending 1: near', 'packing www', 'sending 2: far'])
+
+    const failure = { code: 'SOURCE_MISSING', message: 'gone', hint: undefined }
+    progress.onEvent({ kind: 'source-failed', source: 'www', ...failure })
+    vi.advanceTimersByTime(100)
+    expect(titles()).toEqual(['packing etc', 'sending 1: near'])
+  })
+
   it('keeps what matters within a narrow window', () => {
     const { progress, shown } = open({ isTerminal: true, columns: 60 })
     progress.onEvent(uploading(MB, 'a server with a label that nobody would ever choose'))

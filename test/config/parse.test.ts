@@ -40,6 +40,7 @@ describe('an empty environment', () => {
       verifiesPacking: true,
       verifyNightlyBytes: undefined,
       zstdLevel: 3,
+      parallelSources: 1,
       schedule: '30 2 * * *',
       daemon: {
         listen: { host: '127.0.0.1', port: 8420 },

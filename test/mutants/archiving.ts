@@ -250,4 +250,58 @@ export const ARCHIVING: readonly Mutant[] = [
       },
     ],
   },
+  {
+    name: 'spool-share-of-nobody',
+    loses: 'archives that are written at the same time pass the limit of the spool together',
+    edits: [
+      {
+        file: 'operations/spool-shares.ts',
+        find: 'sum + (share.limitBytes ?? 0)',
+        replace: 'sum + 0 * (share.limitBytes ?? 0)',
+      },
+    ],
+    killedBy: [
+      {
+        file: 'operations/source-lanes.test.ts',
+        title:
+          'what archives may take of the spool at the same time is never more than its limit, however they come, grow and go',
+      },
+    ],
+  },
+  {
+    name: 'room-made-for-two-at-once',
+    loses: 'what is deleted for one archive counts as room for another one, too',
+    edits: [
+      {
+        file: 'operations/run.ts',
+        find: 'inTurn(() => makeRoom(...asked))',
+        replace: 'inTurn.length > 9 ? inTurn(() => makeRoom(...asked)) : makeRoom(...asked)',
+      },
+    ],
+    killedBy: [
+      {
+        file: 'operations/parallel-sources.test.ts',
+        title:
+          'archives that come at once make room on a full server, each its own: both are stored, and no more is deleted than was due',
+      },
+    ],
+  },
+  {
+    name: 'second-reading-forgotten',
+    loses: 'a source that had no room beside the others is not archived, and nobody is told',
+    edits: [
+      {
+        file: 'operations/source-lanes.ts',
+        find: 'for (const item of again) await',
+        replace: 'for (const item of again.slice(again.length)) await',
+      },
+    ],
+    killedBy: [
+      {
+        file: 'operations/parallel-sources.test.ts',
+        title:
+          'keeps to the limit of the spool: what has no room beside the others is read when they are done, and no alarm is raised',
+      },
+    ],
+  },
 ]

@@ -362,9 +362,9 @@ export const STORING: readonly Mutant[] = [
     edits: [
       {
         file: 'operations/run.ts',
-        find: '    await sendWaiting(services, record, signal)\n    for (const source of sources) await runSource(services, source, record, signal)\n',
+        find: '    await sendWaiting(services, record, signal)\n    await runSources(services, sources, record, signal)\n',
         replace:
-          '    for (const source of sources) await runSource(services, source, record, signal)\n    await sendWaiting(services, record, signal)\n',
+          '    await runSources(services, sources, record, signal)\n    await sendWaiting(services, record, signal)\n',
       },
     ],
     killedBy: [

@@ -58,6 +58,8 @@ export class SimHost {
   localKeep: number
   verifiesNightly: boolean
   spoolIsSmall = false
+  /** Where there are two sources. */
+  readonly isParallel: boolean
   hasWrongKeys = false
   /** Its clock minus the right one. */
   clockOffsetMs = 0
@@ -93,6 +95,7 @@ export class SimHost {
     this.localKeep = random.chance(0.2) ? random.between(1, 2) : 0
     this.verifiesNightly = random.chance(0.3)
     this.keep = { ...NO_RULES, ...random.pick(POLICIES) }
+    this.isParallel = new Random(seed, name, 'lanes').chance(0.7)
   }
 
   newPolicy(random: Random): void {
@@ -144,6 +147,7 @@ export class SimHost {
     for (const [rule, count] of Object.entries(rules))
       if (count > 0) lines.push(`KEEP_${rule.toUpperCase()}=${count}`)
     if (this.verifiesNightly) lines.push('VERIFY_NIGHTLY_GB=0.00005')
+    if (this.isParallel) lines.push('PARALLEL_SOURCES=2')
     if (this.spoolIsSmall) lines.push('SPOOL_LIMIT_GB=0.000002')
     for (const [index, { name, path }] of this.sources.entries())
       lines.push(`SOURCE_${index + 1}_NAME=${name}`, `SOURCE_${index + 1}_PATH=${path}`)

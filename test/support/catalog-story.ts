@@ -78,6 +78,7 @@ export function configOf(more: Partial<Config> = {}): Config {
     spoolLimitBytes: undefined,
     catalogPath: '/var/lib/spillway/catalog.db',
     randomDelayMs: 0,
+    parallelSources: 1,
     sealKeyFile: '/var/lib/spillway/seal.key',
     daemon: {
       listen: { host: '127.0.0.1', port: 8420 },
