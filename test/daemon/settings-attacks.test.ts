@@ -84,7 +84,7 @@ it('every setting was decided about: these may be changed over HTTP, and no othe
   expect(free(undefined).sort()).toEqual(
     [
       ...['COPIES', 'LOCAL_KEEP', 'PRUNE_MAX_PER_RUN', 'SCHEDULE', 'SPOOL', 'SPOOL_LIMIT_GB'],
-      'RANDOM_DELAY_MINUTES',
+      ...['PARALLEL_SOURCES', 'RANDOM_DELAY_MINUTES'],
       ...['UPLOAD_LIMIT_MBIT', 'VERIFY_NIGHTLY_GB', 'VERIFY_PACK', 'ZSTD_LEVEL', ...keep],
     ].sort(),
   )

@@ -5,6 +5,7 @@
 import { EventEmitter } from 'node:events'
 import { ArchiveWriter } from '../../src/pack/archive-writer.ts'
 import { createRingMemory, RingReader, RingWriter } from '../../src/pack/block-ring.ts'
+import type { RingMemory } from '../../src/pack/block-ring.ts'
 import { createUnpackerWith } from '../../src/pack/extract-archive.ts'
 import { openTreeSink } from '../../src/pack/extract-sink.ts'
 import { IndexEncoder } from '../../src/pack/member-record.ts'
@@ -26,7 +27,8 @@ import type { Unpacker } from '../../src/pack/unpacker.ts'
 
 // 4 MiB each, all of a source at once: simulated sources have less than a tenth of that.
 const BLOCKS = 2
-const ring = createRingMemory(BLOCKS)
+/** As many as archives were ever packed at once. */
+const spareRings: RingMemory[] = []
 const ownerNames = readOwnerNames()
 
 export function packerInOneThread(): Packer {
@@ -42,14 +44,23 @@ export function packerInOneThread(): Packer {
 }
 
 async function pack(job: PackJob): Promise<PackResult> {
+  const ring = spareRings.pop() ?? createRingMemory(BLOCKS)
+  // All blocks are free once an archive is written.
+  new Int32Array(ring.control).fill(0)
+  try {
+    return await packThrough(ring, job)
+  } finally {
+    spareRings.push(ring)
+  }
+}
+
+async function packThrough(ring: RingMemory, job: PackJob): Promise<PackResult> {
   const { source, outputPath, ownPaths } = job
   if (source.kind !== 'folder') throw new Error('a simulated source is a folder')
   const file = SpoolFile.create(outputPath, job.outputBytesMax)
   const writer = new ArchiveWriter(file, { ...job, source }, () => {})
   try {
     const steps: (() => Promise<void>)[] = []
-    // Used again by the next archive: all blocks are free once one is written.
-    new Int32Array(ring.control).fill(0)
     const reader = new RingReader(ring)
     const filled = new RingWriter(ring, (lengthBytes) => {
       steps.push(() => writer.addBlock(reader.next(lengthBytes), () => reader.release()))
