@@ -62,6 +62,8 @@ function lineOf(event: RunEvent): EventLine | undefined {
           `source ${event.source} failed: ${event.message} [${event.code}]` +
           (event.hint === undefined ? '' : ` (${event.hint})`),
       }
+    case 'source-postponed':
+      return info(`source ${event.source} is read when the others are done: ${event.reason}`)
     case 'warning':
       return { level: 4, text: `warning: ${about(event)}` }
     case 'damage':

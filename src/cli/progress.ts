@@ -157,6 +157,7 @@ function follow({ phases, sources }: UnderWay, event: RunEvent, nowMs: number): 
       phases.delete(`uploading ${event.file} ${event.server}`)
       return undefined
     case 'source-failed':
+    case 'source-postponed':
     case 'waiting':
       // What has ended badly leaves nothing under way; other sources may go on.
       for (const [key, phase] of phases) if (isOf(event, phase)) phases.delete(key)
@@ -172,7 +173,9 @@ function follow({ phases, sources }: UnderWay, event: RunEvent, nowMs: number): 
   }
 }
 
-function isOf(event: RunEvent & { kind: 'source-failed' | 'waiting' }, phase: Phase): boolean {
+type Ending = RunEvent & { kind: 'source-failed' | 'source-postponed' | 'waiting' }
+
+function isOf(event: Ending, phase: Phase): boolean {
   if (event.kind === 'waiting') return phase.file === event.file
   return phase.source === undefined || phase.source === event.source
 }

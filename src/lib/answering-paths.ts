@@ -5,7 +5,14 @@ import { stat } from 'node:fs/promises'
 import { setTimeout as sleep } from 'node:timers/promises'
 import { leaveBehind } from './left-behind.ts'
 
-const looking = new Set<string>()
+type Look = {
+  /** Resolves when it has come back. */
+  readonly looked: Promise<true>
+  /** Somebody has waited for it long enough. */
+  isLate: boolean
+}
+
+const looks = new Map<string, Look>()
 
 /** Those that were looked at within `timeoutMs`, also those that are not there. */
 export async function answeringPaths(
@@ -22,17 +29,26 @@ async function isAnswering(
   timeoutMs: number,
   look: (path: string) => Promise<unknown>,
 ): Promise<boolean> {
-  if (looking.has(path)) return false
-  looking.add(path)
-  const forget = (): true => {
-    looking.delete(path)
-    return true
-  }
-  const looked = look(path).then(forget, forget)
+  // Who comes while another one looks waits for the same look.
+  const begun = looks.get(path) ?? begin(path, look)
+  if (begun.isLate) return false
   const over = new AbortController()
   const late = sleep(timeoutMs, false, { signal: over.signal }).catch(() => false)
-  const isAnswered = await Promise.race([looked, late])
+  const isAnswered = await Promise.race([begun.looked, late])
   over.abort()
-  if (!isAnswered) leaveBehind(looked)
+  if (!isAnswered) {
+    begun.isLate = true
+    leaveBehind(begun.looked)
+  }
   return isAnswered
+}
+
+function begin(path: string, look: (path: string) => Promise<unknown>): Look {
+  const forget = (): true => {
+    looks.delete(path)
+    return true
+  }
+  const begun: Look = { looked: look(path).then(forget, forget), isLate: false }
+  looks.set(path, begun)
+  return begun
 }

@@ -19,7 +19,6 @@ import type { PartMemory } from '../pack/part-memory.ts'
 import type { ReportedAttempt } from '../domain/run-report.ts'
 import type { Server, ServerIdentity } from '../domain/server.ts'
 import type { Source } from '../domain/source.ts'
-import type { SourceHooks } from './source-hooks.ts'
 
 type DirectOptions = ArchiveOptions & {
   /** Called when no server took it; the archive is the last that was begun. */
@@ -29,7 +28,7 @@ type DirectOptions = ArchiveOptions & {
 /** What is known after some servers have been tried. */
 type Tries = {
   readonly source: Source
-  readonly hooks: SourceHooks
+  readonly options: ArchiveOptions
   readonly last: ArchiveRow | undefined
   readonly attempts: ReportedAttempt[]
   /** Servers that refused it, or failed. */
@@ -55,13 +54,14 @@ type Try =
 export async function archiveDirect(
   services: ArchiveServices,
   source: Source,
-  { onPacked, onGivenUp, hooks }: DirectOptions,
+  options: DirectOptions,
   signal: AbortSignal,
 ): Promise<ArchivedSource> {
+  const { onGivenUp, onPacked } = options
   services.emit({ kind: 'source-started', source: source.name, path: describeSource(source) })
   const last = await services.catalog.lastGood(source.name)
   const tries: Tries = {
-    ...{ source, hooks, last, attempts: [], done: new Set(), hasSickServer: false },
+    ...{ source, options, last, attempts: [], done: new Set(), hasSickServer: false },
     repeated: new Set(),
     needBytes: expectedBytes(last?.sizeBytes) ?? (await surveyed(services, source, signal)),
   }
@@ -102,9 +102,9 @@ async function surveyed(
 }
 
 async function tryNext(services: ArchiveServices, tries: Tries, signal: AbortSignal): Promise<Try> {
-  const { source, hooks, attempts } = tries
-  const row = await beginRow(services, source)
-  hooks.begin(row)
+  const { source, options, attempts } = tries
+  const row = await beginRow(services, source, options)
+  options.hooks.begin(row)
   const reading = new Reading(services, { tries, row }, signal)
   const delivery: Delivery = {
     ...{ archive: row, content: reading.content, holders: new Set<ServerIdentity>(), attempts },
@@ -186,7 +186,7 @@ class Reading {
   }
 
   #begin(memory: PartMemory): void {
-    const { hooks } = this.#tries
+    const { hooks } = this.#tries.options
     this.#packing = this.#pack(memory)
     this.#closing = closeAfter(
       this.#packing,
@@ -198,11 +198,11 @@ class Reading {
   }
 
   async #pack(memory: PartMemory): Promise<Packed> {
-    const { source, hooks, last } = this.#tries
+    const { source, options, last } = this.#tries
     const content = this.content.growth
     const both = AbortSignal.any([this.#signal, this.#stop.signal])
     try {
-      await hooks.open(both)
+      await options.hooks.open(both)
     } catch (error) {
       content.fail(error)
       throw error

@@ -7,12 +7,14 @@ import { deliver } from './deliver.ts'
 import { dropFile, finishedPath, publishPartial, roomInSpool, streamedPath } from './spool.ts'
 import { expectedBytes } from '../domain/placement.ts'
 import { newArchiveId } from '../domain/archive.ts'
+import type { ArchiveId } from '../domain/archive.ts'
 import { isFailure, messageOf } from '../domain/errors.ts'
 import type { SpillwayError } from '../domain/errors.ts'
 import { recordSpooled } from './record-history.ts'
 import type { HookServices, SourceHooks } from './source-hooks.ts'
 import { SpoolContent } from './spool-content.ts'
 import type { SpoolShares } from './spool-shares.ts'
+import type { UnderWay } from './under-way.ts'
 import type { ArchiveRow } from '../catalog/catalog.ts'
 import type { Config } from '../domain/config.ts'
 import type { Delivery, DeliveryResult, DeliveryServices } from './deliver.ts'
@@ -50,6 +52,8 @@ export type ArchiveOptions = {
   readonly isAlone: boolean
   /** The caller gives back what is taken for this source. */
   readonly spoolShares: SpoolShares
+  /** The caller ends it. */
+  readonly underWay: UnderWay
 }
 
 /**
@@ -66,21 +70,22 @@ export async function archiveSource(
   const { catalog, config, emit } = services
   const { hooks, isAlone, onPacked } = options
   const isPassing = ({ error }: { error: unknown }) => !isAlone && isFailure(error, 'SPOOL_FULL')
-  emit({ kind: 'source-started', source: source.name, path: describeSource(source) })
   const last = await catalog.lastGood(source.name)
-  const expected = expectedBytes(last?.sizeBytes)
-  const row = await beginRow(services, source)
+  const wanted = { id: newArchiveId(Date.now()), expected: expectedBytes(last?.sizeBytes) }
+  // Beside others nothing is begun without room: it comes again.
+  const share = isAlone ? undefined : await roomFor(services, source, wanted, options)
+  emit({ kind: 'source-started', source: source.name, path: describeSource(source) })
+  const row = await beginRow(services, source, options, wanted.id)
   hooks.begin(row)
-  // The row comes first: also a source that has no room in the spool failed, and `status` must say so.
-  const outputBytesMax = await prepare(services, { row, expected, options }, signal).catch(
-    async (error: unknown) => {
-      await hooks.close({ error, isPassing: isPassing({ error }) }, signal)
-      await catalog.markArchiveFailed(row.id, messageOf(error), new Date())
-      throw error
-    },
-  )
+  // Alone the row comes first: a source that has no room in the spool failed, and `status` must say so.
+  const findRoom = isAlone ? () => roomFor(services, source, wanted, options) : async () => share
+  const outputBytesMax = await prepare(findRoom, hooks, signal).catch(async (error: unknown) => {
+    await hooks.close({ error, isPassing: isPassing({ error }) }, signal)
+    await catalog.markArchiveFailed(row.id, messageOf(error), new Date())
+    throw error
+  })
   const partialPath = row.localPath!
-  const content = SpoolContent.growing(partialPath, expected)
+  const content = SpoolContent.growing(partialPath, wanted.expected)
   const stop = new AbortController()
   const both = AbortSignal.any([signal, stop.signal])
   const delivery: Delivery = {
@@ -153,29 +158,28 @@ export async function closeAfter(
   await hooks.close(failure, signal)
 }
 
-type Wanted = {
-  readonly options: ArchiveOptions
-  readonly row: ArchiveRow
-  readonly expected: number | undefined
-}
-
 /** Resolves with the most bytes that the archive may take in the spool; undefined: no limit. */
 async function prepare(
-  services: ArchiveServices,
-  wanted: Wanted,
+  findRoom: () => Promise<number | undefined>,
+  hooks: SourceHooks,
   signal: AbortSignal,
 ): Promise<number | undefined> {
-  const outputBytesMax = await roomFor(services, wanted)
-  await wanted.options.hooks.open(signal)
+  const outputBytesMax = await findRoom()
+  await hooks.open(signal)
   return outputBytesMax
 }
 
+/** Takes the source's share. Rejects with SPOOL_FULL. */
 function roomFor(
   { catalog, config }: ArchiveServices,
-  { row, expected: expectedBytes, options }: Wanted,
+  { name }: Source,
+  {
+    id,
+    expected: expectedBytes,
+  }: { readonly id: ArchiveId; readonly expected: number | undefined },
+  { isAlone, spoolShares }: ArchiveOptions,
 ): Promise<number | undefined> {
-  const { isAlone, spoolShares } = options
-  const wanted = { source: row.source, archiveId: row.id, expectedBytes, isAlone }
+  const wanted = { source: name, archiveId: id, expectedBytes, isAlone }
   return spoolShares.take(wanted, async (beside) => {
     const waiting = await catalog.waitingArchives(config.copies)
     const counted = waiting.filter(({ id }) => !beside.archiveIds.has(id))
@@ -276,9 +280,12 @@ export function ownPathsOf(config: Config): readonly string[] {
 export function beginRow(
   { catalog, config }: ArchiveServices,
   source: Source,
+  { underWay }: Pick<ArchiveOptions, 'underWay'>,
+  id = newArchiveId(Date.now()),
 ): Promise<ArchiveRow> {
+  underWay.begin(source.name, id)
   return catalog.beginArchive({
-    id: newArchiveId(Date.now()),
+    id,
     source: source.name,
     sourceKind: source.kind,
     startedAt: new Date(),

@@ -25,11 +25,11 @@ export function snapshotsGiveWay(services: RoomServices, retention?: MakeRoom): 
   return async (input, signal) => {
     const { catalog } = services
     const { missingBytes, server } = input
-    const wantedBytes = spareOn(await catalog.servers(), server) + missingBytes
+    const wantedBytes = spareBytesOn(await catalog.servers(), server) + missingBytes
     if ((await retention?.(input, signal)) === true) return true
     if ((await givingWay(catalog, server)).length === 0) return false
     const usage = await usageForArchives(catalog)
-    const gapBytes = wantedBytes - spareOn([...usage.values()], server)
+    const gapBytes = wantedBytes - spareBytesOn([...usage.values()], server)
     if (gapBytes > 0 && (await retention?.({ ...input, missingBytes: gapBytes }, signal)) !== true)
       return false
     return removeOldest(services, server, wantedBytes, signal)
@@ -57,7 +57,7 @@ async function removeOldest(
   signal: AbortSignal,
 ): Promise<boolean> {
   const { catalog, config, emit, pool } = services
-  const isEnough = async () => spareOn(await catalog.servers(), server) >= wantedBytes
+  const isEnough = async () => spareBytesOn(await catalog.servers(), server) >= wantedBytes
   let count = 0
   try {
     const storage = await pool.ready(server, signal)
@@ -92,7 +92,7 @@ function isStoredOn(
   return row.identity === identity && row.state === 'stored'
 }
 
-function spareOn(rows: readonly ServerRow[], { identity, limitBytes }: Server): number {
+export function spareBytesOn(rows: readonly ServerRow[], { identity, limitBytes }: Server): number {
   return spareBytesOf(
     limitBytes,
     rows.find((row) => row.identity === identity),

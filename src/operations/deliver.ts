@@ -109,7 +109,8 @@ export async function nextServer(
   const chosen = candidates.find(wellFrom)
   for (const { server, spareBytes } of withoutRoom) {
     if (!wellFrom(server) || (chosen !== undefined && server.number >= chosen.number)) continue
-    if (await journal.hasMadeRoom(server, neededBytes - spareBytes, signal))
+    const missing = { missingBytes: neededBytes - spareBytes, neededBytes }
+    if (await journal.hasMadeRoom(server, missing, signal))
       return nextServer(services, delivery, done, journal, signal)
   }
   for (const server of candidates) {
@@ -168,7 +169,7 @@ export async function attemptOn(
     // The server has less room than its limit says: how much less, only another try can tell.
     if (
       outcome === 'full' &&
-      (await journal.hasMadeRoom(server, totalBytes() ?? sentBytes, signal))
+      (await journal.hasMadeRoom(server, { missingBytes: totalBytes() ?? sentBytes }, signal))
     )
       return wasWhole ? 'retry' : 'again'
     return isOutOfParts(error) && !wasWhole ? 'again' : 'passed'
@@ -195,13 +196,16 @@ async function isOpenOn(
   return copies.some((copy) => copy.identity === identity && copy.state === 'uncertain')
 }
 
+// As many as can be archived at once: each of them takes what was freed for another one at most once.
+const ASKED_FOR_ROOM_MAX = 16
+
 /** The attempts of one archive: kept in the catalog, told to the progress, and in the report. */
 export class Journal {
   hasSickServer = false
   readonly #services: DeliveryServices
   readonly #delivery: Delivery
   readonly #passedFull = new Set<ServerIdentity>()
-  readonly #askedForRoom = new Set<ServerIdentity>()
+  readonly #askedForRoom = new Map<ServerIdentity, number>()
 
   constructor(services: DeliveryServices, delivery: Delivery) {
     this.#services = services
@@ -232,12 +236,21 @@ export class Journal {
     })
   }
 
-  /** Once per server: what was deleted must have been enough. */
-  async hasMadeRoom(server: Server, missingBytes: number, signal: AbortSignal): Promise<boolean> {
+  /** What was deleted must have been enough; but for what another archive, which came meanwhile, took of it. */
+  async hasMadeRoom(
+    server: Server,
+    missing: { readonly missingBytes: number; readonly neededBytes?: number },
+    signal: AbortSignal,
+  ): Promise<boolean> {
     const { makeRoom } = this.#services
-    if (makeRoom === undefined || this.#askedForRoom.has(server.identity)) return false
-    this.#askedForRoom.add(server.identity)
-    return makeRoom({ server, missingBytes, archiveId: this.#delivery.archive.id }, signal)
+    const asked = this.#askedForRoom.get(server.identity) ?? 0
+    const isOver = missing.neededBytes === undefined ? asked > 0 : asked >= ASKED_FOR_ROOM_MAX
+    if (makeRoom === undefined || isOver) return false
+    this.#askedForRoom.set(server.identity, asked + 1)
+    const archiveId = this.#delivery.archive.id
+    const isMade = await makeRoom({ server, archiveId, ...missing }, signal)
+    if (!isMade) this.#askedForRoom.set(server.identity, ASKED_FOR_ROOM_MAX)
+    return isMade
   }
 
   async passedFull(

@@ -55,8 +55,8 @@ export type PlanPruneInput = {
   readonly sources: readonly Source[]
   /** Archives that this run may still delete; undefined: no cap, for who picks some of them. */
   readonly deletesMax: number | undefined
-  /** The archive for which room is wanted: it is no reason to hold its source back, and is not judged. */
-  readonly except?: ArchiveId | undefined
+  /** Archives under way, one of which wants room: they are no reason to hold a source back, and are not judged. */
+  readonly except?: ReadonlySet<ArchiveId>
   readonly now: Date
   /** Archives that no server has shown today when it was asked: they count for no rule. */
   readonly unshown?: ReadonlySet<ArchiveId> | undefined
@@ -83,7 +83,7 @@ export async function planPrune(
   for (const source of sources) {
     if (input.isForDeletes === true && keepsEverything(source.keep)) continue
     const found = await services.catalog.restorableArchives(source.name)
-    const rows = found.filter(({ id }) => id !== except)
+    const rows = found.filter(({ id }) => except?.has(id) !== true)
     const good = rows.filter((row) => trust.isProven(row))
     const hold = holdsAll ?? (await holdOf(services, source, good, except))
     const decided = decide(services, { source, rows, trust, heldBecause: hold?.reason })
@@ -141,14 +141,18 @@ async function holdOf(
   { catalog, config }: PlanPruneServices,
   { name }: Source,
   good: readonly ArchiveWithCopies[],
-  except: ArchiveId | undefined,
+  except: ReadonlySet<ArchiveId> = new Set(),
 ): Promise<Hold | undefined> {
-  const rows = await catalog.archives({ host: config.serverId, source: name, limit: 2 })
-  const newest = rows.find(({ id }) => id !== except)
+  // One more than could be left out.
+  const limit = except.size + 1
+  const rows = await catalog.archives({ host: config.serverId, source: name, limit })
+  const newest = rows.find(({ id }) => !except.has(id))
+  // One that is whole, and waits for this very room, has not failed, whatever was before it.
+  const isWhole = rows[0] !== undefined && rows[0] !== newest && rows[0].state === 'ready'
   // The run tells these by itself, with an exit code of their own.
-  if (newest?.state === 'failed' || newest?.state === 'packing')
+  if (!isWhole && (newest?.state === 'failed' || newest?.state === 'packing'))
     return { reason: 'its newest run failed', isWarning: false }
-  if (newest !== undefined && except === undefined && isWaiting(newest, config))
+  if (newest !== undefined && except.size === 0 && isWaiting(newest, config))
     return { reason: 'its newest archive still waits for a server', isWarning: false }
   const shrunk = hasShrunk(good.map(({ sourceBytes }) => sourceBytes ?? 0))
   if (shrunk === undefined) return undefined

@@ -57,6 +57,8 @@ export type MakeRoom = (
   input: {
     readonly server: Server
     readonly missingBytes: number
+    /** undefined: the server itself has less room than its limit says. */
+    readonly neededBytes?: number
     /** The archive for which room is wanted. */
     readonly archiveId: ArchiveId
   },
@@ -67,12 +69,18 @@ export type MakeRoom = (
  * Room for an archive that would not fit: deletes what is due anyway, and only if that is enough. Resolves
  * with whether the server confirmed it.
  */
-export function createMakeRoom(services: PruneServices, deletions: Deletions): MakeRoom {
+export function createMakeRoom(
+  services: PruneServices,
+  deletions: Deletions,
+  /** Archives under way beside it. */
+  underWay: ReadonlySet<ArchiveId> = new Set(),
+): MakeRoom {
   return async ({ server, missingBytes, archiveId }, signal) => {
     const { sources } = services.config
     const left = (await runDeletesMax(services)) - deletions.begun
     const asked = {
-      ...{ sources, deletesMax: undefined, except: archiveId, now: new Date() },
+      ...{ sources, deletesMax: undefined, now: new Date() },
+      except: new Set([archiveId, ...underWay]),
       isForDeletes: true,
     }
     const plan = await planProven(services, asked, deletions, signal)

@@ -3,6 +3,7 @@
 
 import { bucketOf } from '../domain/server.ts'
 import { failureOf, isFailure, messageOf, SpillwayError } from '../domain/errors.ts'
+import { noServerLeft } from './deliver.ts'
 import { runExit, runOutcome } from '../domain/run-report.ts'
 import { shownState } from '../domain/archive.ts'
 import type { ArchiveRow, ArchiveWithCopies, Catalog } from '../catalog/catalog.ts'
@@ -17,6 +18,7 @@ import type {
   RunReport,
 } from '../domain/run-report.ts'
 import type { RunEvent } from '../domain/run-events.ts'
+import type { Sent } from './send-waiting.ts'
 import type { Source } from '../domain/source.ts'
 
 type RecordServices = {
@@ -79,6 +81,14 @@ export class RunRecord {
     const hint = error instanceof SpillwayError ? error.hint : undefined
     const [code, message] = [codeOf(error), messageOf(error)]
     this.#services.emit({ kind: 'source-failed', source, code, message, hint })
+  }
+
+  /** What an earlier run left, or this one when it had no room beside others. Returns whether all servers have it. */
+  sentFromSpool(archive: ArchiveRow, { delivery, localPath, result }: Sent): boolean {
+    if (result.hasSickServer) this.hasWarnings = true
+    if (result.stored.length >= delivery.copiesMissing) return true
+    this.waits(archive, noServerLeft(delivery, result.stored.length, localPath))
+    return false
   }
 
   /** Too few servers took the archive. */

@@ -1,13 +1,17 @@
 // The sources of a run, in their order, PARALLEL_SOURCES of them at a time. Each becomes an archive that is
 // stored or waits, or fails for itself: only a failing catalog or an interrupt ends the others.
+//
+// What only fails because others are under way is no failure: a source that has no room in the spool beside them
+// is read when they are done, and an archive for which their reservations left no room on a server is sent again.
 
 import { archiveDirect } from './archive-direct.ts'
 import { archiveSource } from './archive-source.ts'
 import { endsRun } from './run-record.ts'
 import { inLanes } from './source-lanes.ts'
-import { isFailure } from '../domain/errors.ts'
+import { isFailure, messageOf } from '../domain/errors.ts'
 import { noServerLeft } from './deliver.ts'
 import { oneAtATime } from '../lib/one-at-a-time.ts'
+import { sendFromSpool } from './send-waiting.ts'
 import { SourceHooks } from './source-hooks.ts'
 import { SpoolShares } from './spool-shares.ts'
 import { trimSpool } from './spool.ts'
@@ -17,34 +21,52 @@ import type { RunRecord } from './run-record.ts'
 import type { RunServices } from './run.ts'
 import type { Source } from '../domain/source.ts'
 import type { SpillwayError } from '../domain/errors.ts'
+import type { UnderWay } from './under-way.ts'
+
+/** What is left to do when nothing else is under way. */
+type Left = 'nothing' | 'read again' | { readonly toSend: ArchivedSource }
+
+type Turn = Pick<ArchiveOptions, 'isAlone' | 'spoolShares' | 'underWay'>
 
 /** Rejects with what ends a run: CATALOG_*, INTERRUPTED. */
 export async function runSources(
   services: RunServices,
-  sources: readonly Source[],
+  { sources, underWay }: { readonly sources: readonly Source[]; readonly underWay: UnderWay },
   record: RunRecord,
   signal: AbortSignal,
 ): Promise<void> {
   const inTurn = oneAtATime()
   const lanes = Math.min(services.config.parallelSources, sources.length)
-  const spoolShares = new SpoolShares(lanes)
-  await inLanes(sources, lanes, async (source, isAlone) => {
-    const turn = { source, isAlone, spoolShares }
-    const outcome = await runSource(services, turn, record, signal)
-    await inTurn(() => trim(services, record))
+  const spoolShares = new SpoolShares(lanes, sources.length)
+
+  const readOne = async (source: Source, isAlone: boolean): Promise<Left> => {
+    const turn = { isAlone, spoolShares, underWay }
+    const left = await runSource(services, source, turn, record, signal)
+    if (left === 'nothing') underWay.end(source.name)
+    await inTurn(() => trim(services, record, underWay))
     spoolShares.giveBack(source.name)
-    return outcome
+    return left
+  }
+  await inLanes(sources, lanes, async (source, isAlone): Promise<LaneOutcome> => {
+    const left = await readOne(source, isAlone)
+    if (left === 'nothing') return 'done'
+    const again = async (): Promise<void> => {
+      if (left === 'read again') return void (await readOne(source, true))
+      await sendAgain(services, source, left.toSend, record, signal)
+      underWay.end(source.name)
+      await trim(services, record, underWay)
+    }
+    return { again }
   })
 }
 
-type Turn = Pick<ArchiveOptions, 'isAlone' | 'spoolShares'> & { readonly source: Source }
-
 async function runSource(
   services: RunServices,
-  { source, ...turn }: Turn,
+  source: Source,
+  turn: Turn,
   record: RunRecord,
   signal: AbortSignal,
-): Promise<LaneOutcome> {
+): Promise<Left> {
   const { config, emit } = services
   const hooks = new SourceHooks(services, source)
   let isFailed = false
@@ -59,21 +81,48 @@ async function runSource(
       },
       signal,
     )
+    if (!turn.isAlone && wasCrowdedOut(archived, config.copies)) return { toSend: archived }
     isFailed = !tellArchived(services, source, archived, record)
-    return 'done'
+    return 'nothing'
   } catch (error) {
     isFailed = true
-    if (!turn.isAlone && isFailure(error, 'SPOOL_FULL')) {
-      const message =
-        'the spool has no room for it beside the others: it is read when they are done'
-      emit({ kind: 'note', about: source.name, message })
-      return 'again'
+    // An AFTER that failed has left something down: then it is not begun again.
+    if (!turn.isAlone && isFailure(error, 'SPOOL_FULL') && hooks.problems.length === 0) {
+      emit({ kind: 'source-postponed', source: source.name, reason: messageOf(error) })
+      return 'read again'
     }
     record.sourceFailed(source.name, error)
     if (endsRun(error)) throw error
-    return 'done'
+    return 'nothing'
   } finally {
     tellHooks(source, { problems: hooks.problems, isFailed }, record)
+  }
+}
+
+/** By what others had only reserved there, perhaps; alone it is asked once more. */
+function wasCrowdedOut({ delivery, result }: ArchivedSource, copies: number): boolean {
+  return (
+    result.stored.length < copies && delivery.attempts.some(({ code }) => code === 'STORAGE_LIMIT')
+  )
+}
+
+async function sendAgain(
+  services: RunServices,
+  source: Source,
+  archived: ArchivedSource,
+  record: RunRecord,
+  signal: AbortSignal,
+): Promise<void> {
+  const { delivery, row } = archived
+  try {
+    const archive = await services.catalog.findArchive(row.id)
+    const sent = await sendFromSpool(services, archive, delivery.attempts, signal)
+    const stored = [...archived.result.stored, ...(sent?.result.stored ?? [])]
+    const hasSickServer = archived.result.hasSickServer || sent?.result.hasSickServer === true
+    tellArchived(services, source, { ...archived, result: { stored, hasSickServer } }, record)
+  } catch (error) {
+    record.sourceFailed(source.name, error)
+    if (endsRun(error)) throw error
   }
 }
 
@@ -114,10 +163,14 @@ function tellHooks(
 }
 
 /** What cannot be taken out of the spool stays there: a warning, and no reason to stop. */
-export async function trim({ catalog, config }: RunServices, record: RunRecord): Promise<void> {
+export async function trim(
+  { catalog, config }: RunServices,
+  record: RunRecord,
+  underWay: UnderWay,
+): Promise<void> {
   const { copies, localKeep, serverId } = config
   try {
-    await trimSpool({ catalog, host: serverId, copies, localKeep })
+    await trimSpool({ catalog, host: serverId, copies, localKeep, underWay: underWay.ids })
   } catch (error) {
     if (!isFailure(error, 'SPOOL_FAILED')) throw error
     record.problem(error as SpillwayError)

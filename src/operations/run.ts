@@ -4,23 +4,22 @@
 // A failing source never stops the others. Only a failing catalog or an interrupt ends a run early.
 
 import { copyCatalog } from './catalog-snapshot.ts'
-import { deliver, noServerLeft } from './deliver.ts'
 import { dirname } from 'node:path'
 import { SpillwayError } from '../domain/errors.ts'
-import { fileSize, isSpooled, prepareSpool } from './spool.ts'
+import { isSpooled, prepareSpool } from './spool.ts'
 import { createMakeRoom, prune } from './prune.ts'
 import { Deletions } from './deletions.ts'
 import { catchUpHistory } from './record-history.ts'
 import { forecastInRun, verifyShare } from './nightly-share.ts'
 import { oneAtATime } from '../lib/one-at-a-time.ts'
-import { proveWaiting } from './prove-waiting.ts'
 import { recover } from './recover.ts'
 import { requireServers } from '../config/parse.ts'
 import { recoverHooks } from './source-hooks.ts'
 import { endsRun, RunRecord } from './run-record.ts'
 import { runSources, trim } from './run-sources.ts'
-import { snapshotsGiveWay } from './catalog-snapshot-room.ts'
-import { SpoolContent } from './spool-content.ts'
+import { sendFromSpool } from './send-waiting.ts'
+import { snapshotsGiveWay, spareBytesOn } from './catalog-snapshot-room.ts'
+import { UnderWay } from './under-way.ts'
 import { writeMetrics } from './metrics-file.ts'
 import type { ArchiveServices } from './archive-source.ts'
 import type { MetricsServices } from './metrics-file.ts'
@@ -47,7 +46,8 @@ export async function run(
   const { config } = given
   requireServers(config)
   const deletions = new Deletions()
-  const services = { ...given, makeRoom: createRoomMaker(given, deletions) }
+  const underWay = new UnderWay()
+  const services = { ...given, makeRoom: createRoomMaker(given, deletions, underWay) }
   const record = new RunRecord(services, sources, deletions)
   const told: string[] = []
   try {
@@ -60,8 +60,8 @@ export async function run(
     await writeMetrics(services, { pid: process.pid, since: record.startedAt.toISOString() })
     await prepareSpool(config.spoolDir, await holdsArchives(services))
     for (const problem of await recover(services, deletions, signal)) record.problem(problem)
-    await sendWaiting(services, record, signal)
-    await runSources(services, sources, record, signal)
+    await sendWaiting(services, record, underWay, signal)
+    await runSources(services, { sources, underWay }, record, signal)
     for (const problem of await catchUpHistory(services, signal)) record.problem(problem)
     await prune(services, { sources, deletions }, signal)
     for (const problem of deletions.warnings) record.problem(problem)
@@ -92,11 +92,22 @@ export async function run(
   return report
 }
 
-/** For one archive at a time: what is deleted for two would be counted twice. */
-function createRoomMaker(services: RunServices, deletions: Deletions): MakeRoom {
-  const makeRoom = snapshotsGiveWay(services, createMakeRoom(services, deletions))
+/** For one archive at a time, by what is spare when its turn comes: nothing is deleted for two, or counted twice. */
+function createRoomMaker(
+  services: RunServices,
+  deletions: Deletions,
+  underWay: UnderWay,
+): MakeRoom {
   const inTurn = oneAtATime()
-  return (...asked) => inTurn(() => makeRoom(...asked))
+  return (input, signal) =>
+    inTurn(async () => {
+      const { neededBytes, server } = input
+      const spareBytes = spareBytesOn(await services.catalog.servers(), server)
+      const missingBytes = neededBytes === undefined ? input.missingBytes : neededBytes - spareBytes
+      if (missingBytes <= 0) return true
+      const retention = createMakeRoom(services, deletions, underWay.ids)
+      return snapshotsGiveWay(services, retention)({ ...input, missingBytes }, signal)
+    })
 }
 
 export function chooseSources(
@@ -136,39 +147,23 @@ async function holdsArchives({ catalog, config }: RunServices): Promise<boolean>
 async function sendWaiting(
   services: RunServices,
   record: RunRecord,
+  underWay: UnderWay,
   signal: AbortSignal,
 ): Promise<void> {
   const { catalog, config } = services
   for (const archive of await catalog.waitingArchives(config.copies)) {
-    const { localPath, sizeBytes } = archive
-    if (sizeBytes === undefined || !isSpooled(localPath)) continue
+    if (archive.sizeBytes === undefined || !isSpooled(archive.localPath)) continue
     const attempts: ReportedAttempt[] = []
     record.begin({ id: archive.id, packed: undefined, attempts })
-    const holding = archive.copies.filter(({ state }) => state !== 'failed' && state !== 'deleted')
-    const storedCopies = holding.filter(({ state }) => state === 'stored').length
-    const delivery = {
-      archive,
-      content: SpoolContent.whole(localPath, sizeBytes),
-      holders: new Set(holding.map(({ identity }) => identity)),
-      copiesMissing: config.copies - storedCopies,
-      copiesStored: storedCopies,
-      attempts,
-      prove: (ending: AbortSignal) => proveWaiting(archive, localPath, ending),
-    }
     try {
-      // A file that is gone was told by `recover`; there is nothing to send.
-      if ((await fileSize(localPath)) !== sizeBytes) continue
-      const result = await deliver(services, delivery, signal)
-      if (result.hasSickServer) record.hasWarnings = true
-      if (result.stored.length < delivery.copiesMissing) {
-        record.waits(archive, noServerLeft(delivery, result.stored.length, localPath))
-      }
+      const sent = await sendFromSpool(services, archive, attempts, signal)
+      if (sent !== undefined) record.sentFromSpool(archive, sent)
     } catch (error) {
       record.sourceFailed(archive.source, error)
       if (endsRun(error)) throw error
     }
   }
-  await trim(services, record)
+  await trim(services, record, underWay)
 }
 
 /** AFTER of sources whose run was killed. Resolves with what is worth knowing of it. */

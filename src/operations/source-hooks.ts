@@ -95,7 +95,8 @@ export class SourceHooks {
       }
     }
     // Whoever interrupts a run knows.
-    if (failed === undefined || failed.isPassing === true || signal.aborted) return
+    const isSettled = failure?.isPassing === true && this.problems.length === 0
+    if (failed === undefined || isSettled || signal.aborted) return
     if (this.#source.hooks?.onError === undefined) return
     const facts = {
       SPILLWAY_OUTCOME: 'failed',

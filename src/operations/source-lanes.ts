@@ -1,11 +1,11 @@
 // Several sources at a time: each lane takes the next one when it is through with its last.
 
-/** What becomes of one: `again` where it could only be done with nothing else at work. */
-export type LaneOutcome = 'done' | 'again'
+/** What becomes of one. `again`: what is left of it can only be done with nothing else at work. */
+export type LaneOutcome = 'done' | { readonly again: () => Promise<void> }
 
 /**
- * Calls `work` for every item, `lanes` of them at a time, begun in their order; then once more, one after
- * another, for those that resolved with `again`. `isAlone`: nothing else is at work, and `again` is no answer.
+ * Calls `work` for every item, `lanes` of them at a time, begun in their order; then, one after another, what
+ * was left. `isAlone`: nothing else is at work while it is.
  *
  * Rejects with the first rejection, once all that was begun has ended; after one, nothing more is begun.
  */
@@ -16,13 +16,13 @@ export async function inLanes<Item>(
 ): Promise<void> {
   const count = Math.min(lanes, items.length)
   const left = [...items]
-  const again: Item[] = []
+  const rest: (() => Promise<void>)[] = []
   let failure: { readonly error: unknown } | undefined
   const lane = async (): Promise<void> => {
     while (left.length > 0 && failure === undefined) {
-      const item = left.shift()!
       try {
-        if ((await work(item, count === 1)) === 'again') again.push(item)
+        const outcome = await work(left.shift()!, count === 1)
+        if (outcome !== 'done') rest.push(outcome.again)
       } catch (error) {
         failure ??= { error }
       }
@@ -30,5 +30,5 @@ export async function inLanes<Item>(
   }
   await Promise.all(Array.from({ length: count }, lane))
   if (failure !== undefined) throw failure.error
-  for (const item of again) await work(item, true)
+  for (const again of rest) await again()
 }

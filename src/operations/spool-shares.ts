@@ -21,12 +21,15 @@ export type Beside = {
 
 export class SpoolShares {
   readonly #lanes: number
+  /** Sources that have not asked yet. */
+  #toCome: number
   readonly #shares = new Map<string, Share>()
   readonly #inTurn = oneAtATime()
 
-  /** `lanes`: so many have a share at once, at most. */
-  constructor(lanes: number) {
+  /** `lanes` of `sources` have a share at once, at most. */
+  constructor(lanes: number, sources: number) {
     this.#lanes = lanes
+    this.#toCome = sources
   }
 
   /**
@@ -45,7 +48,9 @@ export class SpoolShares {
   ): Promise<number | undefined> {
     return this.#inTurn(async () => {
       const { archiveId, expectedBytes = 0, isAlone, source } = wanted
-      const limitBytes = await find(this.#beside(isAlone))
+      const beside = this.#beside(isAlone)
+      this.#toCome -= 1
+      const limitBytes = await find(beside)
       this.#shares.set(source, { archiveId, expectedBytes, limitBytes })
       return limitBytes
     })
@@ -62,7 +67,7 @@ export class SpoolShares {
       archiveIds: new Set(shares.map(({ archiveId }) => archiveId)),
       expectedBytes: shares.reduce((sum, share) => sum + share.expectedBytes, 0),
       limitBytes: shares.reduce((sum, share) => sum + (share.limitBytes ?? 0), 0),
-      lanes: isAlone ? 1 : Math.max(1, this.#lanes - shares.length),
+      lanes: isAlone ? 1 : Math.max(1, Math.min(this.#lanes - shares.length, this.#toCome)),
     }
   }
 }

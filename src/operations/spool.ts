@@ -9,6 +9,7 @@ import { SpillwayError, messageOf } from '../domain/errors.ts'
 import { damagedCopyIds, withoutDamaged } from './damaged-copies.ts'
 import { formatBytes } from '../domain/sizes.ts'
 import type { ArchiveWithCopies, Catalog, CopyId } from '../catalog/catalog.ts'
+import type { ArchiveId } from '../domain/archive.ts'
 import type { Beside } from './spool-shares.ts'
 import { makeFolderOnDisk, syncFolder } from '../lib/sync-folder.ts'
 
@@ -160,6 +161,8 @@ export async function trimSpool(input: {
   readonly host: string
   readonly copies: number
   readonly localKeep: number
+  /** Of which something may still be read there. */
+  readonly underWay?: ReadonlySet<ArchiveId>
 }): Promise<void> {
   for (const { id, localPath } of await input.catalog.openFetches()) {
     for (const path of localPath === undefined ? [] : [localPath, finishedPath(localPath)])
@@ -170,7 +173,7 @@ export async function trimSpool(input: {
   const damagedIds = await damagedCopyIds(input.catalog)
   const keptBySource = new Map<string, number>()
   for (const archive of ready) {
-    if (!isSafe(archive, damagedIds, input.copies)) continue
+    if (!isSafe(archive, damagedIds, input.copies) || input.underWay?.has(archive.id)) continue
     const kept = keptBySource.get(archive.source) ?? 0
     keptBySource.set(archive.source, kept + 1)
     if (kept < input.localKeep || archive.localPath === undefined) continue

@@ -52,6 +52,9 @@ export class RunModel {
       case 'source-failed':
         this.#fail(event)
         break
+      case 'source-postponed':
+        this.#postpone(event)
+        break
       case 'upload-started':
         this.#begin(event)
         break
@@ -98,6 +101,13 @@ export class RunModel {
     const source = this.#source(textOf(event['source']))
     source.state = 'failed'
     source.failure = { message: textOf(event['message']), hint: optional(event['hint']) }
+  }
+
+  /** What was sent of it is given up; it is read anew. */
+  #postpone(event: JournalEvent): void {
+    const { file } = this.#source(textOf(event['source']))
+    for (const attempt of this.attempts)
+      if (attempt.file === file && attempt.state === 'sending') attempt.state = 'failed'
   }
 
   #begin(event: JournalEvent): void {
@@ -181,6 +191,8 @@ function storyOf(event: JournalEvent, model: RunModel): Told | undefined {
       }
     case 'source-failed':
       return { tone: 'bad', text: `${text('source')} failed: ${text('message')}${hintOf(event)}` }
+    case 'source-postponed':
+      return quiet(`${text('source')} is read when the others are done: ${text('reason')}`)
     case 'warning':
       return { tone: 'warning', text: aboutOf(event) }
     case 'damage':

@@ -117,7 +117,7 @@ describe('on a terminal', () => {
     expect(vi.getTimerCount()).toBe(0)
   })
 
-  it('of several sources at once, takes away the lines of the one that failed', () => {
+  it('of several sources at once, takes away the lines of the one that failed, or is read later', () => {
     const { progress, shown } = open({ isTerminal: true })
     const file = 'www-20260302-023000.tar.zst'
     const titles = () => shown().map((line) => line.split(/ {2,}/).slice(0, 2).join(' '))
@@ -132,6 +132,10 @@ describe('on a terminal', () => {
     progress.onEvent({ kind: 'source-failed', source: 'www', ...failure })
     vi.advanceTimersByTime(100)
     expect(titles()).toEqual(['packing etc', 'sending 1: near'])
+
+    progress.onEvent({ kind: 'source-postponed', source: 'etc', reason: 'no room' })
+    vi.advanceTimersByTime(100)
+    expect(titles()).toEqual([])
   })
 
   it('keeps what matters within a narrow window', () => {

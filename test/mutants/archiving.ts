@@ -274,8 +274,8 @@ export const ARCHIVING: readonly Mutant[] = [
     edits: [
       {
         file: 'operations/run.ts',
-        find: 'inTurn(() => makeRoom(...asked))',
-        replace: 'inTurn.length > 9 ? inTurn(() => makeRoom(...asked)) : makeRoom(...asked)',
+        find: '  const inTurn = oneAtATime()\n',
+        replace: '  const inTurn = <Made>(make: () => Promise<Made>) => make()\n',
       },
     ],
     killedBy: [
@@ -292,8 +292,8 @@ export const ARCHIVING: readonly Mutant[] = [
     edits: [
       {
         file: 'operations/source-lanes.ts',
-        find: 'for (const item of again) await',
-        replace: 'for (const item of again.slice(again.length)) await',
+        find: 'for (const again of rest) await',
+        replace: 'for (const again of rest.slice(rest.length)) await',
       },
     ],
     killedBy: [

@@ -171,7 +171,7 @@ export const RETENTION: readonly Mutant[] = [
     edits: [
       {
         file: 'operations/plan-prune.ts',
-        find: "if (newest?.state === 'failed' || newest?.state === 'packing')",
+        find: "if (!isWhole && (newest?.state === 'failed' || newest?.state === 'packing'))",
         replace: "if (newest?.state === 'packing')",
       },
     ],

@@ -362,9 +362,9 @@ export const STORING: readonly Mutant[] = [
     edits: [
       {
         file: 'operations/run.ts',
-        find: '    await sendWaiting(services, record, signal)\n    await runSources(services, sources, record, signal)\n',
+        find: '    await sendWaiting(services, record, underWay, signal)\n    await runSources(services, { sources, underWay }, record, signal)\n',
         replace:
-          '    await runSources(services, sources, record, signal)\n    await sendWaiting(services, record, signal)\n',
+          '    await runSources(services, { sources, underWay }, record, signal)\n    await sendWaiting(services, record, underWay, signal)\n',
       },
     ],
     killedBy: [

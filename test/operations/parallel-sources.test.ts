@@ -1,5 +1,6 @@
 import { mkdir, readdir, readFile, stat, writeFile } from 'node:fs/promises'
 import { randomBytes } from 'node:crypto'
+import { writeFileSync } from 'node:fs'
 import { join } from 'node:path'
 import { afterEach, expect, it } from 'vitest'
 import { SpillwayError } from '../../src/domain/errors.ts'
@@ -117,11 +118,11 @@ it('keeps to the limit of the spool: what has no room beside the others is read 
   for (const number of [1, 2, 3]) world.env[`SOURCE_${number}_ON_ERROR`] = `touch ${alarm}`
   const spool = join(world.folder, 'data', 'spool')
   const looks: Promise<number>[] = []
-  const notes: RunEvent[] = []
+  const postponed: string[] = []
 
   const report = await world.run({
     onEvent: (event) => {
-      if (event.kind === 'note') notes.push(event)
+      if (event.kind === 'source-postponed') postponed.push(event.source)
       if (event.kind === 'packing' || event.kind === 'packed') looks.push(bytesIn(spool))
     },
   })
@@ -130,7 +131,7 @@ it('keeps to the limit of the spool: what has no room beside the others is read 
   expect(report.archives.map(({ state }) => state)).toEqual(['stored', 'stored', 'stored'])
   // Each has a share of 30 MB, as long as the others may come.
   expect(report.archives.at(-1)?.source).toBe('mail-2')
-  expect(notes).toMatchObject([{ about: 'mail-2', message: /read when they are done/ }])
+  expect(postponed).toEqual(['mail-2'])
   const most = Math.max(...(await Promise.all(looks)))
   expect(most).toBeGreaterThan(25 * MB)
   expect(most).toBeLessThanOrEqual(90 * MB)
@@ -243,6 +244,122 @@ it('archives that come at once make room on a full server, each its own: both ar
     )
     expect(stored.map(({ source }) => source).sort()).toEqual(['docs', 'mail-2'])
   })
+})
+
+it('what a turn frees for one archive may be taken by another: then it asks again', async () => {
+  await start([{ limitGb: 0.026 }], [MB, MB], 2)
+  for (let night = 1; night <= 8; night += 1) expect((await world.run()).exit).toBe(0)
+  for (const [number, own, other] of [
+    [1, 'a', 'b'],
+    [2, 'b', 'a'],
+  ] as const) {
+    const noise = 'head -c 10000000 /dev/urandom'
+    world.env[`SOURCE_${number}_COMMAND`] = `sh -c '${noise}; ${meeting(own, other)}'`
+    delete world.env[`SOURCE_${number}_PATH`]
+  }
+  // Both need a little more than is spare, and what is due goes in pieces of 1 MB.
+  world.env['KEEP_LAST'] = '1'
+  world.env['PRUNE_MAX_PER_RUN'] = '100'
+
+  const report = await world.run()
+
+  expect(report.archives.map(({ state }) => state)).toEqual(['stored', 'stored'])
+  expect(world.models[0]!.highWaterBytes).toBeLessThanOrEqual(26 * MB)
+  expect(await world.audit()).toEqual([])
+})
+
+it('archives of a source that is just being read make room for another one, if they are due', async () => {
+  await start([{ limitGb: 0.03 }], [3 * MB, 5 * MB], 2)
+  for (let night = 1; night <= 3; night += 1) expect((await world.run()).exit).toBe(0)
+  const stored = join(world.folder, 'docs-is-stored')
+  const wait = `until test -e ${stored}; do sleep 0.01; done`
+  world.env['SOURCE_2_COMMAND'] = `sh -c 'head -c 5000000 /dev/urandom; ${wait}'`
+  delete world.env['SOURCE_2_PATH']
+  world.env['SOURCE_2_KEEP_LAST'] = '1'
+  await writeFile(join(world.source, 'noise'), randomBytes(10 * MB))
+
+  const report = await world.run({
+    onEvent: (event) => {
+      if (event.kind === 'stored' && event.file.startsWith('docs-')) writeFileSync(stored, '')
+    },
+  })
+
+  expect(report.exit).toBe(0)
+  expect(report.archives.map(({ source, state }) => [source, state])).toEqual([
+    ['docs', 'stored'],
+    ['mail-2', 'stored'],
+  ])
+  expect(await world.audit()).toEqual([])
+})
+
+it('what others had only reserved on a server keeps no archive from it: it is sent again when they are done', async () => {
+  await start([{ limitGb: 0.25 }], [100 * MB, MB], 2)
+  expect((await world.run()).exit).toBe(0)
+  const [reserved, refused] = ['reserved', 'refused'].map((name) => join(world.folder, name))
+  const until = (path: string) => `until test -e ${path}; do sleep 0.01; done`
+  const noise = (bytes: number) => `head -c ${bytes} /dev/urandom`
+  const docs = `${noise(60 * MB)}; ${until(refused!)}; ${noise(15 * MB)}`
+  world.env['SOURCE_1_COMMAND'] = `sh -c '${docs}'`
+  world.env['SOURCE_2_COMMAND'] = `sh -c '${until(reserved!)}; ${noise(50 * MB)}'`
+  for (const number of [1, 2]) delete world.env[`SOURCE_${number}_PATH`]
+
+  const report = await world.run({
+    onEvent: (event) => {
+      if (event.kind === 'upload-started') writeFileSync(reserved!, '')
+      if (event.kind === 'attempt-ended' && event.outcome === 'full') writeFileSync(refused!, '')
+    },
+  })
+
+  expect(report.exit).toBe(0)
+  expect(report.sources.map(({ outcome }) => outcome)).toEqual(['ok', 'ok'])
+  expect(report.archives.find(({ source }) => source === 'mail-2')).toMatchObject({
+    state: 'stored',
+    attempts: [{ outcome: 'full', code: 'STORAGE_LIMIT' }, { outcome: 'stored' }],
+  })
+  expect(await world.audit()).toEqual([])
+  expect(await readdir(join(world.folder, 'data', 'spool'))).toEqual(['.spillway-spool'])
+})
+
+/** `docs` has become larger than what it may take of the spool beside the other one. */
+async function outgrown(): Promise<void> {
+  await start([{ limitGb: 0.024 }], [6 * MB, MB], 2)
+  for (let night = 1; night <= 3; night += 1) expect((await world.run()).exit).toBe(0)
+  world.env['SPOOL_LIMIT_GB'] = '0.016'
+  await writeFile(join(world.source, 'noise'), randomBytes(10 * MB))
+}
+
+it('a source that outgrows its share in the spool is read again, and its own old archives make room for it', async () => {
+  await outgrown()
+  world.env['KEEP_LAST'] = '1'
+  const postponed: string[] = []
+
+  const report = await world.run({
+    onEvent: (event) => {
+      if (event.kind === 'source-postponed') postponed.push(event.source)
+    },
+  })
+
+  expect(postponed).toEqual(['docs'])
+  expect(report.exit).toBe(0)
+  expect(report.sources.map(({ outcome }) => outcome)).toEqual(['ok', 'ok'])
+  expect(await world.audit()).toEqual([])
+})
+
+it('one whose AFTER failed is not begun again: somebody must look', async () => {
+  await outgrown()
+  const alarm = join(world.folder, 'alarm')
+  world.env['SOURCE_1_AFTER'] = `sh -c 'exit 7'`
+  world.env['SOURCE_1_ON_ERROR'] = `touch ${alarm}`
+
+  const report = await world.run()
+
+  expect(report.exit).toBe(33)
+  expect(report.sources).toMatchObject([
+    { name: 'docs', outcome: 'failed', code: 'SPOOL_FULL' },
+    { name: 'mail-2', outcome: 'ok' },
+  ])
+  expect(report.warnings.join()).toContain('SOURCE_1_AFTER failed')
+  expect((await stat(alarm)).isFile()).toBe(true)
 })
 
 it('asks a server once, however many archives come at the same time', async () => {
