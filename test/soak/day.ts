@@ -85,6 +85,7 @@ async function bringBack(life: Inhabitant, day: Day): Promise<boolean> {
   )
   life.catalog = 'known'
   leaveFuture(life, day.rightMs)
+  if (done.servers.some(({ refused }) => refused > 0)) leaveRotten(life)
   return true
 }
 
@@ -96,6 +97,13 @@ function leaveFuture({ host, strangers }: Inhabitant, nowMs: number): void {
       const [, day = '', time = ''] = /catalog-(\d{8})-(\d{6})\.db\.zst$/.exec(key) ?? []
       if (day !== '' && `${day}T${time}` > latest) strangers.add(key)
     }
+}
+
+/** What has no row any more, and does not say what it is: the rebuild tells of it, and leaves it to others' bytes. */
+function leaveRotten({ host, strangers }: Inhabitant): void {
+  for (const { server } of host.entries)
+    for (const key of server.objectsOf(host.name).keys())
+      if (server.harmed.get(key) === 'rot') strangers.add(key)
 }
 
 /** verify --deep, and what it asks for. */

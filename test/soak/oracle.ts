@@ -15,7 +15,7 @@ export type Oracle = {
   readonly book: Book
   /** `lost`: until it is rebuilt, servers hold what no row names. */
   readonly catalog: 'known' | 'lost'
-  /** Keys of copies of the catalog that a rebuild was right to leave to others: they are from a time to come. */
+  /** Keys that a rebuild was right to leave to others: copies of the catalog from a time to come, what is too rotten to say what it is. */
   readonly strangers: ReadonlySet<string>
   /** Ids of uploads whose row went with a lost catalog: reconcile tells of them, and leaves them to who began them. */
   readonly orphans: ReadonlySet<string>
