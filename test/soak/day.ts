@@ -226,8 +226,9 @@ async function pinSome(life: Inhabitant, day: Day): Promise<void> {
   const { host, book } = life
   const { random } = day
   const chosen = host.clockOffsetMs === 0 ? life.fromTheFuture : []
-  const some =
-    random.chance(0.004) && book.entries.size > 0 ? [random.pick([...book.entries.keys()])] : []
+  // A catalog that was made anew knows nothing of what had been deleted before.
+  const there = random.chance(0.004) ? [...book.places().keys()] : []
+  const some = there.length > 0 ? [random.pick(there)] : []
   for (const id of [...chosen, ...some])
     await life.process({ name: `pin ${id}`, mayDie: false }, day, async (services) => {
       const { copies } = await services.catalog.findArchive(id)
