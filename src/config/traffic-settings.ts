@@ -1,5 +1,6 @@
 // The settings of what goes over the network, and of packing it.
 
+import { PARALLEL_SOURCES_MAX } from '../domain/config.ts'
 import { proxyUrl } from './setting-values.ts'
 import type { Settings } from './settings.ts'
 import { boolean, gigabytes, line, megabits, wholeNumber } from './values.ts'
@@ -30,10 +31,10 @@ export const TRAFFIC_SETTINGS = {
     parse: wholeNumber(1, 19),
   },
   PARALLEL_SOURCES: {
-    help: 'so many sources are archived at the same time, where cores and disks are idle',
+    help: 'how many sources are archived at the same time; more than one pays where cores are idle',
     fallback: '1',
     example: '2',
-    parse: wholeNumber(1, 16),
+    parse: wholeNumber(1, PARALLEL_SOURCES_MAX),
   },
   VERIFY_PACK: {
     help: 'decompress every archive again while it is packed, and compare',

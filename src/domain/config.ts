@@ -32,7 +32,7 @@ export type Config = {
   /** Of the copies, read back at the end of each run; undefined: nothing. */
   readonly verifyNightlyBytes: number | undefined
   readonly zstdLevel: number
-  /** So many are archived at the same time. */
+  /** So many are archived at the same time, PARALLEL_SOURCES_MAX at most. */
   readonly parallelSources: number
   readonly schedule: string
   /** Most by which a host starts later than the schedule says. */
@@ -43,6 +43,9 @@ export type Config = {
   /** In numeric order. */
   readonly notifications: readonly Notification[]
 }
+
+// Each takes up to 65 MiB (measured): more would be a gigabyte, and more than the pool of four threads can keep busy.
+export const PARALLEL_SOURCES_MAX = 16
 
 /** Of `spillway serve`. */
 export type DaemonSettings = {

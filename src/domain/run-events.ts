@@ -80,7 +80,7 @@ export type RunEvent =
       readonly message: string
       readonly hint: string | undefined
     }
-  /** It has no room in the spool beside others: what was read of it is forgotten, and it is read when they are done. */
+  /** There is no room for it beside others: what was read of it is forgotten, and it is read when they are done. */
   | { readonly kind: 'source-postponed'; readonly source: string; readonly reason: string }
   /** Something to look into that did not stop the run: it will end with 3. */
   | {

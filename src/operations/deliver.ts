@@ -5,6 +5,7 @@
 
 import { placeArchive } from '../domain/placement.ts'
 import { failureOf, messageOf, SpillwayError } from '../domain/errors.ts'
+import { PARALLEL_SOURCES_MAX } from '../domain/config.ts'
 import { formatBytes } from '../domain/sizes.ts'
 import { journalCode } from './server-pool.ts'
 import { FIRST_BYTES, uploadCopy } from './upload-copy.ts'
@@ -196,8 +197,8 @@ async function isOpenOn(
   return copies.some((copy) => copy.identity === identity && copy.state === 'uncertain')
 }
 
-// As many as can be archived at once: each of them takes what was freed for another one at most once.
-const ASKED_FOR_ROOM_MAX = 16
+// Each archive under way takes what was freed for another one at most once.
+const ASKED_FOR_ROOM_MAX = PARALLEL_SOURCES_MAX
 
 /** The attempts of one archive: kept in the catalog, told to the progress, and in the report. */
 export class Journal {

@@ -18,7 +18,7 @@ import type {
   RunReport,
 } from '../domain/run-report.ts'
 import type { RunEvent } from '../domain/run-events.ts'
-import type { Sent } from './send-waiting.ts'
+import type { Sent } from './send-from-spool.ts'
 import type { Source } from '../domain/source.ts'
 
 type RecordServices = {
@@ -83,12 +83,11 @@ export class RunRecord {
     this.#services.emit({ kind: 'source-failed', source, code, message, hint })
   }
 
-  /** What an earlier run left, or this one when it had no room beside others. Returns whether all servers have it. */
-  sentFromSpool(archive: ArchiveRow, { delivery, localPath, result }: Sent): boolean {
+  /** What an earlier run left. */
+  sentFromSpool(archive: ArchiveRow, { delivery, localPath, result }: Sent): void {
     if (result.hasSickServer) this.hasWarnings = true
-    if (result.stored.length >= delivery.copiesMissing) return true
-    this.waits(archive, noServerLeft(delivery, result.stored.length, localPath))
-    return false
+    if (result.stored.length < delivery.copiesMissing)
+      this.waits(archive, noServerLeft(delivery, result.stored.length, localPath))
   }
 
   /** Too few servers took the archive. */

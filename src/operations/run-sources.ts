@@ -8,19 +8,20 @@ import { archiveDirect } from './archive-direct.ts'
 import { archiveSource } from './archive-source.ts'
 import { endsRun } from './run-record.ts'
 import { inLanes } from './source-lanes.ts'
-import { isFailure, messageOf } from '../domain/errors.ts'
+import { isFailure, messageOf, SpillwayError } from '../domain/errors.ts'
 import { noServerLeft } from './deliver.ts'
 import { oneAtATime } from '../lib/one-at-a-time.ts'
-import { sendFromSpool } from './send-waiting.ts'
+import { sendFromSpool } from './send-from-spool.ts'
 import { SourceHooks } from './source-hooks.ts'
 import { SpoolShares } from './spool-shares.ts'
 import { trimSpool } from './spool.ts'
+import type { ArchiveRow } from '../catalog/catalog.ts'
 import type { ArchivedSource, ArchiveOptions } from './archive-source.ts'
 import type { LaneOutcome } from './source-lanes.ts'
 import type { RunRecord } from './run-record.ts'
 import type { RunServices } from './run.ts'
 import type { Source } from '../domain/source.ts'
-import type { SpillwayError } from '../domain/errors.ts'
+import type { ReportedAttempt } from '../domain/run-report.ts'
 import type { UnderWay } from './under-way.ts'
 
 /** What is left to do when nothing else is under way. */
@@ -70,27 +71,33 @@ async function runSource(
   const { config, emit } = services
   const hooks = new SourceHooks(services, source)
   let isFailed = false
+  let givenUp: GivenUp | undefined
   try {
     const archived = await (config.hasSpool ? archiveSource : archiveDirect)(
       services,
       source,
       {
         onPacked: ({ row, packed, attempts }) => record.begin({ id: row.id, packed, attempts }),
-        onGivenUp: ({ row, attempts }) => record.begin({ id: row.id, packed: undefined, attempts }),
+        onGivenUp: (facts) => (givenUp = facts),
         ...{ hooks, ...turn },
       },
       signal,
     )
-    if (!turn.isAlone && wasCrowdedOut(archived, config.copies)) return { toSend: archived }
+    const { delivery, result } = archived
+    const isMissing = result.stored.length < config.copies
+    if (!turn.isAlone && isMissing && wasCrowdedOut(delivery.attempts)) return { toSend: archived }
     isFailed = !tellArchived(services, source, archived, record)
     return 'nothing'
   } catch (error) {
     isFailed = true
+    const isCrowded = isFailure(error, 'SPOOL_FULL') || wasCrowdedOut(givenUp?.attempts ?? [])
     // An AFTER that failed has left something down: then it is not begun again.
-    if (!turn.isAlone && isFailure(error, 'SPOOL_FULL') && hooks.problems.length === 0) {
+    if (!turn.isAlone && isCrowded && hooks.problems.length === 0) {
       emit({ kind: 'source-postponed', source: source.name, reason: messageOf(error) })
       return 'read again'
     }
+    if (givenUp !== undefined)
+      record.begin({ id: givenUp.row.id, packed: undefined, attempts: givenUp.attempts })
     record.sourceFailed(source.name, error)
     if (endsRun(error)) throw error
     return 'nothing'
@@ -99,11 +106,11 @@ async function runSource(
   }
 }
 
-/** By what others had only reserved there, perhaps; alone it is asked once more. */
-function wasCrowdedOut({ delivery, result }: ArchivedSource, copies: number): boolean {
-  return (
-    result.stored.length < copies && delivery.attempts.some(({ code }) => code === 'STORAGE_LIMIT')
-  )
+type GivenUp = { readonly row: ArchiveRow; readonly attempts: readonly ReportedAttempt[] }
+
+/** A server had no room by what others had only reserved there, perhaps: alone it is asked once more. */
+function wasCrowdedOut(attempts: readonly ReportedAttempt[]): boolean {
+  return attempts.some(({ code }) => code === 'STORAGE_LIMIT')
 }
 
 async function sendAgain(
@@ -117,13 +124,20 @@ async function sendAgain(
   try {
     const archive = await services.catalog.findArchive(row.id)
     const sent = await sendFromSpool(services, archive, delivery.attempts, signal)
-    const stored = [...archived.result.stored, ...(sent?.result.stored ?? [])]
-    const hasSickServer = archived.result.hasSickServer || sent?.result.hasSickServer === true
+    if (sent === undefined) throw goneFromSpool(archived)
+    const stored = [...archived.result.stored, ...sent.result.stored]
+    const hasSickServer = archived.result.hasSickServer || sent.result.hasSickServer
     tellArchived(services, source, { ...archived, result: { stored, hasSickServer } }, record)
   } catch (error) {
     record.sourceFailed(source.name, error)
     if (endsRun(error)) throw error
   }
+}
+
+/** A moment ago it was whole there. */
+function goneFromSpool({ localPath }: ArchivedSource): SpillwayError {
+  const what = `${localPath} was to be sent again, and is gone from the spool or has another size`
+  return new SpillwayError('SPOOL_FAILED', what)
 }
 
 /** Returns whether a server has it. */

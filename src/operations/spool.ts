@@ -131,7 +131,7 @@ export async function roomInSpool(input: {
   if (expected > freeBytes) {
     throw new SpillwayError(
       'SPOOL_FULL',
-      `Not enough space in the spool ${spoolDir}: about ${formatBytes(expected)} needed, ${formatBytes(freeBytes)} free on its disk`,
+      `Not enough space in the spool ${spoolDir}: about ${formatBytes(expected)} needed, ${formatBytes(freeBytes)} free on its disk${besideText(beside)}`,
       { facts: { expectedBytes: expected, freeBytes } },
     )
   }
@@ -142,7 +142,7 @@ export async function roomInSpool(input: {
     throw new SpillwayError(
       'SPOOL_FULL',
       `Not enough space in the spool ${spoolDir}: about ${formatBytes(expected)} needed, ` +
-        `${formatBytes(waitingBytes)} of SPOOL_LIMIT_GB (${formatBytes(limitBytes)}) taken by archives that wait`,
+        `${formatBytes(waitingBytes)} of SPOOL_LIMIT_GB (${formatBytes(limitBytes)}) taken by archives that wait${besideText(beside)}`,
       {
         facts: { expectedBytes: expected, waitingBytes, limitBytes },
         hint: 'archives that wait are never dropped: mend or add a server so that they can leave, or raise SPOOL_LIMIT_GB',
@@ -150,6 +150,12 @@ export async function roomInSpool(input: {
     )
   }
   return roomBytes
+}
+
+/** The room of archives under way, and of those to come, is not this one's. */
+function besideText(beside: Beside | undefined): string {
+  if (beside === undefined || (beside.archiveIds.size === 0 && beside.lanes === 1)) return ''
+  return ', and the rest is shared with other sources'
 }
 
 /**

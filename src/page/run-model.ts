@@ -2,7 +2,7 @@
 // story in words. Lives are unequal: a run has all of it, other jobs only lines.
 
 import type { JournalEvent } from './api-types.ts'
-import type { Tone } from './parts/shown.tsx'
+import type { Tone } from './tone.ts'
 import { durationText, plural, rateText, sizeText } from './text.ts'
 
 export type SourceProgress = {
@@ -94,7 +94,7 @@ export class RunModel {
     source.memberCount = numberOf(event['memberCount']) ?? 0
     source.bytesPerSecond = this.#rate(`pack ${source.name}`, event, source.sourceBytes)
     source.expectedBytes = numberOf(event['expectedSourceBytes']) ?? source.expectedBytes
-    if (event.kind === 'packed') source.state = 'packed'
+    source.state = event.kind === 'packed' ? 'packed' : 'packing'
   }
 
   #fail(event: JournalEvent): void {

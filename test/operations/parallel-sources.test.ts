@@ -1,6 +1,6 @@
 import { mkdir, readdir, readFile, stat, writeFile } from 'node:fs/promises'
 import { randomBytes } from 'node:crypto'
-import { writeFileSync } from 'node:fs'
+import { readdirSync, rmSync, writeFileSync } from 'node:fs'
 import { join } from 'node:path'
 import { afterEach, expect, it } from 'vitest'
 import { SpillwayError } from '../../src/domain/errors.ts'
@@ -292,7 +292,8 @@ it('archives of a source that is just being read make room for another one, if t
   expect(await world.audit()).toEqual([])
 })
 
-it('what others had only reserved on a server keeps no archive from it: it is sent again when they are done', async () => {
+/** `docs` holds most of the only server by its reservation until `mail-2` was refused there. */
+async function crowded(): Promise<(event: RunEvent) => void> {
   await start([{ limitGb: 0.25 }], [100 * MB, MB], 2)
   expect((await world.run()).exit).toBe(0)
   const [reserved, refused] = ['reserved', 'refused'].map((name) => join(world.folder, name))
@@ -302,13 +303,16 @@ it('what others had only reserved on a server keeps no archive from it: it is se
   world.env['SOURCE_1_COMMAND'] = `sh -c '${docs}'`
   world.env['SOURCE_2_COMMAND'] = `sh -c '${until(reserved!)}; ${noise(50 * MB)}'`
   for (const number of [1, 2]) delete world.env[`SOURCE_${number}_PATH`]
+  return (event) => {
+    if (event.kind === 'upload-started') writeFileSync(reserved!, '')
+    if (event.kind === 'attempt-ended' && event.outcome === 'full') writeFileSync(refused!, '')
+  }
+}
 
-  const report = await world.run({
-    onEvent: (event) => {
-      if (event.kind === 'upload-started') writeFileSync(reserved!, '')
-      if (event.kind === 'attempt-ended' && event.outcome === 'full') writeFileSync(refused!, '')
-    },
-  })
+it('what others had only reserved on a server keeps no archive from it: it is sent again when they are done', async () => {
+  const onEvent = await crowded()
+
+  const report = await world.run({ onEvent })
 
   expect(report.exit).toBe(0)
   expect(report.sources.map(({ outcome }) => outcome)).toEqual(['ok', 'ok'])
@@ -318,6 +322,49 @@ it('what others had only reserved on a server keeps no archive from it: it is se
   })
   expect(await world.audit()).toEqual([])
   expect(await readdir(join(world.folder, 'data', 'spool'))).toEqual(['.spillway-spool'])
+})
+
+it('without a spool it is read again, and the report tells of that reading alone', async () => {
+  const onEvent = await crowded()
+  world.env['SPOOL'] = 'none'
+  const postponed: string[] = []
+
+  const report = await world.run({
+    onEvent: (event) => {
+      onEvent(event)
+      if (event.kind === 'source-postponed') postponed.push(event.source)
+    },
+  })
+
+  expect(postponed).toEqual(['mail-2'])
+  expect(report.exit).toBe(0)
+  expect(report.archives.map(({ source, state }) => [source, state])).toEqual([
+    ['docs', 'stored'],
+    ['mail-2', 'stored'],
+  ])
+  expect(await world.audit()).toEqual([])
+})
+
+it('one that is gone from the spool before it is sent again is not said to wait', async () => {
+  const onEvent = await crowded()
+  const spool = join(world.folder, 'data', 'spool')
+
+  const report = await world.run({
+    onEvent: (event) => {
+      onEvent(event)
+      if (event.kind !== 'stored') return
+      for (const name of readdirSync(spool))
+        if (name.startsWith('mail-2')) rmSync(join(spool, name))
+    },
+  })
+
+  expect(report.exit).not.toBe(0)
+  expect(report.sources).toMatchObject([
+    { name: 'docs', outcome: 'ok' },
+    { name: 'mail-2', outcome: 'failed', code: 'SPOOL_FAILED' },
+  ])
+  expect(report.sources[1]?.message).toContain('gone from the spool')
+  expect(await world.audit()).toEqual([])
 })
 
 /** `docs` has become larger than what it may take of the spool beside the other one. */

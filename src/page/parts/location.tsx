@@ -3,7 +3,7 @@
 import type { Archive } from '../api-types.ts'
 import type { IconName } from './icon.tsx'
 import { Badge } from './shown.tsx'
-import type { Tone } from './shown.tsx'
+import type { Tone } from '../tone.ts'
 
 const PLACES: Readonly<Record<'local' | 's3' | 'both', readonly [Tone, IconName, string]>> = {
   local: ['warning', 'disk', 'local'],

@@ -7,8 +7,7 @@ import type { ApiProblem } from '../api.ts'
 import { agoText, exactText, sentence, visible } from '../text.ts'
 import { Icon } from './icon.tsx'
 import type { IconName } from './icon.tsx'
-
-export type Tone = 'good' | 'warning' | 'bad' | 'info' | 'quiet'
+import type { Tone } from '../tone.ts'
 
 const TONE_ICONS: Readonly<Record<Tone, IconName>> = {
   good: 'good',

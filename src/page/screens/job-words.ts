@@ -1,7 +1,7 @@
 // How jobs and runs are called.
 
 import type { Job, JobState, Run } from '../api-types.ts'
-import type { Tone } from '../parts/shown.tsx'
+import type { Tone } from '../tone.ts'
 
 const KINDS: Readonly<Record<Job['kind'], string>> = {
   run: 'Run',

@@ -6,7 +6,7 @@ import { Button } from '../parts/button.tsx'
 import { Icon } from '../parts/icon.tsx'
 import { Panel } from '../parts/screen.tsx'
 import { Badge, Empty, Name, Note } from '../parts/shown.tsx'
-import type { Tone } from '../parts/shown.tsx'
+import type { Tone } from '../tone.ts'
 import type { Attempt, AttemptState, RunModel, SourceProgress, Story } from '../run-model.ts'
 import { countText, rateText, sentence, sizeText } from '../text.ts'
 

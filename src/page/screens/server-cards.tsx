@@ -4,7 +4,7 @@ import type { ServerStatus, Status } from '../api-types.ts'
 import { Bar } from '../parts/bar.tsx'
 import { Panel } from '../parts/screen.tsx'
 import { Ago, Badge, Name, Note } from '../parts/shown.tsx'
-import type { Tone } from '../parts/shown.tsx'
+import type { Tone } from '../tone.ts'
 import { linkTo } from '../route.ts'
 import { percentText, plural, sentence, sizeText } from '../text.ts'
 

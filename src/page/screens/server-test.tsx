@@ -2,7 +2,7 @@
 
 import type { TestedCheck, TestedServer } from '../api-types.ts'
 import { Badge, Note } from '../parts/shown.tsx'
-import type { Tone } from '../parts/shown.tsx'
+import type { Tone } from '../tone.ts'
 import { durationText, sentence } from '../text.ts'
 
 export function TestResult({ result }: { readonly result: TestedServer }) {
