@@ -1,12 +1,12 @@
 // An archive that waits may have lain in the spool for weeks, on a disk that rots. What is sent is proven to be what was
 // read then, so a file that was damaged meanwhile would be stored, and count as a good archive.
 
-import { isFailure, SpillwayError } from '../domain/errors.ts'
+import { isFailure, messageOf, SpillwayError } from '../domain/errors.ts'
 import { checkArchiveFile } from './copies-check-file.ts'
 import { isStored } from './spool.ts'
 import type { ArchiveWithCopies } from '../catalog/catalog.ts'
 
-/** Rejects with ARCHIVE_CORRUPT or ARCHIVE_REFUSED, SPOOL_FAILED or INTERRUPTED. */
+/** Rejects with ARCHIVE_CORRUPT, SPOOL_FAILED or INTERRUPTED. */
 export async function proveWaiting(
   archive: ArchiveWithCopies,
   path: string,
@@ -15,11 +15,11 @@ export async function proveWaiting(
   try {
     await checkArchiveFile(path, archive, signal)
   } catch (error) {
-    const isDamaged = isFailure(error, 'ARCHIVE_CORRUPT', 'ARCHIVE_REFUSED')
-    if (!isDamaged || !(error instanceof SpillwayError)) throw error
+    // It was good when it was packed: what looks like somebody else's archive now is damage, too.
+    if (!isFailure(error, 'ARCHIVE_CORRUPT', 'ARCHIVE_REFUSED')) throw error
     const { id, file } = archive
-    const what = `${file} was damaged in the spool, and is not sent: ${error.message}`
-    throw new SpillwayError(error.code, what, {
+    const what = `${file} was damaged in the spool, and is not sent: ${messageOf(error)}`
+    throw new SpillwayError('ARCHIVE_CORRUPT', what, {
       cause: error,
       facts: { path },
       hint: isStored(archive, 1)

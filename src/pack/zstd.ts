@@ -107,7 +107,8 @@ export async function compressFrame(block: Buffer, level: number): Promise<Buffe
 }
 
 /**
- * Rejects with ARCHIVE_REFUSED for more than 4 MiB, with ARCHIVE_CORRUPT for what is no frame. `room`: 4 MiB that it
+ * Rejects with ARCHIVE_REFUSED for more than 4 MiB, with ARCHIVE_CORRUPT for what is no frame, or yields more than it
+ * promises: damage makes some of our own do so. `room`: 4 MiB that it
  * is put into, which are then part of the answer; else it comes in memory of its own.
  */
 export async function decompressFrame(
@@ -123,11 +124,12 @@ export async function decompressFrame(
       ? binding().decompress(frame)
       : decompressByLibrary(library, frame, bound, room))
   } catch (cause) {
-    throw new SpillwayError('ARCHIVE_CORRUPT', `a zstd frame is damaged: ${messageOf(cause)}`, {
-      cause,
-    })
+    throw damaged(messageOf(cause), cause)
   }
-  if (bytes === undefined || bytes.length > FRAME_BYTES_MAX) throw tooLarge()
+  if (bytes === undefined || bytes.length > FRAME_BYTES_MAX) {
+    const promised = frameContentBytes(frame) ?? Number.POSITIVE_INFINITY
+    throw promised > FRAME_BYTES_MAX ? tooLarge() : damaged(`it yields more than ${promised} bytes`)
+  }
   return room === undefined || bytes.buffer === room.buffer ? bytes : movedInto(room, bytes)
 }
 
@@ -154,6 +156,10 @@ async function decompressByLibrary(
   const out = Buffer.allocUnsafeSlow(Math.max(1, Math.min(promised, FRAME_BYTES_MAX)))
   const length = await library.decompress(frame, out)
   return length === undefined ? undefined : shrink(out, length)
+}
+
+function damaged(why: string, cause?: unknown): SpillwayError {
+  return new SpillwayError('ARCHIVE_CORRUPT', `a zstd frame is damaged: ${why}`, { cause })
 }
 
 function tooLarge(): SpillwayError {

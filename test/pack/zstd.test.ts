@@ -1,7 +1,7 @@
 // Frames and their bounds: what Spillway writes is taken at every level, what could fill memory is not.
 
 import { execFileSync, spawnSync } from 'node:child_process'
-import { randomBytes } from 'node:crypto'
+import { randomBytes, randomInt } from 'node:crypto'
 import { describe, expect, it } from 'vitest'
 import { SpillwayError } from '../../src/domain/errors.ts'
 import { openNativeLibrary } from '../../src/lib/native-library.ts'
@@ -22,6 +22,7 @@ import {
   openCompressor,
 } from '../../src/pack/zstd.ts'
 import { readFrames } from '../../src/pack/frame-reader.ts'
+import { Random } from '../soak/random.ts'
 import { inChunks, skippableFrame } from '../support/make-archive.ts'
 
 // Not on every machine; ours need no such program.
@@ -172,6 +173,24 @@ describe.each(libraries)('a frame %s', (_title, library) => {
       const isRight = checksumOf(result as Buffer) === checksumOf(block)
       expect(isRight).toBe(block.equals(result as Buffer))
     }
+  })
+
+  it('with damage behind its header is damaged, not refused, also where it would yield more than 4 MiB', async () => {
+    const seed = randomInt(2 ** 31)
+    const random = new Random(seed)
+    const frame = await compress(textOf(FRAME_BYTES_MAX))
+    const header = frameHeaderBytes(frame[4]!)
+    const told = new Set<string>()
+    for (let round = 0; round < 150; round += 1) {
+      const damaged = Buffer.from(frame)
+      const at = random.between(header, frame.length - 2)
+      damaged[at]! ^= random.between(1, 255)
+      damaged[at + 1]! ^= random.between(1, 255)
+      const result = await decompress(damaged).catch((error: unknown) => error)
+      // Without a checksum of its own, the seek table's tells.
+      if (result instanceof SpillwayError) told.add(`${result.code}, seed ${seed}`)
+    }
+    expect([...told]).toEqual([`ARCHIVE_CORRUPT, seed ${seed}`])
   })
 
   it.runIf(hasZstd)(
