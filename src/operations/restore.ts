@@ -154,7 +154,7 @@ async function restoreFrom(
     if (!ready.isWhole && tail === undefined && isNothing(result))
       throw strip === 0 ? memberMissing(input.paths ?? []) : allStripped(input.paths ?? [], strip)
   } catch (error) {
-    throw await explained(error, to, before, overwrite !== undefined)
+    throw await explained(about(row.file, error), to, before, overwrite !== undefined)
   }
   const { memberCount, sourceBytes, keptCount, lostCount, lost } = result
   const warnings = [...bytes.warnings(), ...result.warnings]
@@ -279,6 +279,18 @@ const NAMES = {
   sourceBytes: 'content in bytes',
   sha256: 'SHA-256',
 } as const
+
+/** What is wrong inside of an archive does not know its name. */
+function about(file: string, error: unknown): unknown {
+  const isInside = isFailure(error, 'ARCHIVE_CORRUPT', 'ARCHIVE_REFUSED')
+  if (!isInside || !(error instanceof SpillwayError) || error.message.includes(file)) return error
+  const { code, facts, hint, message } = error
+  return new SpillwayError(code, `${file}: ${message}`, {
+    cause: error,
+    facts,
+    ...(hint === undefined ? {} : { hint }),
+  })
+}
 
 /** Says what became of the folder; one that we created in vain goes again. */
 async function explained(

@@ -37,7 +37,16 @@ export function createUnpackerWith(openSink: OpenTreeSink): Unpacker {
   }
   return {
     unpack: (input, signal) => withSink(input, signal, (sink) => unpackStream(input, sink)),
-    unpackParts: (input, signal) => withSink(input, signal, (sink) => unpackFrames(input, sink)),
+    unpackParts: (input, signal) =>
+      withSink(input, signal, async (sink) => {
+        try {
+          return await unpackFrames(input, sink)
+        } catch (error) {
+          // A frame is damaged, and so is the index that would tell whose bytes those were.
+          if (isFailure(error, 'ARCHIVE_CORRUPT')) await salvage(sink)
+          throw error
+        }
+      }),
   }
 }
 
@@ -57,13 +66,13 @@ async function unpackStream(input: UnpackInput, sink: TreeSink): Promise<UnpackR
       await feed(reopen())
     })
   } catch (error) {
-    // What came before the damage is given the rest of its attributes, and stays.
     if (isTailDamaged && isFailure(error, 'ARCHIVE_CORRUPT')) await salvage(sink)
     throw error
   }
   return { ...(await sink.finish()), sha256 }
 }
 
+/** What came before the damage is given the rest of its attributes, and stays; what was written half goes. */
 async function salvage(sink: TreeSink): Promise<void> {
   try {
     await sink.lose([])

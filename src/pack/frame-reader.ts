@@ -39,7 +39,7 @@ const FRAMES_AHEAD = 2
 
 /**
  * The tar frames of an archive, in order. Rejects with ARCHIVE_CORRUPT or ARCHIVE_REFUSED. `isTailDamaged`:
- * what follows the tar is known to be damaged, and ends it in peace.
+ * what follows the tar is known to be damaged, and ends it in peace; a frame as none of ours is then damaged, too.
  */
 export async function* readFrames(
   archive: AsyncIterable<Uint8Array>,
@@ -64,7 +64,9 @@ export async function* readFrames(
       yield { offsetBytes, bytes: await readFrame(cursor, offsetBytes, magic) }
     }
   } catch (error) {
-    if (!isTailDamaged || !isPastTar || !isFailure(error, 'ARCHIVE_CORRUPT')) throw error
+    if (!isTailDamaged) throw error
+    if (!isPastTar) throw asDamage(error)
+    if (!isFailure(error, 'ARCHIVE_CORRUPT')) throw error
   } finally {
     await cursor.close()
   }
@@ -79,7 +81,11 @@ export function readTarBlocks(
   options: { readonly isTailDamaged?: boolean } = {},
 ): { readonly blocks: AsyncGenerator<TarBlock>; readonly sha256: () => string } {
   const hash = createHash('sha256')
-  const hashed = mapAhead(readFrames(archive, options), hashAndDecompress, FRAMES_AHEAD)
+  const decompress = async (frame: Frame) =>
+    hashAndDecompress(frame).catch((error: unknown) => {
+      throw options.isTailDamaged === true ? asDamage(error) : error
+    })
+  const hashed = mapAhead(readFrames(archive, options), decompress, FRAMES_AHEAD)
   async function* blocks(): AsyncGenerator<TarBlock> {
     for await (const { frameSha256, ...block } of hashed) {
       hash.update(frameSha256)
@@ -105,6 +111,12 @@ async function hashAndDecompress(
     const code = cause instanceof SpillwayError ? cause.code : 'ARCHIVE_CORRUPT'
     throw failure(code, `${messageOf(cause)} (at byte ${offsetBytes})`, cause)
   }
+}
+
+/** What has one damaged place may have more: nobody else is to be blamed, and what is in front is sound. */
+function asDamage(error: unknown): unknown {
+  if (!isFailure(error, 'ARCHIVE_REFUSED')) return error
+  return failure('ARCHIVE_CORRUPT', messageOf(error), error)
 }
 
 async function readFrame(cursor: ByteCursor, offset: number, magic: Buffer): Promise<Buffer> {
