@@ -34,19 +34,34 @@ export function isAlive({
   if (startTicks !== undefined) return startTicksOf(pid) === startTicks
   try {
     process.kill(pid, 0)
-    return true
+    return !isDead(statOf(pid))
   } catch (error) {
     // Alive, and somebody else's.
     return error instanceof Error && 'code' in error && error.code === 'EPERM'
   }
 }
 
-/** Field 22 of /proc/PID/stat; undefined where there is no such process, or no /proc. */
+/** In ticks since the machine was; undefined where there is no such process any more, or no /proc. */
 export function startTicksOf(pid: number): string | undefined {
+  const stat = statOf(pid)
+  return isDead(stat) ? undefined : stat?.[START_TICKS]
+}
+
+// Fields 3 and 22 of proc(5), without the first two.
+const STATE = 0
+const START_TICKS = 19
+
+/** It keeps its number and its place in /proc until its parent asks for it, which in a container may be never. */
+function isDead(stat: readonly string[] | undefined): boolean {
+  return stat?.[STATE] === 'Z' || stat?.[STATE] === 'X'
+}
+
+/** From its third field on. */
+function statOf(pid: number): readonly string[] | undefined {
   try {
-    const stat = readFileSync(`/proc/${pid}/stat`, 'utf8')
+    const stat = readFileSync(`/proc/${pid}/stat`, 'latin1')
     // The second field is the name, in brackets, and may hold spaces and brackets itself.
-    return stat.slice(stat.lastIndexOf(')') + 2).split(' ')[19]
+    return stat.slice(stat.lastIndexOf(')') + 2).split(' ')
   } catch {
     return undefined
   }

@@ -1,19 +1,14 @@
 // Files with a password for a tool, as long as it runs: never an argument and never a variable, which others
 // can see; and copies of databases that are read from there. In a folder of its own of mode 0700; what a killed process left is removed by the next one.
 
-import {
-  existsSync,
-  lstatSync,
-  mkdtempSync,
-  readdirSync,
-  readFileSync,
-  rmSync,
-  writeFileSync,
-} from 'node:fs'
+import { existsSync, lstatSync, mkdtempSync, readdirSync, rmSync, writeFileSync } from 'node:fs'
 import { join } from 'node:path'
 import { messageOf, SpillwayError } from '../domain/errors.ts'
+import { isAlive, startTicksOf } from '../lib/process-identity.ts'
 
 const PREFIX = '.spillway-secrets-'
+// Where there is no /proc.
+const NO_TICKS = '0'
 
 export class SecretFolder {
   readonly path: string
@@ -22,7 +17,7 @@ export class SecretFolder {
   constructor(parent: string) {
     try {
       // The process is in its name: whoever finds it can see whether it is still in use.
-      const owner = `${process.pid}-${startOf(process.pid) ?? 0}`
+      const owner = `${process.pid}-${startTicksOf(process.pid) ?? NO_TICKS}`
       this.path = mkdtempSync(join(parent, `${PREFIX}${owner}-`))
     } catch (cause) {
       throw notWritten(parent, cause)
@@ -71,28 +66,8 @@ function isOurs(path: string): boolean {
 function isInUse(name: string): boolean {
   const [, pid, start] = /^(\d+)-(\d+)-/.exec(name.slice(PREFIX.length)) ?? []
   if (pid === undefined) return false
-  const found = startOf(Number(pid))
-  return found === undefined ? isAlive(Number(pid)) : String(found) === start
-}
-
-/** When the process began, in ticks since the machine did: numbers of processes are used again. */
-function startOf(pid: number): number | undefined {
-  try {
-    const text = readFileSync(`/proc/${pid}/stat`, 'latin1')
-    // Behind the name, which may hold anything: proc(5), field 22.
-    return Number(text.slice(text.lastIndexOf(')') + 2).split(' ')[19])
-  } catch {
-    return undefined
-  }
-}
-
-function isAlive(pid: number): boolean {
-  try {
-    process.kill(pid, 0)
-    return true
-  } catch (error) {
-    return (error as NodeJS.ErrnoException).code === 'EPERM'
-  }
+  const startTicks = start === NO_TICKS ? undefined : start
+  return isAlive({ pid: Number(pid), startTicks }) === true
 }
 
 function notWritten(path: string, cause: unknown): SpillwayError {
