@@ -239,8 +239,8 @@ export const ARCHIVING: readonly Mutant[] = [
     edits: [
       {
         file: 'sources/secret-folder.ts',
-        find: 'return found === undefined ? isAlive(Number(pid)) : String(found) === start',
-        replace: "return found === undefined && isAlive(Number(pid)) && start === ''",
+        find: 'return isAlive({ pid: Number(pid), startTicks }) === true',
+        replace: 'return isAlive({ pid: Number(pid), startTicks }) === undefined',
       },
     ],
     killedBy: [

@@ -195,4 +195,39 @@ export const READING: readonly Mutant[] = [
       },
     ],
   },
+  {
+    name: 'sound-frames-in-front-dropped',
+    loses: 'what was whole in front of a damaged frame does not come back',
+    edits: [
+      {
+        file: 'lib/map-ahead.ts',
+        find: 'while (begun.length > 0) yield await begun.shift()!\n        throw next.failure',
+        replace: 'throw next.failure',
+      },
+    ],
+    killedBy: [
+      {
+        file: 'lib/map-ahead.test.ts',
+        title: 'gives the results of all items that came before one could not be had',
+      },
+    ],
+  },
+  {
+    name: 'damage-blamed-on-others',
+    loses: 'an archive that rots is taken for a hostile one, and nothing of it is given back',
+    edits: [
+      {
+        file: 'pack/zstd.ts',
+        find: 'promised > FRAME_BYTES_MAX ? tooLarge()',
+        replace: 'promised > 0 ? tooLarge()',
+      },
+    ],
+    killedBy: [
+      {
+        file: 'pack/zstd.test.ts',
+        title:
+          'a frame %s > with damage behind its header is damaged, not refused, also where it would yield more than 4 MiB',
+      },
+    ],
+  },
 ]

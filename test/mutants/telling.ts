@@ -195,4 +195,21 @@ export const TELLING: readonly Mutant[] = [
       },
     ],
   },
+  {
+    name: 'killed-run-goes-on',
+    loses: 'a run that was killed is said to go on, for as long as nobody asks for its process',
+    edits: [
+      {
+        file: 'lib/process-identity.ts',
+        find: "return stat?.[STATE] === 'Z' || stat?.[STATE] === 'X'",
+        replace: "return stat?.[STATE] === 'X'",
+      },
+    ],
+    killedBy: [
+      {
+        file: 'lib/process-identity.test.ts',
+        title: 'one that was killed, and that nobody has asked for yet, is no more',
+      },
+    ],
+  },
 ]
