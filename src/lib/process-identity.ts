@@ -47,13 +47,18 @@ export function startTicksOf(pid: number): string | undefined {
   return isDead(stat) ? undefined : stat?.[START_TICKS]
 }
 
-// Fields 3 and 22 of proc(5), without the first two.
+// Fields 3, 20 and 22 of proc(5), without the first two.
 const STATE = 0
+const THREAD_COUNT = 17
 const START_TICKS = 19
 
-/** It keeps its number and its place in /proc until its parent asks for it, which in a container may be never. */
+/**
+ * It keeps its number and its place in /proc until its parent asks for it, which in a container may be never. With
+ * another thread it lives: one that hangs in a call of the system holds its files and locks.
+ */
 function isDead(stat: readonly string[] | undefined): boolean {
-  return stat?.[STATE] === 'Z' || stat?.[STATE] === 'X'
+  const state = stat?.[STATE]
+  return (state === 'Z' || state === 'X') && Number(stat?.[THREAD_COUNT]) <= 1
 }
 
 /** From its third field on. */

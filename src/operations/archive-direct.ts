@@ -21,8 +21,19 @@ import type { Server, ServerIdentity } from '../domain/server.ts'
 import type { Source } from '../domain/source.ts'
 
 type DirectOptions = ArchiveOptions & {
-  /** Called when no server took it; the archive is the last that was begun. */
-  readonly onGivenUp: (facts: { row: ArchiveRow; attempts: readonly ReportedAttempt[] }) => void
+  /** Called when no server took it. */
+  readonly onGivenUp: (facts: GivenUp) => void
+  /** Of an earlier reading in this run. */
+  readonly earlierAttempts: readonly ReportedAttempt[]
+}
+
+export type GivenUp = {
+  /** The last that was begun. */
+  readonly row: ArchiveRow
+  readonly attempts: readonly ReportedAttempt[]
+  readonly hasSickServer: boolean
+  /** Some server may have it after all; the next run asks. */
+  readonly mayBeStored: boolean
 }
 
 /** What is known after some servers have been tried. */
@@ -38,6 +49,7 @@ type Tries = {
   /** undefined: the reservation grows with what is sent. */
   needBytes: number | undefined
   hasSickServer: boolean
+  mayBeStored: boolean
 }
 
 type Try =
@@ -61,8 +73,8 @@ export async function archiveDirect(
   services.emit({ kind: 'source-started', source: source.name, path: describeSource(source) })
   const last = await services.catalog.lastGood(source.name)
   const tries: Tries = {
-    ...{ source, options, last, attempts: [], done: new Set(), hasSickServer: false },
-    repeated: new Set(),
+    ...{ source, options, last, attempts: [...options.earlierAttempts], done: new Set() },
+    ...{ repeated: new Set(), hasSickServer: false, mayBeStored: false },
     needBytes: expectedBytes(last?.sizeBytes) ?? (await surveyed(services, source, signal)),
   }
   for (;;) {
@@ -79,7 +91,8 @@ export async function archiveDirect(
       tries.needBytes = undefined
       continue
     }
-    onGivenUp({ row: tried.row, attempts: tries.attempts })
+    const { attempts, hasSickServer, mayBeStored } = tries
+    onGivenUp({ row: tried.row, attempts, hasSickServer, mayBeStored })
     throw noServerTook(tries)
   }
 }
@@ -121,7 +134,8 @@ async function tryNext(services: ArchiveServices, tries: Tries, signal: AbortSig
     if (outcome === 'stored')
       return { kind: 'stored', server, delivery, packed: await reading.end() }
     await reading.stop(new Error('no packing goes on without its server'))
-    await giveUp(services, row, attempts.at(-1)?.message ?? 'the server failed')
+    const why = attempts.at(-1)?.message ?? 'the server failed'
+    tries.mayBeStored ||= !(await giveUp(services, row, why))
     const mayRepeat = outcome !== 'passed' && !tries.repeated.has(server.identity)
     if (mayRepeat) tries.repeated.add(server.identity)
     else tries.done.add(server.identity)
@@ -139,15 +153,16 @@ async function tryNext(services: ArchiveServices, tries: Tries, signal: AbortSig
   }
 }
 
-/** Unless nobody knows yet whether the server has it: then the next run asks. */
+/** Unless nobody knows yet whether the server has it: then the next run asks, and this resolves with false. */
 async function giveUp(
   { catalog }: ArchiveServices,
   { id }: ArchiveRow,
   why: string,
-): Promise<void> {
+): Promise<boolean> {
   const { state, copies } = await catalog.findArchive(id)
   const isOpen = state === 'ready' && copies.some((copy) => copy.state === 'uncertain')
   if (!isOpen) await catalog.markArchiveFailed(id, why, new Date())
+  return !isOpen
 }
 
 /** The reading of the source for one server, which begins when that server waits for the first part. */

@@ -6,7 +6,7 @@ import { checkArchiveFile } from './copies-check-file.ts'
 import { isStored } from './spool.ts'
 import type { ArchiveWithCopies } from '../catalog/catalog.ts'
 
-/** Rejects with ARCHIVE_CORRUPT, SPOOL_FAILED or INTERRUPTED. */
+/** Rejects with ARCHIVE_CORRUPT, ARCHIVE_REFUSED (of another version), SPOOL_FAILED or INTERRUPTED. */
 export async function proveWaiting(
   archive: ArchiveWithCopies,
   path: string,
@@ -17,6 +17,7 @@ export async function proveWaiting(
   } catch (error) {
     // It was good when it was packed: what looks like somebody else's archive now is damage, too.
     if (!isFailure(error, 'ARCHIVE_CORRUPT', 'ARCHIVE_REFUSED')) throw error
+    if (error instanceof SpillwayError && error.facts['isOfAnotherVersion'] === true) throw error
     const { id, file } = archive
     const what = `${file} was damaged in the spool, and is not sent: ${messageOf(error)}`
     throw new SpillwayError('ARCHIVE_CORRUPT', what, {

@@ -5,6 +5,7 @@
 // is read when they are done, and an archive for which their reservations left no room on a server is sent again.
 
 import { archiveDirect } from './archive-direct.ts'
+import type { GivenUp } from './archive-direct.ts'
 import { archiveSource } from './archive-source.ts'
 import { endsRun } from './run-record.ts'
 import { inLanes } from './source-lanes.ts'
@@ -12,10 +13,10 @@ import { isFailure, messageOf, SpillwayError } from '../domain/errors.ts'
 import { noServerLeft } from './deliver.ts'
 import { oneAtATime } from '../lib/one-at-a-time.ts'
 import { sendFromSpool } from './send-from-spool.ts'
+import type { Sent } from './send-from-spool.ts'
 import { SourceHooks } from './source-hooks.ts'
 import { SpoolShares } from './spool-shares.ts'
 import { trimSpool } from './spool.ts'
-import type { ArchiveRow } from '../catalog/catalog.ts'
 import type { ArchivedSource, ArchiveOptions } from './archive-source.ts'
 import type { LaneOutcome } from './source-lanes.ts'
 import type { RunRecord } from './run-record.ts'
@@ -25,9 +26,14 @@ import type { ReportedAttempt } from '../domain/run-report.ts'
 import type { UnderWay } from './under-way.ts'
 
 /** What is left to do when nothing else is under way. */
-type Left = 'nothing' | 'read again' | { readonly toSend: ArchivedSource }
+type Left =
+  | 'nothing'
+  | { readonly toRead: { readonly earlierAttempts: readonly ReportedAttempt[] } }
+  | { readonly toSend: ArchivedSource }
 
-type Turn = Pick<ArchiveOptions, 'isAlone' | 'spoolShares' | 'underWay'>
+type Turn = Pick<ArchiveOptions, 'isAlone' | 'spoolShares' | 'underWay'> & {
+  readonly earlierAttempts: readonly ReportedAttempt[]
+}
 
 /** Rejects with what ends a run: CATALOG_*, INTERRUPTED. */
 export async function runSources(
@@ -40,8 +46,11 @@ export async function runSources(
   const lanes = Math.min(services.config.parallelSources, sources.length)
   const spoolShares = new SpoolShares(lanes, sources.length)
 
-  const readOne = async (source: Source, isAlone: boolean): Promise<Left> => {
-    const turn = { isAlone, spoolShares, underWay }
+  const readOne = async (
+    source: Source,
+    order: Pick<Turn, 'isAlone' | 'earlierAttempts'>,
+  ): Promise<Left> => {
+    const turn = { ...order, spoolShares, underWay }
     const left = await runSource(services, source, turn, record, signal)
     if (left === 'nothing') underWay.end(source.name)
     await inTurn(() => trim(services, record, underWay))
@@ -49,10 +58,10 @@ export async function runSources(
     return left
   }
   await inLanes(sources, lanes, async (source, isAlone): Promise<LaneOutcome> => {
-    const left = await readOne(source, isAlone)
+    const left = await readOne(source, { isAlone, earlierAttempts: [] })
     if (left === 'nothing') return 'done'
     const again = async (): Promise<void> => {
-      if (left === 'read again') return void (await readOne(source, true))
+      if ('toRead' in left) return void (await readOne(source, { isAlone: true, ...left.toRead }))
       await sendAgain(services, source, left.toSend, record, signal)
       underWay.end(source.name)
       await trim(services, record, underWay)
@@ -90,11 +99,12 @@ async function runSource(
     return 'nothing'
   } catch (error) {
     isFailed = true
-    const isCrowded = isFailure(error, 'SPOOL_FULL') || wasCrowdedOut(givenUp?.attempts ?? [])
+    const isCrowded = isFailure(error, 'SPOOL_FULL') || wasOnlyCrowdedOut(givenUp)
     // An AFTER that failed has left something down: then it is not begun again.
     if (!turn.isAlone && isCrowded && hooks.problems.length === 0) {
+      if (givenUp?.hasSickServer === true) record.hasWarnings = true
       emit({ kind: 'source-postponed', source: source.name, reason: messageOf(error) })
-      return 'read again'
+      return { toRead: { earlierAttempts: givenUp?.attempts ?? [] } }
     }
     if (givenUp !== undefined)
       record.begin({ id: givenUp.row.id, packed: undefined, attempts: givenUp.attempts })
@@ -106,11 +116,14 @@ async function runSource(
   }
 }
 
-type GivenUp = { readonly row: ArchiveRow; readonly attempts: readonly ReportedAttempt[] }
-
 /** A server had no room by what others had only reserved there, perhaps: alone it is asked once more. */
 function wasCrowdedOut(attempts: readonly ReportedAttempt[]): boolean {
   return attempts.some(({ code }) => code === 'STORAGE_LIMIT')
+}
+
+/** A second reading could be a second archive on a server that has the first after all. */
+function wasOnlyCrowdedOut(givenUp: GivenUp | undefined): boolean {
+  return givenUp !== undefined && !givenUp.mayBeStored && wasCrowdedOut(givenUp.attempts)
 }
 
 async function sendAgain(
@@ -120,18 +133,24 @@ async function sendAgain(
   record: RunRecord,
   signal: AbortSignal,
 ): Promise<void> {
-  const { delivery, row } = archived
+  const { delivery, result, row } = archived
+  let sent: Sent | undefined
   try {
     const archive = await services.catalog.findArchive(row.id)
-    const sent = await sendFromSpool(services, archive, delivery.attempts, signal)
+    sent = await sendFromSpool(services, archive, delivery.attempts, signal)
     if (sent === undefined) throw goneFromSpool(archived)
-    const stored = [...archived.result.stored, ...sent.result.stored]
-    const hasSickServer = archived.result.hasSickServer || sent.result.hasSickServer
-    tellArchived(services, source, { ...archived, result: { stored, hasSickServer } }, record)
   } catch (error) {
-    record.sourceFailed(source.name, error)
+    // What was read is told in any case; and where a server has it, the source did not fail.
+    if (result.stored.length > 0 && error instanceof SpillwayError) record.problem(error)
+    tellRead(services, archived, record)
+    if (result.stored.length > 0) record.failed(source.name, lacking(archived))
+    else record.sourceFailed(source.name, error)
     if (endsRun(error)) throw error
+    return
   }
+  const stored = [...result.stored, ...sent.result.stored]
+  const hasSickServer = result.hasSickServer || sent.result.hasSickServer
+  tellArchived(services, source, { ...archived, result: { stored, hasSickServer } }, record)
 }
 
 /** A moment ago it was whole there. */
@@ -142,24 +161,37 @@ function goneFromSpool({ localPath }: ArchivedSource): SpillwayError {
 
 /** Returns whether a server has it. */
 function tellArchived(
-  { config, emit }: RunServices,
+  services: RunServices,
   source: Source,
   archived: ArchivedSource,
   record: RunRecord,
 ): boolean {
-  const { delivery, historyProblems, localPath, packed, result, row } = archived
+  const { packed, result, row } = archived
+  tellRead(services, archived, record)
+  if (result.stored.length >= services.config.copies) {
+    record.sourceDone(source.name, packed)
+    return true
+  }
+  const error = lacking(archived)
+  record.waits({ ...row, sizeBytes: packed.outputBytes }, error)
+  return isFailure(error, 'COPIES_MISSING')
+}
+
+/** What came up while it was read and sent. */
+function tellRead(
+  { emit }: RunServices,
+  { historyProblems, packed, result }: ArchivedSource,
+  record: RunRecord,
+): void {
   if (result.hasSickServer) record.hasWarnings = true
   for (const problem of historyProblems) record.problem(problem)
   for (const { path, reason } of packed.notes) emit({ kind: 'note', about: path, message: reason })
   for (const { path, reason } of packed.warnings)
     emit({ kind: 'warning', about: path, message: reason })
-  if (result.stored.length >= config.copies) {
-    record.sourceDone(source.name, packed)
-    return true
-  }
-  const error = noServerLeft(delivery, result.stored.length, localPath)
-  record.waits({ ...row, sizeBytes: packed.outputBytes }, error)
-  return isFailure(error, 'COPIES_MISSING')
+}
+
+function lacking({ delivery, localPath, result }: ArchivedSource): SpillwayError {
+  return noServerLeft(delivery, result.stored.length, localPath)
 }
 
 function tellHooks(

@@ -43,7 +43,7 @@ export function createUnpackerWith(openSink: OpenTreeSink): Unpacker {
           return await unpackFrames(input, sink)
         } catch (error) {
           // A frame is damaged, and so is the index that would tell whose bytes those were.
-          if (isFailure(error, 'ARCHIVE_CORRUPT')) await salvage(sink)
+          if (isFailure(error, 'ARCHIVE_CORRUPT')) throw withLosses(error, await salvage(sink))
           throw error
         }
       }),
@@ -73,14 +73,28 @@ async function unpackStream(input: UnpackInput, sink: TreeSink): Promise<UnpackR
 }
 
 /** What came before the damage is given the rest of its attributes, and stays; what was written half goes. */
-async function salvage(sink: TreeSink): Promise<void> {
+async function salvage(sink: TreeSink): Promise<TreeResult | undefined> {
   try {
     await sink.lose([])
-    await sink.finish()
+    return await sink.finish()
   } catch (error) {
     // The damage is told in any case; a second failure that comes of it adds nothing.
     if (!(error instanceof SpillwayError)) throw error
+    return undefined
   }
+}
+
+// As many as a message has room for.
+const LOST_SHOWN_MAX = 5
+
+/** Other damage, in front of the one that ends it, was known by name. */
+function withLosses(error: unknown, result: TreeResult | undefined): unknown {
+  if (!(error instanceof SpillwayError) || result === undefined || result.lostCount === 0)
+    return error
+  const names = result.lost.slice(0, LOST_SHOWN_MAX).join(', ')
+  const more = result.lostCount > LOST_SHOWN_MAX ? ' and more' : ''
+  const what = `${result.lostCount} members in front of it are lost, too: ${names}${more}`
+  return new SpillwayError(error.code, `${error.message}; ${what}`, { cause: error })
 }
 
 async function unpackFrames(input: UnpackPartsInput, sink: TreeSink): Promise<UnpackResult> {

@@ -82,6 +82,12 @@ export function parseManifest(payload: Buffer): Manifest {
   return given as unknown as Manifest
 }
 
+// Not damage: whoever meets it with an archive of our own does well to leave it alone.
+const ANOTHER_VERSION = {
+  facts: { isOfAnotherVersion: true },
+  hint: 'use the version of Spillway that wrote it, or a newer one',
+} as const
+
 function refuseForeign(given: Readonly<Record<string, unknown>>): void {
   const { format, version, encryption } = given as Partial<Manifest>
   if (format !== 'spillway') throw corrupt('it is not of Spillway')
@@ -89,14 +95,14 @@ function refuseForeign(given: Readonly<Record<string, unknown>>): void {
     throw new SpillwayError(
       'ARCHIVE_REFUSED',
       `the archive has format version ${String(version)}; this Spillway reads version ${FORMAT_VERSION}`,
-      { hint: 'use the version of Spillway that wrote it, or a newer one' },
+      ANOTHER_VERSION,
     )
   }
   if (encryption !== 'none') {
     throw new SpillwayError(
       'ARCHIVE_REFUSED',
       `the archive is encrypted (${String(encryption)}); this Spillway reads "none" only`,
-      { hint: 'use the version of Spillway that wrote it, or a newer one' },
+      ANOTHER_VERSION,
     )
   }
 }

@@ -94,7 +94,8 @@ export class RunModel {
     source.memberCount = numberOf(event['memberCount']) ?? 0
     source.bytesPerSecond = this.#rate(`pack ${source.name}`, event, source.sourceBytes)
     source.expectedBytes = numberOf(event['expectedSourceBytes']) ?? source.expectedBytes
-    source.state = event.kind === 'packed' ? 'packed' : 'packing'
+    // Who connects later gets the last of how far it was after all else.
+    if (event.kind === 'packed') source.state = 'packed'
   }
 
   #fail(event: JournalEvent): void {
@@ -105,7 +106,9 @@ export class RunModel {
 
   /** What was sent of it is given up; it is read anew. */
   #postpone(event: JournalEvent): void {
-    const { file } = this.#source(textOf(event['source']))
+    const source = this.#source(textOf(event['source']))
+    source.state = 'packing'
+    const { file } = source
     for (const attempt of this.attempts)
       if (attempt.file === file && attempt.state === 'sending') attempt.state = 'failed'
   }

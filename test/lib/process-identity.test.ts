@@ -32,6 +32,22 @@ it('one that was killed, and that nobody has asked for yet, is no more', async (
   }
 })
 
+it('one whose first thread has ended is alive as long as another works: it holds its files and locks', async () => {
+  const script = `
+    new (require('node:worker_threads').Worker)('setInterval(() => {}, 1000)', { eval: true })
+      .once('online', () => require('koffi').load(null).func('void pthread_exit(void *)')(null))`
+  const child = spawn(process.execPath, ['-e', script], { stdio: ['ignore', 'inherit', 'inherit'] })
+  try {
+    const pid = child.pid!
+    const startTicks = startTicksOf(pid)
+    await vi.waitFor(() => expect(stateOf(pid)).toBe('Z'), 10_000)
+    expect(isAlive({ pid, startTicks })).toBe(true)
+  } finally {
+    child.kill('SIGKILL')
+    await once(child, 'exit')
+  }
+})
+
 it('is not fooled by a name with spaces and brackets', async () => {
   const script = 'printf %s "a) Z 1 (b" > /proc/self/comm; cat /proc/$$/comm; read -r line'
   const named = spawn('sh', ['-c', script])

@@ -201,8 +201,8 @@ export const TELLING: readonly Mutant[] = [
     edits: [
       {
         file: 'lib/process-identity.ts',
-        find: "return stat?.[STATE] === 'Z' || stat?.[STATE] === 'X'",
-        replace: "return stat?.[STATE] === 'X'",
+        find: "return (state === 'Z' || state === 'X') &&",
+        replace: "return state === 'X' &&",
       },
     ],
     killedBy: [

@@ -292,9 +292,9 @@ it('archives of a source that is just being read make room for another one, if t
   expect(await world.audit()).toEqual([])
 })
 
-/** `docs` holds most of the only server by its reservation until `mail-2` was refused there. */
-async function crowded(): Promise<(event: RunEvent) => void> {
-  await start([{ limitGb: 0.25 }], [100 * MB, MB], 2)
+/** `docs` holds most of the first server by its reservation until `mail-2` was refused there. */
+async function crowded(...others: WorldServer[]): Promise<(event: RunEvent) => void> {
+  await start([{ limitGb: 0.25 }, ...others], [100 * MB, MB], 2)
   expect((await world.run()).exit).toBe(0)
   const [reserved, refused] = ['reserved', 'refused'].map((name) => join(world.folder, name))
   const until = (path: string) => `until test -e ${path}; do sleep 0.01; done`
@@ -304,7 +304,8 @@ async function crowded(): Promise<(event: RunEvent) => void> {
   world.env['SOURCE_2_COMMAND'] = `sh -c '${until(reserved!)}; ${noise(50 * MB)}'`
   for (const number of [1, 2]) delete world.env[`SOURCE_${number}_PATH`]
   return (event) => {
-    if (event.kind === 'upload-started') writeFileSync(reserved!, '')
+    // A part of it was sent: its room is reserved.
+    if (event.kind === 'uploading' && event.file.startsWith('docs-')) writeFileSync(reserved!, '')
     if (event.kind === 'attempt-ended' && event.outcome === 'full') writeFileSync(refused!, '')
   }
 }
@@ -324,8 +325,9 @@ it('what others had only reserved on a server keeps no archive from it: it is se
   expect(await readdir(join(world.folder, 'data', 'spool'))).toEqual(['.spillway-spool'])
 })
 
-it('without a spool it is read again, and the report tells of that reading alone', async () => {
-  const onEvent = await crowded()
+it('without a spool it is read again, and a server that was sick meanwhile is not forgotten', async () => {
+  const onEvent = await crowded({})
+  world.env['S3_SERVER_2_SECRET_KEY'] = 'wrong'
   world.env['SPOOL'] = 'none'
   const postponed: string[] = []
 
@@ -337,11 +339,16 @@ it('without a spool it is read again, and the report tells of that reading alone
   })
 
   expect(postponed).toEqual(['mail-2'])
-  expect(report.exit).toBe(0)
   expect(report.archives.map(({ source, state }) => [source, state])).toEqual([
     ['docs', 'stored'],
     ['mail-2', 'stored'],
   ])
+  expect(report.archives[1]?.attempts.map(({ outcome }) => outcome)).toEqual([
+    'full',
+    'misconfigured',
+    'stored',
+  ])
+  expect(report.exit).toBe(3)
   expect(await world.audit()).toEqual([])
 })
 
@@ -365,6 +372,28 @@ it('one that is gone from the spool before it is sent again is not said to wait'
   ])
   expect(report.sources[1]?.message).toContain('gone from the spool')
   expect(await world.audit()).toEqual([])
+})
+
+it('one that is gone, and that another server has, is a copy that is missing', async () => {
+  const onEvent = await crowded({}, {})
+  Object.assign(world.env, { COPIES: '2', S3_SERVER_3_ENABLED: 'false' })
+  const spool = join(world.folder, 'data', 'spool')
+
+  const report = await world.run({
+    onEvent: (event) => {
+      onEvent(event)
+      if (event.kind !== 'stored' || !event.file.startsWith('docs-')) return
+      for (const name of readdirSync(spool))
+        if (name.startsWith('mail-2')) rmSync(join(spool, name))
+    },
+  })
+
+  expect(report.exit).toBe(3)
+  expect(report.sources).toMatchObject([
+    { name: 'docs', outcome: 'ok' },
+    { name: 'mail-2', outcome: 'warnings', code: 'COPIES_MISSING' },
+  ])
+  expect(report.warnings.join()).toContain('gone from the spool')
 })
 
 /** `docs` has become larger than what it may take of the spool beside the other one. */

@@ -1,3 +1,4 @@
+import { createHash } from 'node:crypto'
 import { mkdir, readdir, readFile, rename, rm, stat, writeFile } from 'node:fs/promises'
 import { join } from 'node:path'
 import { afterEach, describe, expect, it } from 'vitest'
@@ -169,6 +170,24 @@ describe('a run', () => {
     expect((await world.run()).exit).toBe(36)
     expect((await world.run()).exit).toBe(0)
     expect(await world.audit()).toEqual([])
+  })
+
+  it('calls nothing damaged that another version of Spillway packed, and leaves it where it is', async () => {
+    await start([{ entry: { SECRET_KEY: 'wrong' } }])
+    await world.noise('a', 10_000)
+    const [waiting] = (await world.run()).archives
+    const path = join(world.folder, 'data/spool', waiting!.file)
+    const bytes = ofVersion(2, await readFile(path))
+    await writeFile(path, bytes)
+    world.configure(1, world.models[0]!.endpoint, world.models[0]!)
+
+    const report = await world.run()
+
+    expect(report.exit).toBe(32)
+    expect(report.sources[0]?.code).toBe('ARCHIVE_REFUSED')
+    expect(report.sources[0]?.message).not.toContain('damaged')
+    expect(report.sources[0]?.hint).toContain('use the version of Spillway that wrote it')
+    expect(await readFile(path)).toEqual(bytes)
   })
 
   it('goes on with the other sources when one is missing, and with an empty one only if that is allowed [F52]', async () => {
@@ -364,4 +383,16 @@ async function spooled(): Promise<readonly string[]> {
 
 function nights(count: number, server: number): number[] {
   return Array.from({ length: count }, () => server)
+}
+
+/** The same archive, as another version of the format would tell of itself. */
+function ofVersion(version: number, archive: Buffer): Buffer {
+  const at = archive.lastIndexOf('{"format":"spillway"')
+  const [hashAt, sizeAt] = [at - 32, at - 36]
+  const end = hashAt + archive.readUInt32LE(sizeAt)
+  const json = archive.toString('utf8', at, end).replace('"version":1', `"version":${version}`)
+  const bytes = Buffer.from(archive)
+  bytes.write(json, at)
+  createHash('sha256').update(json).digest().copy(bytes, hashAt)
+  return bytes
 }
