@@ -29,6 +29,8 @@ const hashes = new WeakMap<ModelObject, string>()
 
 export class Book {
   readonly entries = new Map<string, Entry>()
+  /** Retention has begun to delete them, and might: with one copy gone the others prove nothing. */
+  readonly retired = new Set<string>()
   /** Packed, and nobody knows yet whether it became an archive. */
   readonly #packed = new Map<string, Entry>()
   readonly #host: SimHost

@@ -74,6 +74,7 @@ export function watchCatalog(watch: Watch, catalog: Catalog, eye: CatalogEye): C
     },
     takeBackDelete: async (copyId) => {
       await catalog.takeBackDelete(copyId)
+      book.retired.delete(eye.copy(copyId).archiveId)
       const entry = book.entries.get(eye.copy(copyId).archiveId)
       if (entry?.releasedBecause === RETENTION) entry.releasedBecause = undefined
     },
@@ -105,13 +106,14 @@ async function judged(
   const entry = watch.book.entries.get(archive.id)
   const isRetention = reason.startsWith('retention: ')
   const objection = isRetention
-    ? entry?.releasedBecause === RETENTION
+    ? watch.book.retired.has(archive.id)
       ? undefined
       : keptBecause(watch, eye, archive)
     : neededBecause(watch, eye, copy)
   const isDone = await mark()
   if (!isDone) return false
   if (objection !== undefined) watch.violation(`${copy.key} is deleted (${reason}): ${objection}`)
+  if (isRetention) watch.book.retired.add(archive.id)
   if (isRetention && entry !== undefined) entry.releasedBecause ??= RETENTION
   return true
 }
