@@ -96,24 +96,17 @@ export class SimServer {
   /** Past all rules, as people and disks do. */
   harm(key: string, harm: Harm, random: Random): void {
     const object = this.objectsOf(hostOf(key) ?? '').get(key)!
+    const { store } = this.model
+    this.harmed.set(key, harm)
     if (harm === 'rot') {
       // Of its own bytes alone: a buffer may be shared with nobody else.
       const piece = random.pick(object.pieces.filter(({ sizeBytes }) => sizeBytes > 0))
       piece.flip(random.between(0, piece.sizeBytes - 1))
-    } else this.#removeVersions(key)
+      return
+    }
+    store.remove(BUCKET, key, object.versionId)
     if (harm === 'overwrite')
-      this.model.store.put(BUCKET, key, [pieceOf(random.bytes(200))], {
-        etag: 'other',
-        metadata: {},
-      })
-    this.harmed.set(key, harm)
-  }
-
-  /** A put that was repeated, since its answer was lost, has left two of the same: either is the whole object. */
-  #removeVersions(key: string): void {
-    const newest = () => this.objectsOf(hostOf(key) ?? '').get(key)
-    for (let object = newest(); object !== undefined; object = newest())
-      this.model.store.remove(BUCKET, key, object.versionId)
+      store.put(BUCKET, key, [pieceOf(random.bytes(200))], { etag: 'other', metadata: {} })
   }
 
   #index(): void {
@@ -121,7 +114,6 @@ export class SimServer {
     const [put, remove] = [store.put.bind(store), store.remove.bind(store)]
     store.put = (bucket, key, pieces, more) => {
       const object = put(bucket, key, pieces, more)
-      this.harmed.delete(key)
       const host = hostOf(key)
       if (host === undefined) return object
       const keys = this.#keys.get(host) ?? new Map<string, ModelObject>()
