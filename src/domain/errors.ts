@@ -220,6 +220,16 @@ export class SpillwayError extends Error {
   }
 }
 
+/** The same failure, with more around its message. */
+export function reworded(error: SpillwayError, message: string): SpillwayError {
+  const { code, facts, hint } = error
+  return new SpillwayError(code, message, {
+    cause: error,
+    facts,
+    ...(hint === undefined ? {} : { hint }),
+  })
+}
+
 /** An error that no adapter has translated is our bug: never repeated, never failed over, exit 1. */
 export function failureOf(error: unknown): Failure {
   return error instanceof SpillwayError ? error.failure : { exit: 1, repeat: 0 }

@@ -135,7 +135,7 @@ async function tryNext(services: ArchiveServices, tries: Tries, signal: AbortSig
       return { kind: 'stored', server, delivery, packed: await reading.end() }
     await reading.stop(new Error('no packing goes on without its server'))
     const why = attempts.at(-1)?.message ?? 'the server failed'
-    tries.mayBeStored ||= !(await giveUp(services, row, why))
+    if (!(await giveUp(services, row, why))) tries.mayBeStored = true
     const mayRepeat = outcome !== 'passed' && !tries.repeated.has(server.identity)
     if (mayRepeat) tries.repeated.add(server.identity)
     else tries.done.add(server.identity)

@@ -7,7 +7,7 @@
 
 import { mkdir, readdir, rmdir, stat } from 'node:fs/promises'
 import { dirname, resolve } from 'node:path'
-import { isFailure, messageOf, SpillwayError } from '../domain/errors.ts'
+import { isFailure, messageOf, reworded, SpillwayError } from '../domain/errors.ts'
 import { allStripped, memberMissing, planRestore, planWhole } from './restore-plan.ts'
 import { openArchiveBytes } from './archive-bytes.ts'
 import { checkTarget } from '../pack/extract-target.ts'
@@ -284,12 +284,7 @@ const NAMES = {
 function about(file: string, error: unknown): unknown {
   const isInside = isFailure(error, 'ARCHIVE_CORRUPT', 'ARCHIVE_REFUSED')
   if (!isInside || !(error instanceof SpillwayError) || error.message.includes(file)) return error
-  const { code, facts, hint, message } = error
-  return new SpillwayError(code, `${file}: ${message}`, {
-    cause: error,
-    facts,
-    ...(hint === undefined ? {} : { hint }),
-  })
+  return reworded(error, `${file}: ${error.message}`)
 }
 
 /** Says what became of the folder; one that we created in vain goes again. */
@@ -306,11 +301,6 @@ async function explained(
     return error
   }
   if (!(error instanceof SpillwayError)) return error
-  const { code, facts, hint } = error
   const state = before === 'in use' ? 'may hold only a part of it' : 'is incomplete'
-  return new SpillwayError(code, `${error.message}; ${to} ${state}`, {
-    cause: error,
-    facts,
-    ...(hint === undefined ? {} : { hint }),
-  })
+  return reworded(error, `${error.message}; ${to} ${state}`)
 }

@@ -138,25 +138,34 @@ async function sendAgain(
   try {
     const archive = await services.catalog.findArchive(row.id)
     sent = await sendFromSpool(services, archive, delivery.attempts, signal)
-    if (sent === undefined) throw goneFromSpool(archived)
   } catch (error) {
-    // What was read is told in any case; and where a server has it, the source did not fail.
-    if (result.stored.length > 0 && error instanceof SpillwayError) record.problem(error)
+    // What was read is told in any case.
     tellRead(services, archived, record)
-    if (result.stored.length > 0) record.failed(source.name, lacking(archived))
-    else record.sourceFailed(source.name, error)
+    record.sourceFailed(source.name, error)
     if (endsRun(error)) throw error
     return
+  }
+  if (sent === undefined) {
+    tellRead(services, archived, record)
+    return tellGone(services, source, archived, record)
   }
   const stored = [...result.stored, ...sent.result.stored]
   const hasSickServer = result.hasSickServer || sent.result.hasSickServer
   tellArchived(services, source, { ...archived, result: { stored, hasSickServer } }, record)
 }
 
-/** A moment ago it was whole there. */
-function goneFromSpool({ localPath }: ArchivedSource): SpillwayError {
+/** A moment ago it was whole in the spool. Where a server has it, only a copy is missing. */
+function tellGone(
+  { emit }: RunServices,
+  source: Source,
+  { localPath, result, row }: ArchivedSource,
+  record: RunRecord,
+): void {
   const what = `${localPath} was to be sent again, and is gone from the spool or has another size`
-  return new SpillwayError('SPOOL_FAILED', what)
+  if (result.stored.length === 0)
+    return record.sourceFailed(source.name, new SpillwayError('SPOOL_FAILED', what))
+  emit({ kind: 'warning', about: row.file, message: what })
+  record.failed(source.name, new SpillwayError('COPIES_MISSING', what))
 }
 
 /** Returns whether a server has it. */
@@ -166,13 +175,13 @@ function tellArchived(
   archived: ArchivedSource,
   record: RunRecord,
 ): boolean {
-  const { packed, result, row } = archived
+  const { delivery, localPath, packed, result, row } = archived
   tellRead(services, archived, record)
   if (result.stored.length >= services.config.copies) {
     record.sourceDone(source.name, packed)
     return true
   }
-  const error = lacking(archived)
+  const error = noServerLeft(delivery, result.stored.length, localPath)
   record.waits({ ...row, sizeBytes: packed.outputBytes }, error)
   return isFailure(error, 'COPIES_MISSING')
 }
@@ -188,10 +197,6 @@ function tellRead(
   for (const { path, reason } of packed.notes) emit({ kind: 'note', about: path, message: reason })
   for (const { path, reason } of packed.warnings)
     emit({ kind: 'warning', about: path, message: reason })
-}
-
-function lacking({ delivery, localPath, result }: ArchivedSource): SpillwayError {
-  return noServerLeft(delivery, result.stored.length, localPath)
 }
 
 function tellHooks(

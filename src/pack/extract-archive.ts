@@ -9,7 +9,7 @@ import { comparePaths } from './member-record.ts'
 import { readTarBlocks } from './frame-reader.ts'
 import { Selection } from './extract-patterns.ts'
 import { selectedMembers } from './extract-select.ts'
-import { isFailure, SpillwayError } from '../domain/errors.ts'
+import { isFailure, reworded, SpillwayError } from '../domain/errors.ts'
 import type { ArchiveTail } from './archive-tail.ts'
 import type { ByteString } from './tar-header.ts'
 import type { ExpectedMember, LinkTarget } from './extract-choice.ts'
@@ -94,7 +94,7 @@ function withLosses(error: unknown, result: TreeResult | undefined): unknown {
   const names = result.lost.slice(0, LOST_SHOWN_MAX).join(', ')
   const more = result.lostCount > LOST_SHOWN_MAX ? ' and more' : ''
   const what = `${result.lostCount} members in front of it are lost, too: ${names}${more}`
-  return new SpillwayError(error.code, `${error.message}; ${what}`, { cause: error })
+  return reworded(error, `${error.message}; ${what}`)
 }
 
 async function unpackFrames(input: UnpackPartsInput, sink: TreeSink): Promise<UnpackResult> {

@@ -238,6 +238,30 @@ describe('the next server', () => {
 })
 
 describe('when nobody takes it', () => {
+  it('one that a server may have after all is asked for by the next run, and the others have failed', async () => {
+    await start([{}, { entry: { SECRET_KEY: 'wrong' } }, { entry: { SECRET_KEY: 'wrong' } }], MB)
+    const faults = await behindProxy()
+    faults.add(
+      { operation: 'Complete', fault: { kind: 'drop-answer', how: 'hang' } },
+      { operation: 'Put', fault: { kind: 'drop-answer', how: 'hang' } },
+      // The first one looks whether the key is free.
+      { operation: 'Head', nth: 2, fault: { kind: 'hang' } },
+      { operation: 'Abort', fault: { kind: 'hang' } },
+    )
+
+    const report = await world.run()
+
+    expect(report.exit).toBe(23)
+    const rows = await world.withCatalog((catalog) => catalog.archives())
+    // A row for each try, and one for the last look for a server.
+    const states = rows.map(({ state }) => state)
+    expect(states.filter((state) => state === 'ready')).toHaveLength(1)
+    expect(states.filter((state) => state !== 'ready')).toEqual(
+      Array(rows.length - 1).fill('failed'),
+    )
+    expect(rows.length).toBeGreaterThan(2)
+  }, 60_000)
+
   it('the run fails loudly, and says that nothing waits [F32]', async () => {
     await start([{}, {}])
     for (const model of world.models) await model.close()

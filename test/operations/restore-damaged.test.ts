@@ -23,7 +23,7 @@ afterEach(async () => {
   await there.close()
 })
 
-it('a byte that rots loses no more than the members of its frame, and none behind the frames', async () => {
+it('what a byte that rots takes away is named, and all else comes back; behind the frames it takes nothing', async () => {
   const archive = await oneArchive()
   for (let round = 0; round < ROUNDS; round += 1) {
     const place = round % 2 === 0 ? archive.inTheTar() : archive.behindIt()
