@@ -6,10 +6,15 @@ import type { MessagePort } from 'node:worker_threads'
 
 export type WorkerPort = MessagePort
 
-/** The compiled entry `name`.js of src/: beside this folder, or in dist/ for a caller from the sources. */
+/** The compiled entry `name`.js of src/: in dist/src/, wherever the caller's own code has come to lie. */
 export function workerUrl(name: string): URL {
-  const isSource = import.meta.url.endsWith('.ts')
-  return new URL(isSource ? `../../dist/src/${name}.js` : `../${name}.js`, import.meta.url)
+  return new URL(`${wayToEntries(import.meta.url)}${name}.js`, import.meta.url)
+}
+
+function wayToEntries(caller: string): string {
+  if (caller.endsWith('.ts')) return '../../dist/src/'
+  // A chunk that several share, or an entry itself (scripts/build.js).
+  return /\/chunks\/[^/]+$/.test(caller) ? '../' : './'
 }
 
 /**
