@@ -22,6 +22,8 @@ export class Counts {
   restores = 0
   verifies = 0
   damagesFound = 0
+  /** Harmed copies that verifying could not read, and said so. */
+  unasked = 0
   mends = 0
   evacuations = 0
   reconciles = 0
