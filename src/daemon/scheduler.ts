@@ -1,12 +1,13 @@
 // Queues runs when schedules are due: SCHEDULE for the sources without one of their own, SOURCE_N_SCHEDULE for
 // each of the others. What is due at one moment is one run. What was due while the daemon was not running
 // is caught up once, as systemd's Persistent= does: a laptop that sleeps at night is archived in the morning. So is
-// what the end of the daemon cut off.
+// what the end of the daemon cut off; and what met a run that somebody had begun follows once that is over.
 //
 // A host follows its schedules later by a delay of its own, always the same one, so that a fleet does not come
 // to one server in the same second. All times here are "by the schedule": the clock less that delay.
 
 import { createHash } from 'node:crypto'
+import { FAILURES } from '../domain/errors.ts'
 import { nextTime } from '../domain/schedule-times.ts'
 import { parseSchedule } from '../domain/schedule.ts'
 import type { Config } from '../domain/config.ts'
@@ -27,6 +28,9 @@ const LOOK_EVERY_MS = 20_000
 // what is due until then was queued. By more, the clock was wrong when the mark was made.
 const AHEAD_MAX_MS = 12 * 3_600_000
 
+// What met another run longer ago has had its next night.
+const MET_WITHIN_MS = 24 * 3_600_000
+
 type Followed = {
   /** The name of its mark: a changed schedule is a new one, with nothing missed. */
   readonly mark: string
@@ -38,6 +42,7 @@ export class Scheduler {
   readonly #jobs: Jobs
   readonly #queue: Pick<JobQueue, 'add'>
   readonly #plan: () => Promise<Plan>
+  readonly #isRunGoingOn: () => Promise<boolean>
   readonly #now: () => Date
   readonly #log: (line: string) => void
   #timer: NodeJS.Timeout | undefined
@@ -48,12 +53,15 @@ export class Scheduler {
     readonly queue: Pick<JobQueue, 'add'>
     /** As the settings have it now. */
     readonly plan: () => Promise<Plan>
+    /** Of whoever. */
+    readonly isRunGoingOn: () => Promise<boolean>
     readonly now: () => Date
     readonly log: (line: string) => void
   }) {
     this.#jobs = input.jobs
     this.#queue = input.queue
     this.#plan = input.plan
+    this.#isRunGoingOn = input.isRunGoingOn
     this.#now = input.now
     this.#log = input.log
   }
@@ -88,7 +96,11 @@ export class Scheduler {
     const followed = followedOf(plan)
     this.#forgetOthers(followed)
     const due = followed.filter((each) => this.#isDue(each, now))
-    if (due.length === 0) return
+    if (due.length > 0) this.#queueDue(plan, due, now)
+    await this.#repeatMet()
+  }
+
+  #queueDue(plan: Plan, due: readonly Followed[], now: Date): void {
     const names = new Set(due.flatMap(({ sources }) => sources))
     const args = argsOf(plan, names)
     if (!this.#jobs.isQueued(args)) {
@@ -110,11 +122,22 @@ export class Scheduler {
    * daemon each time must not be begun for ever.
    */
   #beginAgain(): void {
-    for (const args of this.#jobs.cutOff(REQUESTED_BY, STOPPED)) {
-      const requestedBy = `${REQUESTED_BY}, once more`
-      const job = this.#queue.add({ kind: 'run', origin: 'schedule', requestedBy, args })
-      if (job !== undefined) this.#log('a run that was cut off is queued once more')
-    }
+    for (const args of this.#jobs.cutOff(REQUESTED_BY, STOPPED))
+      if (this.#addOnceMore(args)) this.#log('a run that was cut off is queued once more')
+  }
+
+  /** Nothing was begun: the other run may have been one of a single source. */
+  async #repeatMet(): Promise<void> {
+    const since = new Date(this.#now().getTime() - MET_WITHIN_MS)
+    const met = this.#jobs.endedWith(FAILURES.RUN_LOCKED.exit, since)
+    if (met.length === 0 || (await this.#isRunGoingOn())) return
+    for (const args of met)
+      if (this.#addOnceMore(args)) this.#log('a run that met another one is queued once more')
+  }
+
+  #addOnceMore(args: readonly string[]): boolean {
+    const requestedBy = `${REQUESTED_BY}, once more`
+    return this.#queue.add({ kind: 'run', origin: 'schedule', requestedBy, args }) !== undefined
   }
 
   #isDue({ mark, schedule }: Followed, now: Date): boolean {

@@ -74,7 +74,8 @@ export async function serve(input: ServeInput, signal: AbortSignal): Promise<voi
   const given = { services, settings, jobs, runs, tokens, version, now }
   const status = new StatusCache(runs, now)
   const plan = async () => (await services()).config
-  const scheduler = new Scheduler({ jobs, queue, plan, now, log })
+  const isRunGoingOn = async () => (await (await services()).currentRun()) !== undefined
+  const scheduler = new Scheduler({ jobs, queue, plan, isRunGoingOn, now, log })
   const nextRun = () => scheduler.next()
   const daemon: Daemon = { ...given, audit, downloads, queue, status, nextRun }
   const openApi = defineRoute({

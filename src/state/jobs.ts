@@ -212,6 +212,18 @@ export class Jobs {
     return rows.map((args) => JSON.parse(args) as string[])
   }
 
+  /** What a schedule asked for since then, and ended with this exit code. Not what was asked for once more since. */
+  endedWith(exit: number, since: Date): readonly (readonly string[])[] {
+    const rows = this.#handle
+      .prepare(
+        `select args from jobs as ended where origin = 'schedule' and exit = ? and ended_at >= ?
+         and not exists (select 1 from jobs as later where later.rowid > ended.rowid and later.args = ended.args)`,
+      )
+      .pluck()
+      .all(exit, since.toISOString()) as string[]
+    return rows.map((args) => JSON.parse(args) as string[])
+  }
+
   /** Whether just this waits already. */
   isQueued(args: readonly string[]): boolean {
     const sql = `select exists (select 1 from jobs where state = 'queued' and args = ?)`

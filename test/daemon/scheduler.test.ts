@@ -18,12 +18,14 @@ let folder: string
 let state: State
 let now: Date
 let plan: Plan
+let isRunGoingOn: boolean
 const zone = process.env['TZ']
 beforeEach(() => {
   folder = mkdtempSync(join(tmpdir(), 'spillway-test-'))
   state = openState(folder)
   now = new Date(2026, 2, 1, 12)
   plan = planOf({ docs: undefined })
+  isRunGoingOn = false
 })
 afterEach(() => {
   state.close()
@@ -56,6 +58,7 @@ function daemon({ runs = true } = {}) {
   if (runs) queue.start()
   const scheduler = new Scheduler({
     ...{ jobs, log, now: () => now, plan: async () => plan },
+    isRunGoingOn: async () => isRunGoingOn,
     queue: runs
       ? queue
       : { add: (input) => jobs.add({ ...input, id: `${now.getTime()}`, createdAt: now }, 20) },
@@ -80,6 +83,13 @@ const STOPPED_END = {
   reason: 'the daemon was stopped',
 } as const
 const runOf = (...names: string[]) => [...RUN, '--', ...names]
+/** As its process did. */
+function endNext(exit: number): void {
+  const { id } = state.jobs.next() ?? { id: '' }
+  state.jobs.start(id, now)
+  const end = { result: undefined, reason: undefined }
+  state.jobs.end(id, now, { state: exit === 0 ? 'done' : 'failed', exit, ...end })
+}
 const queued = () =>
   state.jobs
     .list({ kind: 'run', before: undefined, limit: 1_000 })
@@ -124,6 +134,41 @@ describe('the schedule of the host', () => {
       next.scheduler.stop()
       expect(queued()).toHaveLength(runs)
     }
+  })
+
+  it('follows once the run that somebody began by hand is over, and not again', async () => {
+    const { scheduler } = daemon({ runs: false })
+    await scheduler.look()
+    now = new Date(now.getTime() + DAY_MS)
+    await scheduler.look()
+    isRunGoingOn = true
+    endNext(75)
+    await live(scheduler, new Date(now.getTime() + HOUR_MS))
+    expect(queued()).toEqual([RUN])
+    isRunGoingOn = false
+    await live(scheduler, new Date(now.getTime() + HOUR_MS))
+    expect(queued()).toEqual([RUN, RUN])
+    // Somebody was quicker once more.
+    endNext(75)
+    await live(scheduler, new Date(now.getTime() + HOUR_MS))
+    expect(queued()).toEqual([RUN, RUN, RUN])
+    endNext(0)
+    await live(scheduler, new Date(now.getTime() + HOUR_MS))
+    expect(queued()).toEqual([RUN, RUN, RUN])
+  })
+
+  it('does not come back to a run that was met days ago', async () => {
+    const first = daemon({ runs: false })
+    await first.scheduler.look()
+    now = new Date(now.getTime() + DAY_MS)
+    await first.scheduler.look()
+    endNext(75)
+    plan = planOf({ docs: undefined, mail: '0 * * * *' })
+    now = new Date(now.getTime() + 2 * DAY_MS)
+    const second = daemon({ runs: false })
+    plan = planOf({ mail: '30 2 * * *' })
+    await second.scheduler.look()
+    expect(queued()).toEqual([RUN])
   })
 
   it('does not run again when the clock is put back by hours, and goes on the night after [F33c]', async () => {
