@@ -9,7 +9,7 @@
 /** What a failed attempt says about the server; the journal and `status` show these words. */
 export type AttemptOutcome = 'stored' | 'full' | 'dead' | 'misconfigured' | 'failed'
 
-type Failure = {
+export type Failure = {
   readonly exit: number
   /** Most repeats of the same request on the same server, after the first try. */
   readonly repeat: number

@@ -13,8 +13,8 @@ export function workerUrl(name: string): URL {
 
 function wayToEntries(caller: string): string {
   if (caller.endsWith('.ts')) return '../../dist/src/'
-  // A chunk that several share, or an entry itself (scripts/build.js).
-  return /\/chunks\/[^/]+$/.test(caller) ? '../' : './'
+  // An entry itself; else a chunk that entries share, or this file on its own (scripts/build.js, tests).
+  return /\/src\/[^/]+$/.test(caller) ? './' : '../'
 }
 
 /**

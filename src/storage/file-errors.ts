@@ -43,8 +43,8 @@ export function errnoOf(error: unknown): string | undefined {
   return error instanceof Error ? (error as NodeJS.ErrnoException).code : undefined
 }
 
-export function noDirectory(root: string): SpillwayError {
-  const hint = 'create the directory, mount its disk, or correct S3_SERVER_N_ENDPOINT'
+export function noDirectory(root: string, serverNumber: number): SpillwayError {
+  const hint = `create the directory, mount its disk, or correct S3_SERVER_${serverNumber}_ENDPOINT`
   return new SpillwayError('SERVER_BUCKET', `${root}: no such directory`, { hint })
 }
 

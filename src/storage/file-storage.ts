@@ -48,10 +48,12 @@ export class FileStorage implements Storage {
     partsAtOnce: 2,
   }
   readonly #root: string
+  readonly #number: number
   readonly #options: FileStorageOptions
   readonly #steps: FileSteps
 
   constructor(server: FileServer, options: FileStorageOptions) {
+    this.#number = server.number
     this.#root = server.directory.replace(/(?<=.)\/+$/, '')
     this.#options = options
     this.#steps = new FileSteps(this.#root, options.limits.silenceMs)
@@ -60,7 +62,7 @@ export class FileStorage implements Storage {
   async prepare(signal: AbortSignal): Promise<void> {
     await this.#do('preparing it', signal, async (step) => {
       const found = await step(() => stat(this.#root).catch(absent))
-      if (found?.isDirectory() !== true) throw failures.noDirectory(this.#root)
+      if (found?.isDirectory() !== true) throw failures.noDirectory(this.#root, this.#number)
       const marker = join(this.#root, layout.MARKER)
       if ((await step(() => stat(marker).catch(absent))) !== undefined) return
       if (this.#options.isKnown) throw failures.notMounted(this.#root)

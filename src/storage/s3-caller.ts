@@ -125,6 +125,7 @@ export class S3Caller {
       place: this.place,
       action,
       keyTail,
+      settings: `S3_SERVER_${this.#server.number}_`,
       mayExpectTls: !this.#hasAnswered && this.#server.endpoint.startsWith('http:'),
     })
     return failure ?? error

@@ -3,8 +3,8 @@
 // the message (quotas have no common code), the HTTP status.
 
 import { LINK_LOCAL_CODE } from '../lib/link-local.ts'
-import { SpillwayError } from '../domain/errors.ts'
-import type { FailureCode, FailureFacts } from '../domain/errors.ts'
+import { FAILURES, SpillwayError } from '../domain/errors.ts'
+import type { Failure, FailureCode, FailureFacts } from '../domain/errors.ts'
 import { ExchangeError, traceOf } from './exchange.ts'
 import type { ExchangeFailure } from './exchange.ts'
 import { FAILURE_OF_S3_CODE, failureOfStatus, QUOTA_WORDS } from './s3-error-codes.ts'
@@ -25,6 +25,8 @@ export type ErrorContext = {
   readonly action: string
   /** The last characters of the access key: enough to tell keys apart, too little to use. */
   readonly keyTail: string
+  /** What the names of its settings begin with, in hints: `S3_SERVER_3_`. */
+  readonly settings: string
   /** Plain http, and the server has never answered anything: it may expect https. */
   readonly mayExpectTls: boolean
 }
@@ -73,12 +75,15 @@ function nodeCodeOf(error: unknown): string | undefined {
 export function failureOfS3(error: unknown, context: ErrorContext): SpillwayError | undefined {
   if (error instanceof SpillwayError) return error
   const facts = factsOf(error)
-  const made = (code: FailureCode, what: string, hint?: string): SpillwayError =>
-    new SpillwayError(code, `${context.place}: ${what}`, {
+  const made = (code: FailureCode, what: string, own?: string): SpillwayError => {
+    const { hint: usual }: Failure = FAILURES[code]
+    const hint = (own ?? usual)?.replaceAll('S3_SERVER_N_', context.settings)
+    return new SpillwayError(code, `${context.place}: ${what}`, {
       cause: error,
       facts: journalFacts(code, error, facts),
       ...(hint === undefined ? {} : { hint }),
     })
+  }
   if (error instanceof ExchangeError) return made(...ofExchange(error, context))
   // With an answer, whatever Node said about the connection afterwards is beside the point.
   if (facts.status === undefined) {

@@ -141,7 +141,7 @@ describe('a server whose test fails', () => {
   })
 
   it('that is a directory is corrected by the question that added it', async () => {
-    const fails = { ok: false, lines: ['failed  no folder; correct S3_SERVER_N_ENDPOINT'] }
+    const fails = { ok: false, lines: ['failed  no folder; correct S3_SERVER_1_ENDPOINT'] }
     const { asked, out } = await wizard(
       [fails, WORKS],
       ...['S3 storage', 'Add a server', 'A local directory', '/mnt/my disk', ''],

@@ -91,6 +91,7 @@ describe('the marker', () => {
     const failure = await failureFrom(open(join(root, 'none')).prepare(never))
     expect(failure).toMatchObject({ code: 'SERVER_BUCKET' })
     expect(failure.message).toContain('no such directory')
+    expect(failure.hint).toContain('S3_SERVER_1_ENDPOINT')
   })
 })
 

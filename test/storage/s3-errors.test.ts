@@ -11,6 +11,7 @@ const context = {
   place: 's3.example.com/archives',
   action: 'part 3 of KEY',
   keyTail: 'WXYZ',
+  settings: 'S3_SERVER_3_',
   mayExpectTls: false,
 }
 
@@ -110,6 +111,14 @@ describe('connections', () => {
     expect(failureOfS3(new Error('high', { cause }), context)?.code).toBe(expected)
     expect(failureOfS3(cause, context)).toMatchObject({ code: expected, facts: { code } })
   })
+
+  it.each(['DEPTH_ZERO_SELF_SIGNED_CERT', 'CERT_HAS_EXPIRED'])(
+    '%s: what to set is named with the number of this server',
+    (code) => {
+      const { hint } = failureOfS3(Object.assign(new Error('low'), { code }), context)!
+      expect(hint).toContain('S3_SERVER_3_CA_FILE')
+    },
+  )
 
   it.each([
     ['connect-timeout', 'SERVER_UNREACHABLE', 'TimeoutError'],

@@ -246,10 +246,7 @@ async function test(
   const result = await tested(() => testServer(server, signal, draft.surroundings), signal)
   // What the server answered may repeat what it was sent.
   const redact = createRedactor(server.kind === 's3' ? [server.secretKey] : [])
-  // Hints are written for any server; this one has a number.
-  const numbered = (line: string) =>
-    line.replaceAll('S3_SERVER_N_', entryPrefix('S3_SERVER', number))
-  for (const line of result.lines) print(`  ${oneLine(numbered(redact(line)))}`)
+  for (const line of result.lines) print(`  ${oneLine(redact(line))}`)
   print(result.ok ? 'It works.' : 'It does not work yet.')
   return result
 }
