@@ -97,16 +97,14 @@ export class SimServer {
   harm(key: string, harm: Harm, random: Random): void {
     const object = this.objectsOf(hostOf(key) ?? '').get(key)!
     const { store } = this.model
-    this.harmed.set(key, harm)
     if (harm === 'rot') {
       // Of its own bytes alone: a buffer may be shared with nobody else.
       const piece = random.pick(object.pieces.filter(({ sizeBytes }) => sizeBytes > 0))
       piece.flip(random.between(0, piece.sizeBytes - 1))
-      return
-    }
-    store.remove(BUCKET, key, object.versionId)
+    } else store.remove(BUCKET, key, object.versionId)
     if (harm === 'overwrite')
       store.put(BUCKET, key, [pieceOf(random.bytes(200))], { etag: 'other', metadata: {} })
+    this.harmed.set(key, harm)
   }
 
   #index(): void {
@@ -114,6 +112,8 @@ export class SimServer {
     const [put, remove] = [store.put.bind(store), store.remove.bind(store)]
     store.put = (bucket, key, pieces, more) => {
       const object = put(bucket, key, pieces, more)
+      // What vanished, and the catalog with it, is sent once more from the spool.
+      this.harmed.delete(key)
       const host = hostOf(key)
       if (host === undefined) return object
       const keys = this.#keys.get(host) ?? new Map<string, ModelObject>()
