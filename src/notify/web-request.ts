@@ -4,7 +4,8 @@ import { request as httpRequest } from 'node:http'
 import type { IncomingMessage, RequestOptions } from 'node:http'
 import { request as httpsRequest } from 'node:https'
 import { isLinkLocal, lookupElsewhere } from '../lib/link-local.ts'
-import { HttpsProxyAgent } from 'https-proxy-agent'
+import { ProxyTunnel } from '../lib/proxy-tunnel.ts'
+import type { TunnelOptions } from '../lib/proxy-tunnel.ts'
 import type { ProxySettings } from '../domain/config.ts'
 import { proxyFor } from '../domain/proxy.ts'
 import { NotDelivered, networkReason } from './not-delivered.ts'
@@ -41,7 +42,7 @@ export async function sendWeb(
       ...message.headers,
     },
     // Node's own agent keeps connections, and the process with them.
-    agent: proxyUrl === undefined ? false : new HttpsProxyAgent(proxyUrl, { keepAlive: false }),
+    agent: proxyUrl === undefined ? false : new ProxyTunnel(proxyUrl, { keepAlive: false }),
   }
   const { status, text } = await exchange(url, options, body, tryMs)
   if (status >= 200 && status < 300) return
@@ -72,11 +73,14 @@ async function exchange(
 ): Promise<Answer> {
   return new Promise<Answer>((resolve, reject) => {
     const send = url.protocol === 'https:' ? httpsRequest : httpRequest
-    const request = send(url, options)
+    const ended = new AbortController()
+    const tunnel: TunnelOptions = { tunnelEnds: ended.signal }
+    const request = send(url, { ...options, ...tunnel })
     const timer = setTimeout(() => {
       const seconds = Math.round(tryMs / 100) / 10
       reject(new NotDelivered(`it did not answer within ${seconds} s`, { mayRepeat: true }))
       request.destroy()
+      ended.abort()
     }, tryMs)
     const failed = (cause: unknown): void => {
       clearTimeout(timer)

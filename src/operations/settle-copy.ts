@@ -21,8 +21,10 @@ export type OpenCopy = {
   readonly receipts?: readonly PartReceipt[]
   /** The object is known not to be what was sent. */
   readonly isDamaged?: boolean
-  /** The server said no to Complete in so many words, or so long ago that nothing comes any more. */
+  /** The server said no to Complete in so many words, or it was so long ago that nothing comes any more. */
   readonly isOver: boolean
+  /** It was the former: where we may not look, there is nothing to be seen. */
+  readonly isRefused?: boolean
   /** What the row says when it fails. */
   readonly reason: string
 }
@@ -61,7 +63,9 @@ export async function settleCopy(
     if (after === 'stored' || after === 'deleted') return after
   }
   const mayStillCome = aborted === 'gone' && copy.completeBytes !== undefined && !copy.isOver
-  if (mayStillCome || (after === 'hidden' && aborted === 'gone')) return 'open'
+  // That an upload was aborted proves nothing: MinIO says so of those that it does not have.
+  const isHidden = after === 'hidden' && (aborted === 'gone' || copy.isRefused !== true)
+  if (mayStillCome || isHidden) return 'open'
   await catalog.markCopyFailed(copy.id, copy.reason)
   return 'failed'
 }

@@ -95,13 +95,14 @@ export async function uploadCopy(
   const stop = AbortSignal.any([signal, work.signal])
   let upload: OpenUpload | undefined
   let receipts: readonly PartReceipt[] | undefined
+  const completing = { isDone: false }
   try {
     upload = await storage.begin({ key, token }, stop)
     await catalog.setUploadId(copyId, upload.uploadId)
     content.begin(partBytes)
     receipts = await sendParts(services, attempt, { copyId, upload, partBytes }, stop, work)
     await catalog.markCompleting(copyId, new Date())
-    const head = await completeAndProve(services, attempt, upload, receipts, stop)
+    const head = await completeAndProve(services, attempt, { upload, receipts, completing }, stop)
     const { sizeBytes, etag, versionId } = head
     await catalog.markStored(copyId, { sizeBytes, etag, versionId, at: new Date() })
   } catch (error) {
@@ -112,6 +113,8 @@ export async function uploadCopy(
       uploadId: upload?.uploadId,
       completeBytes: receipts === undefined ? undefined : content.bytes,
       receipts: receipts ?? [],
+      // A look at the object that is refused says nothing about Complete, which was not.
+      isRefused: wasRefused(error) && !completing.isDone,
     }
     const isStored = await giveUp(services, attempt, copy, error, signal)
     // Its proof is only an answer to doubts about the server, and to those who stop a run that is through.
@@ -147,15 +150,20 @@ function freshKey({ identity, prefix }: Server, { key, copies = [] }: ArchiveToS
 async function completeAndProve(
   { limits }: UploadServices,
   { content, storage, server }: Attempt,
-  upload: OpenUpload,
-  receipts: readonly PartReceipt[],
+  sent: {
+    readonly upload: OpenUpload
+    readonly receipts: readonly PartReceipt[]
+    readonly completing: { isDone: boolean }
+  },
   stop: AbortSignal,
 ): Promise<HeadResult> {
+  const { upload, receipts, completing } = sent
   const expected = { token: upload.token, sizeBytes: content.bytes }
   let refusal: Error | undefined
   let etag: string | undefined
   try {
     etag = await storage.complete(upload, receipts, stop)
+    completing.isDone = true
   } catch (error) {
     // The answer may be lost and the object there all the same: only HEAD can tell.
     if (isFailure(error, 'INTERRUPTED', 'SERVER_DAMAGED_DATA')) throw error
@@ -171,8 +179,8 @@ async function completeAndProve(
     }
     const head = await storage.head(upload.key, brief).catch(orRefusal)
     if (isProvenBy(head, expected)) {
-      const sent = { parts: receipts, etag }
-      if (await storage.isIntact(head!, sent, brief).catch(orRefusal)) return head!
+      const object = { parts: receipts, etag }
+      if (await storage.isIntact(head!, object, brief).catch(orRefusal)) return head!
       throw damaged(server, upload.key)
     }
     if (head !== undefined) throw refusal ?? unproven(server, upload.key, head, expected)
@@ -201,7 +209,7 @@ async function giveUp(
   const settling = {
     ...copy,
     reason,
-    isOver: wasRefused(error),
+    isOver: copy.isRefused === true,
     isDamaged: isFailure(error, 'SERVER_DAMAGED_DATA'),
   }
   let why = reason
@@ -243,7 +251,9 @@ function isOfServer(error: unknown): boolean {
   return failureOf(error).server !== undefined
 }
 
+/** Said no in so many words; not where an earlier try may have done it, or only a look at it was refused. */
 function wasRefused(error: unknown): boolean {
+  if (error instanceof SpillwayError && error.facts['mayBeDone'] === true) return false
   const says = failureOf(error).server
   return says === 'misconfigured' || says === 'full'
 }

@@ -17,12 +17,17 @@ export class LostAnswer {
 
   /** Throws the last failure on, with the fact `mayBeDone` where it is not the whole truth. */
   readonly rethrow = (error: unknown): never => {
-    if (!this.#mayBeDone || !(error instanceof SpillwayError)) throw error
-    const { code, facts, hint, message } = error
-    throw new SpillwayError(code, message, {
-      cause: error,
-      facts: { ...facts, mayBeDone: true },
-      ...(hint === undefined ? {} : { hint }),
-    })
+    throw this.#mayBeDone ? asMaybeDone(error) : error
   }
+}
+
+/** The same failure, with the fact `mayBeDone`. */
+export function asMaybeDone(error: unknown): unknown {
+  if (!(error instanceof SpillwayError)) return error
+  const { code, facts, hint, message } = error
+  return new SpillwayError(code, message, {
+    cause: error,
+    facts: { ...facts, mayBeDone: true },
+    ...(hint === undefined ? {} : { hint }),
+  })
 }

@@ -135,6 +135,8 @@ export class S3Caller {
   #repair(facts: S3Facts, optional: OptionalHeader | undefined): boolean {
     const { region, isPathStyle } = this.#addressing
     const { status, s3Code, nodeCode } = facts
+    // An answer to HEAD does not say that it was the clock.
+    if (status === 403 && facts.isClockCorrected) return true
     if (facts.region !== undefined && facts.region !== region && isAboutRegion(facts))
       return this.#readdress({ region: facts.region })
     const isHostRefused =

@@ -7,10 +7,10 @@ import { Agent as HttpsAgent } from 'node:https'
 import { rootCertificates } from 'node:tls'
 import { S3Client } from '@aws-sdk/client-s3'
 import type { S3ClientConfig } from '@aws-sdk/client-s3'
-import { HttpsProxyAgent } from 'https-proxy-agent'
 import type { ProxySettings } from '../domain/config.ts'
 import type { S3Server } from '../domain/server.ts'
 import { proxyFor } from '../domain/proxy.ts'
+import { ProxyTunnel } from '../lib/proxy-tunnel.ts'
 import type { RateLimit } from './rate-limit.ts'
 import { S3HttpHandler } from './s3-http.ts'
 
@@ -37,7 +37,7 @@ export function createHandler({
   const proxyUrl = proxyFor(endpoint, proxy)
   // Connections are counted by the callers (parts at once), so the agents need no limit.
   const makeAgent = (options: { keepAlive: boolean }): HttpAgent => {
-    if (proxyUrl !== undefined) return new HttpsProxyAgent(proxyUrl, options)
+    if (proxyUrl !== undefined) return new ProxyTunnel(proxyUrl, options)
     return endpoint.protocol === 'https:' ? new HttpsAgent(options) : new HttpAgent(options)
   }
   const agent = makeAgent({ keepAlive: true })

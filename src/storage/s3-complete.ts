@@ -12,6 +12,7 @@ import { bareEtag, compareEtag, hasChanged, partEtagSays } from './composite-eta
 import type { EtagHabits } from './composite-etag.ts'
 import { COMPLETE_SILENCES_MAX } from './limits.ts'
 import type { NetworkLimits } from './limits.ts'
+import { asMaybeDone, LostAnswer } from './lost-answer.ts'
 import { Patience, repeated } from './retry.ts'
 import type { S3Caller } from './s3-caller.ts'
 import { damagedPart } from './s3-parts.ts'
@@ -57,18 +58,28 @@ export async function completeUpload(
   const { limits } = context
   const patience = Patience.ofOperation(limits)
   const completion = { context, upload, parts, patience, signal }
-  const etag = await repeated({
-    attempt: (repeat) => attemptComplete(completion, repeat),
+  const answer = new LostAnswer()
+  const completing = repeated({
+    attempt: (repeat) =>
+      attemptComplete(completion, repeat).catch((error: unknown) => {
+        answer.note(error)
+        throw error
+      }),
     // With less time than a connection may take, one more Complete would only leave more doubt.
     isFinal: () => patience.leftMs < limits.connectMs,
     patience,
     limits,
     signal,
   })
+  const etag = await completing.catch(answer.rethrow)
   patience.noteProgress()
+  // From here on the object is there: what fails is only the look at it.
+  const onLook = (error: unknown): never => {
+    throw asMaybeDone(error)
+  }
   // Ceph's answer has an empty ETag; only HEAD shows the right one.
-  const seen = etag ?? (await context.head(upload.key, patience))?.etag
-  if (await isAsSent(completion, seen)) return seen
+  const seen = etag ?? (await context.head(upload.key, patience).catch(onLook))?.etag
+  if (await isAsSent(completion, seen).catch(onLook)) return seen
   throw new SpillwayError(
     'SERVER_DAMAGED_DATA',
     `${context.caller.place}: ${upload.key} is stored with other bytes than were sent (ETag ${seen})`,

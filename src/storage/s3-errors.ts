@@ -14,7 +14,11 @@ type SdkError = Error & {
   readonly code?: unknown
   readonly Code?: unknown
   readonly Region?: unknown
-  readonly $metadata?: { readonly httpStatusCode?: number; readonly requestId?: string }
+  readonly $metadata?: {
+    readonly httpStatusCode?: number
+    readonly requestId?: string
+    readonly clockSkewCorrected?: boolean
+  }
   readonly $response?: { readonly headers?: Readonly<Record<string, string>> }
 }
 
@@ -39,6 +43,8 @@ export type S3Facts = {
   readonly retryAfterSeconds: number | undefined
   /** A region that the server named as the right one. */
   readonly region: string | undefined
+  /** By the date of this answer our clock was far off; from now on requests are signed for the server's. */
+  readonly isClockCorrected: boolean
   readonly message: string
 }
 
@@ -58,6 +64,7 @@ export function factsOf(error: unknown): S3Facts {
     requestId: sdk.$metadata?.requestId,
     retryAfterSeconds: retryAfter > 0 ? retryAfter : undefined,
     region,
+    isClockCorrected: sdk.$metadata?.clockSkewCorrected === true,
     message: sdk.message === 'UnknownError' ? '' : printable(sdk.message ?? ''),
   }
 }
@@ -87,7 +94,7 @@ export function failureOfS3(error: unknown, context: ErrorContext): SpillwayErro
   if (error instanceof ExchangeError) return made(...ofExchange(error, context))
   // With an answer, whatever Node said about the connection afterwards is beside the point.
   if (facts.status === undefined) {
-    const found = ofNode(facts, context)
+    const found = ofNode(facts, context) ?? ofConnection(error, facts, context)
     return found === undefined ? undefined : made(...found)
   }
   return made(...ofAnswer(facts, context))
@@ -114,6 +121,11 @@ const UNTRUSTED =
   /^(DEPTH_ZERO_SELF_SIGNED_CERT|SELF_SIGNED_CERT_IN_CHAIN|UNABLE_TO_VERIFY_LEAF_SIGNATURE|UNABLE_TO_GET_ISSUER_CERT(_LOCALLY)?|CERT_UNTRUSTED|INVALID_CA)$/
 // What OpenSSL writes when both sides have no version in common; http where https is meant is "wrong version number".
 const OLD_TLS = /alert protocol version|unsupported protocol/
+// More that OpenSSL may have against a certificate; UNSPECIFIED is its word for what Node has no name for.
+const REFUSED_CERTIFICATE =
+  /^(CERT_|CRL_|UNABLE_TO_|ERROR_IN_C|INVALID_PURPOSE$|PATH_LENGTH_EXCEEDED$|UNSPECIFIED$)/
+// A local firewall, or IPAddressDeny= of our own unit.
+const FORBIDDEN_HERE = /^(EPERM|EACCES)$/
 const NOT_HTTP = /^(EPROTO|HPE_|ERR_SSL_|ERR_TLS_|ERR_HTTP)/
 
 function ofNode({ nodeCode, message }: S3Facts, context: ErrorContext): Verdict | undefined {
@@ -141,7 +153,10 @@ function ofNode({ nodeCode, message }: S3Facts, context: ErrorContext): Verdict 
       `its certificate is for another host name (${nodeCode})`,
       'use the name that the certificate has, or set S3_SERVER_N_PATH_STYLE=true',
     ]
-  if (/^CERT_/.test(nodeCode)) return ['SERVER_TLS', `its certificate is refused (${nodeCode})`]
+  if (REFUSED_CERTIFICATE.test(nodeCode))
+    return ['SERVER_TLS', `its certificate is refused: ${message} (${nodeCode})`]
+  if (FORBIDDEN_HERE.test(nodeCode))
+    return ['SERVER_UNREACHABLE', `this machine does not let us connect to it (${nodeCode})`]
   if (nodeCode === 'EPROTO' && OLD_TLS.test(message))
     return [
       'SERVER_TLS',
@@ -154,6 +169,22 @@ function ofNode({ nodeCode, message }: S3Facts, context: ErrorContext): Verdict 
       `what answers there does not speak the expected protocol (${nodeCode})`,
     ]
   return undefined
+}
+
+/**
+ * Whatever else ended a request that was under way: a proxy that hangs up, or no descriptor left here. It is no
+ * reason not to ask the next server. What JavaScript throws is a bug of ours.
+ */
+function ofConnection(
+  error: unknown,
+  { nodeCode, message }: S3Facts,
+  { action }: ErrorContext,
+): Verdict | undefined {
+  const isBug =
+    !(error instanceof Error) || /^(Type|Range|Reference|Syntax|Assertion)Error$/.test(error.name)
+  if (isBug || traceOf(error) === undefined) return undefined
+  const code = nodeCode === undefined ? '' : ` (${nodeCode})`
+  return ['SERVER_UNREACHABLE', `${action}: ${message}${code}`]
 }
 
 function unreachableText(nodeCode: string): string {

@@ -9,6 +9,7 @@ import type { Agent, ClientRequest, IncomingMessage, RequestOptions } from 'node
 import { request as httpsRequest } from 'node:https'
 import type { Socket } from 'node:net'
 import { lookupElsewhere, requireElsewhere } from '../lib/link-local.ts'
+import type { TunnelOptions } from '../lib/proxy-tunnel.ts'
 import { ExchangeError, noteTrace } from './exchange.ts'
 import type { Exchange } from './exchange.ts'
 import type { RateLimit } from './rate-limit.ts'
@@ -84,7 +85,10 @@ class Call {
   readonly #signal: AbortSignal
   readonly #options: HandlerOptions
   readonly #timers: NodeJS.Timeout[] = []
+  /** For a way through a proxy that is not open yet. */
+  readonly #ended = new AbortController()
   #client!: ClientRequest
+  #reject = (_error: Error): void => {}
   /** Why we ended the request ourselves: Node would say "aborted" for all of these. */
   #failure: Error | undefined
   #watch: SilenceWatch | undefined
@@ -114,6 +118,7 @@ class Call {
     this.#watchPatience()
     try {
       return await new Promise<SdkResponse>((resolve, reject) => {
+        this.#reject = reject
         this.#client = this.#open()
         this.#signal.addEventListener('abort', onAbort, { once: true })
         // Once an answer has begun, reading it decides: a refusal may come through a connection
@@ -152,13 +157,14 @@ class Call {
   #open(): ClientRequest {
     const { protocol, hostname, port, method, path, query, headers } = this.#request
     const expect = this.#exchange.holdsBody === true ? { expect: '100-continue' } : {}
-    const options: RequestOptions & { ca?: string[] } = {
+    const options: RequestOptions & TunnelOptions & { ca?: string[] } = {
       method,
       protocol,
       host: hostname.replace(/^\[|\]$/g, ''),
       path: path + queryString(query ?? {}),
       headers: { ...headers, ...expect },
       lookup: lookupElsewhere,
+      tunnelEnds: this.#ended.signal,
       agent: this.#exchange.isFresh === true ? this.#options.freshAgent : this.#options.agent,
       ...(port === undefined ? {} : { port }),
       ...(this.#options.caPem === undefined ? {} : { ca: [...this.#options.caPem] }),
@@ -207,6 +213,11 @@ class Call {
     this.#failure ??= error
     this.#answer?.destroy(error)
     this.#client?.destroy(error)
+    // Of a request that has no connection yet (a proxy is silent) Node says nothing more.
+    if (this.#client?.socket) return
+    this.#ended.abort()
+    this.#noteConnected()
+    this.#reject(this.#failure)
   }
 
   async #send(): Promise<void> {
@@ -236,11 +247,9 @@ class Call {
       headers: plainHeaders(answer),
     }
     const isGood = head.statusCode >= 200 && head.statusCode < 300
-    // Where XML is expected the body tells (checkRoot), whatever the header says.
-    const hasNoRoot = this.#exchange.root === undefined
-    if (isGood && hasNoRoot && /^text\/html/i.test(head.headers['content-type'] ?? ''))
-      throw new ExchangeError('answer-not-s3', 'a web page instead of an S3 answer')
+    const isPage = isGood && /^text\/html/i.test(head.headers['content-type'] ?? '')
     if (this.#exchange.isStreamed === true && isGood) {
+      if (isPage) throw notS3()
       // The consumer reads at its own pace and guards the stream itself (s3-read.ts).
       this.#watch?.stop()
       return { ...head, body: answer }
@@ -248,6 +257,8 @@ class Call {
     const body = await collect(answer, isGood ? this.#exchange.onReceived : undefined)
     // The rest of a body that was refused half-way must not be taken for the next request.
     if (!this.#client.writableEnded) this.#client.destroy()
+    // Where XML is expected the body tells, whatever the header says; and Swift says of no body that it is HTML.
+    if (isPage && this.#exchange.root === undefined && body.length > 0) throw notS3()
     if (isGood) checkRoot(body, this.#exchange.root)
     return { ...head, body }
   }
@@ -289,6 +300,10 @@ function checkRoot(body: Uint8Array, root: string | undefined): void {
   // <Error> in a 200 answer is the SDK's to report; an empty one, too.
   if (start === '' || new RegExp(`<(?:\\w+:)?(?:${root}|Error)[\\s/>]`).test(start)) return
   throw new ExchangeError('answer-not-s3', `no <${root}> in the answer`)
+}
+
+function notS3(): ExchangeError {
+  return new ExchangeError('answer-not-s3', 'a web page instead of an S3 answer')
 }
 
 function plainHeaders(answer: IncomingMessage): Record<string, string> {

@@ -6,6 +6,7 @@ import {
   AbortMultipartUploadCommand,
   CreateMultipartUploadCommand,
   DeleteObjectCommand,
+  GetObjectCommand,
   HeadObjectCommand,
   ListPartsCommand,
 } from '@aws-sdk/client-s3'
@@ -188,7 +189,7 @@ export class S3Storage implements Storage {
       })
       return 'aborted'
     } catch (error) {
-      if (!isFailure(error, 'UPLOAD_GONE') && !isAbsent(error)) throw error
+      if (!isFailure(error, 'UPLOAD_GONE') && !(isAbsent(error) && isOfS3(error))) throw error
       return 'gone'
     }
   }
@@ -213,7 +214,7 @@ export class S3Storage implements Storage {
       })
       return true
     } catch (error) {
-      if (isFailure(error, 'UPLOAD_GONE') || isAbsent(error)) return false
+      if (isFailure(error, 'UPLOAD_GONE') || (isAbsent(error) && isOfS3(error))) return false
       if (isFailure(error, 'SERVER_REJECTED', 'SERVER_DENIED')) return undefined
       throw error
     }
@@ -248,9 +249,37 @@ export class S3Storage implements Storage {
       }
     } catch (error) {
       // Only a plain 404: a 403 may mean anything, and never that the object is absent.
-      if (isAbsent(error)) return undefined
+      if (!isAbsent(error)) throw error
+      if (!isOfS3(error)) await this.#confirmAbsent(key, patience, signal)
+      return undefined
+    }
+  }
+
+  /**
+   * A proxy in front of a server that is down says 404 to everything, and HEAD has no body that would tell. What S3
+   * answers to GET has one.
+   */
+  async #confirmAbsent(
+    key: string,
+    patience: Patience | undefined,
+    signal: AbortSignal,
+  ): Promise<void> {
+    const action = `looking at ${key}`
+    try {
+      await this.#caller.call({
+        ...{ action, signal },
+        ...(patience === undefined ? {} : { patience }),
+        run: (client, options) =>
+          client.send(new GetObjectCommand({ ...this.#object(key), Range: 'bytes=0-0' }), options),
+      })
+    } catch (error) {
+      if (isFailure(error, 'ARCHIVE_MISSING')) return
+      if (isFailure(error, 'SERVER_BUCKET') && isOfS3(error)) return
+      if (isFailure(error, 'SERVER_BUCKET'))
+        throw this.#notS3(`${action}: 404, and not from an S3 server`)
       throw error
     }
+    throw this.#notS3(`${action}: 404 to HEAD, and the object to GET`)
   }
 
   read(
@@ -331,6 +360,14 @@ export class S3Storage implements Storage {
   #notS3(what: string): SpillwayError {
     return new SpillwayError('SERVER_NOT_S3', `${this.#caller.place}: ${what}`)
   }
+}
+
+/** By its code, or by the id that S3 gives to every request: not the page of a proxy in front of it. */
+function isOfS3(error: unknown): boolean {
+  if (isFailure(error, 'ARCHIVE_MISSING', 'UPLOAD_GONE')) return true
+  if (!(error instanceof SpillwayError)) return false
+  const { requestId, s3Code } = error.facts
+  return requestId !== undefined || (s3Code !== undefined && s3Code !== 'NotFound')
 }
 
 function isAbsent(error: unknown): boolean {

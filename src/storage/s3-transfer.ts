@@ -1,7 +1,9 @@
 // Streams of unknown length that are small (catalog snapshots, the self-test's transfer), sent with the
 // SDK's own Upload. It buffers parts of 5 MiB, never cancels a request that is under way, and knows no
-// MD5: what it lacks (repeats, time limits, the signal) is given to it through the client it sends with.
+// MD5: what it lacks (repeats, time limits, the signal, the MD5 that a bucket with object lock demands) is
+// given to it through the client that it sends with.
 
+import { createHash } from 'node:crypto'
 import type { PutObjectCommandInput, S3Client } from '@aws-sdk/client-s3'
 import { Upload } from '@aws-sdk/lib-storage'
 import { Readable } from 'node:stream'
@@ -51,6 +53,7 @@ export async function putStream(input: PutStreamInput): Promise<number> {
 function repeatingClient({ caller, object, signal }: PutStreamInput): S3Client {
   const send = (command: Parameters<S3Client['send']>[0]): Promise<unknown> => {
     const isAbort = command.constructor.name.startsWith('Abort')
+    addMd5(command.input)
     return caller.call({
       action: `storing ${object.Key}`,
       // After an interrupt the parts that arrived are still cleared away.
@@ -59,6 +62,12 @@ function repeatingClient({ caller, object, signal }: PutStreamInput): S3Client {
     })
   }
   return Object.create(caller.client, { send: { value: send } }) as S3Client
+}
+
+function addMd5(input: object): void {
+  const put = input as { readonly Body?: unknown; ContentMD5?: string }
+  if (put.Body instanceof Uint8Array)
+    put.ContentMD5 = createHash('md5').update(put.Body).digest('base64')
 }
 
 // Long enough for one request on a slow line, short enough for Ctrl-C.

@@ -121,7 +121,8 @@ describe('clearing away what a lost answer to Create left', () => {
     let creates = 0
     const asked = { after: 0 }
     const storage = await storageOn((request, response) => {
-      if (request.method === 'HEAD') return void response.writeHead(404).end()
+      if (request.method === 'HEAD')
+        return void response.writeHead(404, { 'x-amz-request-id': 'id' }).end()
       if (request.method === 'POST') {
         creates += 1
         if (creates === 1) return busyAfter(seconds[0])(request, response)

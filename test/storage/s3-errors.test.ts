@@ -3,7 +3,7 @@
 
 import { describe, expect, it } from 'vitest'
 import { FAILURES, SpillwayError } from '../../src/domain/errors.ts'
-import { ExchangeError } from '../../src/storage/exchange.ts'
+import { ExchangeError, noteTrace } from '../../src/storage/exchange.ts'
 import { FAILURE_OF_S3_CODE } from '../../src/storage/s3-error-codes.ts'
 import { failureOfS3 } from '../../src/storage/s3-errors.ts'
 
@@ -101,6 +101,10 @@ describe('connections', () => {
     ['ECONNRESET', 'SERVER_CLOSED'],
     ['EPIPE', 'SERVER_CLOSED'],
     ['CERT_HAS_EXPIRED', 'SERVER_TLS'],
+    ['INVALID_PURPOSE', 'SERVER_TLS'],
+    ['UNSPECIFIED', 'SERVER_TLS'],
+    ['EPERM', 'SERVER_UNREACHABLE'],
+    ['EACCES', 'SERVER_UNREACHABLE'],
     ['DEPTH_ZERO_SELF_SIGNED_CERT', 'SERVER_TLS'],
     ['ERR_TLS_CERT_ALTNAME_INVALID', 'SERVER_TLS'],
     ['EPROTO', 'SERVER_NOT_S3'],
@@ -136,6 +140,16 @@ describe('connections', () => {
 describe('what is no failure of a server', () => {
   it('stays what it is: a bug', () => {
     expect(failureOfS3(new TypeError('x is not a function'), context)).toBeUndefined()
+  })
+
+  it('is none of ours, whatever it is, once a request was under way', () => {
+    const error = Object.assign(new Error('connect EMFILE'), { code: 'EMFILE' })
+    expect(failureOfS3(error, context)).toBeUndefined()
+    noteTrace(error, { bodyBytesSent: 0, isReusedConnection: false, isAnswered: false })
+    expect(failureOfS3(error, context)).toMatchObject({ code: 'SERVER_UNREACHABLE' })
+    const bug = new TypeError('x is not a function')
+    noteTrace(bug, { bodyBytesSent: 0, isReusedConnection: false, isAnswered: false })
+    expect(failureOfS3(bug, context)).toBeUndefined()
   })
 
   it('stays what it is: a failure of our spool', () => {

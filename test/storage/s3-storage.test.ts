@@ -20,6 +20,7 @@ describe('the S3 adapter', () => {
         close: () => model.close(),
         partBytes: partBytesMin,
         cannotListUploads: switches.listUploads === 'missing',
+        abortsTwice: switches.abortOfNone === '204',
         replacesObjects: (switches.conditional ?? 'yes') !== 'yes',
       }
     })

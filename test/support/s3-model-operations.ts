@@ -55,7 +55,8 @@ export async function answerTo(call: Call): Promise<Answer> {
     case 'Complete':
       return complete(call)
     case 'Abort':
-      store.drop(store.upload(s3.bucket, s3.key, s3.uploadId))
+      if (switches.abortOfNone !== '204' || store.uploads.has(s3.uploadId ?? ''))
+        store.drop(store.upload(s3.bucket, s3.key, s3.uploadId))
       return { status: 204 }
     case 'ListParts':
       return listParts(call)
@@ -106,6 +107,7 @@ async function inCrowd(call: Call): Promise<Answer> {
 async function uploadPart(call: Call): Promise<Answer> {
   const { s3, store, switches } = call
   const upload = store.upload(s3.bucket, s3.key, s3.uploadId)
+  checkMd5(call)
   if (!(s3.partNumber >= 1 && s3.partNumber <= switches.partsMax))
     throw refusal('InvalidArgument', `part number must be 1 to ${switches.partsMax}`)
   const declaredBytes = Number(call.request.headers['content-length'] ?? 0)
@@ -266,6 +268,7 @@ function get({ s3, store, request }: Call): Answer {
 async function put(call: Call): Promise<Answer> {
   const { s3, store, request, switches } = call
   checkOptionalHeaders(request, switches)
+  checkMd5(call)
   if (isConditionBroken(call)) throw refusal('PreconditionFailed')
   if (switches.quota?.at === 'before-body')
     store.checkQuota(Number(request.headers['content-length'] ?? 0))
@@ -288,6 +291,16 @@ function checkOptionalHeaders(request: IncomingMessage, switches: S3ModelSwitche
     throw refusal('NotImplemented', 'a header you provided implies functionality that is missing')
   if (switches.conditional === '501' && headers['if-none-match'] !== undefined)
     throw refusal('NotImplemented', 'a header you provided implies functionality that is missing')
+}
+
+function checkMd5({ request, switches }: Call): void {
+  const hasSum = Object.keys(request.headers).some((name) =>
+    /^(content-md5$|x-amz-checksum-)/.test(name),
+  )
+  if (!switches.wantsMd5 || hasSum) return
+  const message =
+    'Content-MD5 OR x-amz-checksum- HTTP header is required for Put Object requests with Object Lock parameters'
+  throw new S3Refusal('InvalidRequest', 400, message)
 }
 
 function isConditionBroken({ request, s3, store, switches }: Call): boolean {

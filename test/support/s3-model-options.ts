@@ -70,7 +70,19 @@ export type S3ModelSwitches = {
   readonly listPages: 'token' | 'no-token' | 'v1'
   /** Shifts the server's clock. */
   readonly skewMs: number
+  /** Answers carry `x-amz-request-id`, as most do. */
+  readonly namesRequests: boolean
+  /** What a proxy in front answers to everything, while the server behind it is down. */
+  readonly frontPage: FrontPage | undefined
+  /** Abort of an upload that is not there: refused (AWS), or 204 like any other (MinIO). */
+  readonly abortOfNone: 'NoSuchUpload' | '204'
+  /** What answers without a body say that they are: text/html (OpenStack Swift). */
+  readonly emptyType: 'text/html' | undefined
+  /** A bucket with a retention of its own for new objects: it wants an MD5 or a checksum of each. */
+  readonly wantsMd5: boolean
 }
+
+export type FrontPage = { readonly status: number; readonly type: string; readonly body: string }
 
 export const DEFAULT_SWITCHES: S3ModelSwitches = {
   accessKey: 'model-access-key',
@@ -100,6 +112,11 @@ export const DEFAULT_SWITCHES: S3ModelSwitches = {
   pageEntries: 1_000,
   listPages: 'token',
   skewMs: 0,
+  namesRequests: true,
+  frontPage: undefined,
+  abortOfNone: 'NoSuchUpload',
+  emptyType: undefined,
+  wantsMd5: false,
 }
 
 /** Servers that differ from the default (AWS), as far as their differences are known. */
@@ -107,11 +124,14 @@ export const PERSONALITIES = {
   aws: {},
   // 16.2: If-None-Match is honoured for PutObject only.
   ceph: { etag: 'empty-on-complete', conditional: 'put-only' },
-  minio: { secondComplete: 'NoSuchUpload', listUploads: 'exact' },
+  minio: { secondComplete: 'NoSuchUpload', listUploads: 'exact', abortOfNone: '204' },
   r2: { hasEqualParts: true, storageClass: '501' },
   b2: { conditional: '501' },
   garage: { conditional: 'ignored', secondComplete: 'NoSuchUpload' },
   'rclone serve': { listUploads: 'missing', listParts: 'missing', conditional: 'ignored' },
   'encrypted by KMS': { etag: 'opaque' },
   versioned: { isVersioned: true },
+  swift: { emptyType: 'text/html' },
+  'locking objects': { isVersioned: true, wantsMd5: true },
+  'without request ids': { namesRequests: false },
 } as const satisfies Record<string, Partial<S3ModelSwitches>>

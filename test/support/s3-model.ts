@@ -24,7 +24,7 @@ import { readPieces } from './s3-model-bytes.ts'
 import { answerTo } from './s3-model-operations.ts'
 import type { Answer } from './s3-model-operations.ts'
 import { DEFAULT_SWITCHES } from './s3-model-options.ts'
-import type { S3ModelSwitches } from './s3-model-options.ts'
+import type { FrontPage, S3ModelSwitches } from './s3-model-options.ts'
 import { verifySignature } from './s3-model-signature.ts'
 import { ModelStore } from './s3-model-store.ts'
 import type { ModelObject } from './s3-model-store.ts'
@@ -211,7 +211,9 @@ async function serve(context: Context): Promise<void> {
   request.on('error', () => {})
   response.on('error', () => {})
   const s3 = parseS3Request(method, url, headers.host ?? '', switches.virtualHost)
+  if (switches.namesRequests) response.setHeader('x-amz-request-id', 'model')
   try {
+    if (switches.frontPage !== undefined) return await sendPage(context, s3, switches.frontPage)
     if (switches.skewMs !== 0)
       response.setHeader('date', new Date(Date.now() + switches.skewMs).toUTCString())
     const declared = verifySignature(request, switches, Date.now() + switches.skewMs)
@@ -219,6 +221,8 @@ async function serve(context: Context): Promise<void> {
     if (switches.refusesVirtualHost && isVirtual) throw refusal('SignatureDoesNotMatch')
     const answer = await answerTo({ request, s3, store, switches, declared, folder })
     note(context, s3, answer.status, '')
+    if (switches.emptyType !== undefined && (answer.body ?? '') === '' && method !== 'HEAD')
+      response.setHeader('content-type', switches.emptyType)
     await send(response, answer)
   } catch (error) {
     if (request.errored !== null || response.destroyed) return note(context, s3, 0, 'gone')
@@ -238,6 +242,18 @@ async function serve(context: Context): Promise<void> {
   }
 }
 
+async function sendPage(context: Context, s3: S3Request, page: FrontPage): Promise<void> {
+  const { response } = context
+  note(context, s3, page.status, 'front page')
+  response.removeHeader('x-amz-request-id')
+  const body = s3.operation === 'Head' ? '' : page.body
+  await send(response, {
+    status: page.status,
+    headers: { 'content-type': page.type, connection: 'close' },
+    body,
+  })
+}
+
 function note(
   { log, logged, onWorked, request }: Context,
   s3: S3Request,
@@ -252,7 +268,6 @@ function note(
 }
 
 async function send(response: ServerResponse, answer: Answer): Promise<void> {
-  response.setHeader('x-amz-request-id', 'model')
   const { body = '', headers = {} } = answer
   if (answer.blanksMs !== undefined) {
     response.writeHead(answer.status, headers)
