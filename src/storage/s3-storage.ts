@@ -6,7 +6,6 @@ import {
   AbortMultipartUploadCommand,
   CreateMultipartUploadCommand,
   DeleteObjectCommand,
-  GetObjectCommand,
   HeadObjectCommand,
   ListPartsCommand,
 } from '@aws-sdk/client-s3'
@@ -18,6 +17,7 @@ import type { EtagHabits } from './composite-etag.ts'
 import type { NetworkLimits } from './limits.ts'
 import { LostAnswer } from './lost-answer.ts'
 import { interrupted, Patience } from './retry.ts'
+import { confirmAbsent, isAbsent, isOfS3 } from './s3-absent.ts'
 import { S3Caller } from './s3-caller.ts'
 import type { HandlerInput } from './s3-client.ts'
 import { completeUpload, isIntact } from './s3-complete.ts'
@@ -250,36 +250,10 @@ export class S3Storage implements Storage {
     } catch (error) {
       // Only a plain 404: a 403 may mean anything, and never that the object is absent.
       if (!isAbsent(error)) throw error
-      if (!isOfS3(error)) await this.#confirmAbsent(key, patience, signal)
+      if (!isOfS3(error))
+        await confirmAbsent({ caller: this.#caller, object: this.#object(key), patience, signal })
       return undefined
     }
-  }
-
-  /**
-   * A proxy in front of a server that is down says 404 to everything, and HEAD has no body that would tell. What S3
-   * answers to GET has one.
-   */
-  async #confirmAbsent(
-    key: string,
-    patience: Patience | undefined,
-    signal: AbortSignal,
-  ): Promise<void> {
-    const action = `looking at ${key}`
-    try {
-      await this.#caller.call({
-        ...{ action, signal },
-        ...(patience === undefined ? {} : { patience }),
-        run: (client, options) =>
-          client.send(new GetObjectCommand({ ...this.#object(key), Range: 'bytes=0-0' }), options),
-      })
-    } catch (error) {
-      if (isFailure(error, 'ARCHIVE_MISSING')) return
-      if (isFailure(error, 'SERVER_BUCKET') && isOfS3(error)) return
-      if (isFailure(error, 'SERVER_BUCKET'))
-        throw this.#notS3(`${action}: 404, and not from an S3 server`)
-      throw error
-    }
-    throw this.#notS3(`${action}: 404 to HEAD, and the object to GET`)
   }
 
   read(
@@ -360,21 +334,4 @@ export class S3Storage implements Storage {
   #notS3(what: string): SpillwayError {
     return new SpillwayError('SERVER_NOT_S3', `${this.#caller.place}: ${what}`)
   }
-}
-
-/** By its code, or by the id that S3 gives to every request: not the page of a proxy in front of it. */
-function isOfS3(error: unknown): boolean {
-  if (isFailure(error, 'ARCHIVE_MISSING', 'UPLOAD_GONE')) return true
-  if (!(error instanceof SpillwayError)) return false
-  const { requestId, s3Code } = error.facts
-  return requestId !== undefined || (s3Code !== undefined && s3Code !== 'NotFound')
-}
-
-function isAbsent(error: unknown): boolean {
-  if (isFailure(error, 'ARCHIVE_MISSING')) return true
-  return (
-    error instanceof SpillwayError &&
-    error.facts['status'] === 404 &&
-    (error.facts['s3Code'] ?? 'NotFound') === 'NotFound'
-  )
 }

@@ -148,6 +148,6 @@ describe('a server', () => {
     await world.run()
     model!.change({ skewMs: 20 * 60_000 })
     const { exit, out, err } = await spillway(['verify', '--config', await world.writeEnv()])
-    expect(exit, out + err).toBe(0)
+    expect(exit, `${String(out)}${err}`).toBe(0)
   })
 })
