@@ -19,6 +19,15 @@ export const ATTRIBUTE_VALUE_BYTES_MAX = 65_536
  */
 export const ATTRIBUTE_RECORD_BYTES_MAX = 524_288
 
+/** Parts of a path, and more is not restored: a tree this deep costs its path's length for every folder. */
+export const FOLDERS_DEEP_MAX = 4_096
+
+/**
+ * Before or after 1970: 31 million years, the largest number of fifteen digits. File systems with 64 bits for seconds
+ * take more, from whoever may write there, and other tools read no such archive.
+ */
+export const MTIME_SECONDS_MAX = 999_999_999_999_999
+
 export const CAPABILITY = 'security.capability'
 export const SELINUX_LABEL = 'security.selinux'
 export const ACCESS_ACL = 'system.posix_acl_access'

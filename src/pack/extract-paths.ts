@@ -2,12 +2,10 @@
 // judged by its text: `..` behind a symlink is resolved by the disk. Links are made harmless by order
 // (extract-tree.ts); here are only the names under which members are created.
 
+import { FOLDERS_DEEP_MAX } from '../domain/file-attributes.ts'
 import { printablePath } from '../lib/printable-path.ts'
 import { SpillwayError } from '../domain/errors.ts'
 import type { ByteString, TarKind } from './tar-header.ts'
-
-/** Nobody nests like that; a tree this deep costs its path's length for every folder. */
-export const DEPTH_MAX = 4_096
 
 /** An empty part, "." or "..". */
 const UNSAFE_PART = /(?:^|\/)\.{0,2}(?:\/|$)/
@@ -25,7 +23,8 @@ export function checkedPath(path: ByteString, kind: TarKind): ByteString {
   if (inside.startsWith('/')) throw refused(path, 'has an absolute path')
   if (UNSAFE_PART.test(inside))
     throw refused(path, 'has ".", ".." or nothing as a part of its path')
-  if (depthOf(inside) > DEPTH_MAX) throw refused(path, `lies deeper than ${DEPTH_MAX} folders`)
+  if (depthOf(inside) > FOLDERS_DEEP_MAX)
+    throw refused(path, `lies deeper than ${FOLDERS_DEEP_MAX} folders`)
   return inside
 }
 

@@ -6,7 +6,8 @@
 // bytes that are no text. Paths come from archives, so matching takes no more steps than the product of
 // both lengths: a regular expression could be made to take for ever.
 
-import { DEPTH_MAX, depthOf } from './extract-paths.ts'
+import { depthOf } from './extract-paths.ts'
+import { FOLDERS_DEEP_MAX } from '../domain/file-attributes.ts'
 import { SpillwayError } from '../domain/errors.ts'
 import type { ByteString } from './tar-header.ts'
 
@@ -111,7 +112,8 @@ function matches(pattern: PathPattern, path: ByteString): boolean {
   if (path !== base && !isBelow(path, base)) return false
   if (!isGlob) return true
   // Such a path cannot be restored, and only a hostile archive has it.
-  return depthOf(path, DEPTH_MAX + 1) <= DEPTH_MAX && matchesSegments(segments, path.split('/'))
+  const isShallow = depthOf(path, FOLDERS_DEEP_MAX + 1) <= FOLDERS_DEEP_MAX
+  return isShallow && matchesSegments(segments, path.split('/'))
 }
 
 /** Whether the path or a folder above it matches: all places in the pattern at once, part by part. */

@@ -1,4 +1,5 @@
-// Which name of a file with several names came first. Only files whose link count is above 1 are
+// Which name of a file with several names came first. A file that was deleted meanwhile may have given its inode to
+// another one: size and time must be the same, too. Only files whose link count is above 1 are
 // remembered, and each only until its last name was seen: a tree of backups made by `cp -al` has
 // millions of them.
 
@@ -6,7 +7,14 @@ import type { FileStats } from '../lib/file-stats.ts'
 import type { ByteString } from './member.ts'
 
 // Folder and name apart: the folder's text is shared by everything in it.
-type FirstName = { readonly folder: ByteString; readonly name: ByteString; namesLeft: number }
+type FirstName = {
+  readonly folder: ByteString
+  readonly name: ByteString
+  readonly sizeBytes: number
+  readonly mtimeSeconds: number
+  readonly mtimeNanos: number
+  namesLeft: number
+}
 
 export class HardLinks {
   readonly #firstNames = new Map<number, Map<bigint, FirstName>>()
@@ -16,6 +24,10 @@ export class HardLinks {
     const ofDevice = this.#firstNames.get(stats.device)
     const first = ofDevice?.get(stats.inode)
     if (first === undefined) return undefined
+    if (!isSame(first, stats)) {
+      ofDevice?.delete(stats.inode)
+      return undefined
+    }
     first.namesLeft -= 1
     if (first.namesLeft === 0) ofDevice?.delete(stats.inode)
     return first.folder + first.name
@@ -26,6 +38,16 @@ export class HardLinks {
     let ofDevice = this.#firstNames.get(stats.device)
     if (ofDevice === undefined)
       this.#firstNames.set(stats.device, (ofDevice = new Map<bigint, FirstName>()))
-    ofDevice.set(stats.inode, { folder, name, namesLeft: stats.linkCount - 1 })
+    const { sizeBytes, mtimeSeconds, mtimeNanos } = stats
+    const content = { sizeBytes, mtimeSeconds, mtimeNanos }
+    ofDevice.set(stats.inode, { folder, name, ...content, namesLeft: stats.linkCount - 1 })
   }
+}
+
+function isSame(first: FirstName, stats: FileStats): boolean {
+  return (
+    first.sizeBytes === stats.sizeBytes &&
+    first.mtimeSeconds === stats.mtimeSeconds &&
+    first.mtimeNanos === stats.mtimeNanos
+  )
 }

@@ -8,6 +8,7 @@
 
 import { constants } from 'node:fs'
 import { SpillwayError } from '../domain/errors.ts'
+import { FOLDERS_DEEP_MAX, MTIME_SECONDS_MAX } from '../domain/file-attributes.ts'
 import type { FolderSource } from '../domain/source.ts'
 import { identityOf } from '../lib/file-stats.ts'
 import type { FileStats } from '../lib/file-stats.ts'
@@ -160,6 +161,14 @@ class Walk {
   #visit(level: Level, { name, kind }: FolderEntry): void {
     const path = level.path + name
     this.#input.checkpoint(path)
+    if (this.#levels.length > FOLDERS_DEEP_MAX) {
+      this.#findings.warn(
+        level.path.slice(0, -1),
+        `its members are not in the archive: they lie deeper than ${FOLDERS_DEEP_MAX} folders`,
+      )
+      level.next = level.entries.length
+      return
+    }
     if (path.length > this.#input.pathBytesMax) {
       this.#findings.warn(level.path.slice(0, -1), 'has a member whose path is too long to archive')
       return
@@ -240,7 +249,9 @@ class Walk {
       if (tag !== undefined && isCacheTag(this.#files, `${pathOf(fd)}/${CACHE_TAG_NAME}`))
         return [tag]
     }
-    return entries.sort((a, b) => (a.name < b.name ? -1 : 1))
+    entries.sort((a, b) => (a.name < b.name ? -1 : 1))
+    // XFS lists a name twice that was deleted and made again meanwhile.
+    return entries.filter(({ name }, at) => name !== entries[at - 1]?.name)
   }
 
   #visitFile(found: Found, folder: ByteString, sink: MemberSink): void {
@@ -300,14 +311,22 @@ class Walk {
     this.#extras?.noteFlags(path, fd)
   }
 
-  #addMember(kind: MemberKind, path: ByteString, stats: FileStats, more: MoreOfMember = {}): void {
+  #addMember(kind: MemberKind, path: ByteString, found: FileStats, more: MoreOfMember = {}): void {
     const { sink, ownerNames } = this.#input
+    const stats = this.#withTime(path, found)
     this.#memberCount += 1
     if (kind === 'file')
       this.#sourceBytes +=
         sink === undefined ? roomOf(stats) : (more.sparse?.dataBytes ?? stats.sizeBytes)
     const { linkTarget = '', records, sparse } = more
     sink?.begin(memberOf(kind, path, linkTarget, stats, ownerNames, { records, sparse }))
+  }
+
+  #withTime(path: ByteString, stats: FileStats): FileStats {
+    if (Math.abs(stats.mtimeSeconds) <= MTIME_SECONDS_MAX) return stats
+    const mtimeSeconds = Math.sign(stats.mtimeSeconds) * MTIME_SECONDS_MAX
+    this.#findings.warn(path, `its time is beyond what tar can carry; it has ${mtimeSeconds} s now`)
+    return { ...stats, mtimeSeconds, mtimeNanos: 0 }
   }
 
   /** Spillway's own folders: archiving them would archive the archives. */

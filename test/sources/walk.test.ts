@@ -18,6 +18,7 @@ import { join } from 'node:path'
 import { describe, expect, it } from 'vitest'
 import { Findings } from '../../src/sources/findings.ts'
 import { sourceFiles } from '../../src/sources/source-files.ts'
+import { TarReader } from '../../src/pack/tar-reader.ts'
 import type { SourceFiles } from '../../src/sources/source-files.ts'
 import { walkFolder } from '../../src/sources/walk.ts'
 import { folderSource, outputOf, temporaryFolders, walkToTar } from '../pack/in-process.ts'
@@ -388,6 +389,29 @@ describe('hard links', () => {
     expect(sourceBytes).toBe(3)
   })
 
+  it('are none where another file has got the inode meanwhile', () => {
+    const source = newFolder()
+    makeTree(source, [file('a', 'old'), hardlink('b', 'a')])
+    // As ext4 does it: what is `b` now has the inode of what was read as `a`.
+    let stats = 0
+    const files: SourceFiles = {
+      ...sourceFiles,
+      fstat: (fd) => {
+        const found = sourceFiles.fstat(fd)
+        const isB = found.linkCount > 1 && ++stats > 2
+        return isB ? { ...found, mtimeNanos: (found.mtimeNanos + 1) % 1_000_000_000 } : found
+      },
+    }
+
+    const { members } = walkToTar(source, { files })
+
+    expect(members.map(({ kind, path }) => [kind, path])).toEqual([
+      ['directory', ''],
+      ['file', 'a'],
+      ['file', 'b'],
+    ])
+  })
+
   it('never point to a name whose content is not whole', () => {
     const source = newFolder()
     makeTree(source, [file('a', 'x'.repeat(100)), hardlink('b', 'a'), hardlink('c', 'a')])
@@ -412,7 +436,77 @@ describe('hard links', () => {
   })
 })
 
+describe('a folder that is listed while it changes', () => {
+  it('has each name once, however often the file system tells it (XFS)', () => {
+    const source = newFolder()
+    makeTree(source, [file('a'), file('b'), file('c')])
+    const files: SourceFiles = {
+      ...sourceFiles,
+      readFolder: (path) => [...sourceFiles.readFolder(path), ...sourceFiles.readFolder(path)],
+    }
+
+    expect(pathsOf(walkToTar(source, { files }))).toEqual(['', 'a', 'b', 'c'])
+  })
+})
+
+describe('a time beyond all calendars', () => {
+  it.each([1_000_000_000_000_000, 2 ** 62, -(2 ** 62)])(
+    'is the last one that tar can carry, and a warning: %d',
+    (mtimeSeconds) => {
+      const source = newFolder()
+      makeTree(source, [file('a', 'x'), file('b')])
+      const files: SourceFiles = {
+        ...sourceFiles,
+        fstat: (fd) => {
+          const found = sourceFiles.fstat(fd)
+          return found.sizeBytes === 1 ? { ...found, mtimeSeconds } : found
+        },
+      }
+
+      const { findings, tar } = walkToTar(source, { files })
+
+      expect(findings.warnings).toMatchObject([{ path: 'a' }])
+      expect(outputOf('tar', ['-tf', '-'], tar).toString()).toBe('./\na\nb\n')
+      // Ours takes it back, too.
+      const read: (readonly [string, number])[] = []
+      const reader = new TarReader({
+        begin: ({ path, mtimeSeconds: seconds }) => void read.push([path, seconds]),
+        content: () => undefined,
+        hole: () => undefined,
+        end: () => undefined,
+      })
+      reader.write(tar)
+      reader.finish()
+      expect(read[1]).toEqual(['a', Math.sign(mtimeSeconds) * 999_999_999_999_999])
+      expect(read.map(([path]) => path)).toEqual(['./', 'a', 'b'])
+    },
+  )
+})
+
 describe('a tree deeper than paths and descriptors go', () => {
+  it('ends where no restore would follow, with a warning', () => {
+    const source = newFolder()
+    let at = source
+    const top = process.cwd()
+    try {
+      for (let depth = 0; depth < 4_100; depth += 1) {
+        process.chdir(at)
+        mkdirSync('d')
+        at = 'd'
+      }
+    } finally {
+      process.chdir(top)
+    }
+    writeFileSync(join(source, 'z'), 'z')
+
+    const walked = walkToTar(source)
+
+    expect(walked.memberCount).toBe(1 + 4_096 + 1)
+    expect(walked.findings.warnings).toMatchObject([
+      { reason: 'its members are not in the archive: they lie deeper than 4096 folders' },
+    ])
+  })
+
   it('is walked whole with three descriptors, its path longer than 4 096 bytes', () => {
     const source = newFolder()
     const name = 'deep-'.repeat(20)
