@@ -137,7 +137,7 @@ function processLines(input: UnitsInput): readonly string[] {
     'TasksMax=256',
     '',
     ...(input.scope === 'system' ? systemSandbox(input) : []),
-    ...commonSandbox(),
+    ...commonSandbox(input),
   ]
 }
 
@@ -149,7 +149,7 @@ function capabilityLines({ runAs, isRestoring }: UnitsInput): readonly string[] 
     '# (a disk with FAT belongs to the user who mounted it).',
     'CapabilityBoundingSet=CAP_DAC_READ_SEARCH CAP_DAC_OVERRIDE',
     ...(isRestoring
-      ? ['# To restore owners and modes.', 'CapabilityBoundingSet=CAP_CHOWN CAP_FOWNER']
+      ? ['# To restore owners and modes.', 'CapabilityBoundingSet=CAP_CHOWN CAP_FOWNER CAP_FSETID']
       : []),
   ]
 }
@@ -180,18 +180,19 @@ function systemSandbox(input: UnitsInput): readonly string[] {
   ]
 }
 
-function commonSandbox(): readonly string[] {
+function commonSandbox({ isRestoring }: Pick<UnitsInput, 'isRestoring'>): readonly string[] {
   return [
     'NoNewPrivileges=yes',
     'LockPersonality=yes',
     'RestrictRealtime=yes',
-    'RestrictSUIDSGID=yes',
+    ...(isRestoring ? [] : ['RestrictSUIDSGID=yes']),
     'RestrictNamespaces=yes',
     '# Netlink is how name look-ups learn which addresses this machine has.',
     'RestrictAddressFamilies=AF_UNIX AF_INET AF_INET6 AF_NETLINK',
     'SystemCallArchitectures=native',
     'SystemCallFilter=@system-service',
     'SystemCallFilter=~@privileged @resources',
+    ...(isRestoring ? ['# Restored files get their owners back.', 'SystemCallFilter=@chown'] : []),
     'SystemCallErrorNumber=EPERM',
     "# Node's compiler writes the code that it runs: with yes it would end at its start.",
     'MemoryDenyWriteExecute=no',
@@ -272,7 +273,9 @@ function failureText(input: UnitsInput): string {
     'SyslogIdentifier=spillway',
     'SyslogLevel=err',
     ...(input.scope === 'system' ? ECHO_SANDBOX : []),
-    ...commonSandbox().filter((line) => !line.startsWith('#') && !line.startsWith('MemoryDeny')),
+    ...commonSandbox({ isRestoring: false }).filter(
+      (line) => !line.startsWith('#') && !line.startsWith('MemoryDeny'),
+    ),
   ])
 }
 

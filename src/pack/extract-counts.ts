@@ -10,12 +10,15 @@ export type ReadLimits = Pick<TreeInput, 'memberCountMax' | 'sourceBytesMax'>
 /** Throws ARCHIVE_CORRUPT as soon as it is more. */
 export class ReadCounts {
   readonly #limits: ReadLimits
+  /** Of the first way through the tar: what is compared with what was packed. */
+  readonly first: ReadCounts
   memberCount = 0
   sourceBytes = 0
   #isSparse = false
 
-  constructor(limits: ReadLimits) {
+  constructor(limits: ReadLimits, first?: ReadCounts) {
     this.#limits = limits
+    this.first = first ?? this
   }
 
   begin({ isSparse, sizeBytes }: Pick<ReadMember, 'isSparse' | 'sizeBytes'>): void {

@@ -55,6 +55,16 @@ export function openNameless(rootFd: number, mode = 0o600): number {
   return fd
 }
 
+/** By the clock of the disk there (a file server has one of its own), in nanoseconds since 1970. */
+export function nowOn(rootFd: number): bigint {
+  const fd = openNameless(rootFd)
+  try {
+    return fs.fstatSync(fd, { bigint: true }).ctimeNs
+  } finally {
+    fs.closeSync(fd)
+  }
+}
+
 function requireUsable(fd: number, directory: string, mayHoldFiles: boolean): fs.Stats {
   if (!fs.existsSync(itself(fd)))
     throw failed('cannot restore without /proc: it keeps every path inside the folder', {

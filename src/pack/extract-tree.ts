@@ -14,7 +14,7 @@ import { checkedPath, shownPath } from './extract-paths.ts'
 import { DeferredList, deferredOf } from './extract-deferred.ts'
 import { parentOf } from './extract-folders.ts'
 import { LinkTargets } from './extract-link-targets.ts'
-import { openNameless, openTarget } from './extract-target.ts'
+import { nowOn, openNameless, openTarget } from './extract-target.ts'
 import { AttributeWriter } from './extract-attributes.ts'
 import { bornIn, modeAtBirth } from './extract-born.ts'
 import { makeSpecialFile } from './special-files.ts'
@@ -71,7 +71,10 @@ export class TreeWriter implements MemberHandler {
     this.#isPlain = rule === undefined && strip === 0
     this.#rootFd = openTarget(input.directory, rule !== undefined)
     this.#born = this.#isPlain ? bornIn(this.#rootFd) : undefined
-    this.#linkTargets = new LinkTargets(this.#rootFd)
+    this.#linkTargets = new LinkTargets(
+      this.#rootFd,
+      this.#isPlain ? undefined : nowOn(this.#rootFd),
+    )
     this.#choice = new MemberChoice({ paths, strip, isOrdered: !this.#isPlain })
     const warnings = this.#warnings
     const attributes = new AttributeWriter(warnings)
@@ -164,19 +167,20 @@ export class TreeWriter implements MemberHandler {
   /** From here on the tar is gone through again, for nothing but these. */
   beginTargets(targets: readonly LinkTarget[]): void {
     this.#choice.beginTargets(targets)
-    this.#read = new ReadCounts(this.#limits)
+    this.#read = new ReadCounts(this.#limits, this.#read.first)
   }
 
   /** After the last member. */
   finish(): TreeResult {
-    const read = this.#read
+    const read = this.#read.first
     this.#endTargets()
     for (const link of guarded(this.#symlinks.forwards())) this.#makeSymlink(link)
     for (const folder of guarded(this.#folders.backwards())) {
       this.#at(folder.path, 'finish', () => {
         const fd = this.#placer.enter(folder.path)
-        // One that was there, or was made in a folder with a default ACL, has rights of its own.
-        if (!this.#isPlain) this.#attributes.extras.dropInherited(fd, 'directory')
+        // One that was there, or was made in a folder with a default ACL, has rights of its own: so may the first.
+        const isRoot = folder.path === ''
+        if (!this.#isPlain || isRoot) this.#attributes.extras.dropInherited(fd, 'directory')
         this.#attributes.applyTo(fd, folder, { path: folder.path, kind: 'directory' })
       })
     }

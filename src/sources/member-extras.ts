@@ -11,6 +11,7 @@ import {
   ATTRIBUTE_RECORD_BYTES_MAX,
   DEFAULT_ACL,
   isKeptAttribute,
+  MTIME_SECONDS_MAX,
   SELINUX_LABEL,
 } from '../domain/file-attributes.ts'
 import type { SparseMap } from '../domain/sparse-map.ts'
@@ -136,6 +137,14 @@ export function isBeyondCounting(
     `is not in the archive: it says to have more than ${Number.MAX_SAFE_INTEGER} bytes`,
   )
   return true
+}
+
+/** Nor any time: on a file system with 64 bits for seconds it may be beyond what tar can carry. */
+export function withKeptTime(stats: FileStats, path: ByteString, findings: Findings): FileStats {
+  if (Math.abs(stats.mtimeSeconds) <= MTIME_SECONDS_MAX) return stats
+  const mtimeSeconds = Math.sign(stats.mtimeSeconds) * MTIME_SECONDS_MAX
+  findings.warn(path, `its time is beyond what tar can carry: ${mtimeSeconds} s are kept of it`)
+  return { ...stats, mtimeSeconds, mtimeNanos: 0 }
 }
 
 export function recordsOfAttribute(name: ByteString, value: Buffer): Records {

@@ -8,18 +8,18 @@
 
 import { constants } from 'node:fs'
 import { SpillwayError } from '../domain/errors.ts'
-import { FOLDERS_DEEP_MAX, MTIME_SECONDS_MAX } from '../domain/file-attributes.ts'
+import { FOLDERS_DEEP_MAX } from '../domain/file-attributes.ts'
 import type { FolderSource } from '../domain/source.ts'
 import { identityOf } from '../lib/file-stats.ts'
 import type { FileStats } from '../lib/file-stats.ts'
-import { CACHE_TAG_NAME, isCacheTag } from './cache-tag.ts'
+import { chosenEntries } from './chosen-entries.ts'
 import { copyContent } from './copy-content.ts'
 import { createExclude } from './exclude.ts'
 import type { Exclude } from './exclude.ts'
 import { reasonOf } from './findings.ts'
 import type { Findings } from './findings.ts'
 import { HardLinks } from './hard-links.ts'
-import { isBeyondCounting, MemberExtras } from './member-extras.ts'
+import { isBeyondCounting, MemberExtras, withKeptTime } from './member-extras.ts'
 import { memberOf } from './member.ts'
 import type { ByteString, Member, MemberKind, MemberSink } from './member.ts'
 import { FOLDER_FLAGS, OpenFolders, pathOf } from './open-folders.ts'
@@ -242,16 +242,8 @@ class Walk {
     }
   }
 
-  /** In byte order; of a cache folder its tag only. */
-  #chosen(fd: number, entries: FolderEntry[]): FolderEntry[] {
-    if (this.#input.source.excludesCaches) {
-      const tag = entries.find(({ name }) => name === CACHE_TAG_NAME)
-      if (tag !== undefined && isCacheTag(this.#files, `${pathOf(fd)}/${CACHE_TAG_NAME}`))
-        return [tag]
-    }
-    entries.sort((a, b) => (a.name < b.name ? -1 : 1))
-    // XFS lists a name twice that was deleted and made again meanwhile.
-    return entries.filter(({ name }, at) => name !== entries[at - 1]?.name)
+  #chosen(fd: number, entries: readonly FolderEntry[]): readonly FolderEntry[] {
+    return chosenEntries(this.#files, fd, entries, this.#input.source)
   }
 
   #visitFile(found: Found, folder: ByteString, sink: MemberSink): void {
@@ -313,20 +305,13 @@ class Walk {
 
   #addMember(kind: MemberKind, path: ByteString, found: FileStats, more: MoreOfMember = {}): void {
     const { sink, ownerNames } = this.#input
-    const stats = this.#withTime(path, found)
+    const stats = withKeptTime(found, path, this.#findings)
     this.#memberCount += 1
     if (kind === 'file')
       this.#sourceBytes +=
         sink === undefined ? roomOf(stats) : (more.sparse?.dataBytes ?? stats.sizeBytes)
     const { linkTarget = '', records, sparse } = more
     sink?.begin(memberOf(kind, path, linkTarget, stats, ownerNames, { records, sparse }))
-  }
-
-  #withTime(path: ByteString, stats: FileStats): FileStats {
-    if (Math.abs(stats.mtimeSeconds) <= MTIME_SECONDS_MAX) return stats
-    const mtimeSeconds = Math.sign(stats.mtimeSeconds) * MTIME_SECONDS_MAX
-    this.#findings.warn(path, `its time is beyond what tar can carry; it has ${mtimeSeconds} s now`)
-    return { ...stats, mtimeSeconds, mtimeNanos: 0 }
   }
 
   /** Spillway's own folders: archiving them would archive the archives. */

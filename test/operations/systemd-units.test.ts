@@ -201,8 +201,19 @@ describe('the daemon', () => {
   })
 
   it('may give files to their owners where it is to restore, and only there', () => {
-    const allowed = 'CapabilityBoundingSet=CAP_CHOWN CAP_FOWNER'
-    expect(daemon({ isRestoring: true })).toContain(allowed)
-    expect(daemon()).not.toContain(allowed)
+    const allowed = [
+      'CapabilityBoundingSet=CAP_CHOWN CAP_FOWNER CAP_FSETID',
+      // @privileged has it, too: the last word counts.
+      'SystemCallFilter=@chown',
+    ]
+    const [restoring, other] = [daemon({ isRestoring: true }), daemon()]
+    expect(restoring).toEqual(expect.arrayContaining(allowed))
+    expect(restoring.indexOf('SystemCallFilter=@chown')).toBeGreaterThan(
+      restoring.indexOf('SystemCallFilter=~@privileged @resources'),
+    )
+    for (const line of allowed) expect(other).not.toContain(line)
+    // setuid and setgid are modes like others, where files are restored.
+    expect(restoring).not.toContain('RestrictSUIDSGID=yes')
+    expect(other).toContain('RestrictSUIDSGID=yes')
   })
 })

@@ -392,6 +392,21 @@ describe('a folder that is in use', () => {
     expect(readFileSync(join(to, 'later/link-1')).equals(content)).toBe(true)
   })
 
+  it('nor to one that has the same time, as all have in a tree that was built reproducibly', async () => {
+    const { bytes, source } = await bench.pack(TREE)
+    const to = inUse({}, older)
+    mkdirSync(join(to, 'first'))
+    writeFileSync(join(to, 'first/name'), 'mine')
+    const { mtimeNs } = lstatSync(join(source, 'first/name'), { bigint: true })
+    setTimeOfLink(join(to, 'first/name'), Number(mtimeNs / 1_000n))
+
+    await bench.restore(bytes, { to, overwrite: 'never' })
+
+    expect(readFileSync(join(to, 'first/name'), 'utf8')).toBe('mine')
+    const content = readFileSync(join(source, 'first/name'))
+    expect(readFileSync(join(to, 'later/link-1')).equals(content)).toBe(true)
+  })
+
   it('has the old file or the new one at any moment, and no names of the moment when it fails', async () => {
     const { bytes } = await bench.pack(TREE)
     const tail = await tailOf(bytes)

@@ -1,0 +1,61 @@
+// `restore` into folders that hold something, or have rights that are inherited: what comes back is the archive's, and
+// a sound archive is not called anything else.
+
+import { execFileSync } from 'node:child_process'
+import { linkSync, mkdirSync, readFileSync, utimesSync, writeFileSync } from 'node:fs'
+import { join } from 'node:path'
+import { afterEach, beforeEach, expect, it } from 'vitest'
+import { spillway } from '../support/command-sources.ts'
+import { hasTool } from '../pack/in-process.ts'
+import { World } from '../support/world.ts'
+
+let world: World
+let envFile: string
+beforeEach(async () => {
+  world = await World.make([{}])
+  writeFileSync(join(world.source, 'a'), 'one')
+  linkSync(join(world.source, 'a'), join(world.source, 'b'))
+  writeFileSync(join(world.source, 'c'), 'c')
+  expect(await world.run()).toMatchObject({ exit: 0 })
+  envFile = await world.writeEnv()
+})
+afterEach(async () => world.close())
+
+const restore = async (to: string, ...more: string[]) =>
+  spillway(['restore', 'latest:docs', '--to', to, ...more, '--config', envFile])
+
+it.each(['never', 'older'])(
+  'fills in what is missing, and is content: --overwrite=%s',
+  async (rule) => {
+    const to = join(world.folder, 'used')
+    mkdirSync(to)
+    writeFileSync(join(to, 'a'), 'edited since')
+    const tomorrow = new Date(Date.now() + 86_400_000)
+    utimesSync(join(to, 'a'), tomorrow, tomorrow)
+
+    const { exit, out, err } = await restore(to, `--overwrite=${rule}`)
+
+    expect(exit, `${String(out)}${err}`).toBe(0)
+    expect(['a', 'b', 'c'].map((name) => readFileSync(join(to, name), 'utf8'))).toEqual([
+      'edited since',
+      'one',
+      'c',
+    ])
+  },
+)
+
+it.skipIf(!hasTool('setfacl'))(
+  'gives the folder itself the rights of the archive, not what it would inherit',
+  async () => {
+    const parent = join(world.folder, 'parent')
+    mkdirSync(parent)
+    execFileSync('setfacl', ['-m', 'd:u:55:rwx', parent])
+
+    const { exit, out, err } = await restore(join(parent, 'new'))
+
+    expect(exit, `${String(out)}${err}`).toBe(0)
+    const acl = execFileSync('getfacl', ['-cpn', join(parent, 'new')]).toString()
+    expect(acl).not.toContain('55')
+    expect(acl).not.toContain('default')
+  },
+)
