@@ -130,13 +130,18 @@ class Walk {
   }
 
   #enterSource(): void {
-    const { path } = this.#input.source
+    const { source } = this.#input
+    const { path } = source
     const { fd, stats, entries } = this.#openSource(path)
     this.#device = stats.device
     this.#folders.push(fd, stats, '')
     this.#addFolder('', fd, stats)
     if (this.#isOwn('', stats)) return
-    this.#levels.push({ path: '', entries: this.#chosen(fd, entries), next: 0 })
+    this.#levels.push({
+      path: '',
+      entries: chosenEntries(this.#files, fd, entries, source),
+      next: 0,
+    })
   }
 
   #openSource(path: string): { fd: number; stats: FileStats; entries: FolderEntry[] } {
@@ -215,7 +220,8 @@ class Walk {
         this.#findings.note(found.path, 'is another file system; its members are left out')
         return
       }
-      const entries = this.#chosen(fd, this.#entriesOf(found.path, fd))
+      const listed = this.#entriesOf(found.path, fd)
+      const entries = chosenEntries(this.#files, fd, listed, this.#input.source)
       if (entries.length === 0) return
       this.#folders.push(fd, stats, found.name)
       this.#levels.push({ path: `${found.path}/`, entries, next: 0 })
@@ -240,10 +246,6 @@ class Walk {
       this.#findings.warn(path, `its members are not in the archive: ${reasonOf(error)}`)
       return []
     }
-  }
-
-  #chosen(fd: number, entries: readonly FolderEntry[]): readonly FolderEntry[] {
-    return chosenEntries(this.#files, fd, entries, this.#input.source)
   }
 
   #visitFile(found: Found, folder: ByteString, sink: MemberSink): void {
