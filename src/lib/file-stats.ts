@@ -31,6 +31,11 @@ export function identityOf({ device, inode }: FileStats): string {
   return `${device}:${inode}`
 }
 
+/** What its data takes at most: its holes cost nothing. */
+export function roomOf({ sizeBytes, allocatedBytes }: FileStats): number {
+  return Math.min(allocatedBytes, sizeBytes)
+}
+
 // st_blocks counts these, whatever the file system's own blocks are.
 const STAT_BLOCK_BYTES = 512
 const NANOS_PER_SECOND = 1_000_000_000n

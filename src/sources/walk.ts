@@ -10,7 +10,7 @@ import { constants } from 'node:fs'
 import { SpillwayError } from '../domain/errors.ts'
 import { FOLDERS_DEEP_MAX } from '../domain/file-attributes.ts'
 import type { FolderSource } from '../domain/source.ts'
-import { identityOf } from '../lib/file-stats.ts'
+import { identityOf, roomOf } from '../lib/file-stats.ts'
 import type { FileStats } from '../lib/file-stats.ts'
 import { chosenEntries } from './chosen-entries.ts'
 import { copyContent } from './copy-content.ts'
@@ -345,9 +345,4 @@ type MoreOfMember = {
 /** Where the system finds it, whatever its folder is called by now. */
 function placeOf({ folderFd, name }: Found): ByteString {
   return `${pathOf(folderFd)}/${name}`
-}
-
-/** What a survey says of a file: its holes will cost nothing. */
-function roomOf({ sizeBytes, allocatedBytes }: FileStats): number {
-  return Math.min(allocatedBytes, sizeBytes)
 }
