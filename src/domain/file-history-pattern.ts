@@ -31,9 +31,12 @@ export function parsePattern(text: string, ignoresCase: boolean): PathPattern {
       hint: 'a word, a part of a path, or a glob such as "*.conf"',
     })
   const isWhole = isAnchored || body.includes('/')
-  const fits = /[*?[]/.test(body)
-    ? globTest(text, body, ignoresCase)
-    : plainTest(body, isAnchored, ignoresCase)
+  const plain = plainTest(body, isAnchored, ignoresCase)
+  const glob = /[*?[]/.test(body) ? globTest(text, body, ignoresCase) : undefined
+  // A name with brackets or escapes in it, as it was printed, is itself meant as well.
+  const isName = /[[\\]/.test(body)
+  const fits: Test =
+    glob === undefined ? plain : isName ? (place) => glob(place) || plain(place) : glob
   const test = (path: string): boolean => {
     if (path === '') return false
     const place = isWhole ? path : path.slice(path.lastIndexOf('/') + 1)

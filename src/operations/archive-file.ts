@@ -3,7 +3,7 @@
 import { isFailure, SpillwayError } from '../domain/errors.ts'
 import { membersOf, placeOf } from './archive-members.ts'
 import { memberMissing } from './restore-plan.ts'
-import { plainPath } from '../pack/extract-patterns.ts'
+import { plainPaths } from '../pack/extract-patterns.ts'
 import type { ArchiveRow, Catalog } from '../catalog/catalog.ts'
 
 /**
@@ -15,15 +15,15 @@ export async function fileInArchive(
   archive: ArchiveRow,
   text: string,
 ): Promise<{ readonly sizeBytes: number | undefined } | undefined> {
-  const path = plainPath(text)
   try {
     const place = await placeOf(catalog, archive)
-    for await (const { kind, sizeBytes } of membersOf(catalog, place, { from: path, to: path })) {
-      // A link has the content of what it is a link to.
-      if (kind === 'hard-link') return { sizeBytes: undefined }
-      if (kind === 'file') return { sizeBytes }
-      throw new SpillwayError('MEMBER_MISSING', `"${text}" is no file (${kind})`)
-    }
+    for (const path of plainPaths(text))
+      for await (const { kind, sizeBytes } of membersOf(catalog, place, { from: path, to: path })) {
+        // A link has the content of what it is a link to.
+        if (kind === 'hard-link') return { sizeBytes: undefined }
+        if (kind === 'file') return { sizeBytes }
+        throw new SpillwayError('MEMBER_MISSING', `"${text}" is no file (${kind})`)
+      }
   } catch (error) {
     if (isFailure(error, 'HISTORY_MISSING')) return undefined
     throw error

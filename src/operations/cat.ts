@@ -4,7 +4,7 @@ import { setImmediate } from 'node:timers/promises'
 import { isFailure } from '../domain/errors.ts'
 import { memberMissing } from './restore-plan.ts'
 import { openArchiveBytes } from './archive-bytes.ts'
-import { parsePathPattern, plainPath } from '../pack/extract-patterns.ts'
+import { parsePathPattern, plainPath, plainPaths } from '../pack/extract-patterns.ts'
 import { withArchiveInUse } from './archive-in-use.ts'
 import type { ArchiveBytes, ArchiveBytesServices } from './archive-bytes.ts'
 import type { ArchiveInUseServices } from './archive-in-use.ts'
@@ -77,7 +77,11 @@ async function find(
 ): Promise<IndexedMember | undefined | typeof DAMAGED> {
   try {
     // A name may hold what elsewhere is a wildcard.
-    return (await tail.findMember(plainPath(path))) ?? (await tail.findMember(literalOf(path)))
+    for (const plain of [...plainPaths(path), literalOf(path)]) {
+      const member = await tail.findMember(plain)
+      if (member !== undefined) return member
+    }
+    return undefined
   } catch (error) {
     if (isFailure(error, 'ARCHIVE_CORRUPT', 'ARCHIVE_REFUSED')) return DAMAGED
     throw error

@@ -9,6 +9,7 @@
 import { depthOf } from './extract-paths.ts'
 import { FOLDERS_DEEP_MAX } from '../domain/file-attributes.ts'
 import { SpillwayError } from '../domain/errors.ts'
+import { pathOfPrinted } from '../lib/printable-path.ts'
 import type { ByteString } from './tar-header.ts'
 
 /** What crosses to the thread that writes. */
@@ -63,6 +64,12 @@ export function parsePathPattern(text: string): PathPattern {
 export function plainPath(text: string): ByteString {
   const parts = text.split('/').filter((part) => part !== '' && part !== '.')
   return bytesOf(parts.join('/'))
+}
+
+/** The same, first as our listings print it: `\\xe9` is a byte there, and a backslash is doubled. */
+export function plainPaths(text: string): readonly ByteString[] {
+  const parts = text.split('/').filter((part) => part !== '' && part !== '.')
+  return [...new Set([pathOfPrinted(parts.join('/')), plainPath(text)])]
 }
 
 export class Selection {

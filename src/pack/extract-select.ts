@@ -2,7 +2,7 @@
 // the order of the archive. Nothing is kept but one block of the index and the folders above one path.
 
 import { comparePaths } from './member-record.ts'
-import { isBelow, parsePathPattern, plainPath } from './extract-patterns.ts'
+import { isBelow, parsePathPattern, plainPaths } from './extract-patterns.ts'
 import { parentOf } from './extract-folders.ts'
 import type { ArchiveTail } from './archive-tail.ts'
 import type { ByteString } from './tar-header.ts'
@@ -17,12 +17,18 @@ export async function specsOf(
   const specs: PathSpec[] = []
   for (const text of texts) {
     const pattern = parsePathPattern(text)
-    if (!pattern.isGlob) specs.push({ kind: 'exact', path: pattern.base })
-    else if ((await find(plainPath(text))) !== undefined)
-      specs.push({ kind: 'exact', path: plainPath(text) })
-    else specs.push({ kind: 'glob', text })
+    const path = pattern.isGlob ? await firstFound(find, plainPaths(text)) : pattern.base
+    specs.push(path === undefined ? { kind: 'glob', text } : { kind: 'exact', path })
   }
   return specs
+}
+
+async function firstFound(
+  find: (path: ByteString) => Promise<unknown>,
+  paths: readonly ByteString[],
+): Promise<ByteString | undefined> {
+  for (const path of paths) if ((await find(path)) !== undefined) return path
+  return undefined
 }
 
 /**

@@ -48,6 +48,17 @@ describe('a word', () => {
   })
 })
 
+describe('a name as it is printed', () => {
+  it.each([
+    ['notes 100% [draft].txt', 'notes 100% [draft].txt'],
+    // One byte that is no UTF-8, as paths have it.
+    ['caf\\xe9 [2010].mp3', 'caf\u00e9 [2010].mp3'],
+  ])('is found, brackets and all: %s', (printed, path) => {
+    expect(parsePattern(printed, false).matches(path)).toBe(true)
+    expect(parsePattern(printed, false).matches('else.txt')).toBe(false)
+  })
+})
+
 describe('a glob', () => {
   it.each([
     ['*.conf', ['etc/nginx/nginx.conf']],

@@ -8,6 +8,7 @@ import { catMember } from '../../src/operations/cat.ts'
 import { SpillwayError } from '../../src/domain/errors.ts'
 import { commandLine } from '../support/command-line.ts'
 import { file, folder, hardlink, symlink } from '../support/tree.ts'
+import { pathOfPrinted } from '../../src/lib/printable-path.ts'
 import { ReadBack } from '../support/read-back.ts'
 import type { FaultRule } from '../support/fault-proxy.ts'
 import type { Ran } from '../support/command-line.ts'
@@ -56,6 +57,14 @@ describe('one small file', () => {
     expect((await contentOf('z-other')).bytes).toEqual(content)
     expect((await contentOf('odd *[name]?')).bytes.toString()).toBe('odd')
     expect((await contentOf('./large')).bytes.equals(large)).toBe(true)
+  })
+
+  it('is found as it is printed, also where its name is no text and has brackets', async () => {
+    const names = ['caf\xe9 [2010].mp3', 'caf\xe9 2.mp3', 'caf\\xe9 2.mp3']
+    const bytes = names.map((name) => Buffer.from(pathOfPrinted(name), 'latin1'))
+    there = await ReadBack.make({ tree: bytes.map((name, at) => file(name, String(at))) })
+    for (const [at, name] of names.entries())
+      expect((await contentOf(name)).bytes.toString(), name).toBe(String(at))
   })
 
   it.each([

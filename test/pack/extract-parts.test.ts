@@ -18,6 +18,7 @@ import { join } from 'node:path'
 import { randomBytes } from 'node:crypto'
 import { afterEach, beforeEach, describe, expect, it } from 'vitest'
 import { createUnpacker } from '../../src/compose-unpacker.ts'
+import { pathOfPrinted, printablePath } from '../../src/lib/printable-path.ts'
 import { describeTree, fifo, file, folder, hardlink, symlink } from '../support/tree.ts'
 import { Bench, inThisThread, refusalOf, tailOf } from '../support/restore-parts.ts'
 import type { SmallArchive } from '../support/restore-parts.ts'
@@ -377,6 +378,17 @@ describe('a folder that is in use', () => {
     ])
     expect(readFileSync(join(to, 'a.txt/inside'), 'utf8')).toBe('mine')
     expect(readdirSync(to)).toEqual(['a.txt'])
+  })
+
+  it('takes a name as it is printed, also where it is no text and has brackets', async () => {
+    const printed = ['caf\xe9 [2010].mp3', 'caf\xe9 2.mp3']
+    const names = printed.map((name) => Buffer.from(pathOfPrinted(name), 'latin1'))
+    const { bytes } = await bench.pack(names.map((name) => file(name, 'x')))
+    for (const name of printed) {
+      const { to } = await bench.restore(bytes, { paths: [name] })
+      const found = readdirSync(to, 'latin1').map(printablePath)
+      expect(found).toEqual([name])
+    }
   })
 
   it('never links to a file of its own that only has the name', async () => {
