@@ -60,7 +60,11 @@ describe('one small file', () => {
   })
 
   it('is found as it is printed, also where its name is no text and has brackets', async () => {
-    const names = ['caf\xe9 [2010].mp3', 'caf\xe9 2.mp3', 'caf\\xe9 2.mp3']
+    const names = [
+      String.raw`caf\xe9 [2010].mp3`,
+      String.raw`caf\xe9 2.mp3`,
+      String.raw`caf\\xe9 2.mp3`,
+    ]
     const bytes = names.map((name) => Buffer.from(pathOfPrinted(name), 'latin1'))
     there = await ReadBack.make({ tree: bytes.map((name, at) => file(name, String(at))) })
     for (const [at, name] of names.entries())

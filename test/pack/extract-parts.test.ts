@@ -381,7 +381,7 @@ describe('a folder that is in use', () => {
   })
 
   it('takes a name as it is printed, also where it is no text and has brackets', async () => {
-    const printed = ['caf\xe9 [2010].mp3', 'caf\xe9 2.mp3']
+    const printed = [String.raw`caf\xe9 [2010].mp3`, String.raw`caf\xe9 2.mp3`]
     const names = printed.map((name) => Buffer.from(pathOfPrinted(name), 'latin1'))
     const { bytes } = await bench.pack(names.map((name) => file(name, 'x')))
     for (const name of printed) {
