@@ -52,7 +52,7 @@ export class AttributeWriter {
     if (!isOwned && this.#givesOwner(wanted)) this.#chown(() => fs.fchownSync(fd, uid, gid))
     this.extras.apply(fd, wanted.attributes, path, 'before mode')
     const hasMode = born !== undefined && born.mode !== PRIVATE_MODE && born.mode === wanted.mode
-    if (!hasMode) fs.fchmodSync(fd, this.#modeOf(wanted, path, kind))
+    if (!hasMode) this.#setMode(fd, this.#modeOf(wanted, path, kind), path)
     this.extras.apply(fd, wanted.attributes, path, 'after mode')
     if (this.extras.setTimes(fd, wanted)) return
     const mtime = timeFor(wanted)
@@ -113,6 +113,20 @@ export class AttributeWriter {
       if (code !== 'EPERM' && code !== 'EINVAL') throw error
       this.#otherOwners += 1
     }
+  }
+
+  /** A sandbox may refuse set-id bits (RestrictSUIDSGID=), and without CAP_FSETID the kernel drops them silently. */
+  #setMode(fd: number, mode: number, path: ByteString): void {
+    const bits = mode & SETUID_SETGID
+    if (bits === 0) return fs.fchmodSync(fd, mode)
+    try {
+      fs.fchmodSync(fd, mode)
+    } catch (error) {
+      if (errnoOf(error) !== 'EPERM') throw error
+      fs.fchmodSync(fd, mode & ~SETUID_SETGID)
+    }
+    if ((fs.fstatSync(fd).mode & SETUID_SETGID) !== bits)
+      this.#warnings.add(path, 'lost its setuid or setgid bit: this process may not set it')
   }
 
   #modeOf({ mode }: Attributes, path: ByteString, kind: 'file' | 'directory'): number {
