@@ -90,8 +90,21 @@ export function nameProblems(env: EnvRecord, fileNames: Iterable<string>): Probl
   for (const variable of fileNames) {
     if (settingOf(variable) === undefined && entryName(variable) === undefined)
       problems.push(...strayProblems(variable))
+    problems.push(...swallowed(variable, textOf(env, variable) ?? ''))
   }
   return problems
+}
+
+/** A quote that is not closed goes on to the next one, lines below, and a whole source may be gone with it. */
+function swallowed(variable: string, value: string): Problem[] {
+  for (const line of value.split('\n').slice(1)) {
+    const [, name] = /^\s*(?:export\s+)?(\w+)\s*=/.exec(line) ?? []
+    if (name === undefined) continue
+    if (settingOf(name) === undefined && entryName(name) === undefined) continue
+    const reason = `goes on over several lines, and one of them sets ${name}`
+    return [{ variable, value: undefined, reason, remedy: 'close its quote on its own line' }]
+  }
+  return []
 }
 
 function entryProblems(env: EnvRecord, variable: string, entry: EntryName): Problem[] {

@@ -194,6 +194,16 @@ describe('names in the file that are nearly ours', () => {
     expect(problems({ [name]: 'http://proxy.example.net' })).toEqual([])
   })
 
+  it('are found within a value whose quote was not closed: a source would be gone', () => {
+    const value = '/srv/docs\n# the mail\nSOURCE_2_NAME=mail\nSOURCE_2_PATH=/srv/mail'
+    for (const name of ['SOURCE_1_PATH', 'MY_OWN'])
+      expect(problems({ ...SERVER, [name]: value }).join('\n')).toContain(
+        `${name} goes on over several lines, and one of them sets SOURCE_2_NAME; close its quote on its own line`,
+      )
+    const certificate = '-----BEGIN CERTIFICATE-----\nMIIB+abc=\nx=\n-----END CERTIFICATE-----'
+    expect(problems({ MY_OWN: certificate })).toEqual([])
+  })
+
   it('are not looked for in the environment', () => {
     const result = parse({ SEVER_ID: 'x' }, { envFileDir: '/etc', fileNames: [] })
     expect(result.problems).toEqual([])
