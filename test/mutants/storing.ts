@@ -21,6 +21,44 @@ export const STORING: readonly Mutant[] = [
     ],
   },
   {
+    name: 'page-with-404-believed',
+    loses:
+      'while the server behind a proxy is down, its copies are called deleted, its uploads given up, and their bytes are free',
+    edits: [
+      {
+        file: 'storage/s3-absent.ts',
+        find: "return requestId !== undefined || (s3Code !== undefined && s3Code !== 'NotFound')",
+        replace: 'return requestId !== null || s3Code !== null',
+      },
+    ],
+    killedBy: [
+      {
+        file: 'operations/in-front.test.ts',
+        title:
+          'a page with 404, of a proxy in front of a server that is down > is no word of S3: what retention wants to delete is not called deleted',
+      },
+    ],
+  },
+  {
+    name: 'abort-taken-for-proof',
+    loses:
+      'an object that MinIO has completed is called failed, is never counted, and another one comes every night',
+    edits: [
+      {
+        file: 'operations/settle-copy.ts',
+        find: "const isHidden = after === 'hidden' && (aborted === 'gone' || copy.isRefused !== true)",
+        replace: "const isHidden = after === 'hidden' && aborted === 'gone'",
+      },
+    ],
+    killedBy: [
+      {
+        file: 'operations/in-front.test.ts',
+        title:
+          'a server > that shows nothing, and calls an upload aborted that it completed (MinIO), is asked again',
+      },
+    ],
+  },
+  {
     name: 'size-not-compared',
     loses: 'half of an archive is called stored',
     edits: [
@@ -50,8 +88,8 @@ export const STORING: readonly Mutant[] = [
       },
       {
         file: 'operations/settle-copy.ts',
-        find: "if (mayStillCome || (after === 'hidden' && aborted === 'gone')) return 'open'",
-        replace: 'void mayStillCome',
+        find: "if (mayStillCome || isHidden) return 'open'",
+        replace: 'void [mayStillCome, isHidden]',
       },
     ],
     killedBy: [
