@@ -90,9 +90,12 @@ export function nameProblems(env: EnvRecord, fileNames: Iterable<string>): Probl
   for (const variable of fileNames) {
     if (settingOf(variable) === undefined && entryName(variable) === undefined)
       problems.push(...strayProblems(variable))
-    problems.push(...swallowed(variable, textOf(env, variable) ?? ''))
   }
   return problems
+}
+
+export function swallowedNames(env: EnvRecord, fileNames: Iterable<string>): Problem[] {
+  return [...fileNames].flatMap((variable) => swallowed(variable, textOf(env, variable) ?? ''))
 }
 
 /** A quote that is not closed goes on to the next one, lines below, and a whole source may be gone with it. */

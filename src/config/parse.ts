@@ -9,7 +9,7 @@ import type { Notification } from '../domain/notification.ts'
 import type { Server } from '../domain/server.ts'
 import type { Source } from '../domain/source.ts'
 import { programsOf } from '../domain/source.ts'
-import { entryNumbers, entryPrefix, nameProblems, settingOf } from './names.ts'
+import { entryNumbers, entryPrefix, nameProblems, settingOf, swallowedNames } from './names.ts'
 import { readNotifications } from './notifications.ts'
 import type { Problem } from './problem.ts'
 import { readSettings, textOf, tryParse } from './read-settings.ts'
@@ -54,7 +54,13 @@ export function parse(env: EnvRecord, context: ParseContext): ParseResult {
   problems.push(...copiesProblems(env, config))
   problems.push(...spoolProblems(config))
   problems.push(...overlapProblems(config))
-  return problems.length === 0 ? { config, problems: [] } : { config: undefined, problems }
+  const swallowed = swallowedNames(env, context.fileNames ?? Object.keys(env))
+  // It says more than that such a value is wrong.
+  const told = problems.filter(
+    ({ variable }) => !swallowed.some((one) => one.variable === variable),
+  )
+  const all = [...told, ...swallowed]
+  return all.length === 0 ? { config, problems: [] } : { config: undefined, problems: all }
 }
 
 /** What talking to any server needs, read also where other values are wrong: for a test of one. */

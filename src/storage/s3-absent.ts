@@ -24,19 +24,17 @@ export function isOfS3(error: unknown): boolean {
 }
 
 /**
- * An answer to HEAD has no body that would tell; one to GET has. Rejects with SERVER_NOT_S3 where that is no S3
- * server's either.
+ * An answer to HEAD has no body that would tell; one to GET has. False: the object is there by now. Rejects with
+ * SERVER_NOT_S3 where that answer is no S3 server's either.
  */
-export async function confirmAbsent(input: {
+export async function isConfirmedAbsent(input: {
   readonly caller: S3Caller
   readonly object: { readonly Bucket: string; readonly Key: string }
   readonly patience: Patience | undefined
   readonly signal: AbortSignal
-}): Promise<void> {
+}): Promise<boolean> {
   const { caller, object, patience, signal } = input
   const action = `looking at ${object.Key}`
-  const notS3 = (what: string): SpillwayError =>
-    new SpillwayError('SERVER_NOT_S3', `${caller.place}: ${action}: ${what}`)
   try {
     await caller.call({
       ...{ action, signal },
@@ -45,10 +43,10 @@ export async function confirmAbsent(input: {
         client.send(new GetObjectCommand({ ...object, Range: 'bytes=0-0' }), options),
     })
   } catch (error) {
-    if (isAbsent(error) && isOfS3(error)) return
-    if (isFailure(error, 'SERVER_BUCKET'))
-      throw isOfS3(error) ? error : notS3('a page with 404 instead of an S3 answer')
-    throw error
+    if (isAbsent(error) && isOfS3(error)) return true
+    if (!isFailure(error, 'SERVER_BUCKET') || isOfS3(error)) throw error
+    const what = `${action}: a page with 404 instead of an S3 answer`
+    throw new SpillwayError('SERVER_NOT_S3', `${caller.place}: ${what}`)
   }
-  throw notS3('HEAD says 404, and GET gives the object')
+  return false
 }

@@ -17,7 +17,7 @@ import type { EtagHabits } from './composite-etag.ts'
 import type { NetworkLimits } from './limits.ts'
 import { LostAnswer } from './lost-answer.ts'
 import { interrupted, Patience } from './retry.ts'
-import { confirmAbsent, isAbsent, isOfS3 } from './s3-absent.ts'
+import { isAbsent, isConfirmedAbsent, isOfS3 } from './s3-absent.ts'
 import { S3Caller } from './s3-caller.ts'
 import type { HandlerInput } from './s3-client.ts'
 import { completeUpload, isIntact } from './s3-complete.ts'
@@ -228,6 +228,7 @@ export class S3Storage implements Storage {
     key: string,
     patience: Patience | undefined,
     signal: AbortSignal,
+    isAgain = false,
   ): Promise<HeadResult | undefined> {
     try {
       const head = await this.#caller.call({
@@ -250,9 +251,11 @@ export class S3Storage implements Storage {
     } catch (error) {
       // Only a plain 404: a 403 may mean anything, and never that the object is absent.
       if (!isAbsent(error)) throw error
-      if (!isOfS3(error))
-        await confirmAbsent({ caller: this.#caller, object: this.#object(key), patience, signal })
-      return undefined
+      if (isOfS3(error)) return undefined
+      const asked = { caller: this.#caller, object: this.#object(key), patience, signal }
+      if (await isConfirmedAbsent(asked)) return undefined
+      if (isAgain) throw this.#notS3(`looking at ${key}: 404 to HEAD, and the object to GET`)
+      return this.#head(key, patience, signal, true)
     }
   }
 

@@ -265,7 +265,9 @@ async function answer(
   const words = message === undefined ? '' : `<Message>${message}</Message>`
   const text = body ?? (code === undefined ? '' : `<Error><Code>${code}</Code>${words}</Error>`)
   const close = readsBody ? {} : { connection: 'close' }
-  response.writeHead(status, { 'content-type': type, ...close, ...headers })
+  // As the server that it stands for; a page of its own has another type.
+  const id = body === undefined ? { 'x-amz-request-id': 'fault' } : {}
+  response.writeHead(status, { 'content-type': type, ...id, ...close, ...headers })
   response.end(request.method === 'HEAD' ? '' : text)
 }
 
