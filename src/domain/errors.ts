@@ -220,12 +220,16 @@ export class SpillwayError extends Error {
   }
 }
 
-/** The same failure, with more around its message. */
-export function reworded(error: SpillwayError, message: string): SpillwayError {
-  const { code, facts, hint } = error
+/** The same failure, with more around its message, or with more facts. */
+export function reworded(
+  error: SpillwayError,
+  message: string,
+  facts: FailureFacts = {},
+): SpillwayError {
+  const { code, hint } = error
   return new SpillwayError(code, message, {
     cause: error,
-    facts,
+    facts: { ...error.facts, ...facts },
     ...(hint === undefined ? {} : { hint }),
   })
 }

@@ -243,8 +243,7 @@ async function leaveOpen(
 // The server was never reached, or refused in so many words: nothing was begun there, unless a refusal
 // came after a try whose answer was lost.
 function neverBegan(error: unknown): boolean {
-  if (error instanceof SpillwayError && error.facts['mayBeDone'] === true) return false
-  return wasRefused(error) || isFailure(error, 'SERVER_UNREACHABLE')
+  return !mayBeDone(error) && (wasRefused(error) || isFailure(error, 'SERVER_UNREACHABLE'))
 }
 
 function isOfServer(error: unknown): boolean {
@@ -253,9 +252,12 @@ function isOfServer(error: unknown): boolean {
 
 /** Said no in so many words; not where an earlier try may have done it, or only a look at it was refused. */
 function wasRefused(error: unknown): boolean {
-  if (error instanceof SpillwayError && error.facts['mayBeDone'] === true) return false
   const says = failureOf(error).server
-  return says === 'misconfigured' || says === 'full'
+  return !mayBeDone(error) && (says === 'misconfigured' || says === 'full')
+}
+
+function mayBeDone(error: unknown): boolean {
+  return error instanceof SpillwayError && error.facts['mayBeDone'] === true
 }
 
 function damaged(server: Server, key: string): SpillwayError {

@@ -67,6 +67,7 @@ export function nowOn(rootFd: number): bigint {
   try {
     fd = openNameless(rootFd)
   } catch {
+    // Whatever is the matter with that folder, its first member will say so.
     return BigInt(Date.now()) * 1_000_000n - CLOCK_GRAIN_NS
   }
   try {

@@ -45,6 +45,8 @@ export class ExchangeError extends Error {
 
 /** What is known about a failed request; the handler hangs it on the error that it rejects with. */
 export type ExchangeTrace = {
+  /** What fails then may have been done all the same. */
+  readonly isConnected: boolean
   readonly bodyBytesSent: number
   /** The connection had served another request before: it may just have been old. */
   readonly isReusedConnection: boolean

@@ -1,7 +1,7 @@
 // Remembers, over the tries of one request, that an answer may have been lost: then the server may have
 // done what it refused when it was asked again, and the failure says so to whoever cleans up.
 
-import { isFailure, SpillwayError } from '../domain/errors.ts'
+import { isFailure, reworded, SpillwayError } from '../domain/errors.ts'
 
 export class LostAnswer {
   #mayBeDone = false
@@ -23,11 +23,7 @@ export class LostAnswer {
 
 /** The same failure, with the fact `mayBeDone`. */
 export function asMaybeDone(error: unknown): unknown {
-  if (!(error instanceof SpillwayError)) return error
-  const { code, facts, hint, message } = error
-  return new SpillwayError(code, message, {
-    cause: error,
-    facts: { ...facts, mayBeDone: true },
-    ...(hint === undefined ? {} : { hint }),
-  })
+  return error instanceof SpillwayError
+    ? reworded(error, error.message, { mayBeDone: true })
+    : error
 }

@@ -14,6 +14,7 @@ import { COMPLETE_SILENCES_MAX } from './limits.ts'
 import type { NetworkLimits } from './limits.ts'
 import { asMaybeDone, LostAnswer } from './lost-answer.ts'
 import { Patience, repeated } from './retry.ts'
+import { isOfS3 } from './s3-absent.ts'
 import type { S3Caller } from './s3-caller.ts'
 import { damagedPart } from './s3-parts.ts'
 import { isProvenBy } from './storage.ts'
@@ -63,7 +64,8 @@ export async function completeUpload(
     attempt: (repeat) =>
       attemptComplete(completion, repeat).catch((error: unknown) => {
         answer.note(error)
-        throw error
+        // A page in the place of an answer refuses nothing: what is behind it may go on.
+        throw isOfS3(error) ? error : asMaybeDone(error)
       }),
     // With less time than a connection may take, one more Complete would only leave more doubt.
     isFinal: () => patience.leftMs < limits.connectMs,

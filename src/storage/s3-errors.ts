@@ -95,7 +95,10 @@ export function failureOfS3(error: unknown, context: ErrorContext): SpillwayErro
   // With an answer, whatever Node said about the connection afterwards is beside the point.
   if (facts.status === undefined) {
     const found = ofNode(facts, context) ?? ofConnection(error, facts, context)
-    return found === undefined ? undefined : made(...found)
+    if (found === undefined) return undefined
+    const [code, ...words] = found
+    const isLost = code === 'SERVER_UNREACHABLE' && traceOf(error)?.isConnected === true
+    return made(isLost ? 'SERVER_CLOSED' : code, ...words)
   }
   return made(...ofAnswer(facts, context))
 }

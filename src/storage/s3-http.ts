@@ -98,6 +98,7 @@ class Call {
   readonly #connected = new Promise<void>((resolve) => {
     this.#noteConnected = resolve
   })
+  #isConnected = false
   #socketBytes = (): number => 0
   #bodyBytesSent = 0
   #answer: IncomingMessage | undefined
@@ -177,6 +178,7 @@ class Call {
   #onSocket(socket: Socket): void {
     const begin = (): void => {
       clearTimeout(this.#timers[0])
+      this.#isConnected = true
       const { silence, deadlineMs } = this.#exchange
       const before = socket.bytesRead
       this.#socketBytes = () => socket.bytesRead - before
@@ -266,6 +268,7 @@ class Call {
   #note(error: unknown): void {
     if (typeof error !== 'object' || error === null) return
     noteTrace(error, {
+      isConnected: this.#isConnected,
       bodyBytesSent: this.#bodyBytesSent,
       isReusedConnection: this.#client.reusedSocket,
       isAnswered: this.#answer !== undefined,

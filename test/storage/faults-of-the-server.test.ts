@@ -570,6 +570,18 @@ describe('Complete', () => {
     expect(failure).toMatchObject({ code: 'SERVER_UNPROVEN' })
   })
 
+  it.each([
+    ['a page', { status: 200, body: '<html>please log in</html>' }, true],
+    ['a page with 404', { status: 404, body: 'not found' }, true],
+    ['a page with 403', { status: 403, body: '<html>forbidden</html>' }, true],
+    ['S3 itself', { status: 403, code: 'AccessDenied' }, undefined],
+  ])('and is refused by %s is over only where S3 says so', async (_who, answer, mayBeDone) => {
+    const fault = { kind: 'answer', ...answer } as const
+    const world = await open({ rules: [{ operation: 'Complete', fault }] })
+    const failure = await failureFrom(store(world))
+    expect(failure.facts['mayBeDone']).toBe(mayBeDone)
+  })
+
   it('of an upload that the server has expired fails for good', async () => {
     const world = await open()
     const upload = await beginIn(world)

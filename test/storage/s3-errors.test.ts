@@ -137,6 +137,13 @@ describe('connections', () => {
   })
 })
 
+const UNCONNECTED = {
+  isConnected: false,
+  bodyBytesSent: 0,
+  isReusedConnection: false,
+  isAnswered: false,
+}
+
 describe('what is no failure of a server', () => {
   it('stays what it is: a bug', () => {
     expect(failureOfS3(new TypeError('x is not a function'), context)).toBeUndefined()
@@ -145,12 +152,21 @@ describe('what is no failure of a server', () => {
   it('is none of ours, whatever it is, once a request was under way', () => {
     const error = Object.assign(new Error('connect EMFILE'), { code: 'EMFILE' })
     expect(failureOfS3(error, context)).toBeUndefined()
-    noteTrace(error, { bodyBytesSent: 0, isReusedConnection: false, isAnswered: false })
+    noteTrace(error, UNCONNECTED)
     expect(failureOfS3(error, context)).toMatchObject({ code: 'SERVER_UNREACHABLE' })
     const bug = new TypeError('x is not a function')
-    noteTrace(bug, { bodyBytesSent: 0, isReusedConnection: false, isAnswered: false })
+    noteTrace(bug, UNCONNECTED)
     expect(failureOfS3(bug, context)).toBeUndefined()
   })
+
+  it.each(['ETIMEDOUT', 'EHOSTUNREACH', 'ENETDOWN', 'EUNHEARDOF'])(
+    '%s of a connection that stood leaves open what became of the request',
+    (code) => {
+      const error = Object.assign(new Error(`read ${code}`), { code })
+      noteTrace(error, { ...UNCONNECTED, isConnected: true })
+      expect(failureOfS3(error, context)).toMatchObject({ code: 'SERVER_CLOSED' })
+    },
+  )
 
   it('stays what it is: a failure of our spool', () => {
     const failure = new SpillwayError('SPOOL_FAILED', 'cannot read it')
