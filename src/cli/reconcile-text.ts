@@ -137,7 +137,9 @@ export function printRebuilt(io: Out, rebuilt: Rebuilt): void {
   printPlan(io, rebuilt.plan, false)
   printProblems(io, rebuilt.problems)
   if (!rebuilt.isComplete)
-    io.printError('not complete: run it again when the servers named above can be read')
+    io.printError(
+      'not complete: run it again when the servers named above can be read, or no longer have their entries',
+    )
 }
 
 export function printSurvey(io: Out, { start, servers }: RebuildSurvey): void {

@@ -32,6 +32,7 @@ export type ServerCheck = {
   readonly clockSkewSeconds: number | undefined
   /** Left on the server because it could not be removed. */
   readonly leftovers: readonly string[]
+  readonly shortfalls: readonly string[]
 }
 
 // In the order in which they run. `isVital`: without it no archive can be stored.
@@ -126,6 +127,7 @@ class ServerTest {
       bytesPerSecond: this.#bytesPerSecond,
       clockSkewSeconds: this.#clockSkewSeconds,
       leftovers: this.#traces.leftovers,
+      shortfalls: this.#storage.shortfalls?.() ?? [],
     }
   }
 

@@ -51,8 +51,7 @@ export async function withCopySession<Result>(
   const { catalog, config, emit, openStorage } = services
   requireServers(config)
   const { serverId: host } = config
-  const enabled = config.servers.map((server) => ({ ...server, isEnabled: true }))
-  const readers = new ServerPool({ servers: enabled, catalog, host, openStorage })
+  const readers = ServerPool.ofAll({ servers: config.servers, catalog, host, openStorage })
   const others = config.servers.filter(({ identity }) => identity !== leaving?.identity)
   const pool = new ServerPool({ servers: others, catalog, host, openStorage })
   try {

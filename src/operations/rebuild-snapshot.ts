@@ -102,7 +102,6 @@ async function findSnapshots(
   const found: Candidate[] = []
   await Promise.all(
     config.servers.map(async (server) => {
-      if (!server.isEnabled) return
       try {
         // As a known one: a disk that is not mounted must not be given a new marker.
         const storage = open(server, true)

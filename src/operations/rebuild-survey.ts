@@ -33,26 +33,24 @@ export async function surveyRebuild(
   const start = await startRebuild(services, { isDryRun: true }, signal)
   const open = await openStorage()
   const servers = await Promise.all(
-    config.servers
-      .filter(({ isEnabled }) => isEnabled)
-      .map(async (server): Promise<SurveyedServer> => {
-        const storage = open(server, true)
-        let [archives, sizeBytes] = [0, 0]
-        try {
-          await storage.prepare(signal)
-          const folder = isForAllHosts ? '' : `${config.serverId}/`
-          for await (const object of storage.list(keyOnServer(server.prefix, folder), signal)) {
-            if (archiveNameIn(server, object.key) === undefined) continue
-            archives += 1
-            sizeBytes = addListed(sizeBytes, object, server)
-          }
-          return { server, archives, sizeBytes, error: undefined }
-        } catch (error) {
-          return { server, archives, sizeBytes, error: asServerFailure(error) }
-        } finally {
-          storage.close()
+    config.servers.map(async (server): Promise<SurveyedServer> => {
+      const storage = open(server, true)
+      let [archives, sizeBytes] = [0, 0]
+      try {
+        await storage.prepare(signal)
+        const folder = isForAllHosts ? '' : `${config.serverId}/`
+        for await (const object of storage.list(keyOnServer(server.prefix, folder), signal)) {
+          if (archiveNameIn(server, object.key) === undefined) continue
+          archives += 1
+          sizeBytes = addListed(sizeBytes, object, server)
         }
-      }),
+        return { server, archives, sizeBytes, error: undefined }
+      } catch (error) {
+        return { server, archives, sizeBytes, error: asServerFailure(error) }
+      } finally {
+        storage.close()
+      }
+    }),
   )
   const exits = servers.map(({ error }) => (error === undefined ? 0 : failureOf(error).exit))
   return { exit: exitOf(exits), start, servers }

@@ -18,6 +18,8 @@ import { planExit } from './reconcile-plan.ts'
 import { RebuiltPins } from './rebuild-pins.ts'
 import { rebuildSpool } from './rebuild-spool.ts'
 import { refusedName } from './reconcile-server.ts'
+import { ServerPool } from './server-pool.ts'
+import type { OpenStorage } from './server-pool.ts'
 import type { RebuildStart } from './rebuild-snapshot.ts'
 import type { ReconcilePlan } from './reconcile-plan.ts'
 import type { ReconcileServices } from './reconcile.ts'
@@ -55,8 +57,23 @@ type Input = {
   readonly onPlan: (plan: ReconcilePlan) => void
 }
 
-/** Under the run lock, after `startRebuild`. */
+/** Under the run lock, after `startRebuild`. What lies on a disabled server is ours as well. */
 export async function rebuild(
+  services: Omit<ReconcileServices, 'pool'> & { readonly openStorage: () => Promise<OpenStorage> },
+  input: Input,
+  signal: AbortSignal,
+): Promise<Rebuilt> {
+  const { catalog, config, openStorage } = services
+  const { servers, serverId: host } = config
+  const pool = ServerPool.ofAll({ servers, catalog, host, openStorage })
+  try {
+    return await rebuildFrom({ ...services, pool }, input, signal)
+  } finally {
+    pool.close()
+  }
+}
+
+async function rebuildFrom(
   services: ReconcileServices,
   input: Input,
   signal: AbortSignal,

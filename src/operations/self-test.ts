@@ -71,7 +71,8 @@ export async function selfTest(
   const hasRemarks = tested.some(
     ({ result }) =>
       result !== undefined &&
-      (result.leftovers.length > 0 || result.checks.some(({ outcome }) => outcome === 'failed')),
+      (result.leftovers.length + result.shortfalls.length > 0 ||
+        result.checks.some(({ outcome }) => outcome === 'failed')),
   )
   const missing = missingPrograms(services.config)
   const isGood = taking === enabled.length && !hasRemarks && missing.length === 0
@@ -187,6 +188,7 @@ function remarksOn(result: ServerCheck): string[] {
       `its clock is ${Math.round(Math.abs(skew))} s ${way} this machine's: set the clock`,
     )
   }
+  for (const what of result.shortfalls) remarks.push(`it ${what}`)
   for (const left of result.leftovers) remarks.push(`could not remove ${left}: remove it by hand`)
   return remarks
 }

@@ -18,13 +18,20 @@ const LISTED_FOR_MS = 20 * 60 * 60 * 1_000
 
 export type OpenStorage = (server: Server, isKnown: boolean) => Storage
 
+type PoolInput = {
+  readonly servers: readonly Server[]
+  readonly catalog: Catalog
+  readonly host: string
+  /** Asked once a server is used: loading what talks to servers takes as long as packing 50 MB. */
+  readonly openStorage: () => Promise<OpenStorage>
+}
+
 export class ServerPool {
   /** Enabled ones, in numeric order. */
   readonly servers: readonly Server[]
-  /** For the report: what is wrong with a server and stops nothing. */
-  readonly warnings: string[] = []
   /** Servers hold archives of this host that the catalog does not know: it may be a new one. */
   hasStrangers = false
+  readonly #warnings: string[] = []
   readonly #catalog: Catalog
   readonly #host: string
   readonly #openStorage: () => Promise<OpenStorage>
@@ -32,17 +39,25 @@ export class ServerPool {
   readonly #ready = new Map<ServerIdentity, Promise<Storage>>()
   readonly #down = new Map<ServerIdentity, unknown>()
 
-  constructor(input: {
-    readonly servers: readonly Server[]
-    readonly catalog: Catalog
-    readonly host: string
-    /** Asked once a server is used: loading what talks to servers takes as long as packing 50 MB. */
-    readonly openStorage: () => Promise<OpenStorage>
-  }) {
+  /** Disabled ones, too: that word says only that nothing new goes there. */
+  static ofAll(input: PoolInput): ServerPool {
+    const servers = input.servers.map((server) => ({ ...server, isEnabled: true }))
+    return new ServerPool({ ...input, servers })
+  }
+
+  constructor(input: PoolInput) {
     this.servers = input.servers.filter((server) => server.isEnabled)
     this.#catalog = input.catalog
     this.#host = input.host
     this.#openStorage = input.openStorage
+  }
+
+  /** For the report: what is wrong with a server and stops nothing. */
+  get warnings(): readonly string[] {
+    const shortfalls = this.servers.flatMap(({ identity, label }) =>
+      (this.#storages.get(identity)?.shortfalls?.() ?? []).map((what) => `${label} ${what}`),
+    )
+    return [...this.#warnings, ...shortfalls]
   }
 
   /** The failure that took this server out of the run; undefined while it may be asked. */
@@ -123,14 +138,14 @@ export class ServerPool {
       otherBytes = Math.max(otherBytes, row?.otherBytes ?? 0)
       // Of bytes that are known from before, the next run asks and tells again.
       if (otherBytes > 0) listedAt = row?.listedAt
-      this.warnings.push(
+      this.#warnings.push(
         `${server.label} may not be listed with this key: ${howCounted(otherBytes)}`,
       )
     }
     await this.#catalog.setOtherBytes(server.identity, otherBytes, listedAt ?? new Date())
     if (unknown.count === 0) return
     this.hasStrangers = true
-    this.warnings.push(unknown.tell())
+    this.#warnings.push(unknown.tell())
   }
 }
 

@@ -69,6 +69,11 @@ export class S3Caller {
     return this.#client
   }
 
+  /** What the server does not take, and is no longer sent. */
+  get lacks(): ReadonlySet<OptionalHeader> {
+    return this.#lacks
+  }
+
   /** Milliseconds that the server's clock is ahead, by the date of its answers; 0 before the first. */
   get clockOffsetMs(): number {
     return this.#client.config.systemClockOffset

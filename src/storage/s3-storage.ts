@@ -322,6 +322,13 @@ export class S3Storage implements Storage {
     )
   }
 
+  shortfalls(): readonly string[] {
+    const { storageClass, number } = this.#server
+    if (storageClass === undefined || !this.#caller.lacks.has('storage-class')) return []
+    const setting = `S3_SERVER_${number}_STORAGE_CLASS`
+    return [`does not take the storage class ${storageClass}; correct or remove ${setting}`]
+  }
+
   clockOffsetMs(): number {
     return this.#caller.clockOffsetMs
   }

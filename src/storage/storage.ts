@@ -155,6 +155,9 @@ export interface Storage {
   /** The server's clock minus ours, to about a second, as its answers told; without: it has none. */
   clockOffsetMs?(): number
 
+  /** What was asked of this server so far and it does not do, each as `does not ...`. Archives are stored all the same. */
+  shortfalls?(): readonly string[]
+
   /** Ends connections. */
   close(): void
 }

@@ -206,7 +206,9 @@ describe('with a sound copy left', () => {
       startRebuild(services, { isDryRun: false }, never),
     )
     const input = { start: begin, isForAllHosts: false, onProgress: () => {}, onPlan: () => {} }
-    const { exit } = await withRun((running) => rebuild(running, input, never))
+    const { exit } = await withServices(({ openStorage }) =>
+      withRun((running) => rebuild({ ...running, openStorage }, input, never)),
+    )
     expect(exit).toBe(0)
 
     const [after] = await world.withCatalog((catalog) => catalog.archives())

@@ -5,6 +5,7 @@ import { createServer } from 'node:net'
 import type { AddressInfo, Socket } from 'node:net'
 import { afterEach, describe, expect, it } from 'vitest'
 import { spillway } from '../support/command-sources.ts'
+import { startFaultProxy } from '../support/fault-proxy.ts'
 import { World } from '../support/world.ts'
 import type { S3Model } from '../support/s3-model.ts'
 
@@ -91,13 +92,22 @@ describe('a page with 404, of a proxy in front of a server that is down', () => 
   it('gives up no upload: its bytes stay promised, and the next run ends it', async () => {
     const [model] = await start(1)
     await world.noise('b', 40_000_000)
-
-    const report = await world.run({
-      onEvent: ({ kind }) => {
-        if (kind === 'uploading' && model!.uploads()[0]?.parts === 1)
-          model!.change({ frontPage: PAGE })
-      },
+    const fault = { kind: 'answer', ...PAGE } as const
+    const proxy = await startFaultProxy({
+      target: model!.endpoint,
+      rules: [
+        { operation: 'UploadPart', partNumber: 2, fault },
+        // The first one comes before the upload.
+        { operation: 'Head', nth: 2, fault },
+        ...(['Abort', 'ListParts', 'ListUploads', 'Put'] as const).map((operation) => ({
+          ...{ operation, fault },
+        })),
+      ],
     })
+    closing.push(() => void proxy.close())
+    world.env['S3_SERVER_1_ENDPOINT'] = proxy.endpoint
+
+    const report = await world.run()
 
     expect(report.archives).toMatchObject([{ state: 'waiting' }])
     expect(model!.uploads()).toHaveLength(1)
@@ -105,7 +115,7 @@ describe('a page with 404, of a proxy in front of a server that is down', () => 
       const [server] = await catalog.servers()
       expect(server!.reservedBytes).toBeGreaterThan(40_000_000)
     })
-    model!.change({ frontPage: undefined })
+    proxy.clear()
     expect(await world.run()).toMatchObject({ exit: 0 })
     expect(model!.uploads()).toEqual([])
   })
@@ -141,6 +151,20 @@ describe('a server', () => {
       const copies = (await catalog.archives()).flatMap((each) => each.copies)
       expect(copies.map(({ state }) => state)).not.toContain('uncertain')
     })
+  })
+
+  it('that does not take the storage class stores archives, and the report says so', async () => {
+    const [model] = await start(1)
+    model!.change({ storageClass: '501' })
+    world.env['S3_SERVER_1_STORAGE_CLASS'] = 'GLACIER_IR'
+
+    const report = await world.run()
+
+    expect(report).toMatchObject({ exit: 3, archives: [{ state: 'stored' }] })
+    expect(report.warnings).toEqual([expect.stringContaining('storage class GLACIER_IR')])
+    const test = await spillway(['self-test', '--config', await world.writeEnv()])
+    expect(test.exit).toBe(3)
+    expect(String(test.out)).toContain('does not take the storage class GLACIER_IR')
   })
 
   it('whose clock differs by minutes is verified, though HEAD does not say why it is refused', async () => {

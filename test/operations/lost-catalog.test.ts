@@ -151,7 +151,8 @@ async function rebuilding(): Promise<Rebuilt> {
     const start = await startRebuild(services, { isDryRun: false }, never)
     return await services.withRun(
       () => {},
-      (running) => rebuild(running, { start, ...input }, never),
+      (running) =>
+        rebuild({ ...running, openStorage: services.openStorage }, { start, ...input }, never),
     )
   } finally {
     await services.close()

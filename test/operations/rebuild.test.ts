@@ -292,6 +292,37 @@ describe('copies and the spool', () => {
     expect((await rows()).map(withoutTimeStored)).toEqual(saved.map(withoutTimeStored))
   })
 
+  it.each(['nothing', 'snapshot'])(
+    'what lies on a disabled server comes back as well, from %s',
+    async (from) => {
+      await addServer()
+      await world.run()
+      const saved = await rows()
+      // What is left of it lies on the server that is disabled.
+      if (from === 'nothing') await removeSnapshots()
+      else await removeFrom([2], snapshots())
+      loseCatalog()
+      world.env['S3_SERVER_1_ENABLED'] = 'false'
+
+      const rebuilt = await rebuilding()
+
+      expect(rebuilt).toMatchObject({ exit: 0, isComplete: true, start: { from } })
+      expect((await rows()).map(withoutTimeStored)).toEqual(saved.map(withoutTimeStored))
+    },
+  )
+
+  it('a disabled server that cannot be read leaves the rebuild open, as any other does', async () => {
+    await addServer()
+    await world.run()
+    loseCatalog()
+    world.env['S3_SERVER_1_ENABLED'] = 'false'
+    world.env['S3_SERVER_1_ENDPOINT'] = 'http://127.0.0.1:1'
+    expect(await rebuilding()).toMatchObject({ exit: 20, isComplete: false })
+    for (const name of Object.keys(world.env))
+      if (name.startsWith('S3_SERVER_1_')) delete world.env[name]
+    expect(await rebuilding()).toMatchObject({ isComplete: true, start: { from: 'resumed' } })
+  })
+
   it('what waits in the spool waits again, and is sent by the next run', async () => {
     const { limit, lift } = noRoom()
     limit()
@@ -483,7 +514,11 @@ async function rebuilding({ isForAllHosts = false } = {}): Promise<Rebuilt> {
     return await services.withRun(
       () => {},
       (running) =>
-        rebuild(running, { start, isForAllHosts, onProgress: () => {}, onPlan: () => {} }, never),
+        rebuild(
+          { ...running, openStorage: services.openStorage },
+          { start, isForAllHosts, onProgress: () => {}, onPlan: () => {} },
+          never,
+        ),
     )
   } finally {
     await services.close()
@@ -554,10 +589,15 @@ function snapshots(): string[] {
     .toSorted()
 }
 
-async function remove(...keys: readonly string[]): Promise<void> {
+function remove(...keys: readonly string[]): Promise<void> {
+  return removeFrom([1, 2], keys)
+}
+
+async function removeFrom(numbers: readonly number[], keys: readonly string[]): Promise<void> {
   const services = await openServices({ configFile: await world.writeEnv() }, QUICK)
   const open = await services.openStorage()
   for (const server of services.config.servers) {
+    if (!numbers.includes(server.number)) continue
     const storage = open(server, true)
     for (const key of keys) await storage.remove(key, undefined, never)
     storage.close()

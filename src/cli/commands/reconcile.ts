@@ -21,7 +21,7 @@ export const reconcileCommand = defineCommand({
     'Archives of this host’s name that this catalog never knew are counted as others’: another machine may ' +
       'have the same SERVER_ID. --adopt makes them ours, and from then on retention deletes them by its rule.',
     '--rebuild fills an empty catalog: from the newest copy of it that lies on a server, if there is one, ' +
-      'and from the ends of the archives themselves. When it is interrupted, run it again.',
+      'and from the ends of the archives themselves. Disabled servers are read, too. When it is interrupted, run it again.',
   ],
   flags: {
     rebuild: { type: 'boolean', help: 'fill an empty catalog again from the servers alone' },
@@ -90,7 +90,7 @@ async function runRebuild(
   try {
     const rebuilt = await services.withRun(progress.onEvent, (running) =>
       rebuild(
-        running,
+        { ...running, openStorage: services.openStorage },
         {
           start,
           isForAllHosts,
