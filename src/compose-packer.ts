@@ -24,7 +24,6 @@ import type {
   FrameMessage,
   FrameOrder,
   FrameStart,
-  ReadSoFar,
   WalkOrder,
   WalkStart,
   WorkerMessage,
@@ -193,8 +192,8 @@ async function survey(
   try {
     const order: WalkOrder = { source, ownPaths: answering, ring }
     walk.worker.postMessage({ order, frames: undefined } satisfies WalkStart)
-    return await outcomeOf<ReadSoFar>([walk], { signal, source, watch }, (message, settle) => {
-      if (message.kind === 'surveyed') settle(message.totals)
+    return await outcomeOf<Surveyed>([walk], { signal, source, watch }, (message, settle) => {
+      if (message.kind === 'surveyed') settle(message.surveyed)
     })
   } finally {
     watch.stop()

@@ -14,7 +14,7 @@ import type { RingMemory } from './pack/block-ring.ts'
 import type { WorkerPort } from './lib/worker.ts'
 import type { RawIndexBlock } from './pack/member-record.ts'
 import type { PartMemory } from './pack/part-memory.ts'
-import type { PackProgress, PackResult } from './pack/packer.ts'
+import type { PackProgress, PackResult, Surveyed } from './pack/packer.ts'
 import type { OutputFindings } from './sources/output.ts'
 import type { FoundInOutput, OutputFormat } from './sources/output-format.ts'
 
@@ -70,7 +70,10 @@ export type ReadSoFar = Pick<PackProgress, 'sourceBytes' | 'memberCount'>
 export type WorkerMessage =
   | { readonly kind: 'progress'; readonly progress: PackProgress }
   | { readonly kind: 'done'; readonly result: PackResult }
-  | { readonly kind: 'surveyed'; readonly totals: ReadSoFar }
+  | {
+      readonly kind: 'surveyed'
+      readonly surveyed: ReadSoFar & Required<Pick<Surveyed, 'findings'>>
+    }
   /** An output has ended, which says nothing about its program. */
   | { readonly kind: 'output-read'; readonly bytes: number; readonly found: FoundInOutput }
   | { readonly kind: 'failed'; readonly failure: FailureMessage }

@@ -6,7 +6,7 @@ import type { MessagePort } from 'node:worker_threads'
 import { RingWriter } from './pack/block-ring.ts'
 import { LATE_HEADER_BYTES } from './pack/late-header.ts'
 import { IndexEncoder } from './pack/member-record.ts'
-import { WARNINGS_KEPT_MAX } from './pack/packer.ts'
+import { SURVEY_WARNINGS_KEPT_MAX, WARNINGS_KEPT_MAX } from './pack/packer.ts'
 import { PATH_BYTES_MAX } from './pack/tar-header.ts'
 import { TarWriter } from './pack/tar-writer.ts'
 import { receiveOrder } from './lib/worker.ts'
@@ -118,9 +118,10 @@ function survey(): void {
   const { source } = order
   if (source === undefined) throw new Error('only a folder can be surveyed')
   const ring = new RingWriter(order.ring, () => undefined)
-  const findings = new Findings(0)
+  const findings = new Findings(SURVEY_WARNINGS_KEPT_MAX)
   const totals = walkFolder({ ...walkInput(source, findings, ring), sink: undefined })
-  tellMain({ kind: 'surveyed', totals })
+  const { warnings, warningCount } = findings
+  tellMain({ kind: 'surveyed', surveyed: { ...totals, findings: { warnings, warningCount } } })
 }
 
 function walkInput(source: FolderSource, findings: Findings, ring: RingWriter) {

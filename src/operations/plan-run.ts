@@ -83,7 +83,8 @@ export async function planRun(
       const place = placeFor(config, usage, neededBytes)
       const isKnown = last !== undefined
       const spool = await spoolFor(config, waitingBytes, { sizeBytes: neededBytes, isKnown })
-      const reasons = [...notRun(source), ...place.reasons, ...spool.reasons]
+      const warnings = warningsOf(found)
+      const reasons = [...notRun(source), ...warnings, ...place.reasons, ...spool.reasons]
       const code = spool.code ?? place.code
       archives.push({
         source: source.name,
@@ -98,6 +99,7 @@ export async function planRun(
         code,
       })
       if (code !== null) exits.push(FAILURES[code].exit)
+      if (warnings.length > 0) exits.push(3)
     } catch (error) {
       if (failureOf(error).exit === 130) throw error
       archives.push(failedPlan(source, error))
@@ -135,6 +137,15 @@ function notRun({ kind, number, hooks }: Source): readonly string[] {
         ]),
     ...(kind === 'command' ? ['its command is not run now; what it writes is not known'] : []),
   ]
+}
+
+/** Of folders alone; whether a file can be read, only a run sees. */
+export function warningsOf({ findings }: Surveyed): readonly string[] {
+  if (findings === undefined) return []
+  const { warnings, warningCount } = findings
+  const more = warningCount - warnings.length
+  const told = warnings.map(({ path, reason }) => `${path === '' ? 'the folder' : path}: ${reason}`)
+  return more === 0 ? told : [...told, `${more} more warnings`]
 }
 
 function partsOf({ parts }: Surveyed): Pick<PlannedArchive, 'parts'> {

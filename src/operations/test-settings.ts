@@ -19,6 +19,7 @@ import { testSource } from './configure-test-source.ts'
 import { applyChange } from './change-settings.ts'
 import type { SettingsChange } from './change-settings.ts'
 import { testNotifications } from './notify-test.ts'
+import { warningsOf } from './plan-run.ts'
 import { selfTest } from './self-test.ts'
 import type { TestedServer } from './self-test.ts'
 import type { Services } from './services.ts'
@@ -80,9 +81,11 @@ export async function testUnsavedSource(
   try {
     const packer = await services.packer()
     if (source.kind === 'folder') {
-      const { memberCount, sourceBytes } = await packer.survey({ source, ownPaths: [] }, signal)
+      const found = await packer.survey({ source, ownPaths: [] }, signal)
+      const { memberCount, sourceBytes } = found
       const size = sourceBytes === undefined ? 'of unknown size' : formatBytes(sourceBytes)
-      return { ok: true, lines: [`${memberCount ?? 'some'} files and folders, ${size}`] }
+      const lines = [`${memberCount ?? 'some'} files and folders, ${size}`, ...warningsOf(found)]
+      return { ok: true, lines }
     }
     const { ok, lines } = await testSource(packer, source, signal)
     const told =

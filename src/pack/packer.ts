@@ -54,6 +54,9 @@ export type PackResult = {
 /** Warnings kept per archive. More tell no more, and a broken disk can produce millions. */
 export const WARNINGS_KEPT_MAX = 1_000
 
+/** And of those of a survey: a person looks at them. */
+export const SURVEY_WARNINGS_KEPT_MAX = 5
+
 export interface Packer {
   /**
    * Rejects with SOURCE_* (missing, empty, unreadable, a command or a database that failed), SPOOL_FULL, SPOOL_FAILED or INTERRUPTED; the
@@ -78,4 +81,6 @@ export type Surveyed = {
   readonly memberCount: number | undefined
   /** What it consists of, where a person would name that: databases. */
   readonly parts?: readonly { readonly name: string; readonly sizeBytes: number | undefined }[]
+  /** What a run would warn of, as far as it can be seen without reading files; the first of them. */
+  readonly findings?: { readonly warnings: readonly Warning[]; readonly warningCount: number }
 }

@@ -1,9 +1,11 @@
 // What `run --dry-run` foretells about copies is what the run then does.
 
+import { spawnSync } from 'node:child_process'
 import { afterEach, expect, it } from 'vitest'
 import { openServices } from '../../src/compose.ts'
 import { planRun } from '../../src/operations/plan-run.ts'
 import type { RunPlan } from '../../src/operations/plan-run.ts'
+import { makeDeepFolders } from '../support/deep-folders.ts'
 import { QUICK, World } from '../support/world.ts'
 
 const worlds: World[] = []
@@ -43,6 +45,21 @@ it('sends what waits for one more server to a server that does not have it', asy
 it('exits with 23 when no server has room', async () => {
   const world = await twoCopies([0.0001, 0.0001])
   expect(await planned(world)).toMatchObject({ exit: 23, archives: [{ code: 'NO_SERVER_LEFT' }] })
+})
+
+it('tells what a run would warn of, as far as folders show it', async () => {
+  const world = await World.make([{}])
+  worlds.push(world)
+  makeDeepFolders(world.source, 4_100)
+  try {
+    const plan = await planned(world)
+    expect(plan).toMatchObject({ exit: 3, archives: [{ code: null }] })
+    expect(plan.archives[0]?.reasons.join()).toContain('they lie deeper than 4096 folders')
+    expect((await world.run()).exit).toBe(3)
+  } finally {
+    // Node's own way to remove a tree ends at paths of 4 096 bytes.
+    spawnSync('rm', ['-rf', `${world.source}/d`])
+  }
 })
 
 it('foretells enough for what does not compress, and follows what a source grows by', async () => {

@@ -23,6 +23,7 @@ import type { SourceFiles } from '../../src/sources/source-files.ts'
 import { walkFolder } from '../../src/sources/walk.ts'
 import { folderSource, outputOf, temporaryFolders, walkToTar } from '../pack/in-process.ts'
 import type { Walked, WalkOptions } from '../pack/in-process.ts'
+import { makeDeepFolders } from '../support/deep-folders.ts'
 import { describeTree, file, folder, hardlink, makeTree, symlink } from '../support/tree.ts'
 
 const newFolder = temporaryFolders()
@@ -486,17 +487,7 @@ describe('a time beyond all calendars', () => {
 describe('a tree deeper than paths and descriptors go', () => {
   it('ends where no restore would follow, with a warning', () => {
     const source = newFolder()
-    let at = source
-    const top = process.cwd()
-    try {
-      for (let depth = 0; depth < 4_100; depth += 1) {
-        process.chdir(at)
-        mkdirSync('d')
-        at = 'd'
-      }
-    } finally {
-      process.chdir(top)
-    }
+    makeDeepFolders(source, 4_100)
     writeFileSync(join(source, 'z'), 'z')
 
     const walked = walkToTar(source)
