@@ -144,7 +144,7 @@ export function warningsOf({ findings }: Surveyed): readonly string[] {
   if (findings === undefined) return []
   const { warnings, warningCount } = findings
   const more = warningCount - warnings.length
-  const told = warnings.map(({ path, reason }) => `${path === '' ? 'the folder' : path}: ${reason}`)
+  const told = warnings.map(({ path, reason }) => `${path}: ${reason}`)
   return more === 0 ? told : [...told, `${more} more warnings`]
 }
 

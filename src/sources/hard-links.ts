@@ -3,6 +3,8 @@
 // remembered, and each only until its last name was seen: a tree of backups made by `cp -al` has
 // millions of them.
 
+import { printablePath } from '../lib/printable-path.ts'
+import type { Findings } from './findings.ts'
 import type { FileStats } from '../lib/file-stats.ts'
 import type { ByteString } from './member.ts'
 
@@ -20,12 +22,17 @@ export class HardLinks {
   readonly #firstNames = new Map<number, Map<bigint, FirstName>>()
 
   /** The path under which this file is in the archive already; undefined: it is not. */
-  find(stats: FileStats): ByteString | undefined {
+  find(stats: FileStats, path: ByteString, findings: Findings): ByteString | undefined {
     const ofDevice = this.#firstNames.get(stats.device)
     const first = ofDevice?.get(stats.inode)
     if (first === undefined) return undefined
     if (!isSame(first, stats)) {
       ofDevice?.delete(stats.inode)
+      const other = printablePath(first.folder + first.name)
+      findings.note(
+        path,
+        `changed since its other name ${other} was read: two files in the archive`,
+      )
       return undefined
     }
     first.namesLeft -= 1

@@ -12,7 +12,7 @@ import { FOLDERS_DEEP_MAX } from '../domain/file-attributes.ts'
 import type { FolderSource } from '../domain/source.ts'
 import { identityOf, roomOf } from '../lib/file-stats.ts'
 import type { FileStats } from '../lib/file-stats.ts'
-import { chosenEntries } from './chosen-entries.ts'
+import { chosenEntries, chosenOfSource } from './chosen-entries.ts'
 import { copyContent } from './copy-content.ts'
 import { createExclude } from './exclude.ts'
 import type { Exclude } from './exclude.ts'
@@ -139,7 +139,7 @@ class Walk {
     if (this.#isOwn('', stats)) return
     this.#levels.push({
       path: '',
-      entries: chosenEntries(this.#files, fd, entries, source),
+      entries: chosenOfSource(this.#files, fd, entries, source, this.#findings),
       next: 0,
     })
   }
@@ -294,7 +294,7 @@ class Walk {
 
   /** Whether the content is in the archive already, under another name. */
   #addHardLink(path: ByteString, stats: FileStats): boolean {
-    const first = this.#hardLinks.find(stats)
+    const first = this.#hardLinks.find(stats, path, this.#findings)
     if (first === undefined) return false
     this.#addMember('hard-link', path, stats, { linkTarget: first })
     return true

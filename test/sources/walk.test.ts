@@ -87,6 +87,15 @@ describe('cache folders', () => {
     expect(walkToTar(source).memberCount).toBe(6)
   })
 
+  it('are a warning where the source itself is one: it would never have anything else', () => {
+    const source = newFolder()
+    makeTree(source, [file('CACHEDIR.TAG', tag), file('a')])
+    const { findings, memberCount } = walkToTar(source, { excludesCaches: true })
+    expect(memberCount).toBe(2)
+    expect(findings.warnings).toMatchObject([{ path: '.' }])
+    expect(findings.warnings[0]!.reason).toContain('_EXCLUDE_CACHES')
+  })
+
   it.each([
     ['with another signature', file('cache/CACHEDIR.TAG', tag.replace('8a', '8b'))],
     ['with a short one', file('cache/CACHEDIR.TAG', tag.slice(0, 20))],
@@ -394,23 +403,27 @@ describe('hard links', () => {
     const source = newFolder()
     makeTree(source, [file('a', 'old'), hardlink('b', 'a')])
     // As ext4 does it: what is `b` now has the inode of what was read as `a`.
+    const { inode } = sourceFiles.stat(join(source, 'a'))
     let stats = 0
     const files: SourceFiles = {
       ...sourceFiles,
       fstat: (fd) => {
         const found = sourceFiles.fstat(fd)
-        const isB = found.linkCount > 1 && ++stats > 2
+        // Of `a` twice: before it is read, and after.
+        const isB = found.inode === inode && ++stats > 2
         return isB ? { ...found, mtimeNanos: (found.mtimeNanos + 1) % 1_000_000_000 } : found
       },
     }
 
-    const { members } = walkToTar(source, { files })
+    const { findings, members } = walkToTar(source, { files })
 
     expect(members.map(({ kind, path }) => [kind, path])).toEqual([
       ['directory', ''],
       ['file', 'a'],
       ['file', 'b'],
     ])
+    const reason = 'changed since its other name a was read: two files in the archive'
+    expect(findings.notes).toEqual([{ path: 'b', reason }])
   })
 
   it('never point to a name whose content is not whole', () => {
