@@ -8,7 +8,13 @@ import { isFailure, SpillwayError } from '../domain/errors.ts'
 import { isProvenBy } from '../storage/storage.ts'
 import { setTimeout as sleep } from 'node:timers/promises'
 import type { Catalog, CopyId } from '../catalog/catalog.ts'
-import type { HeadResult, PartReceipt, Storage, UploadTarget } from '../storage/storage.ts'
+import type {
+  AbortOutcome,
+  HeadResult,
+  PartReceipt,
+  Storage,
+  UploadTarget,
+} from '../storage/storage.ts'
 
 export type OpenCopy = {
   readonly id: CopyId
@@ -48,12 +54,7 @@ export async function settleCopy(
   const { catalog, storage, headDelaysMs } = services
   const before = await adopt(services, copy, signal)
   if (before === 'stored' || before === 'deleted') return before
-  const { key, token } = copy.target
-  const { uploadId } = copy
-  const aborted =
-    uploadId === undefined
-      ? await abortByKey(storage, copy.target, signal)
-      : await storage.abort({ key, token, uploadId }, signal)
+  const aborted = await abort(storage, copy, signal)
   let after: Found = before
   // An upload that is gone, and not by our abort, was completed, or is just being completed.
   const delaysMs = aborted === 'gone' && copy.completeBytes !== undefined ? headDelaysMs : []
@@ -63,11 +64,23 @@ export async function settleCopy(
     if (after === 'stored' || after === 'deleted') return after
   }
   const mayStillCome = aborted === 'gone' && copy.completeBytes !== undefined && !copy.isOver
-  // That an upload was aborted proves nothing: MinIO says so of those that it does not have.
-  const isHidden = after === 'hidden' && (aborted === 'gone' || copy.isRefused !== true)
+  const isHidden = after === 'hidden' && aborted === 'gone'
   if (mayStillCome || isHidden) return 'open'
   await catalog.markCopyFailed(copy.id, copy.reason)
   return 'failed'
+}
+
+async function abort(
+  storage: Storage,
+  { target, uploadId, completeBytes, isRefused }: OpenCopy,
+  signal: AbortSignal,
+): Promise<AbortOutcome> {
+  if (uploadId === undefined) return abortByKey(storage, target, signal)
+  const upload = { ...target, uploadId }
+  const first = await storage.abort(upload, signal)
+  if (first === 'gone' || completeBytes === undefined || isRefused === true) return first
+  // MinIO calls aborted what it does not have. It says so once more, and then neither proves anything.
+  return (await storage.abort(upload, signal)) === 'gone' ? 'aborted' : 'gone'
 }
 
 /** `hidden`: the key may not look at it. */
@@ -121,8 +134,8 @@ async function abortByKey(
   storage: Storage,
   target: UploadTarget,
   signal: AbortSignal,
-): Promise<'aborted' | 'gone'> {
-  let found: 'aborted' | 'gone' = 'gone'
+): Promise<AbortOutcome> {
+  let found: AbortOutcome = 'gone'
   try {
     for await (const { key, uploadId } of storage.listUploads(target.key, signal)) {
       await storage.abort({ key, uploadId, token: target.token }, signal)

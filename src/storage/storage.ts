@@ -71,7 +71,7 @@ export type HeadResult = StoredObject & {
 
 /**
  * `gone`: the server did not know the upload when it was first asked. Somebody aborted it before, or it
- * was completed: only `head` can tell. Some servers (MinIO) say `aborted` of those, too.
+ * was completed: only `head` can tell. Some servers (MinIO) say `aborted` of those, too, each time.
  */
 export type AbortOutcome = 'aborted' | 'gone'
 

@@ -21,19 +21,27 @@ beforeEach(async () => {
 })
 afterEach(() => world.close())
 
-it('an archive that waited for days is not sent again while it may still arrive, and is adopted when it does', async () => {
-  const late = await cutOff({ sentAgoMs: 60_000 })
+// MinIO confirms every Abort.
+it.each(['NoSuchUpload', '204'] as const)(
+  'an archive that waited for days is not sent again while it may still arrive, and is adopted when it does (Abort: %s)',
+  async (abortOfNone) => {
+    world.models[0]!.change({ abortOfNone })
+    const late = await cutOff({ sentAgoMs: 60_000 })
 
-  const first = await world.run()
-  expect(first).toMatchObject({ exit: 23, warnings: [expect.stringContaining('it is not known')] })
-  expect(world.models[0]!.objects().map(({ key }) => key)).not.toContain(late.key)
+    const first = await world.run()
+    expect(first).toMatchObject({
+      exit: 23,
+      warnings: [expect.stringContaining('it is not known')],
+    })
+    expect(world.models[0]!.objects().map(({ key }) => key)).not.toContain(late.key)
 
-  late.arrive()
-  const second = await world.run()
-  expect(second.exit).toBe(0)
-  expect(await statesOf(late.archive)).toEqual(['stored'])
-  expect(await world.audit()).toEqual([])
-})
+    late.arrive()
+    const second = await world.run()
+    expect(second.exit).toBe(0)
+    expect(await statesOf(late.archive)).toEqual(['stored'])
+    expect(await world.audit()).toEqual([])
+  },
+)
 
 it('an object that arrives when nobody waits for it any more does not take the place of the one that was sent since', async () => {
   const late = await cutOff({ sentAgoMs: 2 * HOUR_MS })
