@@ -4,7 +4,9 @@
 import { startS3Model } from '../support/s3-model.ts'
 import { Random } from './random.ts'
 import { TOKEN_METADATA } from '../../src/storage/s3-storage.ts'
+import { compositeEtag } from '../../src/storage/composite-etag.ts'
 import { pieceOf } from './model-storage.ts'
+import type { AbortOutcome, OpenUpload, PartReceipt } from '../../src/storage/storage.ts'
 import type { ModelObject } from '../support/s3-model-store.ts'
 import type { S3Model } from '../support/s3-model.ts'
 
@@ -35,14 +37,25 @@ export class SimServer {
   readonly name: string
   readonly prefix: string
   readonly model: S3Model
+  /** It confirms every Abort, as MinIO does. */
+  readonly abortOfNone: AbortOutcome
   /** `KEY` of what was harmed, and how. */
   readonly harmed = new Map<string, Harm>()
   readonly #days: readonly Weather[]
+  /** Objects that it is still putting together, though nobody waits for the answer any more. */
+  #late: { readonly host: string | undefined; readonly appear: () => void }[] = []
   /** Keys of all versions, by host. */
   readonly #keys = new Map<string, Map<string, ModelObject>>()
 
-  private constructor(name: string, model: S3Model, prefix: string, days: readonly Weather[]) {
+  private constructor(
+    name: string,
+    model: S3Model,
+    prefix: string,
+    days: readonly Weather[],
+    abortOfNone: AbortOutcome,
+  ) {
     this.name = name
+    this.abortOfNone = abortOfNone
     this.model = model
     this.prefix = prefix
     this.#days = days
@@ -57,8 +70,11 @@ export class SimServer {
       // One with versions, and one whose pages of listings are short.
       isVersioned: number === 4,
       pageEntries: number === 2 ? 7 : 1_000,
+      abortOfNone: number === 5 ? '204' : 'NoSuchUpload',
     })
-    return new SimServer(name, model, number % 3 === 0 ? 'vault' : '', weatherOf(random, days))
+    const abortOfNone = number === 5 ? 'aborted' : 'gone'
+    const prefix = number % 3 === 0 ? 'vault' : ''
+    return new SimServer(name, model, prefix, weatherOf(random, days), abortOfNone)
   }
 
   dawn(day: number): void {
@@ -91,6 +107,28 @@ export class SimServer {
 
   tokenOf(object: ModelObject): string | undefined {
     return object.metadata[TOKEN_METADATA]
+  }
+
+  /** From now on the upload is no more, and the object not yet. */
+  completeLater({ key, uploadId }: OpenUpload, parts: readonly PartReceipt[]): void {
+    const { store } = this.model
+    const upload = store.uploads.get(uploadId)
+    if (upload === undefined) return
+    const { metadata } = upload
+    const pieces = parts.map(({ number }) => upload.parts.get(number)!)
+    store.drop(upload, new Set(pieces))
+    const appear = () => store.put(BUCKET, key, pieces, { etag: compositeEtag(parts), metadata })
+    this.#late.push({ host: hostOf(key), appear })
+  }
+
+  isAtWorkFor(host: string): boolean {
+    return this.#late.some((each) => each.host === host)
+  }
+
+  bringOut(host: string): void {
+    const ready = this.#late.filter((each) => each.host === host)
+    this.#late = this.#late.filter((each) => each.host !== host)
+    for (const { appear } of ready) appear()
   }
 
   /** Past all rules, as people and disks do. */

@@ -35,6 +35,7 @@ export class ModelStorage implements Storage {
   readonly #store: ModelStore
   readonly #bucket: string
   readonly #clockOffsetMs: () => number
+  readonly #abortOfNone: AbortOutcome
 
   constructor(input: {
     readonly store: ModelStore
@@ -42,11 +43,14 @@ export class ModelStorage implements Storage {
     readonly limits: StorageLimits
     /** The server's clock minus ours. */
     readonly clockOffsetMs?: () => number
+    /** What Abort says of an upload that is not there; `aborted`: MinIO. */
+    readonly abortOfNone?: AbortOutcome
   }) {
     this.limits = input.limits
     this.#store = input.store
     this.#bucket = input.bucket
     this.#clockOffsetMs = input.clockOffsetMs ?? (() => 0)
+    this.#abortOfNone = input.abortOfNone ?? 'gone'
   }
 
   async prepare(signal: AbortSignal): Promise<void> {
@@ -98,7 +102,7 @@ export class ModelStorage implements Storage {
   async abort(upload: OpenUpload, signal: AbortSignal): Promise<AbortOutcome> {
     throwIfInterrupted(signal)
     const open = this.#store.uploads.get(upload.uploadId)
-    if (open === undefined) return 'gone'
+    if (open === undefined) return this.#abortOfNone
     this.#store.drop(open)
     return 'aborted'
   }

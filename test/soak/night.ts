@@ -116,6 +116,7 @@ export class Inhabitant {
           },
           watchPacker: (packer) => watchPacker(watch, packer),
           atEnd: () => {
+            for (const { server } of this.host.entries) server.bringOut(this.host.name)
             for (const what of violationsOf(this, eye!)) this.violation(what)
             kind.atEnd?.(eye!)
             this.#lookAtFuture(eye!)
@@ -196,6 +197,7 @@ export class Inhabitant {
         : new ModelStorage({
             ...{ store: model.store, bucket: BUCKET, limits },
             clockOffsetMs: () => -host.clockOffsetMs,
+            abortOfNone: entry.server.abortOfNone,
           })
       return troubled(storage, {
         ...{ server: entry.server, host: host.name, random },

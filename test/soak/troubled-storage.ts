@@ -19,22 +19,34 @@ export type Trouble = {
   readonly onForeignKey: (what: string) => void
 }
 
-/** What a request met: nothing is done, or it is done and nobody hears of it. */
-type Met = { readonly code: FailureCode; readonly isDone: boolean } | undefined
+/** What a request met: nothing is done, or it is done and nobody hears of it, or it will be done. */
+type Met =
+  { readonly code: FailureCode; readonly isDone: boolean; readonly isLate?: true } | undefined
 
 const REFUSED = (code: FailureCode): Met => ({ code, isDone: false })
 const ANSWER_LOST: Met = { code: 'SERVER_SILENT', isDone: true }
 
+const LATE: Met = { code: 'SERVER_SILENT', isDone: false, isLate: true }
+
 // On a day without weather: one request of some hundred, so that most nights are good ones.
 const MISHAP = 0.003
 
+// Of a Complete to be done only after the client has gone.
+const LATENESS = 0.005
+
 export function troubled(storage: Storage, trouble: Trouble): Storage {
-  const { host, onForeignKey } = trouble
+  const { host, onForeignKey, random, server } = trouble
   const own = (operation: string, key: string): void => {
     if (hostOf(key) !== host) onForeignKey(`${operation} of ${key}, which is not of ${host}`)
   }
-  const ask = async <Result>(name: string, work: () => Promise<Result>): Promise<Result> => {
+  const ask = async <Result>(
+    name: string,
+    work: () => Promise<Result>,
+    late?: () => void,
+  ): Promise<Result> => {
+    if (server.isAtWorkFor(host) && random.chance(0.3)) server.bringOut(host)
     const met = meet(trouble, name)
+    if (met?.isLate) late?.()
     if (met === undefined) return work()
     if (met.isDone) await work()
     throw failure(trouble, name, met)
@@ -58,7 +70,11 @@ export function troubled(storage: Storage, trouble: Trouble): Storage {
     },
     complete: (upload, parts, signal) => {
       own('a completion', upload.key)
-      return ask('complete', () => storage.complete(upload, parts, signal))
+      return ask(
+        'complete',
+        () => storage.complete(upload, parts, signal),
+        () => server.completeLater(upload, parts),
+      )
     },
     isIntact: (head, sent, signal) => ask('isIntact', () => storage.isIntact(head, sent, signal)),
     abort: (upload, signal) => {
@@ -86,6 +102,7 @@ export function troubled(storage: Storage, trouble: Trouble): Storage {
 
 function meet({ server, random, isOn, hasWrongKeys }: Trouble, name: string): Met {
   if (!isOn) return undefined
+  if (name === 'complete' && random.chance(LATENESS)) return LATE
   if (hasWrongKeys) return REFUSED('SERVER_KEYS')
   switch (server.weather) {
     case 'unreachable':
@@ -111,7 +128,7 @@ function failure(
   name: string,
   met: Exclude<Met, undefined>,
 ): SpillwayError {
-  const done = met.isDone ? ', though it was done' : ''
+  const done = met.isDone ? ', though it was done' : met.isLate ? ', and will be done' : ''
   onTrouble(`${server.name}: ${name} meets ${met.code}${done}`)
   return new SpillwayError(met.code, `${server.name}: ${name} failed in the soak${done}`)
 }
