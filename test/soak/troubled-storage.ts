@@ -32,7 +32,7 @@ const LATE: Met = { code: 'SERVER_SILENT', isDone: false, isLate: true }
 const MISHAP = 0.003
 
 // Of a Complete to be done only after the client has gone.
-const LATENESS = 0.005
+const LATENESS = 0.01
 
 export function troubled(storage: Storage, trouble: Trouble): Storage {
   const { host, onForeignKey, random, server } = trouble
@@ -44,7 +44,7 @@ export function troubled(storage: Storage, trouble: Trouble): Storage {
     work: () => Promise<Result>,
     late?: () => void,
   ): Promise<Result> => {
-    if (server.isAtWorkFor(host) && random.chance(0.3)) server.bringOut(host)
+    if (server.isAtWorkFor(host) && random.chance(0.2)) server.bringOut(host)
     const met = meet(trouble, name)
     if (met?.isLate) late?.()
     if (met === undefined) return work()
