@@ -22,6 +22,7 @@ const page: ArchivePageInput = {
   ...{ limit: 50, before: undefined, source: undefined, server: undefined, location: undefined },
   ...{ servers: identities, text: undefined, includesLost: false },
 }
+const wanted = { copies: 1, servers: identities.map((identity) => ({ identity })) }
 const doubt = { copies: 1, servers: identities, lacking: 'counted' } as const
 
 /** `deep`: an archive of the middle of the ten years. */
@@ -33,7 +34,7 @@ const QUESTIONS: readonly (readonly [string, (catalog: Catalog, deep: ArchiveId)
   ['page: usage of 90 days', (catalog) => catalog.usageChanges(daysAgo(90))],
   ['run: left in packing', (catalog) => catalog.interruptedArchives()],
   ['run: copies not settled', (catalog) => catalog.unsettledCopies()],
-  ['run: waiting archives', (catalog) => catalog.waitingArchives(1)],
+  ['run: waiting archives', (catalog) => catalog.waitingArchives(wanted)],
   ['run: fetches not ended', (catalog) => catalog.openFetches()],
   ['run: last good of a source', (catalog) => catalog.lastGood('hourly-3')],
   ['run: histories without archives', (catalog) => catalog.emptyHistories()],

@@ -5,6 +5,8 @@ import { sql } from 'kysely'
 import type { Kysely } from 'kysely'
 import { assert } from '../lib/assert.ts'
 import { archiveFileName, archiveKey } from '../domain/archive.ts'
+import { copiesOn } from '../domain/copies.ts'
+import type { CopiesWanted } from '../domain/copies.ts'
 import type { ArchiveId, ArchiveState, Warning } from '../domain/archive.ts'
 import type { ArchiveFilter, ArchiveRow, ArchiveWithCopies, AttemptRow } from './catalog.ts'
 import { copiesOf } from './copy-rows.ts'
@@ -141,21 +143,20 @@ export async function interruptedArchives(db: Db, host: string): Promise<Archive
 export async function waitingArchives(
   db: Db,
   host: string,
-  copiesWanted: number,
+  wanted: CopiesWanted,
 ): Promise<ArchiveWithCopies[]> {
-  return snapshot(db, async (trx) => {
+  const ready = await snapshot(db, async (trx) => {
     const rows = await trx
       .selectFrom('archives')
       .selectAll()
       .where('host', '=', host)
-      .where('stored_copies', '<', copiesWanted)
-      // Spelled as the index archives_waiting spells it: only then is it used.
-      .where(sql<boolean>`state = 'ready'`)
+      .where('state', '=', 'ready')
       .orderBy('started_at')
       .orderBy('id')
       .execute()
     return withCopies(trx, rows.map(archiveFrom))
   })
+  return ready.filter((archive) => copiesOn(archive, wanted.servers) < wanted.copies)
 }
 
 export async function lastGood(

@@ -9,6 +9,7 @@
 // - Rejections are CATALOG_* SpillwayErrors.
 
 import type { ArchiveId, ArchiveState, CopyState, Warning } from '../domain/archive.ts'
+import type { CopiesWanted } from '../domain/copies.ts'
 import type { AttemptOutcome } from '../domain/errors.ts'
 import type { Server, ServerIdentity } from '../domain/server.ts'
 import type { HistoryCalls } from './history-calls.ts'
@@ -224,8 +225,8 @@ export interface Catalog
   findArchive(name: string): Promise<ArchiveWithCopies>
   /** Archives of this host left in `packing`: their process died. */
   interruptedArchives(): Promise<readonly ArchiveRow[]>
-  /** Archives of this host that are whole in the spool and lack stored copies, oldest first. */
-  waitingArchives(copiesWanted: number): Promise<readonly ArchiveWithCopies[]>
+  /** Archives of this host that are whole in the spool and lack copies on these servers, oldest first. */
+  waitingArchives(wanted: CopiesWanted): Promise<readonly ArchiveWithCopies[]>
   /** Copies of this host that nobody works on any more: uploading, uncertain, deleting. */
   unsettledCopies(): Promise<readonly CopyRow[]>
   /** The newest archive of a source of this host with a stored copy of which no damage is known. */

@@ -76,7 +76,7 @@ export function createKyselyCatalog(input: KyselyCatalogInput): Catalog {
     archives: (filter = {}) => archives.listArchives(db, filter),
     findArchive: (name) => findArchive(db, host, name),
     interruptedArchives: () => archives.interruptedArchives(db, host),
-    waitingArchives: (copiesWanted) => archives.waitingArchives(db, host, copiesWanted),
+    waitingArchives: (wanted) => archives.waitingArchives(db, host, wanted),
     unsettledCopies: () => copies.unsettledCopies(db, host),
     lastGood: (source) => archives.lastGood(db, host, source),
 

@@ -181,7 +181,7 @@ function roomFor(
 ): Promise<number | undefined> {
   const wanted = { source: name, archiveId: id, expectedBytes, isAlone }
   return spoolShares.take(wanted, async (beside) => {
-    const waiting = await catalog.waitingArchives(config.copies)
+    const waiting = await catalog.waitingArchives(config)
     const counted = waiting.filter(({ id }) => !beside.archiveIds.has(id))
     return roomInSpool({
       spoolDir: config.spoolDir,

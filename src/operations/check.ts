@@ -117,7 +117,7 @@ export function ageOf(
 
 /** Those that the run going on has just made are on their way. */
 async function waitingFindings({ config, catalog, run }: CheckInput): Promise<readonly Finding[]> {
-  const waiting = (await catalog?.waitingArchives(config.copies)) ?? []
+  const waiting = (await catalog?.waitingArchives(config)) ?? []
   const left = waiting.filter(
     ({ startedAt }) => run === undefined || startedAt < new Date(run.since),
   )

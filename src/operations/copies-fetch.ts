@@ -104,7 +104,7 @@ async function requireRoom(
   { config, delivery }: CopySession,
   archive: { readonly sizeBytes: number },
 ): Promise<void> {
-  const waiting = await delivery.catalog.waitingArchives(config.copies)
+  const waiting = await delivery.catalog.waitingArchives(config)
   await roomInSpool({
     spoolDir: config.spoolDir,
     limitBytes: config.spoolLimitBytes,

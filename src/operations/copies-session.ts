@@ -105,9 +105,8 @@ export async function finishCopies(
   signal: AbortSignal,
 ): Promise<void> {
   const { catalog } = delivery
-  const { copies, localKeep, serverId } = config
   try {
-    await trimSpool({ catalog, host: serverId, copies, localKeep })
+    await trimSpool({ catalog, config })
   } catch (error) {
     if (!isFailure(error, 'SPOOL_FAILED')) throw error
     onProblem(error as SpillwayError)

@@ -32,11 +32,12 @@ export async function forecastOf(services: ForecastServices, now: Date): Promise
 }
 
 async function waitingOf({ config, catalog }: ForecastServices): Promise<ForecastArchive[]> {
-  const rows = await catalog.waitingArchives(config.copies)
+  const rows = await catalog.waitingArchives(config)
+  const configured = new Set(config.servers.map(({ identity }) => identity))
   return rows.flatMap(({ id, source, startedAt, sizeBytes, isPinned, copies }) => {
     if (sizeBytes === undefined) return []
     const stored = copies.filter(({ state }) => state === 'stored')
-    const servers = stored.map(({ identity }) => identity)
+    const servers = stored.map(({ identity }) => identity).filter((each) => configured.has(each))
     const waitsFor = Math.max(0, config.copies - servers.length)
     const startedMs = startedAt.getTime()
     return [{ id, source, startedMs, sizeBytes, isPinned, servers, waitsFor }]
@@ -45,7 +46,7 @@ async function waitingOf({ config, catalog }: ForecastServices): Promise<Forecas
 
 /** What retention may delete, and does not wait. */
 async function heldOf({ config, catalog }: ForecastServices): Promise<ForecastArchive[]> {
-  const waiting = new Set((await catalog.waitingArchives(config.copies)).map(({ id }) => id))
+  const waiting = new Set((await catalog.waitingArchives(config)).map(({ id }) => id))
   const held: ForecastArchive[] = []
   for (const { name: source, keep } of config.sources) {
     if (keepsEverything(keep)) continue

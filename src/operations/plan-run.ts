@@ -57,7 +57,7 @@ export async function planRun(
   const archives: PlannedArchive[] = []
   const exits: number[] = []
 
-  for (const waiting of await catalog.waitingArchives(config.copies)) {
+  for (const waiting of await catalog.waitingArchives(config)) {
     const sizeBytes = waiting.sizeBytes ?? 0
     const place = placeFor(config, usage, sizeBytes, waiting.copies)
     archives.push({

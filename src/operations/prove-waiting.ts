@@ -3,7 +3,6 @@
 
 import { isFailure, messageOf, SpillwayError } from '../domain/errors.ts'
 import { checkArchiveFile } from './copies-check-file.ts'
-import { isStored } from './spool.ts'
 import type { ArchiveWithCopies } from '../catalog/catalog.ts'
 
 /** Rejects with ARCHIVE_CORRUPT, ARCHIVE_REFUSED (of another version), SPOOL_FAILED or INTERRUPTED. */
@@ -23,7 +22,7 @@ export async function proveWaiting(
     throw new SpillwayError('ARCHIVE_CORRUPT', what, {
       cause: error,
       facts: { path },
-      hint: isStored(archive, 1)
+      hint: archive.copies.some(({ state }) => state === 'stored')
         ? 'a server has it, too: spillway copies'
         : `restore what is sound of it (spillway restore ${id} --to=DIR), then remove ${path}`,
     })

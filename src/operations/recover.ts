@@ -11,7 +11,6 @@ import {
   dropFile,
   fileSize,
   finishedPath,
-  isStored,
   isSpooled,
   PARTIAL_SUFFIX,
   strangersIn,
@@ -147,9 +146,8 @@ async function checkSpool({ catalog, config }: RecoverServices): Promise<readonl
       if (problem !== undefined) problems.push(problem)
     }
   }
-  const { copies, localKeep, serverId, spoolDir } = config
-  await trimSpool({ catalog, host: serverId, copies, localKeep })
-  for (const path of await strangersIn(spoolDir, known)) {
+  await trimSpool({ catalog, config })
+  for (const path of await strangersIn(config.spoolDir, known)) {
     const what = `${path} belongs to no archive of this catalog; it is left alone`
     const remedy =
       'if the catalog was lost: move the new one away first, then spillway reconcile --rebuild'
@@ -171,8 +169,8 @@ async function checkFile(
     return undefined
   }
   const what = size === undefined ? `${path} is gone` : `${path} is damaged (${size} bytes)`
-  if (isStored(archive, 1)) {
-    const stored = archive.copies.filter(({ state }) => state === 'stored').length
+  const stored = archive.copies.filter(({ state }) => state === 'stored').length
+  if (stored > 0) {
     if (size === undefined) await catalog.markLocalGone(archive.id)
     if (stored >= copiesWanted) return undefined
     const few = `${what}: the archive stays on ${stored} of ${copiesWanted} servers`

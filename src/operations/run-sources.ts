@@ -219,9 +219,8 @@ export async function trim(
   record: RunRecord,
   underWay: UnderWay,
 ): Promise<void> {
-  const { copies, localKeep, serverId } = config
   try {
-    await trimSpool({ catalog, host: serverId, copies, localKeep, underWay: underWay.ids })
+    await trimSpool({ catalog, config, underWay: underWay.ids })
   } catch (error) {
     if (!isFailure(error, 'SPOOL_FAILED')) throw error
     record.problem(error as SpillwayError)

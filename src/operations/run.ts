@@ -151,7 +151,7 @@ async function sendWaiting(
   signal: AbortSignal,
 ): Promise<void> {
   const { catalog, config } = services
-  for (const archive of await catalog.waitingArchives(config.copies)) {
+  for (const archive of await catalog.waitingArchives(config)) {
     if (archive.sizeBytes === undefined || !isSpooled(archive.localPath)) continue
     const attempts: ReportedAttempt[] = []
     record.begin({ id: archive.id, packed: undefined, attempts })

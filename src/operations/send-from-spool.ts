@@ -1,5 +1,6 @@
 // Sends an archive that lies in the spool to the servers that it is still to reach.
 
+import { copiesOn } from '../domain/copies.ts'
 import { deliver } from './deliver.ts'
 import { fileSize, isSpooled } from './spool.ts'
 import { proveWaiting } from './prove-waiting.ts'
@@ -29,7 +30,7 @@ export async function sendFromSpool(
   const { localPath, sizeBytes } = archive
   if (sizeBytes === undefined || !isSpooled(localPath)) return undefined
   const holding = archive.copies.filter(({ state }) => state !== 'failed' && state !== 'deleted')
-  const copiesStored = holding.filter(({ state }) => state === 'stored').length
+  const copiesStored = copiesOn(archive, config.servers)
   const delivery: Delivery = {
     archive,
     content: SpoolContent.whole(localPath, sizeBytes),

@@ -8,7 +8,10 @@ import { dirname, join } from 'node:path'
 import { SpillwayError, messageOf } from '../domain/errors.ts'
 import { damagedCopyIds, withoutDamaged } from './damaged-copies.ts'
 import { formatBytes } from '../domain/sizes.ts'
+import { copiesOn } from '../domain/copies.ts'
+import type { CopiesWanted } from '../domain/copies.ts'
 import type { ArchiveWithCopies, Catalog, CopyId } from '../catalog/catalog.ts'
+import type { Config } from '../domain/config.ts'
 import type { ArchiveId } from '../domain/archive.ts'
 import type { Beside } from './spool-shares.ts'
 import { makeFolderOnDisk, syncFolder } from '../lib/sync-folder.ts'
@@ -164,44 +167,42 @@ function besideText(beside: Beside | undefined): string {
  */
 export async function trimSpool(input: {
   readonly catalog: Catalog
-  readonly host: string
-  readonly copies: number
-  readonly localKeep: number
+  readonly config: Pick<Config, 'serverId' | 'copies' | 'localKeep' | 'servers'>
   /** Of which something may still be read there. */
   readonly underWay?: ReadonlySet<ArchiveId>
 }): Promise<void> {
-  for (const { id, localPath } of await input.catalog.openFetches()) {
+  const { catalog, config, underWay } = input
+  for (const { id, localPath } of await catalog.openFetches()) {
     for (const path of localPath === undefined ? [] : [localPath, finishedPath(localPath)])
       await dropFile(path)
-    await input.catalog.endFetch(id)
+    await catalog.endFetch(id)
   }
-  const ready = await input.catalog.archives({ host: input.host, states: ['ready'] })
-  const damagedIds = await damagedCopyIds(input.catalog)
+  const ready = await catalog.archives({ host: config.serverId, states: ['ready'] })
+  const damagedIds = await damagedCopyIds(catalog)
   const keptBySource = new Map<string, number>()
   for (const archive of ready) {
-    if (!isSafe(archive, damagedIds, input.copies) || input.underWay?.has(archive.id)) continue
+    if (!isSafe(archive, damagedIds, config) || underWay?.has(archive.id)) continue
     const kept = keptBySource.get(archive.source) ?? 0
     keptBySource.set(archive.source, kept + 1)
-    if (kept < input.localKeep || archive.localPath === undefined) continue
+    if (kept < config.localKeep || archive.localPath === undefined) continue
     // A verify beside this run may have found since that the copies are gone or damaged: then this is the last one.
-    const now = await input.catalog.findArchive(archive.id)
-    if (!isSafe(now, await damagedCopyIds(input.catalog), input.copies)) continue
+    const now = await catalog.findArchive(archive.id)
+    if (!isSafe(now, await damagedCopyIds(catalog), config)) continue
     await dropFile(archive.localPath)
-    await input.catalog.markLocalGone(archive.id)
+    await catalog.markLocalGone(archive.id)
   }
 }
 
-/** Enough servers hold it whole: what could mend a damaged copy stays until that is done (`spillway copies`). */
+/**
+ * Enough servers of ours hold it whole: one that was taken out of the settings may be gone for good, and what could
+ * mend a damaged copy stays until that is done (`spillway copies`).
+ */
 function isSafe(
   archive: ArchiveWithCopies,
   damagedIds: ReadonlySet<CopyId>,
-  copies: number,
+  wanted: CopiesWanted,
 ): boolean {
-  return isStored(withoutDamaged(archive, damagedIds), copies)
-}
-
-export function isStored(archive: ArchiveWithCopies, copies: number): boolean {
-  return archive.copies.filter((copy) => copy.state === 'stored').length >= copies
+  return copiesOn(withoutDamaged(archive, damagedIds), wanted.servers) >= wanted.copies
 }
 
 /** Archives in the spool, finished or not, that belong to no row. */

@@ -170,7 +170,7 @@ export async function statusOf({
   }
   const { toCopy, hopeless, lacking } =
     catalog === undefined ? NO_COPIES_WANTED : await countWanting({ config, catalog })
-  const waiting = (await catalog?.waitingArchives(config.copies)) ?? []
+  const waiting = (await catalog?.waitingArchives(config)) ?? []
   return {
     serverId: config.serverId,
     run: run ?? null,

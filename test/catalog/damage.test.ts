@@ -220,7 +220,7 @@ async function outcomeOf(path: string, sums: unknown, what: string): Promise<'re
     expect(sumsOf(await catalog.servers()), what).toEqual(sums)
     for (const call of [
       () => catalog.archives(),
-      () => catalog.waitingArchives(2),
+      () => catalog.waitingArchives({ copies: 2, servers: [near] }),
       () => catalog.unsettledCopies(),
       () => catalog.keysOn(near.identity),
       () => catalog.check(),

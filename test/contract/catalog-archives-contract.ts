@@ -119,12 +119,13 @@ export function describeArchives(create: () => CatalogStore): void {
     await begin(catalog)
     const late = await ready(catalog, 'home', minutesAfter(5))
     const early = await ready(catalog, 'home', minutesAfter(1))
-    const waiting = async (wanted: number) =>
-      (await catalog.waitingArchives(wanted)).map(({ id }) => id)
+    const waiting = async (copies: number, servers = [near, far]) =>
+      (await catalog.waitingArchives({ copies, servers })).map(({ id }) => id)
 
     expect(await waiting(1)).toEqual([early.id, late.id])
     await stored(catalog, early, near)
     expect(await waiting(1)).toEqual([late.id])
+    expect(await waiting(1, [far])).toEqual([early.id, late.id])
     expect(await waiting(2)).toEqual([early.id, late.id])
     await stored(catalog, early, far)
     expect(await waiting(2)).toEqual([late.id])

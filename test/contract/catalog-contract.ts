@@ -156,7 +156,7 @@ function describeFinding(create: () => CatalogStore): void {
     await alpha.setHealth(near.identity, 'dead', 'no answer', NIGHT)
 
     expect(await beta.interruptedArchives()).toEqual([])
-    expect(await beta.waitingArchives(1)).toEqual([])
+    expect(await beta.waitingArchives({ copies: 1, servers: [near] })).toEqual([])
     expect(await beta.unsettledCopies()).toEqual([])
     expect(await beta.servers()).toMatchObject([{ health: 'unknown', reservedBytes: 100 }])
     expect(await beta.archives({ host: 'beta' })).toEqual([])

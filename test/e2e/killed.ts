@@ -22,7 +22,7 @@ export async function killAndRecover(world: World, rounds: number, seed: number)
     const after = await runFor(envFile, undefined)
     expect(after.exit, `${context}: ${after.output}`).toBe(0)
     expect(await world.audit(), context).toEqual([])
-    const waiting = await world.withCatalog((catalog) => catalog.waitingArchives(1))
+    const waiting = await world.waiting()
     expect(waiting, context).toEqual([])
   }
   // A test that kills nothing proves nothing.

@@ -108,8 +108,8 @@ export const DELETING: readonly Mutant[] = [
     edits: [
       {
         file: 'operations/spool.ts',
-        find: 'return isStored(withoutDamaged(archive, damagedIds), copies)\n',
-        replace: 'return [archive, damagedIds, copies, withoutDamaged].length > 0\n',
+        find: 'return copiesOn(withoutDamaged(archive, damagedIds), wanted.servers) >= wanted.copies\n',
+        replace: 'return [archive, damagedIds, wanted, withoutDamaged, copiesOn].length > 0\n',
       },
     ],
     killedBy: [
@@ -126,8 +126,9 @@ export const DELETING: readonly Mutant[] = [
     edits: [
       {
         file: 'operations/spool.ts',
-        find: 'return isStored(withoutDamaged(archive, damagedIds), copies)\n',
-        replace: 'void [withoutDamaged, damagedIds]\n  return isStored(archive, copies)\n',
+        find: 'return copiesOn(withoutDamaged(archive, damagedIds), wanted.servers) >= wanted.copies\n',
+        replace:
+          'void [withoutDamaged, damagedIds]\n  return copiesOn(archive, wanted.servers) >= wanted.copies\n',
       },
     ],
     killedBy: [
@@ -135,6 +136,28 @@ export const DELETING: readonly Mutant[] = [
         file: 'operations/copies-damaged.test.ts',
         title:
           'with one copy > the spool mends it while its file is there, and a run does not take that away',
+      },
+    ],
+  },
+  {
+    name: 'copy-anywhere-is-enough',
+    loses:
+      'the file in the spool, while its only copy is on a server that was taken out for being dead',
+    edits: [
+      {
+        file: 'domain/copies.ts',
+        find: "state === 'stored' && configured.has(identity)",
+        replace: "void [configured, identity] ?? state === 'stored'",
+      },
+    ],
+    killedBy: [
+      {
+        file: 'operations/left-server.test.ts',
+        title: 'what lies in the spool goes to those that are left: by a run',
+      },
+      {
+        file: 'operations/left-server.test.ts',
+        title: 'what lies in the spool goes to those that are left: by copies',
       },
     ],
   },

@@ -272,7 +272,7 @@ describe('when nobody takes it', () => {
       archives: [{ state: 'failed', attempts: [{ server: 1 }, { server: 2 }] }],
     })
     expect(report.sources[0]?.message).toContain('nothing waits, because there is no spool')
-    expect(await world.withCatalog((catalog) => catalog.waitingArchives(1))).toEqual([])
+    expect(await world.waiting()).toEqual([])
   })
 
   it('no limit is overrun [F74]', async () => {

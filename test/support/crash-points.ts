@@ -60,7 +60,7 @@ export async function dieAndRecover(
     expect(next.exit, `${context}, run ${time} after: ${said}`).toBe(0)
     expect(await violations(world), `${context}, run ${time} after`).toEqual([])
   }
-  const waiting = await world.withCatalog((catalog) => catalog.waitingArchives(1))
+  const waiting = await world.waiting()
   expect(waiting, context).toEqual([])
   return died
 }

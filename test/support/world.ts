@@ -9,7 +9,7 @@ import { openServices } from '../../src/compose.ts'
 import { run } from '../../src/operations/run.ts'
 import { QUICK } from './quick-limits.ts'
 import { startS3Model } from './s3-model.ts'
-import type { Catalog } from '../../src/catalog/catalog.ts'
+import type { ArchiveWithCopies, Catalog } from '../../src/catalog/catalog.ts'
 import type { LimitOverrides } from '../../src/compose.ts'
 import type { RunEvent } from '../../src/domain/run-events.ts'
 import type { RunServices } from '../../src/operations/run.ts'
@@ -113,6 +113,13 @@ export class World {
     } finally {
       await services.close()
     }
+  }
+
+  /** Archives that are on none of the servers, though one at least was asked for. */
+  waiting(): Promise<readonly ArchiveWithCopies[]> {
+    return this.withCatalog(async (catalog) =>
+      catalog.waitingArchives({ copies: 1, servers: await catalog.servers() }),
+    )
   }
 
   /**
