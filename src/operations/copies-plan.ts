@@ -3,7 +3,7 @@
 import { damagedAmong, damagedCopyIds, withoutDamaged } from './damaged-copies.ts'
 import { formatBytes } from '../domain/sizes.ts'
 import { placeArchive } from '../domain/placement.ts'
-import { RETENTION_REASON } from './finish-deletes.ts'
+import { RETENTION_REASON } from './deletions.ts'
 import { SpillwayError } from '../domain/errors.ts'
 import { unusableCopies } from './unusable-copies.ts'
 import type { ArchiveWithCopies, Catalog, CopyRow } from '../catalog/catalog.ts'

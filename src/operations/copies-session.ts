@@ -25,7 +25,7 @@ export type CopyServices = Omit<DeliveryServices, 'pool'> & {
   readonly config: Config
   readonly openStorage: () => Promise<OpenStorage>
   /** An archive that is being restored keeps its copies. */
-  readonly archiveUses: Pick<ArchiveUses, 'claim'>
+  readonly archiveUses: ArchiveUses
 }
 
 export type CopySession = {

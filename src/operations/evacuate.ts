@@ -21,7 +21,7 @@ import type { Server } from '../domain/server.ts'
 
 export type EvacuateServices = CopyServices & {
   /** An archive that is being restored keeps its copies. */
-  readonly archiveUses: Pick<ArchiveUses, 'claim'>
+  readonly archiveUses: ArchiveUses
 }
 
 // As in a run: one copy may be locked by itself; when three deletes are denied it is the key or the bucket.

@@ -1,43 +1,47 @@
 // Deletes that an earlier run began and could not finish, or did not. Much may have become true since: the
-// archive was pinned, its other copy was lost. So each is asked again why it should go, under a claim, and
-// what must stay is taken back: the row is `stored` again when the server shows the object.
+// archive was pinned, its other copy was lost, the rules keep it now. So each is asked again why it should go, under a
+// claim, and what must stay is taken back: the row is `stored` again when the server shows the object. What retention
+// wanted to delete is planned like anything else, with all that keeps it from deleting.
 
 import { failureOf, isFailure, SpillwayError } from '../domain/errors.ts'
 import { isProvenBy } from '../storage/storage.ts'
-import type { ArchiveUses } from '../catalog/archive-use.ts'
+import { pruneAgain } from './prune.ts'
+import { RETENTION_REASON } from './deletions.ts'
+import type { ArchiveId } from '../domain/archive.ts'
 import type { ArchiveWithCopies, CopyRow } from '../catalog/catalog.ts'
-import type { Deletions, DeleteServices } from './deletions.ts'
-
-export type FinishServices = DeleteServices & { readonly archiveUses: Pick<ArchiveUses, 'claim'> }
-
-/** What the row of a copy says that retention deletes; it deletes whole archives, all others single copies. */
-export const RETENTION_REASON = 'retention: '
+import type { Deletions } from './deletions.ts'
+import type { PruneServices } from './prune.ts'
 
 export async function finishDeletes(
-  services: FinishServices,
+  services: PruneServices,
   deletions: Deletions,
   copies: readonly CopyRow[],
   signal: AbortSignal,
 ): Promise<void> {
+  const again = new Map<ArchiveId, ArchiveWithCopies>()
   for (const copy of copies) {
     if (copy.state !== 'deleting') continue
     const claim = services.archiveUses.claim(copy.archiveId)
     // It is being restored: the next run finds it as it is.
     if (claim === undefined) continue
     try {
-      await finishDelete(services, deletions, copy, signal)
+      const archive = await finishDelete(services, deletions, copy, signal)
+      if (archive !== undefined) again.set(archive.id, archive)
     } finally {
       claim.release()
     }
   }
+  if (again.size > 0)
+    await pruneAgain(services, { archives: [...again.values()], deletions }, signal)
 }
 
+/** Resolves with an archive that retention is to judge anew. */
 async function finishDelete(
-  services: FinishServices,
+  services: PruneServices,
   deletions: Deletions,
   copy: CopyRow,
   signal: AbortSignal,
-): Promise<void> {
+): Promise<ArchiveWithCopies | undefined> {
   const archive = await services.catalog.findArchive(copy.archiveId)
   // What never was what was sent is nobody's copy.
   if (copy.storedAt !== undefined) {
@@ -45,15 +49,20 @@ async function finishDelete(
     if (isRetention ? archive.isPinned : !(await isElsewhere(services, archive, copy, signal))) {
       const why = isRetention ? 'it is pinned' : 'no other copy of it could be proven'
       await takeBack(services, { archive, copy, why, deletions }, signal)
-      return
+      return undefined
     }
     if (isRetention && !(await hasNewer(services, archive, signal))) {
       const why = `no other archive could be proven today: ${archive.file} stays until then`
       deletions.hold(archive.source, why, true)
-      return
+      return undefined
+    }
+    if (isByRetention(copy) && (await look(services, copy, signal)) === 'proven') {
+      await services.catalog.takeBackDelete(copy.id)
+      return archive
     }
   }
   await deletions.remove(services, copy, copy.reason ?? 'it was to be deleted', signal)
+  return undefined
 }
 
 function isByRetention({ reason }: CopyRow): boolean {
@@ -74,7 +83,7 @@ function isGoneByRetention({ copies }: ArchiveWithCopies): boolean {
 
 /** Another copy without known damage is shown by its server now. */
 async function isElsewhere(
-  services: FinishServices,
+  services: PruneServices,
   { copies }: ArchiveWithCopies,
   leaving: CopyRow | undefined,
   signal: AbortSignal,
@@ -89,7 +98,7 @@ async function isElsewhere(
 
 /** Retention never deletes the last good archive of a source, whatever has become of the others since. */
 async function hasNewer(
-  services: FinishServices,
+  services: PruneServices,
   leaving: ArchiveWithCopies,
   signal: AbortSignal,
 ): Promise<boolean> {
@@ -101,7 +110,7 @@ async function hasNewer(
 }
 
 async function takeBack(
-  services: FinishServices,
+  services: PruneServices,
   input: {
     readonly archive: ArchiveWithCopies
     readonly copy: CopyRow
@@ -133,7 +142,7 @@ async function takeBack(
 }
 
 async function look(
-  { config, pool }: FinishServices,
+  { config, pool }: PruneServices,
   copy: CopyRow,
   signal: AbortSignal,
 ): Promise<'proven' | 'gone' | 'differs' | 'unknown'> {

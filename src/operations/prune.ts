@@ -10,7 +10,7 @@ import { failureOf, isFailure } from '../domain/errors.ts'
 import { formatBytes } from '../domain/sizes.ts'
 import { oldestFirst, removable, runDeletesMax } from './plan-prune.ts'
 import { planProven } from './prune-proof.ts'
-import { RETENTION_REASON } from './finish-deletes.ts'
+import { RETENTION_REASON } from './deletions.ts'
 import type { ArchiveId } from '../domain/archive.ts'
 import type { ArchiveUses } from '../catalog/archive-use.ts'
 import type { ArchiveWithCopies } from '../catalog/catalog.ts'
@@ -51,6 +51,34 @@ export async function prune(
   const going = plan.archives.filter(({ action }) => action === 'delete')
   await deleteArchives(services, { plan, going, deletions }, signal)
   return plan
+}
+
+/** What an earlier run had begun to delete goes only if it were to go today. */
+export async function pruneAgain(
+  services: PruneServices,
+  input: { readonly archives: readonly ArchiveWithCopies[]; readonly deletions: Deletions },
+  signal: AbortSignal,
+): Promise<void> {
+  const { archives, deletions } = input
+  const names = new Set(archives.map(({ source }) => source))
+  const sources = services.config.sources.filter(({ name }) => names.has(name))
+  const asked = { sources, deletesMax: undefined, now: new Date() }
+  const plan = await planProven(services, asked, deletions, signal)
+  for (const { source, reason, isWarning } of plan.held) deletions.hold(source, reason, isWarning)
+  const judged = new Map(plan.archives.map((each) => [each.archive.id, each]))
+  const going: PrunedArchive[] = []
+  for (const { file, id } of archives) {
+    const found = judged.get(id)
+    if (found?.action === 'delete') {
+      going.push(found)
+      continue
+    }
+    const why = found?.reasons.join(', ') ?? 'its source is not configured'
+    services.emit({ kind: 'note', about: file, message: `its delete is taken back: ${why}` })
+  }
+  const left = Math.max(0, (await runDeletesMax(services)) - deletions.begun)
+  const inTurn = going.toSorted(oldestFirst).slice(0, left)
+  await deleteArchives(services, { plan, going: inTurn, deletions }, signal)
 }
 
 export type MakeRoom = (

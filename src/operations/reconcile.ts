@@ -29,7 +29,7 @@ export type ReconcileServices = {
   readonly catalog: Catalog
   readonly config: Config
   readonly pool: ServerPool
-  readonly archiveUses: Pick<ArchiveUses, 'claim'>
+  readonly archiveUses: ArchiveUses
   readonly emit: (event: RunEvent) => void
 }
 

@@ -31,7 +31,7 @@ export type RecoverServices = {
   readonly catalog: Catalog
   readonly config: Config
   readonly pool: ServerPool
-  readonly archiveUses: Pick<ArchiveUses, 'claim'>
+  readonly archiveUses: ArchiveUses
   readonly emit: (event: RunEvent) => void
 }
 

@@ -170,6 +170,38 @@ describe('a delete that was denied', () => {
     },
   )
 
+  it('by retention is taken back when the rules need the archive since', async () => {
+    await make(1, { KEEP_LAST: '2' })
+    const [first, second] = await addNights(world, lastNights(3))
+    world.models[0]!.change({ denies: ['Delete'] })
+    await pruned()
+    expect(await statesOf(first!)).toEqual(['deleting'])
+    world.models[0]!.change({ denies: [] })
+    const { key } = await world.withCatalog((catalog) => catalog.findArchive(second!))
+    await inRun(async ({ config, openStorage }) => {
+      const storage = (await openStorage())(config.servers[0]!, true)
+      await storage.remove(key, undefined, never)
+    })
+    await inRun((running) =>
+      reconcile(running, { isDryRun: false, isAdopting: false, onPlan: () => {} }, never),
+    )
+
+    const { deleted, freedBytes } = await pruned()
+
+    expect([deleted, freedBytes]).toEqual([[], 0])
+    expect(await statesOf(first!)).toEqual(['stored'])
+  })
+
+  it('by retention is named in the report when it is finished', async () => {
+    await make(1, { KEEP_LAST: '1' })
+    const [first] = await addNights(world, lastNights(2))
+    world.models[0]!.change({ denies: ['Delete'] })
+    await pruned()
+    world.models[0]!.change({ denies: [] })
+    expect((await pruned()).deleted).toMatchObject([{ id: first }])
+    expect(await statesOf(first!)).toEqual(['deleted'])
+  })
+
   it('by retention is not finished while no newer archive is proven', async () => {
     await make(2, { KEEP_LAST: '1' })
     const [first] = await addNights(world, [...nights([1], [1]), ...nights([2], [2])])
