@@ -8,6 +8,7 @@ import { basename, join } from 'node:path'
 import { checkArchiveFile } from './copies-check-file.ts'
 import { dropFile, fileSize, PARTIAL_SUFFIX, publishPartial, roomInSpool } from './spool.ts'
 import { failureOf, isFailure, messageOf, SpillwayError } from '../domain/errors.ts'
+import { verifyDeep } from './verify-deep.ts'
 import type { ArchiveWithCopies } from '../catalog/catalog.ts'
 import type { CopySession } from './copies-session.ts'
 import type { Proof } from './copies-prove.ts'
@@ -134,14 +135,31 @@ async function fetchInto(
       const what = `the copy of ${archive.file} on ${server.label} cannot be used: ${messageOf(error)}`
       const told = new SpillwayError(error.code, what, { cause: error })
       failures.push(told)
-      if (isDamaged) damaged.set(server.identity, told)
-      else {
+      if (isDamaged) {
+        damaged.set(server.identity, told)
+        await noteDamage(session, source, archive, signal)
+      } else {
         unread.set(server.identity, told)
         await session.readers.settle(server, error)
       }
     }
   }
   throw noneSound(archive, failures)
+}
+
+/** So that it is known, whatever becomes of this work: the copy is read as by `verify --deep`, for what is where. */
+async function noteDamage(
+  { delivery, readers }: CopySession,
+  { copy, server }: Proof,
+  archive: ArchiveWithCopies,
+  signal: AbortSignal,
+): Promise<void> {
+  const { catalog } = delivery
+  const task = { archive, copy, server, label: server.label }
+  const stretches = [{ firstFrame: 0, endFrame: Infinity, provenAt: undefined }]
+  const services = { catalog, storageOf: () => readers.ready(server, signal) }
+  const limits = { budgetBytes: undefined, serverMsMax: undefined }
+  await verifyDeep(services, [{ task, stretches }], limits, signal)
 }
 
 async function readCopy(

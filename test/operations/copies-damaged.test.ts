@@ -369,6 +369,21 @@ describe('with one copy', () => {
   })
 })
 
+it('what was found by copying is known from then on, and mended by the next one', async () => {
+  await start([{}, {}, {}], 2)
+  world.models[0]!.corrupt(archivesOn(1)[0]!.key, 5 * MB)
+  world.env['COPIES'] = '3'
+
+  const first = await fill()
+  expect(first.exit).not.toBe(0)
+
+  expect(await problems()).toMatchObject([{ place: 'frame', memberCount: 1 }])
+  expect((await world.run()).exit).toBe(3)
+  expect(await fill()).toMatchObject({ exit: 0, mended: 1 })
+  expect(await problems()).toEqual([])
+  expect((await verified()).exit).toBe(0)
+})
+
 it('verify and status say what mends it', async () => {
   await start([{}, {}, {}], 2)
   expect((await verified()).hints).toEqual([])
