@@ -97,6 +97,10 @@ export async function markArchiveFailed(
   })
 }
 
+export async function markMoved(db: Db, id: ArchiveId, localPath: string): Promise<void> {
+  await changeArchive(db, id, sql`state = 'ready'`, { local_path: localPath })
+}
+
 export async function markLocalGone(db: Db, id: ArchiveId): Promise<void> {
   // The last safety net under the only copy of an archive.
   await changeArchive(db, id, sql`state = 'ready' and stored_copies > 0`, {

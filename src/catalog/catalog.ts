@@ -117,6 +117,9 @@ export type ArchiveFilter = {
   readonly limit?: number | undefined
 }
 
+/** Keys, with the bytes that count as used; undefined: a copy that is not stored yet, or one of the catalog. */
+export type KeysOnServer = ReadonlyMap<string, number | undefined>
+
 export interface Catalog
   extends
     RetentionCalls,
@@ -139,8 +142,8 @@ export interface Catalog
     reason: string | undefined,
     at: Date,
   ): Promise<void>
-  /** Keys that may lie on a server now: of copies not deleted and not failed, and of snapshots. */
-  keysOn(identity: ServerIdentity): Promise<ReadonlySet<string>>
+  /** What may lie on a server now: copies not deleted and not failed, and snapshots. */
+  keysOn(identity: ServerIdentity): Promise<KeysOnServer>
 
   beginArchive(input: {
     readonly id: ArchiveId
@@ -167,6 +170,8 @@ export interface Catalog
   ): Promise<void>
   /** packing or ready -> failed. */
   markArchiveFailed(id: ArchiveId, reason: string, at: Date): Promise<void>
+  /** The spool file lies elsewhere now: its folder was moved. Of archives that are ready. */
+  markMoved(id: ArchiveId, localPath: string): Promise<void>
   /** The spool file is gone on purpose; ready -> gone. A bug while no copy is stored. */
   markLocalGone(id: ArchiveId): Promise<void>
 

@@ -8,7 +8,7 @@ import type { Kysely } from 'kysely'
 import { assert } from '../lib/assert.ts'
 import type { ArchiveId, CopyState } from '../domain/archive.ts'
 import type { ServerIdentity } from '../domain/server.ts'
-import type { CopyId, CopyRow } from './catalog.ts'
+import type { CopyId, CopyRow, KeysOnServer } from './catalog.ts'
 import { forgetUnreadable } from './history-unreadable.ts'
 import { copyFrom, safeInteger, timeText } from './rows.ts'
 import { requireBytes, serverIdOf } from './server-rows.ts'
@@ -201,15 +201,20 @@ export async function markOverwritten(db: Db, copyId: CopyId, othersBytes: numbe
   })
 }
 
-export async function keysOn(db: Db, identity: ServerIdentity): Promise<ReadonlySet<string>> {
+export async function keysOn(db: Db, identity: ServerIdentity): Promise<KeysOnServer> {
   const rows = await db
     .selectFrom('s3_archives')
-    .select('key')
+    .select(['key', 'state', 'size_bytes'])
     .where('server_id', '=', await serverIdOf(db, identity))
     // Spelled as the index copies_by_key spells it: only then is it used.
     .where(sql<boolean>`state not in ('deleted', 'failed')`)
     .execute()
-  return new Set(rows.map(({ key }) => key))
+  return new Map(
+    rows.map(({ key, state, size_bytes: size }) => {
+      const isOpen = state === 'uploading' || state === 'uncertain'
+      return [key, isOpen ? undefined : safeInteger(size, 's3_archives.size_bytes')]
+    }),
+  )
 }
 
 export async function unsettledCopies(db: Db, host: string): Promise<CopyRow[]> {

@@ -49,14 +49,15 @@ export function createKyselyCatalog(input: KyselyCatalogInput): Catalog {
     setHealth: (identity, health, reason, at) =>
       servers.setHealth(db, host, { identity, health, reason, at }),
     keysOn: async (identity) =>
-      new Set([
+      new Map([
         ...(await copies.keysOn(db, identity)),
-        ...(await snapshots.snapshotKeysOn(db, identity)),
+        ...(await snapshots.snapshotKeysOn(db, identity)).map((key) => [key, undefined] as const),
       ]),
 
     beginArchive: (archive) => archives.beginArchive(db, host, archive),
     markReady: (id, facts) => archives.markReady(db, id, facts),
     markArchiveFailed: (id, reason, at) => archives.markArchiveFailed(db, id, reason, at),
+    markMoved: (id, localPath) => archives.markMoved(db, id, localPath),
     markLocalGone: (id) => archives.markLocalGone(db, id),
 
     reserve: (promise) => copies.reserve(db, promise),

@@ -71,6 +71,7 @@ async function wantingCopies(
   const asked = { copies, servers: identities, lacking: lackingOnes }
   const { archives, lacking } = await catalog.archivesInDoubt(asked)
   const wanting = archives
+    .filter((archive) => !isPruned(archive))
     .map((archive): ArchiveToCopy => {
       const sound = storedOn(withoutDamaged(archive, damagedIds), servers)
       const damaged = damagedAmong(archive, damagedIds).filter(({ identity }) =>
@@ -84,9 +85,7 @@ async function wantingCopies(
   const canBeRead = ({ archive, sound }: ArchiveToCopy) => sound > 0 || archive.state === 'ready'
   const plan = {
     toCopy: wanting.filter(canBeRead),
-    hopeless: wanting.filter(
-      (each) => !canBeRead(each) && each.unusable.length > 0 && !isPruned(each.archive),
-    ),
+    hopeless: wanting.filter((each) => !canBeRead(each) && each.unusable.length > 0),
   }
   return { plan, lacking }
 }

@@ -51,6 +51,8 @@ export type Finding = {
     readonly heldCopies: number
     readonly isInSpool: boolean
   }
+  /** Of one that is there after all: which archive has one more. */
+  readonly foundCopyOf?: string
 }
 
 /** Of this host's name, and never known to this catalog: their bytes count as others'. */
@@ -87,8 +89,10 @@ export type ReconcilePlan = {
 export function lostArchives(servers: readonly ServerPlan[]): readonly string[] {
   const lostCopies = new Map<string, number>()
   const lost: string[] = []
-  for (const { lostCopyOf } of servers.flatMap(({ findings }) => findings)) {
-    if (lostCopyOf === undefined) continue
+  const findings = servers.flatMap((server) => server.findings)
+  const found = new Set(findings.map(({ foundCopyOf }) => foundCopyOf))
+  for (const { lostCopyOf } of findings) {
+    if (lostCopyOf === undefined || found.has(lostCopyOf.archiveId)) continue
     const count = (lostCopies.get(lostCopyOf.archiveId) ?? 0) + 1
     lostCopies.set(lostCopyOf.archiveId, count)
     if (!lostCopyOf.isInSpool && count === lostCopyOf.heldCopies) lost.push(lostCopyOf.file)

@@ -181,7 +181,8 @@ async function lookAt(
     if (row.state === 'stored') return undefined
     if (isUnasked(row)) return 'confirmed'
     const step = { kind: 'mark-found', copyId: row.id } as const
-    return { ...common, what: 'is there again', action: 'stored again', isWarning: false, step }
+    const again = { what: 'is there again', action: 'stored again', isWarning: false }
+    return { ...common, ...again, step, foundCopyOf: row.archiveId }
   }
   const othersBytes = Math.min(sizeBytes, head?.sizeBytes ?? 0)
   const seen =
@@ -248,6 +249,7 @@ async function stray(
     detail,
     isWarning: false,
     step: { kind: 'adopt', ...read },
+    foundCopyOf: read.archive.id,
   }
 }
 

@@ -19,6 +19,7 @@ import {
 import { failureOf, isFailure, messageOf, SpillwayError } from '../domain/errors.ts'
 import type { ArchiveUses } from '../catalog/archive-use.ts'
 import { tmpdir } from 'node:os'
+import { basename, join } from 'node:path'
 import { removeLeftSecrets } from '../sources/secret-folder.ts'
 import type { ArchiveWithCopies, Catalog, CopyRow } from '../catalog/catalog.ts'
 import type { Config } from '../domain/config.ts'
@@ -137,7 +138,8 @@ function stays(copy: CopyRow, server: string, why: string): SpillwayError {
 async function checkSpool({ catalog, config }: RecoverServices): Promise<readonly SpillwayError[]> {
   const problems: SpillwayError[] = []
   const known = new Set<string>()
-  for (const archive of await catalog.archives({ states: ['ready', 'packing'] })) {
+  for (const row of await catalog.archives({ states: ['ready', 'packing'] })) {
+    const archive = await foundAgain(catalog, config, row)
     if (archive.localPath !== undefined) known.add(archive.localPath)
     if (archive.host !== config.serverId) {
       problems.push(ofAnotherHost(archive, config.serverId))
@@ -154,6 +156,21 @@ async function checkSpool({ catalog, config }: RecoverServices): Promise<readonl
     problems.push(new SpillwayError('SPOOL_FAILED', `${what} (${remedy})`))
   }
   return problems
+}
+
+/** Its spool was moved, DATA_DIR perhaps: the row follows a file of that name and size. */
+async function foundAgain(
+  catalog: Catalog,
+  { serverId, spoolDir }: Config,
+  archive: ArchiveWithCopies,
+): Promise<ArchiveWithCopies> {
+  const { host, id, localPath, sizeBytes, state } = archive
+  if (host !== serverId || state !== 'ready' || !isSpooled(localPath)) return archive
+  const here = join(spoolDir, basename(localPath))
+  if (here === localPath || (await fileSize(localPath)) !== undefined) return archive
+  if ((await fileSize(here)) !== sizeBytes) return archive
+  await catalog.markMoved(id, here)
+  return { ...archive, localPath: here }
 }
 
 async function checkFile(

@@ -127,9 +127,12 @@ export class ServerPool {
     let listedAt: Date | undefined
     try {
       for await (const object of storage.list(keyOnServer(server.prefix, ''), signal)) {
-        if (ours.has(object.key)) continue
-        otherBytes = addListed(otherBytes, object, server)
-        await unknown.look(object.key)
+        const isOurs = ours.has(object.key)
+        // Somebody's, or what somebody wrote over ours beyond what its row counts.
+        const counted = ours.get(object.key) ?? (isOurs ? object.sizeBytes : 0)
+        const sizeBytes = Math.max(0, object.sizeBytes - counted)
+        otherBytes = addListed(otherBytes, { ...object, sizeBytes }, server)
+        if (!isOurs) await unknown.look(object.key)
       }
     } catch (error) {
       // A key without the right to list still works for archives: only the others' bytes there stay

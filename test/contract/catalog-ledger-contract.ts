@@ -219,8 +219,14 @@ export function describeLedger(create: () => CatalogStore): void {
     await catalog.markUncertain(await reserved(catalog, lost, near), 'lost')
     await catalog.markCopyFailed(await reserved(catalog, failed, near), 'no')
 
-    expect(await catalog.keysOn(near.identity)).toEqual(new Set([done.key, underWay.key, lost.key]))
-    expect(await catalog.keysOn(far.identity)).toEqual(new Set())
+    expect(await catalog.keysOn(near.identity)).toEqual(
+      new Map([
+        [done.key, 100],
+        [underWay.key, undefined],
+        [lost.key, undefined],
+      ]),
+    )
+    expect(await catalog.keysOn(far.identity)).toEqual(new Map())
   })
 
   it('does many things at once without mixing them up', async () => {

@@ -1,5 +1,7 @@
-// A server that died and was taken out of the settings: what its copies were good for, they are no more.
+// What a server that died and was taken out of the settings held counts no more; nor does retention come back from there.
 
+import { mkdir, rename } from 'node:fs/promises'
+import { join } from 'node:path'
 import { afterEach, beforeEach, expect, it } from 'vitest'
 import { spillway } from '../support/command-sources.ts'
 import { World } from '../support/world.ts'
@@ -35,6 +37,45 @@ it.each(['run', 'copies'])(
     })
   },
 )
+
+it('what retention deleted as far as it could is not copied once more', async () => {
+  world.env['COPIES'] = '2'
+  await world.run()
+  Object.assign(world.env, { S3_SERVER_1_ENABLED: 'false', COPIES: '1', KEEP_LAST: '1' })
+  const { retention } = await world.run()
+  expect(retention.partlyDeleted).toMatchObject([{ copiesLeft: 1 }])
+  await mkdir(join(world.folder, 'third'))
+  world.env['S3_SERVER_3_ENDPOINT'] = `file://${world.folder}/third`
+  world.env['COPIES'] = '2'
+
+  const { out } = await spillway([
+    'copies',
+    '--dry-run',
+    '--json',
+    '--config',
+    await world.writeEnv(),
+  ])
+
+  const { archives } = JSON.parse(String(out)) as { archives: { file: string }[] }
+  expect(archives.map(({ file }) => file)).not.toContain(retention.partlyDeleted[0]!.file)
+  expect(archives).toHaveLength(1)
+})
+
+it('what waits in the spool is sent from where DATA_DIR was moved to', async () => {
+  const limits = [1, 2].map((number) => `S3_SERVER_${number}_STORAGE_LIMIT_GB`)
+  for (const name of limits) world.env[name] = '0.00001'
+  const [waiting] = (await world.run()).archives
+  expect(waiting!.state).toBe('waiting')
+  const data = join(world.folder, 'data')
+  await rename(data, `${data}-on-a-larger-disk`)
+  world.env['DATA_DIR'] = `${data}-on-a-larger-disk`
+  for (const name of limits) world.env[name] = '1'
+
+  const report = await world.run()
+
+  expect(report).toMatchObject({ exit: 0, warnings: [] })
+  expect(report.archives[0]).toMatchObject({ id: waiting!.id, state: 'stored' })
+})
 
 it('an archive that waits for a second server is not done with because it is on one that is gone', async () => {
   world.env['COPIES'] = '2'

@@ -98,6 +98,25 @@ describe('a copy that is gone', () => {
     expect([exit, plan.lost]).toEqual([3, []])
     expect((await states()).sort()).toEqual(['missing', 'stored'])
   })
+
+  it('is no loss where another one is there again', async () => {
+    world.env['COPIES'] = '2'
+    await addServer()
+    const key = await storedKey()
+    const [near, far] = world.models
+    const { pieces, metadata } = far!.store.current('backups', key)!
+    const bytes = Buffer.concat(pieces.map((piece) => piece.read(0, piece.sizeBytes)))
+    far!.store.remove('backups', key, undefined)
+    await reconciled()
+    expect((await states()).sort()).toEqual(['missing', 'stored'])
+    far!.seed(key, bytes, metadata)
+    near!.store.remove('backups', key, undefined)
+
+    const { exit, plan } = await reconciled()
+
+    expect([exit, plan.lost]).toEqual([3, []])
+    expect((await states()).sort()).toEqual(['missing', 'stored'])
+  })
 })
 
 describe('a listing proves nothing', () => {

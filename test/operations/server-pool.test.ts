@@ -98,6 +98,14 @@ it('a listing that is refused half way counts for what it showed, if that is mor
   expect((await firstServer()).otherBytes).toBe(2_000)
 })
 
+it('what somebody wrote over an archive counts beyond what its row counts', async () => {
+  const [archive] = (await world.run()).archives
+  world.models[0]!.seed(archive!.key, Buffer.alloc(archive!.sizeBytes + 7_000))
+  await setListed(0, new Date(Date.now() - 21 * 3_600_000))
+  await world.run()
+  expect((await firstServer()).otherBytes).toBe(7_000)
+})
+
 it('a listing from a time to come is none', async () => {
   await world.run()
   await setListed(0, new Date(Date.now() + 400 * 86_400_000))
