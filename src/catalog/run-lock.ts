@@ -12,7 +12,7 @@ import { isAlive, startTicksOf } from '../lib/process-identity.ts'
 import { makeFolder } from './catalog-file.ts'
 import { openHandle } from './open-sqlite.ts'
 import type { SqliteHandle } from './open-sqlite.ts'
-import { isBusy } from './sqlite-errors.ts'
+import { isBusy, roomHint, sqliteCode } from './sqlite-errors.ts'
 
 export type RunLock = {
   /** May be called twice. */
@@ -159,7 +159,10 @@ function unusable(path: string, cause: unknown): SpillwayError {
     {
       cause,
       facts: { path },
-      hint: `may this user write there? If no run is going on, ${path} may be removed`,
+      hint:
+        sqliteCode(cause) === 'SQLITE_FULL'
+          ? roomHint(path)
+          : `may this user write there? If no run is going on, ${path} may be removed`,
     },
   )
 }

@@ -23,7 +23,7 @@ const TRANSLATIONS: Readonly<Record<string, Translation>> = {
   SQLITE_FULL: {
     failure: 'CATALOG_UNAVAILABLE',
     says: (path) => `no room for the catalog ${path}`,
-    hint: (path) => `free some room in ${dirname(path)}`,
+    hint: roomHint,
   },
   SQLITE_READONLY: {
     failure: 'CATALOG_UNAVAILABLE',
@@ -69,6 +69,14 @@ const TRANSLATIONS: Readonly<Record<string, Translation>> = {
   },
 }
 
+/** A full disk cannot even be read from: the readers' shared memory is a file. */
+const ALSO_FULL = /^SQLITE_IOERR_(?:SHMSIZE|SHMMAP)$/
+
+export function roomHint(path: string): string {
+  const folder = dirname(path)
+  return `free some room in ${folder}; to restore meanwhile: cp ${folder}/catalog.db* /elsewhere/ and DATA_DIR=/elsewhere spillway restore ...`
+}
+
 /** The code of an error of better-sqlite3, as SQLITE_IOERR_FSYNC; undefined for all others. */
 export function sqliteCode(error: unknown): string | undefined {
   if (!(error instanceof Error) || !('code' in error) || typeof error.code !== 'string')
@@ -87,7 +95,8 @@ export function isBusy(error: unknown): boolean {
 export function fromSqlite(error: unknown, path: string): unknown {
   const code = sqliteCode(error)
   if (code === undefined) return error
-  const translation = TRANSLATIONS[code.split('_', 2).join('_')]
+  const translation =
+    TRANSLATIONS[ALSO_FULL.test(code) ? 'SQLITE_FULL' : code.split('_', 2).join('_')]
   if (translation === undefined) return error
   return new SpillwayError(
     translation.failure,

@@ -164,7 +164,7 @@ function printStart(io: Out, start: RebuildStart, verb = 'began'): void {
   for (const warning of start.warnings) io.printError(oneLine(`warning: ${warning}`))
   const from = {
     nothing: 'with nothing: no copy of the catalog was found',
-    snapshot: `with the copy of the catalog on ${start.name ?? ''}`,
+    snapshot: `with the copy of the catalog on ${start.name ?? ''} (what was pinned after it was made, pin again)`,
     resumed: 'where an interrupted rebuild had come to',
   }[start.from]
   io.print(oneLine(`${verb} ${from}`))

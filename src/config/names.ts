@@ -107,7 +107,13 @@ function swallowed(variable: string, value: string): Problem[] {
     const reason = `goes on over several lines, and one of them sets ${name}`
     return [{ variable, value: undefined, reason, remedy: 'close its quote on its own line' }]
   }
-  return []
+  // A secret may begin with anything.
+  const [quote = ''] = /^["'`]/.exec(value) ?? []
+  const setting = settingOf(variable)
+  const mayBegin = setting === undefined || setting.isSecret === true
+  if (quote === '' || value.endsWith(quote) || mayBegin) return []
+  const reason = `begins with a quote (${quote}) that is not closed`
+  return [{ variable, value: undefined, reason, remedy: 'close it, or remove it' }]
 }
 
 function entryProblems(env: EnvRecord, variable: string, entry: EntryName): Problem[] {

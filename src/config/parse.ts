@@ -244,6 +244,7 @@ export function requireServers(config: Config): void {
     config.servers.length === 0
       ? `No S3 servers configured in ${where}`
       : `No S3 servers configured that are enabled: ${where} disables all ${config.servers.length}`,
+    config.servers.length === 0 ? {} : { hint: 'enable one: S3_SERVER_N_ENABLED=true' },
   )
 }
 

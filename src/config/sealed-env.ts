@@ -58,7 +58,10 @@ function problemOf(
   const problem = (reason: string, remedy: string): Problem => ({
     ...{ variable, value: undefined, reason, remedy },
   })
-  const retype = `${RETYPE}=${variable}=-`
+  const retype =
+    settingOf(variable) === undefined
+      ? 'write its line in plain once more, then: spillway seal'
+      : `${RETYPE}=${variable}=-`
   if (failure === 'version')
     return problem('is sealed in a way that this version does not know', 'use a newer Spillway')
   if (failure === 'key' && fault !== undefined)

@@ -118,9 +118,27 @@ export function planCopies(
   const full = [...others.withoutRoom, ...same.withoutRoom].map(
     ({ server, spareBytes }) => `${server.label}: ${formatBytes(spareBytes)} spare`,
   )
-  const why = full.join('; ') || 'there is no other server that may take it'
+  const why = [...full, ...awaited(archive, servers)].join('; ') || NO_OTHER
   const what = `no server has room for a copy of ${archive.file} (${formatBytes(neededBytes)}): ${why}`
   return { to, error: new SpillwayError('NO_SERVER_FOR_COPY', what) }
+}
+
+export const NO_OTHER = 'there is no other server that may take it'
+
+/** Servers that take no other copy while theirs may come back. */
+export function awaited(
+  { copies }: Pick<ArchiveWithCopies, 'copies'>,
+  servers: readonly Pick<Server, 'identity' | 'label'>[],
+): readonly string[] {
+  const missing = new Set(
+    copies.filter(({ state }) => state === 'missing').map(({ identity }) => identity),
+  )
+  return servers
+    .filter(({ identity }) => missing.has(identity))
+    .map(
+      ({ label }) =>
+        `${label}: its own is gone; a day after that was seen "spillway reconcile" gives it up`,
+    )
 }
 
 /** Servers that hold a copy, or may hold one. */

@@ -5,7 +5,7 @@
 import { bringBytes, dropFetched } from './copies-fetch.ts'
 import { deliver } from './deliver.ts'
 import { formatBytes } from '../domain/sizes.ts'
-import { holdersOf, mendableOn } from './copies-plan.ts'
+import { awaited, holdersOf, mendableOn, NO_OTHER } from './copies-plan.ts'
 import { messageOf, SpillwayError } from '../domain/errors.ts'
 import { placeArchive } from '../domain/placement.ts'
 import { proveCopies } from './copies-prove.ts'
@@ -210,7 +210,8 @@ async function requireDestination(
     ({ server, spareBytes }) =>
       `${server.label}: not enough space, ${formatBytes(spareBytes)} spare`,
   )
-  const why = [...full, ...down].join('; ') || 'there is no other server that may take it'
+  const gone = awaited(archive, pool.servers)
+  const why = [...full, ...down, ...gone].join('; ') || NO_OTHER
   throw new SpillwayError(
     'NO_SERVER_FOR_COPY',
     `no server can take a copy of ${archive.file} (${formatBytes(neededBytes)}): ${why}`,

@@ -9,6 +9,7 @@ import { dropFile } from './spool.ts'
 import { failureOf, isFailure } from '../domain/errors.ts'
 import { formatBytes } from '../domain/sizes.ts'
 import { oldestFirst, removable, runDeletesMax } from './plan-prune.ts'
+import { clockDiffers } from './server-pool.ts'
 import { planProven } from './prune-proof.ts'
 import { RETENTION_REASON } from './deletions.ts'
 import type { ArchiveId } from '../domain/archive.ts'
@@ -194,12 +195,6 @@ function jumpOf({ archives }: PrunePlan, source: string): string | undefined {
     `${days} days lie between two of its newest archives, and no server tells the time: the clock may have ` +
     `jumped (this ends by itself, once it lies seven archives back)`
   )
-}
-
-function clockDiffers({ label }: Server, offsetMs: number): string {
-  const minutes = Math.round(Math.abs(offsetMs) / 60_000)
-  const way = offsetMs > 0 ? 'behind' : 'ahead of'
-  return `the clock of this machine is ${minutes} min ${way} that of ${label}`
 }
 
 async function deleteArchive(

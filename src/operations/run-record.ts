@@ -111,6 +111,11 @@ export class RunRecord {
     emit(isLoss ? { kind: 'damage', message } : { kind: 'warning', about: undefined, message })
   }
 
+  /** In the report once more, whatever becomes of the source. */
+  warns(error: unknown): void {
+    this.#warnings.push(messageOf(error))
+  }
+
   /** The run cannot go on. */
   ended(error: unknown): void {
     const { exit } = failureOf(error)

@@ -161,6 +161,8 @@ async function sendWaiting(
     } catch (error) {
       record.sourceFailed(archive.source, error)
       if (endsRun(error)) throw error
+      // Tonight's archive of that source will have the last word about it.
+      record.warns(error)
     }
   }
   await trim(services, record, underWay)

@@ -78,7 +78,11 @@ export async function sealSecrets(
     requireSameValues(opened, parseEnvText(text), keyPlace)
     if (set > 0) await write(text, sealing.text)
     if (isChange) await promoteNewKey(keyPlace)
-    const secrets = result.variables.map((name) => opened[name] ?? '')
+    const isSecret = (name: string) =>
+      result.variables.includes(name) || settingOf(name)?.isSecret === true
+    const secrets = Object.entries(opened).flatMap(([name, value]) =>
+      isSecret(name) ? [value] : [],
+    )
     return { ...result, warnings: await plainPlaces(path, text, secrets) }
   })
 }
@@ -182,7 +186,9 @@ async function plainPlaces(
   const assigned = new Set(scanEnvText(text).assignments.map(({ lineNumber }) => lineNumber))
   const comments = text.split('\n').flatMap((line, at) => {
     const isOld = !assigned.has(at + 1) && (holds(line) || isOldSecret(line))
-    return isOld ? [`line ${at + 1} of ${path} holds a secret in plain, in a comment`] : []
+    return isOld
+      ? [`line ${at + 1} of ${path} holds a secret in plain, in a comment: remove it`]
+      : []
   })
   const name = basename(path)
   const copies = readdirSync(dirname(path)).filter((other) => {

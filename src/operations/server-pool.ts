@@ -8,6 +8,7 @@ import { archiveNameIn, keyOnServer } from '../domain/archive.ts'
 import { isRecent } from '../domain/recent.ts'
 import { formatBytes } from '../domain/sizes.ts'
 import { addListed } from './listed-bytes.ts'
+import { CLOCK_TOLERANCE_MS } from '../domain/retention.ts'
 import type { Catalog, ServerRow } from '../catalog/catalog.ts'
 import type { Server, ServerIdentity } from '../domain/server.ts'
 import type { Storage } from '../storage/storage.ts'
@@ -54,10 +55,16 @@ export class ServerPool {
 
   /** For the report: what is wrong with a server and stops nothing. */
   get warnings(): readonly string[] {
-    const shortfalls = this.servers.flatMap(({ identity, label }) =>
-      (this.#storages.get(identity)?.shortfalls?.() ?? []).map((what) => `${label} ${what}`),
-    )
-    return [...this.#warnings, ...shortfalls]
+    const found = this.servers.flatMap((server) => {
+      const storage = this.#storages.get(server.identity)
+      const shortfalls = storage?.shortfalls?.() ?? []
+      const offsetMs = storage?.clockOffsetMs?.() ?? 0
+      return [
+        ...shortfalls.map((what) => `${server.label} ${what}`),
+        ...(Math.abs(offsetMs) > CLOCK_TOLERANCE_MS ? [clockDiffers(server, offsetMs)] : []),
+      ]
+    })
+    return [...this.#warnings, ...found]
   }
 
   /** The failure that took this server out of the run; undefined while it may be asked. */
@@ -150,6 +157,12 @@ export class ServerPool {
     this.hasStrangers = true
     this.#warnings.push(unknown.tell())
   }
+}
+
+export function clockDiffers({ label }: Pick<Server, 'label'>, offsetMs: number): string {
+  const minutes = Math.round(Math.abs(offsetMs) / 60_000)
+  const way = offsetMs > 0 ? 'behind' : 'ahead of'
+  return `the clock of this machine is ${minutes} min ${way} that of ${label}`
 }
 
 type Listed = {

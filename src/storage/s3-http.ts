@@ -335,7 +335,7 @@ function encode(text: string): string {
 }
 
 export function silent(silenceMs: number): ExchangeError {
-  return new ExchangeError('silent', `nothing moved for ${silenceMs} ms`)
+  return new ExchangeError('silent', `nothing moved for ${silenceMs / 1_000} s`)
 }
 
 function closedUnanswered(): Error {

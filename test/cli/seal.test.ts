@@ -97,7 +97,9 @@ describe('spillway seal', () => {
     expect(plainAnywhere()).toEqual([])
     expect(load()).toEqual(before)
     // Nothing is left to do, and nothing is written again.
-    expect((await seal()).out).toEqual([`Nothing to do: ${file} has no plain secrets.`])
+    expect((await seal()).out).toEqual([
+      `Nothing to do: ${file} has no plain secrets in its settings.`,
+    ])
     expect(text()).toBe(sealed)
   })
 
@@ -129,10 +131,12 @@ describe('spillway seal', () => {
     const { exit, err } = await seal()
     expect(exit).toBe(3)
     expect(err).toEqual([
-      `warning: line 18 of ${file} holds a secret in plain, in a comment`,
-      `warning: line 19 of ${file} holds a secret in plain, in a comment`,
+      `warning: line 18 of ${file} holds a secret in plain, in a comment: remove it`,
+      `warning: line 19 of ${file} holds a secret in plain, in a comment: remove it`,
       `warning: ${folder}/.env.bak holds secrets in plain`,
     ])
+    // Also when nothing is left to be sealed.
+    expect((await seal()).err).toEqual(err)
   })
 
   it('removes what a killed writer left of the plain file, however young', async () => {

@@ -204,6 +204,12 @@ describe('names in the file that are nearly ours', () => {
     expect(problems({ MY_OWN: certificate })).toEqual([])
   })
 
+  it('are no part of a value that begins with a quote and ends without, but for a secret', () => {
+    const found = problems({ ...SERVER, SOURCE_1_PATH: '"/srv/docs' }).join('\n')
+    expect(found).toContain('SOURCE_1_PATH begins with a quote (") that is not closed')
+    expect(problems({ ...SERVER, S3_SERVER_1_SECRET_KEY: '"is-part-of-it' })).toEqual([])
+  })
+
   it('are not looked for in the environment', () => {
     const result = parse({ SEVER_ID: 'x' }, { envFileDir: '/etc', fileNames: [] })
     expect(result.problems).toEqual([])

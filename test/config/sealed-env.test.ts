@@ -90,6 +90,11 @@ describe('the key', () => {
     ])
   })
 
+  it('that is lost leads back to plain text, for what no command can set', () => {
+    write({ ...sealed, MY_TOKEN: sealValue('MY_TOKEN', 'abc', sealKeyOf(randomBytes(32))) })
+    expect(refusal().message).toContain('write its line in plain once more, then: spillway seal')
+  })
+
   const none = () => rmSync(join(folder, 'data/seal.key'))
   const another = () => writeKey(join(folder, 'data/seal.key'), { bytes: randomBytes(32) })
   it.each([

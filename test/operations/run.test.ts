@@ -172,6 +172,21 @@ describe('a run', () => {
     expect(await world.audit()).toEqual([])
   })
 
+  it('tells of what was damaged in the spool also where tonight has a failure of its own', async () => {
+    await start([{ entry: { SECRET_KEY: 'wrong' } }])
+    await world.noise('a', 10_000)
+    const [waiting] = (await world.run()).archives
+    const path = join(world.folder, 'data/spool', waiting!.file)
+    const damaged = await readFile(path)
+    damaged.fill(0xff, 4_000, 4_004)
+    await writeFile(path, damaged)
+
+    const report = await world.run()
+
+    expect(report.sources).toMatchObject([{ code: 'NO_SERVER_LEFT' }])
+    expect(report.warnings).toEqual([expect.stringContaining('was damaged in the spool')])
+  })
+
   it('calls nothing damaged that another version of Spillway packed, and leaves it where it is', async () => {
     await start([{ entry: { SECRET_KEY: 'wrong' } }])
     await world.noise('a', 10_000)

@@ -21,8 +21,8 @@ import type { Io } from '../command.ts'
 export const findCommand = defineCommand({
   ...COMMAND_TITLES.find,
   details: [
-    'PATTERN is a word that may stand anywhere in a name; with a slash in it, a part of the path, from the ' +
-      'folder of the source on when it begins with a slash. A glob (*, ?, [a-z], and ** for any folders) ' +
+    'PATTERN is a word that may stand anywhere in a name; with a slash in it, a part of the path; with ' +
+      'one in front, whole parts of it from the folder of the source on. A glob (*, ?, [a-z], and ** for any folders) ' +
       'must fit the whole name, or the whole path if there is a slash in it. A slash at the end means ' +
       'folders only.',
     'Size and time are those of the newest version. GONE is the first archive without it: it was deleted ' +

@@ -77,7 +77,7 @@ function say(io: Io<unknown>, action: Action, result: SealResult, isDryRun: bool
   const count = plural(variables.length, 'value')
   io.print(
     variables.length === 0
-      ? `Nothing to do: ${oneLine(file)} has no ${action === 'undo' ? 'sealed values' : 'plain secrets'}.`
+      ? `Nothing to do: ${oneLine(file)} has no ${action === 'undo' ? 'sealed values' : 'plain secrets in its settings'}.`
       : `${count} of ${oneLine(file)} ${verb} ${what}.`,
   )
   for (const warning of warnings) io.printError(`warning: ${oneLine(warning)}`)
