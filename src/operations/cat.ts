@@ -3,6 +3,7 @@
 import { setImmediate } from 'node:timers/promises'
 import { isFailure } from '../domain/errors.ts'
 import { memberMissing } from './restore-plan.ts'
+import { lostSince } from './newer-archives.ts'
 import { openArchiveBytes } from './archive-bytes.ts'
 import { parsePathPattern, plainPath, plainPaths } from '../pack/extract-patterns.ts'
 import { withArchiveInUse } from './archive-in-use.ts'
@@ -34,7 +35,8 @@ export async function catMember(
     const bytes = await openArchiveBytes(services, archive, signal)
     try {
       await copyMember(bytes, path, interruptible(write, signal))
-      return { warnings: bytes.warnings() }
+      const lost = await lostSince(services.catalog, name, archive)
+      return { warnings: [...lost, ...bytes.warnings()] }
     } finally {
       bytes.close()
     }

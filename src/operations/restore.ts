@@ -9,6 +9,7 @@ import { mkdir, readdir, rmdir, stat } from 'node:fs/promises'
 import { dirname, resolve } from 'node:path'
 import { isFailure, messageOf, reworded, SpillwayError } from '../domain/errors.ts'
 import { allStripped, memberMissing, planRestore, planWhole } from './restore-plan.ts'
+import { lostSince } from './newer-archives.ts'
 import { openArchiveBytes } from './archive-bytes.ts'
 import { checkTarget } from '../pack/extract-target.ts'
 import { parsePathPattern, plainPath } from '../pack/extract-patterns.ts'
@@ -92,7 +93,10 @@ export async function restoreArchive(
     const bytes = await openArchiveBytes(services, archive, signal)
     try {
       const done = await restoreFrom(services, { ...input, row: archive, bytes }, signal)
-      return { ...done, seconds: (performance.now() - startedMs) / 1_000 }
+      const lost = await lostSince(services.catalog, input.archive, archive)
+      const warnings = [...lost, ...done.warnings]
+      const warningCount = done.warningCount + lost.length
+      return { ...done, warnings, warningCount, seconds: (performance.now() - startedMs) / 1_000 }
     } finally {
       bytes.close()
     }

@@ -38,6 +38,29 @@ it.each(['run', 'copies'])(
   },
 )
 
+it('the newest archive that can be had is told to be that, where a newer one was lost', async () => {
+  const first = await world.run()
+  const second = await world.run()
+  const { key, file } = second.archives[0]!
+  world.models[0]!.store.remove('backups', key, undefined)
+  const config = ['--config', await world.writeEnv()]
+  expect((await spillway(['verify', ...config])).exit).toBe(30)
+
+  const restored = await spillway([
+    'restore',
+    'latest:docs',
+    '--to',
+    join(world.folder, 'to'),
+    ...config,
+  ])
+  expect(restored.exit).toBe(3)
+  expect(restored.err).toContain(`${file}: is newer, and no server has it any more`)
+  expect((await spillway(['cat', 'latest:docs', 'a', ...config])).exit).toBe(3)
+  // Whoever names it, means it.
+  const named = ['restore', first.archives[0]!.id, '--to', join(world.folder, 'to-2'), ...config]
+  expect((await spillway(named)).exit).toBe(0)
+})
+
 it('what retention deleted as far as it could is not copied once more', async () => {
   world.env['COPIES'] = '2'
   await world.run()
