@@ -43,7 +43,7 @@ export async function prepareSpool(spoolDir: string, holdsArchives: boolean): Pr
 }
 
 function notMounted(spoolDir: string, marker: string): SpillwayError {
-  const what = `archives wait in the spool ${spoolDir}, and it does not look like it: ${MARKER} is missing`
+  const what = `archives wait in the spool ${spoolDir}, and its mark, ${MARKER}, is not there: is its disk mounted?`
   return new SpillwayError('SPOOL_FAILED', what, {
     hint: `mount its disk; if the archives are really gone: touch ${marker}`,
   })

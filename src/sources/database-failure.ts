@@ -51,7 +51,7 @@ const HINTS: Readonly<Partial<Record<DatabaseSource['kind'], readonly Hint[]>>> 
     },
     {
       says: /database ".*" does not exist/,
-      hint: 'was it dropped or renamed a moment ago? Then the next run is right again',
+      hint: 'correct its name in SOURCE_N_POSTGRES; of a whole server: was it dropped or renamed a moment ago? Then the next run is right again',
     },
     {
       says: /permission denied/,
@@ -95,7 +95,7 @@ const HINTS: Readonly<Partial<Record<DatabaseSource['kind'], readonly Hint[]>>> 
     },
     {
       says: /Unknown database/,
-      hint: 'was it dropped or renamed a moment ago? Then the next run is right again',
+      hint: 'correct its name in SOURCE_N_MYSQL; of a whole server: was it dropped or renamed a moment ago? Then the next run is right again',
     },
     {
       says: /Can't connect|Can't create TCP|Unknown (?:MySQL |MariaDB )?server host/i,

@@ -76,9 +76,13 @@ export class Grants {
     return this.#grants.flatMap(({ isRevoked, database }) => (isRevoked ? [database] : []))
   }
 
+  /** More than what mariadb-install-db gives to it on every server. */
   isPublicGranted(): boolean {
     return this.#grants.some(
-      ({ grantee, privileges }) => /^`?PUBLIC`?$/.test(grantee) && !privileges.has('USAGE'),
+      ({ database, grantee, privileges, table }) =>
+        /^`?PUBLIC`?$/.test(grantee) &&
+        !privileges.has('USAGE') &&
+        !(table === '*' && /^test(?:\\+_%)?$/.test(database)),
     )
   }
 

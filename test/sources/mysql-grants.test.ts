@@ -95,6 +95,18 @@ describe('rights on MySQL 8', () => {
   })
 })
 
+it('what is granted to PUBLIC by every installation is nothing that a dump lacks', () => {
+  const all = 'SELECT, INSERT, DELETE HISTORY'
+  const given = [
+    `GRANT ${all} ON \`test\`.* TO PUBLIC`,
+    `GRANT ${all} ON \`test\\\\_%\`.* TO PUBLIC`,
+  ]
+  expect(grantsOf(given).isPublicGranted()).toBe(false)
+  const more = [...given, 'GRANT SELECT ON `test`.`t` TO PUBLIC']
+  expect(grantsOf(more).isPublicGranted()).toBe(true)
+  expect(grantsOf(['GRANT SELECT ON `testing`.* TO PUBLIC']).isPublicGranted()).toBe(true)
+})
+
 function grantsOf(lines: readonly string[], { hasPatterns } = { hasPatterns: true }): Grants {
   const parsed = lines.flatMap((line) => parseGrant(line) ?? [])
   return new Grants(parsed, { hasPatterns, ignoresCase: false })
