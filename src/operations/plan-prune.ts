@@ -1,6 +1,7 @@
 // What retention would delete now, and why it keeps the rest: one decision per archive. No server is asked.
 
 import { archiveFromTheFuture, deletesMax, hasShrunk, planRetention } from '../domain/retention.ts'
+import { copiesOn } from '../domain/copies.ts'
 import { formatBytes } from '../domain/sizes.ts'
 import { keepsEverything } from '../domain/keep-policy.ts'
 import { storageTermsOf } from '../domain/providers.ts'
@@ -250,9 +251,8 @@ class Trust {
   }
 }
 
-function isWaiting({ state, copies }: ArchiveWithCopies, config: Config): boolean {
-  const stored = copies.filter((copy) => copy.state === 'stored').length
-  return state === 'ready' && stored < config.copies
+function isWaiting(archive: ArchiveWithCopies, { copies, servers }: Config): boolean {
+  return archive.state === 'ready' && copiesOn(archive, servers) < copies
 }
 
 /** An archive goes if a copy of it can: the others are told as refused when it is its turn. */

@@ -1,6 +1,7 @@
 // Reads a host's catalog with SQL of its own, beside the product: what the oracle compares with the servers' books.
 
 import Database from 'better-sqlite3'
+import type { SimHost } from './sim-host.ts'
 
 export type SeenCopy = {
   readonly id: number
@@ -90,12 +91,18 @@ export class CatalogEye {
   }
 
   /** In the spool, with fewer stored copies; in the order in which they are to be sent. */
-  waiting(copies: number): readonly SeenArchive[] {
-    return this.#all(
-      `${ARCHIVE} a where host = ? and state = 'ready' and (select count(*) from s3_archives c
-        where c.archive_id = a.id and c.state = 'stored') < ? order by started_at, id`,
+  /** A copy on a server that is not configured is none. */
+  waiting(host: Pick<SimHost, 'copies' | 'configured' | 'identityOf'>): readonly SeenArchive[] {
+    const configured = new Set(host.configured().map((entry) => host.identityOf(entry)))
+    const stored = this.openCopies().filter(
+      ({ identity, state }) => state === 'stored' && configured.has(identity),
+    )
+    const ready = this.#all<SeenArchive>(
+      `${ARCHIVE} where host = ? and state = 'ready' order by started_at, id`,
       this.#host,
-      copies,
+    )
+    return ready.filter(
+      ({ id }) => stored.filter(({ archiveId }) => archiveId === id).length < host.copies,
     )
   }
 

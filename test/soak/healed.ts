@@ -11,7 +11,7 @@ export function healed(life: Inhabitant): void {
     if (life.catalog === 'lost') return life.violation('the catalog was not rebuilt')
     if (lastReport === undefined || (lastReport.exit !== 0 && lastReport.exit !== 3))
       return life.violation(`the last run ends with ${lastReport?.exit}`)
-    const waiting = eye.waiting(host.copies)
+    const waiting = eye.waiting(host)
     const isLost = (id: string): boolean => life.book.entries.get(id)?.releasedBecause !== undefined
     for (const { id } of waiting)
       if (!isLost(id)) life.violation(`${id} still waits after calm days`)

@@ -148,7 +148,7 @@ export class Inhabitant {
       name: 'run',
       mayDie: true,
       atBegin: (eye) => {
-        waitingBefore = eye.waiting(this.host.copies).map(({ id }) => id)
+        waitingBefore = eye.waiting(this.host).map(({ id }) => id)
       },
       atEnd: (eye) => {
         if (report === undefined || this.catalog === 'lost') return

@@ -153,7 +153,7 @@ export function lies(
   const { host, book } = oracle
   const { exit, archives, sources } = report
   const isEarly = exit === 130 || (exit >= 40 && exit < 50)
-  const waiting = eye.waiting(host.copies)
+  const waiting = eye.waiting(host)
   const wrong: string[] = []
   if (exit === 1) wrong.push(`the run calls itself a bug: ${JSON.stringify(report.warnings)}`)
   for (const { name, state } of host.sources) {
