@@ -16,7 +16,7 @@ import type { Config } from '../../domain/config.ts'
 import { formatBytes } from '../../domain/sizes.ts'
 import { statusOf } from '../../operations/status.ts'
 import { printForecast, printProblems, printTrust, printUnusable } from '../status-trust-text.ts'
-import type { ServerStatus, SourceStatus, Status, WaitingArchive } from '../../operations/status.ts'
+import type { ServerStatus, SourceStatus, Status } from '../../operations/status.ts'
 
 /** Only what this command needs: the real services have more. */
 export type StatusServices = {
@@ -75,7 +75,7 @@ function printStatus(io: Io<StatusServices>, status: Status): void {
   else printSources(io, status.sources)
   io.print('')
   if (status.waiting.length === 0) io.print('Nothing waits in the spool.')
-  else printWaiting(io, status.waiting)
+  else printWaiting(io, status)
   printForecast(io, status)
   printProblems(io, status)
 }
@@ -204,13 +204,13 @@ function ageCell(at: Date, now: Date): Cell {
   return isOld ? { text, style: 'warning' } : text
 }
 
-function printWaiting(io: Io<StatusServices>, waiting: readonly WaitingArchive[]): void {
+function printWaiting(io: Io<StatusServices>, { run, waiting }: Status): void {
   const sizeBytes = waiting.reduce((sum, archive) => sum + (archive.sizeBytes ?? 0), 0)
   const verb = waiting.length === 1 ? 'waits' : 'wait'
   const text =
     `${plural(waiting.length, 'archive')} (${formatBytes(sizeBytes)}) ${verb} in the spool; ` +
     // Whether the files are still what was packed, only the next run finds out.
-    `the next run sends ${waiting.length === 1 ? 'it first, if it is' : 'them first, if they are'} still whole:`
+    `the ${run === null ? 'next run' : 'run that is going on'} sends ${waiting.length === 1 ? 'it first, if it is' : 'them first, if they are'} still whole:`
   io.print(painter(io.out)('warning', text))
   printTable(io, {
     columns: [
