@@ -153,7 +153,7 @@ export const DELETING: readonly Mutant[] = [
     killedBy: [
       {
         file: 'operations/left-server.test.ts',
-        title: 'what lies in the spool goes to those that are left: by a run',
+        title: 'what lies in the spool goes to those that are left: by run',
       },
       {
         file: 'operations/left-server.test.ts',

@@ -281,4 +281,23 @@ export const RETENTION: readonly Mutant[] = [
       },
     ],
   },
+  {
+    name: 'begun-delete-goes-on',
+    loses:
+      'an archive whose delete was refused once is deleted later, although the rules need it since',
+    edits: [
+      {
+        file: 'operations/finish-deletes.ts',
+        find: "if (isByRetention(copy) && (await look(services, copy, signal)) === 'proven') {",
+        replace: "if (isByRetention(copy) && (await look(services, copy, signal)) === 'differs') {",
+      },
+    ],
+    killedBy: [
+      {
+        file: 'operations/prune-doubts.test.ts',
+        title:
+          'a delete that was denied > by retention is taken back when the rules need the archive since',
+      },
+    ],
+  },
 ]
