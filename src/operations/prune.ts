@@ -64,8 +64,8 @@ export async function pruneAgain(
   const names = new Set(archives.map(({ source }) => source))
   const sources = services.config.sources.filter(({ name }) => names.has(name))
   const asked = { sources, deletesMax: undefined, now: new Date() }
+  // What holds a source back now may be over when the run prunes, or makes room.
   const plan = await planProven(services, asked, deletions, signal)
-  for (const { source, reason, isWarning } of plan.held) deletions.hold(source, reason, isWarning)
   const judged = new Map(plan.archives.map((each) => [each.archive.id, each]))
   const going: PrunedArchive[] = []
   for (const { file, id } of archives) {
