@@ -3,6 +3,7 @@
 
 import type { Catalog } from '../catalog/catalog.ts'
 import type { RunHolder } from '../catalog/run-lock.ts'
+import { copiesOn } from '../domain/copies.ts'
 import { deadlineOf, levelOf } from '../domain/check.ts'
 import type { CheckLevel, Finding } from '../domain/check.ts'
 import type { Config } from '../domain/config.ts'
@@ -121,7 +122,7 @@ async function waitingFindings({ config, catalog, run }: CheckInput): Promise<re
   const left = waiting.filter(
     ({ startedAt }) => run === undefined || startedAt < new Date(run.since),
   )
-  const isNowhere = left.filter(({ copies }) => copies.every(({ state }) => state !== 'stored'))
+  const isNowhere = left.filter((archive) => copiesOn(archive, config.servers) === 0)
   const lacking = left.length - isNowhere.length
   const bytes = isNowhere.reduce((sum, { sizeBytes }) => sum + (sizeBytes ?? 0), 0)
   return [

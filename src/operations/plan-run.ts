@@ -4,6 +4,7 @@
 
 import { chooseSources } from './run.ts'
 import { requireServers } from '../config/parse.ts'
+import { copiesOn } from '../domain/copies.ts'
 import { exitOf } from '../domain/exit-code.ts'
 import { expectedBytes, placeArchive } from '../domain/placement.ts'
 import { existsSync } from 'node:fs'
@@ -184,7 +185,7 @@ function placeFor(
   readonly code: 'NO_SERVER_LEFT' | 'COPIES_MISSING' | null
 } {
   const held = copies.filter(({ state }) => state !== 'failed' && state !== 'deleted')
-  const storedCopies = held.filter(({ state }) => state === 'stored').length
+  const storedCopies = copiesOn({ copies }, config.servers)
   const wanted = config.copies - storedCopies
   const { candidates, withoutRoom } = placeArchive({
     servers: config.servers.filter(

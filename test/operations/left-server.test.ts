@@ -26,6 +26,10 @@ it.each(['run', 'copies'])(
     expect(world.models[1]!.objects().map(({ key }) => key)).not.toContain(first!.key)
     takeOut(1)
     world.env['LOCAL_KEEP'] = '0'
+    const dry = await spillway(['run', '--dry-run', '--json', '--config', await world.writeEnv()])
+    expect(JSON.parse(String(dry.out))).toMatchObject({
+      archives: [{ file: first!.file, servers: [{ number: 2 }] }, {}],
+    })
 
     const { exit, err } = await spillway([command, '--config', await world.writeEnv()])
 
