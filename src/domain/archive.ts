@@ -1,6 +1,9 @@
 // An archive: one .tar.zst of one source at one moment. Its id, its names, its states.
 
 import { randomBytes } from 'node:crypto'
+import { copiesOn } from './copies.ts'
+import type { CopiesWanted } from './copies.ts'
+import type { ServerIdentity } from './server.ts'
 
 export type ArchiveId = string
 
@@ -91,13 +94,12 @@ export function archiveNameIn(
 /** What a user calls the state of an archive with these copies. */
 export function shownState(
   state: ArchiveState,
-  copies: readonly { readonly state: CopyState }[],
-  copiesWanted: number,
+  copies: readonly { readonly state: CopyState; readonly identity: ServerIdentity }[],
+  wanted: CopiesWanted,
 ): ShownState {
-  const stored = copies.filter((copy) => copy.state === 'stored').length
   if (state === 'packing') return 'packing'
-  if (state === 'ready' && stored < copiesWanted) return 'waiting'
-  if (stored > 0) return 'stored'
+  if (state === 'ready' && copiesOn({ copies }, wanted.servers) < wanted.copies) return 'waiting'
+  if (copies.some((copy) => copy.state === 'stored')) return 'stored'
   if (state === 'ready') return 'waiting'
   return copies.some((copy) => copy.state === 'deleted') ? 'deleted' : 'failed'
 }

@@ -153,7 +153,7 @@ async function readArchives(
 }
 
 function isPresent({ state, copies }: ArchiveWithCopies, config: Config): boolean {
-  const shown = shownState(state, copies, config.copies)
+  const shown = shownState(state, copies, config)
   // An object that reconcile missed was not deleted by us, and must not go out of sight.
   return (
     shown === 'packing' ||
@@ -188,7 +188,7 @@ function listed(
     source: archive.source,
     file: archive.file,
     key: archive.key,
-    state: shownState(archive.state, archive.copies, config.copies),
+    state: shownState(archive.state, archive.copies, config),
     location: locationOf(archive, config),
     sizeBytes: archive.sizeBytes ?? null,
     sourceBytes: archive.sourceBytes ?? null,

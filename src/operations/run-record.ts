@@ -175,7 +175,7 @@ export class RunRecord {
       source: archive.source,
       file: archive.file,
       key: archive.key,
-      state: shownState(archive.state, archive.copies, this.#services.config.copies),
+      state: shownState(archive.state, archive.copies, this.#services.config),
       location: locationOf(copies.length > 0, local),
       sizeBytes: archive.sizeBytes ?? 0,
       sourceBytes: archive.sourceBytes ?? 0,

@@ -41,7 +41,8 @@ function fits(archive: ArchiveWithCopies, input: ArchivePageInput): boolean {
   const { copies, state, source, file } = archive
   const on = (identities: readonly string[]) =>
     copies.some((copy) => copy.state === 'stored' && identities.includes(copy.identity))
-  const shown = shownState(state, copies, 1)
+  const servers = input.servers.map((identity) => ({ identity }))
+  const shown = shownState(state, copies, { copies: 1, servers })
   const isLost = shown === 'deleted' || shown === 'failed'
   const isMissing = copies.some((copy) => copy.state === 'missing')
   const place = state === 'ready' ? (on(input.servers) ? 'both' : 'local') : 's3'

@@ -86,12 +86,15 @@ describe('shownState', () => {
     ['failed', [], 1, 'failed'],
     ['failed', ['failed'], 1, 'failed'],
   ])('%s with copies %j of %d wanted is %s', (state, copies, wanted, shown) => {
-    expect(
-      shownState(
-        state,
-        copies.map((copy) => ({ state: copy })),
-        wanted,
-      ),
-    ).toBe(shown)
+    const there = copies.map((copy, number) => ({ state: copy, identity: `server-${number}` }))
+    const servers = there.map(({ identity }) => ({ identity }))
+    expect(shownState(state, there, { copies: wanted, servers })).toBe(shown)
+  })
+
+  it('is waiting where it lies on servers alone that are not configured any more', () => {
+    const there = [{ state: 'stored', identity: 'gone' }] as const
+    const wanted = { copies: 1, servers: [{ identity: 'here' }] }
+    expect(shownState('ready', there, wanted)).toBe('waiting')
+    expect(shownState('gone', there, wanted)).toBe('stored')
   })
 })
