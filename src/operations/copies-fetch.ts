@@ -8,7 +8,6 @@ import { basename, join } from 'node:path'
 import { checkArchiveFile } from './copies-check-file.ts'
 import { dropFile, fileSize, PARTIAL_SUFFIX, publishPartial, roomInSpool } from './spool.ts'
 import { failureOf, isFailure, messageOf, SpillwayError } from '../domain/errors.ts'
-import { verifyDeep } from './verify-deep.ts'
 import type { ArchiveWithCopies } from '../catalog/catalog.ts'
 import type { CopySession } from './copies-session.ts'
 import type { Proof } from './copies-prove.ts'
@@ -154,6 +153,8 @@ async function noteDamage(
   archive: ArchiveWithCopies,
   signal: AbortSignal,
 ): Promise<void> {
+  // Seldom needed, and it loads what reads a tar once more.
+  const { verifyDeep } = await import('./verify-deep.ts')
   const { catalog } = delivery
   const task = { archive, copy, server, label: server.label }
   const stretches = [{ firstFrame: 0, endFrame: Infinity, provenAt: undefined }]

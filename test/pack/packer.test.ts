@@ -167,7 +167,8 @@ describe('a survey', () => {
     )
 
     const { sourceBytes, memberCount } = result
-    expect(survey).toEqual({ sourceBytes, memberCount })
+    const findings = { warnings: [], warningCount: 0 }
+    expect(survey).toEqual({ sourceBytes, memberCount, findings })
   })
 
   it.each([
