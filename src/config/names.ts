@@ -107,11 +107,11 @@ function swallowed(variable: string, value: string): Problem[] {
     const reason = `goes on over several lines, and one of them sets ${name}`
     return [{ variable, value: undefined, reason, remedy: 'close its quote on its own line' }]
   }
-  // A secret may begin with anything.
+  // A secret may begin with anything, and a pattern, too.
   const [quote = ''] = /^["'`]/.exec(value) ?? []
   const setting = settingOf(variable)
-  const mayBegin = setting === undefined || setting.isSecret === true
-  if (quote === '' || value.endsWith(quote) || mayBegin) return []
+  const mayBegin = setting === undefined || setting.isSecret === true || /_EXCLUDE$/.test(variable)
+  if (quote === '' || value.includes(quote, 1) || mayBegin) return []
   const reason = `begins with a quote (${quote}) that is not closed`
   return [{ variable, value: undefined, reason, remedy: 'close it, or remove it' }]
 }

@@ -19,6 +19,9 @@ export type CopyState =
 
 export type Warning = { readonly path: string; readonly reason: string }
 
+/** How the reason ends of an archive whose only file is gone. */
+export const LOST = ', and no server has it'
+
 /** UUIDv7 (RFC 9562): sorts by time, and is never given twice. */
 export function newArchiveId(nowMs: number): ArchiveId {
   const bytes = randomBytes(16)

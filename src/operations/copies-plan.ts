@@ -3,9 +3,11 @@
 import { damagedAmong, damagedCopyIds, withoutDamaged } from './damaged-copies.ts'
 import { formatBytes } from '../domain/sizes.ts'
 import { placeArchive } from '../domain/placement.ts'
+import { planPrune } from './plan-prune.ts'
 import { RETENTION_REASON } from './deletions.ts'
 import { SpillwayError } from '../domain/errors.ts'
 import { unusableCopies } from './unusable-copies.ts'
+import type { ArchiveId } from '../domain/archive.ts'
 import type { ArchiveWithCopies, Catalog, CopyRow } from '../catalog/catalog.ts'
 import type { Config } from '../domain/config.ts'
 import type { DoubtInput } from '../catalog/standing-calls.ts'
@@ -41,6 +43,9 @@ export function storedOn(
   ).length
 }
 
+// Looked at one by one within some milliseconds.
+const LISTED_MAX = 200
+
 type PlanServices = { readonly config: Config; readonly catalog: Catalog }
 
 /** Archives of this host with fewer than COPIES sound copies on configured servers, or with damaged ones. */
@@ -53,7 +58,10 @@ export async function countWanting(
   services: PlanServices,
 ): Promise<CopiesToMake & { readonly lacking: number }> {
   const { servers, copies } = services.config
-  const { plan, lacking } = await wantingCopies(services, 'counted')
+  const counted = await wantingCopies(services, 'counted')
+  // Of few, those are left out that retention wants to go.
+  const isFew = counted.lacking > 0 && counted.lacking <= LISTED_MAX
+  const { plan, lacking } = isFew ? await wantingCopies(services, 'given') : counted
   const few = [...plan.toCopy, ...plan.hopeless].filter(
     ({ archive }) => archive.state === 'gone' && storedOn(archive, servers) < copies,
   )
@@ -70,8 +78,9 @@ async function wantingCopies(
   const identities = servers.map(({ identity }) => identity)
   const asked = { copies, servers: identities, lacking: lackingOnes }
   const { archives, lacking } = await catalog.archivesInDoubt(asked)
+  const due = await dueOf({ config, catalog }, archives.filter(isPruned))
   const wanting = archives
-    .filter((archive) => !isPruned(archive))
+    .filter(({ id }) => !due.has(id))
     .map((archive): ArchiveToCopy => {
       const sound = storedOn(withoutDamaged(archive, damagedIds), servers)
       const damaged = damagedAmong(archive, damagedIds).filter(({ identity }) =>
@@ -90,7 +99,25 @@ async function wantingCopies(
   return { plan, lacking }
 }
 
-/** Retention deleted what it could reach: what is left elsewhere is to go as well, and nobody misses it. */
+/** Of archives of which retention has deleted copies: those that it wants to delete altogether. */
+async function dueOf(
+  { config, catalog }: PlanServices,
+  archives: readonly ArchiveWithCopies[],
+): Promise<ReadonlySet<ArchiveId>> {
+  const names = new Set(archives.map(({ source }) => source))
+  const sources = config.sources.filter(({ name }) => names.has(name))
+  if (sources.length === 0) return new Set()
+  const services = { config, catalog, archiveUses: { isInUse: () => false } }
+  const plan = await planPrune(services, { sources, deletesMax: undefined, now: new Date() })
+  const due = plan.archives.filter(({ archive, isDue }) => isDue && !archive.isPinned)
+  const ids = new Set(due.map(({ archive }) => archive.id))
+  // With no copy that is stored nothing of it is planned.
+  const isLeft = ({ id, copies }: ArchiveWithCopies): boolean =>
+    ids.has(id) || copies.every(({ state }) => state !== 'stored')
+  return new Set(archives.filter(isLeft).map(({ id }) => id))
+}
+
+/** Retention deleted what it could reach: what is left elsewhere is to go as well, unless the rules need it since. */
 function isPruned({ copies }: ArchiveWithCopies): boolean {
   return copies.some(
     ({ state, reason }) => state === 'deleted' && reason?.startsWith(RETENTION_REASON) === true,

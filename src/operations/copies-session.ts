@@ -5,7 +5,6 @@
 // that nothing new goes there. New copies go to the enabled ones, and never to the one that is left.
 
 import { Deletions } from './deletions.ts'
-import { dirname } from 'node:path'
 import { copyCatalog } from './catalog-snapshot.ts'
 import { isFailure } from '../domain/errors.ts'
 import { prepareSpool, trimSpool } from './spool.ts'
@@ -58,7 +57,7 @@ export async function withCopySession<Result>(
     // A ledger that is off by a byte could overrun a limit: nothing is sent on its word.
     await catalog.check()
     await catalog.registerServers(config.servers)
-    await prepareSpool(config.spoolDir, await holdsArchives(services))
+    await prepareSpool(services)
     // What an earlier try left open on the server that is left is settled too, also where it is disabled.
     const servers = config.servers.map((server) =>
       server.identity === leaving?.identity ? { ...server, isEnabled: true } : server,
@@ -115,10 +114,4 @@ export async function finishCopies(
   const hasBegun = (await catalog.snapshots()).some(({ state }) => state === 'uploading')
   if (!hasChanged && !hasBegun) return
   for (const problem of await copyCatalog({ ...delivery, config }, signal)) onProblem(problem)
-}
-
-async function holdsArchives({ catalog, config }: CopyServices): Promise<boolean> {
-  const { serverId, spoolDir } = config
-  const ready = await catalog.archives({ host: serverId, states: ['ready'] })
-  return ready.some(({ localPath }) => localPath !== undefined && dirname(localPath) === spoolDir)
 }

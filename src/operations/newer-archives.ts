@@ -1,7 +1,9 @@
 // `latest:SOURCE` is the newest archive that can be had. Where a newer one was lost, that is said: who restores it
 // would take it for the last state of the source.
 
-import type { ArchiveWithCopies, Catalog } from '../catalog/catalog.ts'
+import { LOST } from '../domain/archive.ts'
+import { RETENTION_REASON } from './deletions.ts'
+import type { ArchiveWithCopies, Catalog, CopyRow } from '../catalog/catalog.ts'
 import type { Warning } from '../domain/archive.ts'
 
 // Of the newest archives of a source: more than that are not lost at once without anybody having heard of it.
@@ -22,6 +24,18 @@ export async function lostSince(
     ),
   )
   return newer
-    .filter(({ copies }) => copies.some(({ state }) => state === 'missing'))
+    .filter(isLost)
     .map(({ file }) => ({ path: file, reason: 'is newer, and no server has it any more' }))
+}
+
+/** It was whole once, and nobody deleted it by rule. */
+function isLost({ copies, reason, sizeBytes, state }: ArchiveWithCopies): boolean {
+  if (sizeBytes === undefined || state === 'packing' || state === 'ready') return false
+  if (copies.some((copy) => copy.state === 'stored' || isByRetention(copy))) return false
+  return copies.some(({ storedAt }) => storedAt !== undefined) || reason?.endsWith(LOST) === true
+}
+
+function isByRetention({ reason, state }: CopyRow): boolean {
+  const isGoing = state === 'deleted' || state === 'deleting'
+  return isGoing && reason?.startsWith(RETENTION_REASON) === true
 }

@@ -77,9 +77,8 @@ export async function pruneAgain(
     const why = found?.reasons.join(', ') ?? 'its source is not configured'
     services.emit({ kind: 'note', about: file, message: `its delete is taken back: ${why}` })
   }
-  const left = Math.max(0, (await runDeletesMax(services)) - deletions.begun)
-  const inTurn = going.toSorted(oldestFirst).slice(0, left)
-  await deleteArchives(services, { plan, going: inTurn, deletions }, signal)
+  // They counted against the cap when they were begun: what is refused every night must not take the place of others.
+  await deleteArchives(services, { plan, going, deletions, isBegun: true }, signal)
 }
 
 export type MakeRoom = (
@@ -140,6 +139,7 @@ async function deleteArchives(
     readonly plan: PrunePlan
     readonly going: readonly PrunedArchive[]
     readonly deletions: Deletions
+    readonly isBegun?: boolean
   },
   signal: AbortSignal,
 ): Promise<void> {
@@ -151,7 +151,7 @@ async function deleteArchives(
   }
   for (const { archive, reasons } of going.toSorted(oldestFirst)) {
     if (deletions.heldBecause(archive.source) !== undefined) continue
-    deletions.begun += 1
+    if (input.isBegun !== true) deletions.begun += 1
     await deleteArchive(services, { archive, reason: reasons.join(', '), deletions }, signal)
   }
 }

@@ -65,7 +65,13 @@ export async function rebuild(
 ): Promise<Rebuilt> {
   const { catalog, config, openStorage } = services
   const { servers, serverId: host } = config
-  const pool = ServerPool.ofAll({ servers, catalog, host, openStorage })
+  const disabled = new Set(servers.flatMap((each) => (each.isEnabled ? [] : [each.identity])))
+  // As a known one: the folder of a disk that is not mounted must not be given a new marker.
+  const openKnown = async (): Promise<OpenStorage> => {
+    const open = await openStorage()
+    return (server, isKnown) => open(server, isKnown || disabled.has(server.identity))
+  }
+  const pool = ServerPool.ofAll({ servers, catalog, host, openStorage: openKnown })
   try {
     return await rebuildFrom({ ...services, pool }, input, signal)
   } finally {

@@ -10,7 +10,6 @@ import { Deletions } from './deletions.ts'
 import { asServerFailure } from './reconcile-failure.ts'
 import { eachAtOnce } from './reconcile-at-once.ts'
 import { examineServer } from './reconcile-server.ts'
-import { dirname } from 'node:path'
 import { lostArchives, planExit } from './reconcile-plan.ts'
 import { prepareSpool } from './spool.ts'
 import { recover } from './recover.ts'
@@ -74,18 +73,12 @@ export async function settleAll(
   const applied = await applyPlan(services, plan, signal)
   try {
     // As in a run: archives that wait on a disk that is not mounted must not be taken for lost.
-    await prepareSpool(services.config.spoolDir, await holdsArchives(services))
+    await prepareSpool(services)
   } catch (error) {
     return [...applied, asServerFailure(error)]
   }
   const recovered = await recover(services, deletions, signal)
   return [...applied, ...recovered, ...deletions.problems()]
-}
-
-async function holdsArchives({ catalog, config }: ReconcileServices): Promise<boolean> {
-  const { serverId: host, spoolDir } = config
-  const ready = await catalog.archives({ host, states: ['ready'] })
-  return ready.some(({ localPath }) => localPath !== undefined && dirname(localPath) === spoolDir)
 }
 
 export async function planReconcile(

@@ -17,6 +17,9 @@ import {
   trimSpool,
 } from './spool.ts'
 import { failureOf, isFailure, messageOf, SpillwayError } from '../domain/errors.ts'
+import { copiesOn } from '../domain/copies.ts'
+import { LOST } from '../domain/archive.ts'
+import type { CopiesWanted } from '../domain/copies.ts'
 import type { ArchiveUses } from '../catalog/archive-use.ts'
 import { tmpdir } from 'node:os'
 import { basename, join } from 'node:path'
@@ -144,7 +147,7 @@ async function checkSpool({ catalog, config }: RecoverServices): Promise<readonl
     if (archive.host !== config.serverId) {
       problems.push(ofAnotherHost(archive, config.serverId))
     } else if (archive.state === 'ready') {
-      const problem = await checkFile(catalog, config.copies, archive)
+      const problem = await checkFile(catalog, config, archive)
       if (problem !== undefined) problems.push(problem)
     }
   }
@@ -175,7 +178,7 @@ async function foundAgain(
 
 async function checkFile(
   catalog: Catalog,
-  copiesWanted: number,
+  wanted: CopiesWanted,
   archive: ArchiveWithCopies,
 ): Promise<SpillwayError | undefined> {
   const path = archive.localPath ?? archive.file
@@ -186,12 +189,15 @@ async function checkFile(
     return undefined
   }
   const what = size === undefined ? `${path} is gone` : `${path} is damaged (${size} bytes)`
-  const stored = archive.copies.filter(({ state }) => state === 'stored').length
-  if (stored > 0) {
+  if (archive.copies.some(({ state }) => state === 'stored')) {
     if (size === undefined) await catalog.markLocalGone(archive.id)
-    if (stored >= copiesWanted) return undefined
-    const few = `${what}: the archive stays on ${stored} of ${copiesWanted} servers`
-    return new SpillwayError('ARCHIVE_LOST', few)
+    const stored = copiesOn(archive, wanted.servers)
+    if (stored >= wanted.copies) return undefined
+    const few =
+      stored === 0
+        ? 'the archive is on servers alone that are not configured any more'
+        : `the archive stays on ${stored} of ${wanted.copies} servers`
+    return new SpillwayError('ARCHIVE_LOST', `${what}: ${few}`)
   }
   if (!isSpooled(path)) {
     // Like one whose packing was interrupted: its bytes were nowhere else, and its source is read again.
@@ -207,8 +213,8 @@ async function checkFile(
   if (archive.copies.some(({ state }) => state === 'uncertain')) {
     return new SpillwayError('SPOOL_FAILED', `${what}, and it is not known whether a server has it`)
   }
-  await catalog.markArchiveFailed(archive.id, `${what}, and no server has it`, new Date())
-  return new SpillwayError('ARCHIVE_LOST', `archive lost: ${what}, and no server has it`)
+  await catalog.markArchiveFailed(archive.id, what + LOST, new Date())
+  return new SpillwayError('ARCHIVE_LOST', `archive lost: ${what}${LOST}`)
 }
 
 function ofAnotherHost({ file, host }: ArchiveWithCopies, serverId: string): SpillwayError {

@@ -4,7 +4,6 @@
 // A failing source never stops the others. Only a failing catalog or an interrupt ends a run early.
 
 import { copyCatalog } from './catalog-snapshot.ts'
-import { dirname } from 'node:path'
 import { SpillwayError } from '../domain/errors.ts'
 import { isSpooled, prepareSpool } from './spool.ts'
 import { createMakeRoom, prune } from './prune.ts'
@@ -58,7 +57,7 @@ export async function run(
     await services.catalog.registerServers(config.servers)
     // What stands in its way is told at the end, where it is written again.
     await writeMetrics(services, { pid: process.pid, since: record.startedAt.toISOString() })
-    await prepareSpool(config.spoolDir, await holdsArchives(services))
+    await prepareSpool(services)
     for (const problem of await recover(services, deletions, signal)) record.problem(problem)
     await sendWaiting(services, record, underWay, signal)
     await runSources(services, { sources, underWay }, record, signal)
@@ -136,12 +135,6 @@ export function chooseSources(
   return names.length === 0
     ? config.sources
     : config.sources.filter(({ name }) => names.includes(name))
-}
-
-async function holdsArchives({ catalog, config }: RunServices): Promise<boolean> {
-  const { serverId, spoolDir } = config
-  const ready = await catalog.archives({ host: serverId, states: ['ready'] })
-  return ready.some(({ localPath }) => isSpooled(localPath) && dirname(localPath) === spoolDir)
 }
 
 async function sendWaiting(

@@ -23,15 +23,22 @@ const STREAMED_SUFFIX = '.streamed'
 // not mounted, and what waits there is not lost but out of sight.
 const MARKER = '.spillway-spool'
 
-/** Before anything is looked for in it. `holdsArchives`: the catalog says that archives lie there. */
-export async function prepareSpool(spoolDir: string, holdsArchives: boolean): Promise<void> {
+/** Before anything is looked for in it. */
+export async function prepareSpool({
+  catalog,
+  config,
+}: {
+  readonly catalog: Pick<Catalog, 'archives'>
+  readonly config: Pick<Config, 'serverId' | 'spoolDir'>
+}): Promise<void> {
+  const { spoolDir } = config
   const marker = join(spoolDir, MARKER)
   try {
     makeFolderOnDisk(spoolDir)
     // Whoever made it may have died before it was away again.
     await rm(probeOf(marker), { force: true })
     if ((await fileSize(marker)) !== undefined) return
-    if (holdsArchives) throw notMounted(spoolDir, marker)
+    if (await holdsArchives(catalog, config)) throw notMounted(spoolDir, marker)
     await writeFile(marker, 'Spillway keeps archives here until a server has them.\n', {
       mode: 0o600,
     })
@@ -40,6 +47,18 @@ export async function prepareSpool(spoolDir: string, holdsArchives: boolean): Pr
     if (cause instanceof SpillwayError) throw cause
     throw spoolFailed(`cannot use the spool folder ${spoolDir}`, cause)
   }
+}
+
+/** By the catalog; or it was moved here, and what it holds is not where it was. */
+async function holdsArchives(
+  catalog: Pick<Catalog, 'archives'>,
+  { serverId, spoolDir }: Pick<Config, 'serverId' | 'spoolDir'>,
+): Promise<boolean> {
+  for (const { localPath } of await catalog.archives({ host: serverId, states: ['ready'] })) {
+    if (!isSpooled(localPath)) continue
+    if (dirname(localPath) === spoolDir || (await fileSize(localPath)) === undefined) return true
+  }
+  return false
 }
 
 function notMounted(spoolDir: string, marker: string): SpillwayError {

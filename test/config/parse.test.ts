@@ -208,6 +208,8 @@ describe('names in the file that are nearly ours', () => {
     const found = problems({ ...SERVER, SOURCE_1_PATH: '"/srv/docs' }).join('\n')
     expect(found).toContain('SOURCE_1_PATH begins with a quote (") that is not closed')
     expect(problems({ ...SERVER, S3_SERVER_1_SECRET_KEY: '"is-part-of-it' })).toEqual([])
+    const command = { SOURCE_1_PATH: '/srv', SOURCE_1_BEFORE: '"/opt/my app/x" --all' }
+    expect(problems({ ...SERVER, ...command })).toEqual([])
   })
 
   it('are not looked for in the environment', () => {

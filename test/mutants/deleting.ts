@@ -167,8 +167,8 @@ export const DELETING: readonly Mutant[] = [
     edits: [
       {
         file: 'operations/spool.ts',
-        find: 'if (holdsArchives) throw notMounted(spoolDir, marker)\n',
-        replace: 'void [holdsArchives, notMounted]\n',
+        find: 'if (await holdsArchives(catalog, config)) throw notMounted(spoolDir, marker)\n',
+        replace: 'void [holdsArchives, notMounted, catalog]\n',
       },
     ],
     killedBy: [

@@ -192,6 +192,18 @@ describe('a delete that was denied', () => {
     expect(await statesOf(first!)).toEqual(['stored'])
   })
 
+  it('by retention takes no place of what can be deleted, night after night', async () => {
+    await make(2, { KEEP_LAST: '1', PRUNE_MAX_PER_RUN: '1' })
+    await addNights(world, [...nights([1, 2], [1]), ...nights([3, 4], [2])])
+    world.models[0]!.change({ denies: ['Delete'] })
+    const left = async () => [archivesOn(0).length, archivesOn(1).length]
+    await pruned()
+    await pruned()
+    expect(await left()).toEqual([2, 2])
+    expect((await pruned()).deleted).toHaveLength(1)
+    expect(await left()).toEqual([2, 1])
+  })
+
   it('by retention is named in the report when it is finished', async () => {
     await make(1, { KEEP_LAST: '1' })
     const [first] = await addNights(world, lastNights(2))

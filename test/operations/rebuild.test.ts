@@ -1,7 +1,7 @@
 // A catalog that was lost comes back from the servers alone, field by field.
 
 import { rmSync } from 'node:fs'
-import { mkdir, rename, writeFile } from 'node:fs/promises'
+import { mkdir, readdir, rename, rm, writeFile } from 'node:fs/promises'
 import { join } from 'node:path'
 import { afterEach, beforeEach, describe, expect, it } from 'vitest'
 import { openServices } from '../../src/compose.ts'
@@ -321,6 +321,20 @@ describe('copies and the spool', () => {
     for (const name of Object.keys(world.env))
       if (name.startsWith('S3_SERVER_1_')) delete world.env[name]
     expect(await rebuilding()).toMatchObject({ isComplete: true, start: { from: 'resumed' } })
+  })
+
+  it('gives the folder of a disabled server whose disk is not mounted no new marker', async () => {
+    const folder = join(world.folder, 'mount-point')
+    await mkdir(folder)
+    world.env['S3_SERVER_2_ENDPOINT'] = `file://${folder}`
+    await world.run()
+    await rm(folder, { recursive: true })
+    await mkdir(folder)
+    loseCatalog()
+    world.env['S3_SERVER_2_ENABLED'] = 'false'
+
+    expect(await rebuilding()).toMatchObject({ exit: 21, isComplete: false })
+    expect(await readdir(folder)).toEqual([])
   })
 
   it('what waits in the spool waits again, and is sent by the next run', async () => {

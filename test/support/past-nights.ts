@@ -35,7 +35,7 @@ export async function addNights(world: World, nights: readonly PastNight[]): Pro
   const catalog = await services.catalog()
   const openStorage = await services.openStorage()
   await catalog.registerServers(config.servers)
-  await prepareSpool(config.spoolDir, false)
+  await prepareSpool({ catalog, config })
   const ids: ArchiveId[] = []
   try {
     for (const night of nights) {
