@@ -207,7 +207,7 @@ describe('a failure', () => {
 
     expect(stateOf(next)).toEqual({ exit: 0, code: null, states: ['stored'] })
     expect((await log()).slice(3)).toEqual(['after recovered -', 'before - -', 'after packed -'])
-    expect(next.notices[0]).toMatch(/^BEFORE of docs was begun at .*its AFTER was run now$/)
+    expect(next.notices[0]).toMatch(/^BEFORE of docs was begun at .*AFTER was run now$/)
     expect(await records()).toEqual([])
     expect(await world.audit()).toEqual([])
   })
