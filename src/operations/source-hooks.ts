@@ -209,7 +209,7 @@ export async function recoverHooks(
     emit({ kind: 'note', about: undefined, message: `${since}, and its AFTER never ended well` })
     try {
       await new SourceHooks(services, source).recover(record, signal)
-      done.push(`${since} by a run that did not end, or whose AFTER failed; AFTER was run now`)
+      done.push(`${since} by a run that did not end, or whose AFTER failed; its AFTER was run now`)
     } catch (error) {
       if (!(error instanceof SpillwayError)) throw error
       failed.push({ source: source.name, error })
