@@ -22,6 +22,17 @@ export type Warning = { readonly path: string; readonly reason: string }
 /** How the reason ends of an archive whose only file is gone. */
 export const LOST = ', and no server has it'
 
+/** What the row of a copy says that retention deletes; it deletes whole archives, all others single copies. */
+export const RETENTION_REASON = 'retention: '
+
+/** Retention deletes it, or has. */
+export function isByRetention({ reason, state }: ReasonedCopy): boolean {
+  const isGoing = state === 'deleting' || state === 'deleted'
+  return isGoing && reason?.startsWith(RETENTION_REASON) === true
+}
+
+type ReasonedCopy = { readonly state: CopyState; readonly reason: string | undefined }
+
 /** UUIDv7 (RFC 9562): sorts by time, and is never given twice. */
 export function newArchiveId(nowMs: number): ArchiveId {
   const bytes = randomBytes(16)

@@ -32,6 +32,7 @@ export type ServerCheck = {
   readonly clockSkewSeconds: number | undefined
   /** Left on the server because it could not be removed. */
   readonly leftovers: readonly string[]
+  /** What was asked of it and it does not do, each as `does not ...`. */
   readonly shortfalls: readonly string[]
 }
 

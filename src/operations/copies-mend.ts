@@ -9,7 +9,7 @@ import type { Deletions } from './deletions.ts'
 
 export type MendServices = {
   /** An archive that is being restored keeps its copies: also a damaged one has whole frames. */
-  readonly archiveUses: ArchiveUses
+  readonly archiveUses: Pick<ArchiveUses, 'claim'>
 }
 
 /**

@@ -2,9 +2,9 @@
 
 import { damagedAmong, damagedCopyIds, withoutDamaged } from './damaged-copies.ts'
 import { formatBytes } from '../domain/sizes.ts'
+import { isByRetention } from '../domain/archive.ts'
 import { placeArchive } from '../domain/placement.ts'
 import { planPrune } from './plan-prune.ts'
-import { RETENTION_REASON } from './deletions.ts'
 import { SpillwayError } from '../domain/errors.ts'
 import { unusableCopies } from './unusable-copies.ts'
 import type { ArchiveId } from '../domain/archive.ts'
@@ -119,9 +119,7 @@ async function dueOf(
 
 /** Retention deleted what it could reach: what is left elsewhere is to go as well, unless the rules need it since. */
 function isPruned({ copies }: ArchiveWithCopies): boolean {
-  return copies.some(
-    ({ state, reason }) => state === 'deleted' && reason?.startsWith(RETENTION_REASON) === true,
-  )
+  return copies.some((copy) => copy.state === 'deleted' && isByRetention(copy))
 }
 
 /** Takes what it plans out of `usage`: what is meant for one archive is not there for the next one. */

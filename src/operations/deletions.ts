@@ -23,9 +23,6 @@ export type DeleteServices = {
   readonly emit: (event: RunEvent) => void
 }
 
-/** What the row of a copy says that retention deletes; it deletes whole archives, all others single copies. */
-export const RETENTION_REASON = 'retention: '
-
 // One may be locked by itself (a legal hold), and must not stop retention for good; when three are denied
 // it is the key or the bucket, and a fourth question would be answered the same.
 const REFUSALS_MAX = 3

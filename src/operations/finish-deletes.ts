@@ -6,7 +6,7 @@
 import { failureOf, isFailure, SpillwayError } from '../domain/errors.ts'
 import { isProvenBy } from '../storage/storage.ts'
 import { pruneAgain } from './prune.ts'
-import { RETENTION_REASON } from './deletions.ts'
+import { isByRetention } from '../domain/archive.ts'
 import type { ArchiveId } from '../domain/archive.ts'
 import type { ArchiveWithCopies, CopyRow } from '../catalog/catalog.ts'
 import type { Deletions } from './deletions.ts'
@@ -63,10 +63,6 @@ async function finishDelete(
   }
   await deletions.remove(services, copy, copy.reason ?? 'it was to be deleted', signal)
   return undefined
-}
-
-function isByRetention({ reason }: CopyRow): boolean {
-  return reason?.startsWith(RETENTION_REASON) === true
 }
 
 /**

@@ -1,12 +1,11 @@
 // `latest:SOURCE` is the newest archive that can be had. Where a newer one was lost, that is said: who restores it
 // would take it for the last state of the source.
 
-import { LOST } from '../domain/archive.ts'
-import { RETENTION_REASON } from './deletions.ts'
-import type { ArchiveWithCopies, Catalog, CopyRow } from '../catalog/catalog.ts'
+import { isByRetention, LOST } from '../domain/archive.ts'
+import type { ArchiveWithCopies, Catalog } from '../catalog/catalog.ts'
 import type { Warning } from '../domain/archive.ts'
 
-// Of the newest archives of a source: more than that are not lost at once without anybody having heard of it.
+// A month of nights; where more of them are lost, these are told.
 const LOOKED_AT = 30
 
 export async function lostSince(
@@ -16,13 +15,8 @@ export async function lostSince(
 ): Promise<readonly Warning[]> {
   if (!name.startsWith('latest:')) return []
   const newest = await catalog.archives({ host, source, limit: LOOKED_AT })
-  const newer = newest.slice(
-    0,
-    Math.max(
-      0,
-      newest.findIndex((archive) => archive.id === id),
-    ),
-  )
+  const at = newest.findIndex((archive) => archive.id === id)
+  const newer = at === -1 ? newest : newest.slice(0, at)
   return newer
     .filter(isLost)
     .map(({ file }) => ({ path: file, reason: 'is newer, and no server has it any more' }))
@@ -33,9 +27,4 @@ function isLost({ copies, reason, sizeBytes, state }: ArchiveWithCopies): boolea
   if (sizeBytes === undefined || state === 'packing' || state === 'ready') return false
   if (copies.some((copy) => copy.state === 'stored' || isByRetention(copy))) return false
   return copies.some(({ storedAt }) => storedAt !== undefined) || reason?.endsWith(LOST) === true
-}
-
-function isByRetention({ reason, state }: CopyRow): boolean {
-  const isGoing = state === 'deleted' || state === 'deleting'
-  return isGoing && reason?.startsWith(RETENTION_REASON) === true
 }
