@@ -3,6 +3,7 @@
 import { plural } from './output.ts'
 import type { Style } from './output.ts'
 import { oneLine } from './text.ts'
+import { withCode, withoutPlace } from '../domain/failure-text.ts'
 import type { RunEvent } from '../domain/run-events.ts'
 import { formatBytes, formatRate, formatSeconds } from '../domain/sizes.ts'
 
@@ -59,7 +60,7 @@ function lineOf(event: RunEvent): EventLine | undefined {
       return {
         level: 3,
         text:
-          `source ${event.source} failed: ${event.message} [${event.code}]` +
+          `source ${event.source} failed: ${withCode(event.message, event.code)}` +
           (event.hint === undefined ? '' : ` (${event.hint})`),
       }
     case 'source-postponed':
@@ -89,7 +90,6 @@ function packedLine(event: Extract<RunEvent, { kind: 'packed' }>): EventLine {
 function attemptLine(event: Extract<RunEvent, { kind: 'attempt-ended' }>): EventLine | undefined {
   // The copy that was stored gets its line when that is proven.
   if (event.outcome === 'stored') return undefined
-  const code = event.code === undefined ? '' : ` [${event.code}]`
   const sent =
     event.bytesSent === 0
       ? ''
@@ -97,12 +97,13 @@ function attemptLine(event: Extract<RunEvent, { kind: 'attempt-ended' }>): Event
   return {
     // Going past a full server is what Spillway is for.
     level: event.outcome === 'full' ? 5 : 4,
-    text: `${event.server} is ${event.outcome}${sent}${reasonOf(event.message)}${code}: no copy of ${event.file} to count on`,
+    text: `${event.server} is ${event.outcome}${sent}${reasonOf(event)}: no copy of ${event.file} to count on`,
   }
 }
 
-function reasonOf(message: string | undefined): string {
-  return message === undefined || message === '' ? '' : `, ${message}`
+function reasonOf(event: Extract<RunEvent, { kind: 'attempt-ended' }>): string {
+  const reason = withCode(withoutPlace(event.message ?? '', event.server), event.code)
+  return reason === '' ? '' : `, ${reason}`
 }
 
 function endLine(event: Extract<RunEvent, { kind: 'run-ended' }>): EventLine {

@@ -1,5 +1,6 @@
 // The report of a run, and the plan of a dry run, for people.
 
+import { withCode } from '../domain/failure-text.ts'
 import { formatBytes, formatSeconds } from '../domain/sizes.ts'
 import { painter, plural, printTable } from './output.ts'
 import { oneLine } from './text.ts'
@@ -96,7 +97,7 @@ function printDetails(
 
 function describe({ server, outcome, code, message, bytesSent, seconds }: ReportedAttempt): string {
   const spent = seconds > 0 ? ` after ${formatBytes(bytesSent)} in ${formatSeconds(seconds)}` : ''
-  return `server ${server} ${outcome}${spent}: ${oneLine(message ?? '')}${code === null ? '' : ` [${code}]`}`
+  return `server ${server} ${outcome}${spent}: ${oneLine(withCode(message ?? '', code))}`
 }
 
 export function printPlan(io: Screen, plan: RunPlan): void {

@@ -62,6 +62,9 @@ export type Passed =
   | { readonly token: Token; readonly refused: undefined }
   | { readonly token: Token | undefined; readonly refused: Problem }
 
+const NO_TOKEN = 'a token is needed: Authorization: Bearer TOKEN'
+const WRONG_TOKEN = 'this token is not known here, or was revoked: spillway token list'
+
 /** Looks tokens up, and counts those that were wrong: a right one always passes. */
 export class TokenGate {
   readonly #find: (secret: string) => Token | undefined
@@ -85,7 +88,7 @@ export class TokenGate {
     const isTooOften = secret !== undefined && this.#isTooOften(request.socket.remoteAddress ?? '')
     const refused = isTooOften
       ? problem(429, 'too many wrong tokens; wait a minute')
-      : problem(401, 'a token is needed: Authorization: Bearer TOKEN')
+      : problem(401, secret === undefined ? NO_TOKEN : WRONG_TOKEN)
     return { token: undefined, refused }
   }
 

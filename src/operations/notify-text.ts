@@ -1,6 +1,7 @@
 // What is told of a run, in words: the title says the worst, the text has a line for each source, server
 // and archive that waits. What is wrong comes first, since long texts are cut at their end.
 
+import { withCode, withoutPlace } from '../domain/failure-text.ts'
 import { formatBytes, formatSeconds } from '../domain/sizes.ts'
 import type { Config } from '../domain/config.ts'
 import type {
@@ -90,7 +91,7 @@ function sourceLines(
 function sourceLine(source: ReportedSource, lastGoodAt: ReadonlyMap<string, Date | null>): string {
   const { name, outcome, code, message, hint } = source
   const word = isFailed(source) ? outcome.toUpperCase() : outcome
-  const why = message === null ? '' : `: ${message}`
+  const why = message === null && code === null ? '' : `: ${withCode(message ?? '', code)}`
   const last = lastGoodAt.get(name)
   const since =
     last === undefined
@@ -98,7 +99,7 @@ function sourceLine(source: ReportedSource, lastGoodAt: ReadonlyMap<string, Date
       : last === null
         ? '; no archive of it was ever stored'
         : `; the last good archive is of ${last.toISOString().slice(0, 16).replace('T', ' ')} UTC`
-  return `${name}: ${word}${why}${code === null ? '' : ` [${code}]`}${remedy(hint)}${since}`
+  return `${name}: ${word}${why}${remedy(hint)}${since}`
 }
 
 function archiveLines(archive: ReportedArchive): readonly string[] {
@@ -138,7 +139,8 @@ function serverLines(
           ? []
           : [`has ${counted(stored.length, 'archive')} of this run, ${formatBytes(bytes)}`]
       const wrong = [...troubles.values()].map(({ outcome, message, code }) => {
-        const why = `${message === null ? '' : `: ${message}`}${code === null ? '' : ` [${code}]`}`
+        const reason = withCode(withoutPlace(message ?? '', labelOf(number)), code)
+        const why = reason === '' ? '' : `: ${reason}`
         // That one is full is what the next is there for.
         const help = outcome === 'full' ? null : `see: spillway self-test ${number}`
         return `${outcome}${why}${remedy(help)}`

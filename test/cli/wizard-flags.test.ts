@@ -67,6 +67,15 @@ describe('--set and --unset', () => {
     expect(statSync(file).mode & 0o777).toBe(0o600)
   })
 
+  it('says when there was nothing to unset', async () => {
+    write(FILE)
+    const { exit, err } = await configure({ args: ['--unset=HTTPS_PROXI', '--unset=HTTPS_PROXY'] })
+    expect(err).toMatch(/^warning: HTTPS_PROXI is not in .*: there was nothing to unset\n?$/m)
+    expect(err).not.toContain('HTTPS_PROXY is not in')
+    expect(exit).toBe(0)
+    expect(readFileSync(file, 'utf8')).not.toContain('HTTPS_PROXY=')
+  })
+
   it('create the file, with secrets in the order of their flags', async () => {
     const { exit } = await configure({
       args: [

@@ -63,8 +63,13 @@ export function createConfigureCommand(tools: ConfigureTools): Command<unknown> 
     async run(flags, _operands, io: Io<unknown>) {
       const draft = openDraft({ configFlag: io.configFile })
       if (flags.set.length > 0 || flags.unset.length > 0) {
+        const absent = flags.unset.filter((name) => draft.values[name] === undefined)
         await applyFlags(draft, flags, secretReader(tools, io))
         await saveOrRefuse(draft, io)
+        for (const name of absent)
+          io.printError(
+            `warning: ${name} is not in ${oneLine(draft.path)}: there was nothing to unset`,
+          )
       } else if (!flags.print) {
         return configureByWizard(draft, tools, io)
       }

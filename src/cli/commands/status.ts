@@ -13,6 +13,7 @@ import type { Cell, Column } from '../table.ts'
 import { oneLine } from '../text.ts'
 import type { Catalog, Health } from '../../catalog/catalog.ts'
 import type { Config } from '../../domain/config.ts'
+import { withoutPlace } from '../../domain/failure-text.ts'
 import { formatBytes } from '../../domain/sizes.ts'
 import { statusOf } from '../../operations/status.ts'
 import { printForecast, printProblems, printTrust, printUnusable } from '../status-trust-text.ts'
@@ -134,7 +135,8 @@ function printServers(io: Io<StatusServices>, servers: readonly ServerStatus[]):
   for (const server of servers) {
     // What is well needs no reason, and an old reason of a disabled server helps nobody.
     if (server.healthReason === null || server.health === 'alive' || !server.enabled) continue
-    const text = `${oneLine(server.label)} is ${server.health}: ${oneLine(server.healthReason)}`
+    const reason = withoutPlace(server.healthReason, server.label)
+    const text = `${oneLine(server.label)} is ${server.health}: ${oneLine(reason)}`
     io.print(paint(STYLES[server.health], `  ${text}`))
   }
 }

@@ -101,7 +101,7 @@ async function mainMenu({ draft, prompts }: Wizard, initial: MenuAnswer): Promis
       line('schedule', 'Schedule', scheduleSummary(draft)),
       line('retention', 'Retention', describeRetention(draft.values, '')),
       line('notifications', 'Notifications', notificationsSummary(draft)),
-      line('settings', 'Other settings', 'places, bandwidth, proxy, compression, copies'),
+      line('settings', 'Other settings', 'name of this host, places, bandwidth, proxy, copies'),
       'line',
       line('save', 'Save and leave', draft.isChanged ? 'there are changes' : 'no changes yet'),
       { value: 'leave', name: 'Leave without saving' },
