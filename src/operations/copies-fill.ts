@@ -50,7 +50,7 @@ export async function fillCopies(
       const { toCopy, hopeless } = await copiesToMake({ config, catalog: services.catalog })
       for (const each of hopeless) record.hopeless(each)
       const { now, later } = withinBudget(toCopy, input.budgetBytes)
-      for (const each of later) record.later(each)
+      noteLater(record, later, input)
       const filling = { services, session, record, input, now, deletions: new Deletions() }
       const done = { archives: 0, bytes: 0 }
       try {
@@ -77,7 +77,7 @@ export async function planFill(
   const { toCopy, hopeless } = await copiesToMake({ config, catalog })
   for (const each of hopeless) record.hopeless(each)
   const { now, later } = withinBudget(toCopy, budgetBytes)
-  for (const each of later) record.later(each)
+  noteLater(record, later, { budgetBytes })
   for (const work of now) {
     const { to, error } = planCopies(config.servers, usage, work.archive, work)
     record.add(work, to, error)
@@ -102,6 +102,16 @@ function withinBudget(
     now!.push(work)
   }
   return { now: now!, later: later! }
+}
+
+function noteLater(
+  record: CopiesRecord,
+  later: readonly ArchiveToCopy[],
+  { budgetBytes = Infinity }: Pick<FillInput, 'budgetBytes'>,
+): void {
+  for (const each of later) record.later(each)
+  const never = later.map(bytesOf).filter((sizeBytes) => sizeBytes > budgetBytes)
+  if (never.length > 0) record.neverWithin(budgetBytes, never.length, Math.max(...never))
 }
 
 /** Only removing a damaged copy moves no bytes. */

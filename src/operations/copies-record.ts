@@ -5,6 +5,7 @@ import { noSoundCopy, noUsableCopy } from './copies-recopy.ts'
 import type { ArchiveId } from '../domain/archive.ts'
 import type { ArchiveToCopy } from './copies-plan.ts'
 import type { CopiesOutcome, HandledArchive } from './copies-outcome.ts'
+import { formatBytes } from '../domain/sizes.ts'
 import type { Server } from '../domain/server.ts'
 import type { SpillwayError } from '../domain/errors.ts'
 
@@ -52,6 +53,15 @@ export class CopiesRecord {
   later(work: ArchiveToCopy): void {
     const message = 'it is larger than what is left of the budget'
     this.#told(work, this.#handled.push(work.archive, 'later', { to: [], code: null, message }))
+  }
+
+  /** The same budget every night would pass them by for ever. */
+  neverWithin(budgetBytes: number, archives: number, largestBytes: number): void {
+    const what = archives === 1 ? '1 archive is' : `${archives} archives are`
+    this.#handled.warn(
+      `${what} larger than the whole budget of ${formatBytes(budgetBytes)} and would wait for ever; ` +
+        `the largest needs ${formatBytes(largestBytes)}`,
+    )
   }
 
   /** A warning, and no failure: it would be one for ever, and the loss was told when it was found. */

@@ -203,6 +203,21 @@ describe('spillway copies', () => {
     expect(await placesOf()).toEqual([[1], [1, 2], [1, 2]])
   })
 
+  it('says when an archive is larger than the whole budget', async () => {
+    await start([{}, {}], 1)
+    for (let night = 0; night < 2; night += 1) await world.run()
+    world.env['COPIES'] = '2'
+
+    const report = await fill({ budgetBytes: 1_000 })
+
+    expect(report).toMatchObject({ exit: 3, copied: 0, later: 2 })
+    expect(report.hints).toEqual([
+      expect.stringMatching(
+        /^2 archives are larger than the whole budget of 1.00 kB and would wait for ever; the largest needs [\d.]+ kB$/,
+      ),
+    ])
+  })
+
   it('makes a new copy of what a server lost, elsewhere', async () => {
     await start([{}, {}, {}], 2)
     await world.run()
