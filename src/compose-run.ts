@@ -6,9 +6,11 @@ import { createPacker } from './compose-packer.ts'
 import { createPartReader } from './compose-part-reader.ts'
 import { createRunProgram } from './sources/run-program.ts'
 import { DELIVERY_LIMITS } from './operations/upload-copy.ts'
+import { isOfAnotherMachine } from './operations/data-machine.ts'
 import { newArchiveId } from './domain/archive.ts'
 import { ServerPool } from './operations/server-pool.ts'
 import type { Catalog } from './catalog/catalog.ts'
+import type { Config } from './domain/config.ts'
 import type { DeliveryLimits } from './operations/upload-copy.ts'
 import type { OpenStorage } from './operations/server-pool.ts'
 import type { RunLock } from './catalog/run-lock.ts'
@@ -29,7 +31,7 @@ export async function withRun<Result>(
 ): Promise<Result> {
   // Its threads load beside the catalog.
   const packer = createPacker({ startsNow: true })
-  const lock = await acquireLock(config.dataDir).catch((error: unknown) => {
+  const lock = await acquireLock(config).catch((error: unknown) => {
     packer.close()
     throw error
   })
@@ -37,7 +39,8 @@ export async function withRun<Result>(
     const partReader = createPartReader()
     const { servers, serverId } = config
     const catalog = await openCatalog()
-    const pool = new ServerPool({ servers, catalog, host: serverId, openStorage })
+    const isMoved = isOfAnotherMachine(config.dataDir)
+    const pool = new ServerPool({ servers, catalog, host: serverId, openStorage, isMoved })
     try {
       return await work({
         ...{ config, version, catalog, packer, partReader, pool, emit },
@@ -57,7 +60,7 @@ export async function withRun<Result>(
   }
 }
 
-async function acquireLock(dataDir: string): Promise<RunLock> {
+async function acquireLock({ dataDir, catalogPath, serverId }: Config): Promise<RunLock> {
   const { acquireRunLock } = await import('./catalog/run-lock.ts')
-  return acquireRunLock(dataDir)
+  return acquireRunLock(dataDir, { path: catalogPath, host: serverId })
 }

@@ -3,6 +3,7 @@
 // Everything heavy is imported when it is first asked for, so that `--help` and `--config-only` load
 // neither SQLite nor the S3 client, and a command that needs no server opens no connection.
 
+import { dirname } from 'node:path'
 import { existsSync } from 'node:fs'
 import { changedKeep } from './config/changed-keep.ts'
 import { createCatalogQuestions } from './compose-questions.ts'
@@ -51,7 +52,7 @@ export async function openServices(
   let unpacker: (Unpacker & { readonly close: () => void }) | undefined
   const questions = createCatalogQuestions()
   const archiveUses = async () =>
-    (await import('./catalog/archive-use.ts')).createArchiveUses(config.dataDir)
+    (await import('./catalog/archive-use.ts')).createArchiveUses(dirname(config.catalogPath))
 
   return {
     ...known,
@@ -64,7 +65,10 @@ export async function openServices(
     questions,
     catalog: openCatalog,
     catalogIfPresent: async () => (existsSync(config.catalogPath) ? openCatalog() : undefined),
-    currentRun: async () => (await import('./catalog/run-lock.ts')).currentRun(config.dataDir),
+    currentRun: async () => {
+      const { currentRun } = await import('./catalog/run-lock.ts')
+      return currentRun(config.dataDir, { path: config.catalogPath, host: config.serverId })
+    },
     openStorage,
     redact: createRedactor(secrets),
     openState: async () => (await import('./state/open-state.ts')).openState(config.dataDir),

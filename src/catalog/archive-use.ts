@@ -19,7 +19,7 @@ export type ArchiveUse = {
   readonly release: () => void
 }
 
-/** Of one data folder. */
+/** Of one catalog: those who share it must share its locks, too, so they lie beside it. */
 export type ArchiveUses = {
   /**
    * From now until `release`, or the end of the process, the archive is not deleted. Any number of users
@@ -34,12 +34,12 @@ export type ArchiveUses = {
   readonly forget: (id: ArchiveId) => void
 }
 
-export function createArchiveUses(dataDir: string): ArchiveUses {
+export function createArchiveUses(catalogDir: string): ArchiveUses {
   return {
-    use: (id) => useArchive(dataDir, id),
-    claim: (id) => claimArchive(dataDir, id),
-    isInUse: (id) => isInUse(dataDir, id),
-    forget: (id) => rmSync(lockPath(dataDir, id), { force: true }),
+    use: (id) => useArchive(catalogDir, id),
+    claim: (id) => claimArchive(catalogDir, id),
+    isInUse: (id) => isInUse(catalogDir, id),
+    forget: (id) => rmSync(lockPath(catalogDir, id), { force: true }),
   }
 }
 
@@ -51,41 +51,41 @@ const PASSING_CLAIM_MS = 200
 // A handle that nobody refers to is closed by the garbage collector, and its lock with it.
 const held = new Set<SqliteHandle>()
 
-function useArchive(dataDir: string, id: ArchiveId): ArchiveUse | undefined {
+function useArchive(catalogDir: string, id: ArchiveId): ArchiveUse | undefined {
   const take = (handle: SqliteHandle): void => {
     handle.exec('begin')
     // A transaction has its lock from its first look at the file on.
     handle.prepare('select count(*) from sqlite_master').all([])
   }
-  return lock(dataDir, id, take, PASSING_CLAIM_MS)
+  return lock(catalogDir, id, take, PASSING_CLAIM_MS)
 }
 
-function claimArchive(dataDir: string, id: ArchiveId): ArchiveUse | undefined {
-  return lock(dataDir, id, (handle) => handle.exec('begin exclusive'))
+function claimArchive(catalogDir: string, id: ArchiveId): ArchiveUse | undefined {
+  return lock(catalogDir, id, (handle) => handle.exec('begin exclusive'))
 }
 
-function isInUse(dataDir: string, id: ArchiveId): boolean {
-  if (!existsSync(lockPath(dataDir, id))) return false
-  const claim = claimArchive(dataDir, id)
+function isInUse(catalogDir: string, id: ArchiveId): boolean {
+  if (!existsSync(lockPath(catalogDir, id))) return false
+  const claim = claimArchive(catalogDir, id)
   claim?.release()
   return claim === undefined
 }
 
-function lockPath(dataDir: string, id: ArchiveId): string {
-  return join(dataDir, FOLDER, `${id}.lock`)
+function lockPath(catalogDir: string, id: ArchiveId): string {
+  return join(catalogDir, FOLDER, `${id}.lock`)
 }
 
 function lock(
-  dataDir: string,
+  catalogDir: string,
   id: ArchiveId,
   take: (handle: SqliteHandle) => void,
   busyTimeoutMs = 0,
 ): ArchiveUse | undefined {
-  const path = lockPath(dataDir, id)
+  const path = lockPath(catalogDir, id)
   for (let tries = 1; ; tries += 1) {
     let handle: SqliteHandle | undefined
     try {
-      makeFolder(join(dataDir, FOLDER))
+      makeFolder(join(catalogDir, FOLDER))
       writeFileSync(path, '', { flag: 'a', mode: 0o600 })
       handle = openHandle(path, { busyTimeoutMs })
       take(handle)

@@ -1,11 +1,14 @@
-// One run at a time per data folder, by a lock that dies with its process.
+// One run at a time per data folder, and per host of a catalog, by locks that die with their process.
 //
-// The lock is SQLite's own: an open write transaction on DATA_DIR/run.lock, a file that stays empty.
+// A lock is SQLite's own: an open write transaction on DATA_DIR/run.lock, a file that stays empty.
 // The kernel drops it when the process ends, however it ends. Who holds it is told by run.pid, which
 // is for the message only: it may be missing or left over, and is believed when it can be proven.
+//
+// The second one lies beside the catalog: with CATALOG_URL two data folders may have the same, and a run
+// would take what the other is packing for what an interrupted one left.
 
 import { existsSync, readFileSync, renameSync, rmSync, writeFileSync } from 'node:fs'
-import { join } from 'node:path'
+import { dirname, join } from 'node:path'
 import { setTimeout as sleep } from 'node:timers/promises'
 import { SpillwayError, messageOf } from '../domain/errors.ts'
 import { isAlive, startTicksOf } from '../lib/process-identity.ts'
@@ -22,11 +25,39 @@ export type RunLock = {
 // A handle that nobody refers to is closed by the garbage collector, and its lock with it.
 const held = new Set<SqliteHandle>()
 
-/** Rejects with RUN_LOCKED while another run is going on in this data folder; waits for nobody. */
-export async function acquireRunLock(dataDir: string): Promise<RunLock> {
-  makeFolder(dataDir)
-  const lockPath = join(dataDir, 'run.lock')
-  const pidPath = join(dataDir, 'run.pid')
+/** Where the catalog lies, and for whom it is opened. */
+export type LockedCatalog = { readonly path: string; readonly host: string }
+
+/**
+ * Rejects with RUN_LOCKED while another run is going on in this data folder, or with this catalog for this host;
+ * waits for nobody.
+ */
+export async function acquireRunLock(dataDir: string, catalog?: LockedCatalog): Promise<RunLock> {
+  const first = await acquire(join(dataDir, 'run'))
+  if (catalog === undefined) return first
+  const second = await acquire(besideCatalog(catalog)).catch(async (error: unknown) => {
+    await first.release()
+    throw error
+  })
+  return {
+    release: async () => {
+      try {
+        await second.release()
+      } finally {
+        await first.release()
+      }
+    },
+  }
+}
+
+function besideCatalog({ path, host }: LockedCatalog): string {
+  return `${path}.${host}.run`
+}
+
+async function acquire(stem: string): Promise<RunLock> {
+  makeFolder(dirname(stem))
+  const lockPath = `${stem}.lock`
+  const pidPath = `${stem}.pid`
   const handle = take(lockPath)
   if (handle === undefined) throw await lockedBy(pidPath)
   held.add(handle)
@@ -83,8 +114,9 @@ function drop(handle: SqliteHandle): void {
 export type RunHolder = { readonly pid: number; readonly since: string }
 
 /** undefined: nobody, or a process that cannot be seen from here. Changes nothing, and waits for nobody. */
-export function currentRun(dataDir: string): RunHolder | undefined {
-  const holder = readHolder(join(dataDir, 'run.pid'))
+export function currentRun(dataDir: string, catalog?: LockedCatalog): RunHolder | undefined {
+  const stems = [join(dataDir, 'run'), ...(catalog === undefined ? [] : [besideCatalog(catalog)])]
+  const holder = stems.map((stem) => readHolder(`${stem}.pid`)).find((found) => found !== undefined)
   return holder === undefined ? undefined : { pid: holder.pid, since: holder.since }
 }
 

@@ -24,6 +24,8 @@ const ROUNDS_MAX = 6
 const ASKED_MAX = 200
 const SHOWN_FOR_MS = 7 * 86_400_000
 
+const NOT_SHOWN = 'too many of the archives that the rules keep could not be shown today'
+
 export async function planProven(
   services: ProofServices,
   input: Omit<PlanPruneInput, 'unshown' | 'isDown'>,
@@ -43,10 +45,10 @@ export async function planProven(
     const hasNews = await askServers(services, going, signal)
     const kept = plan.archives.filter(({ archive }) => sources.has(archive.source))
     const wasAsked = await askKept(services, { kept, plan, deletions }, signal)
-    if (!hasNews && !wasAsked) return plan
-    if (round < ROUNDS_MAX) continue
-    const why = 'too many of the archives that the rules keep could not be shown today'
-    for (const source of sources) deletions.hold(source, why, true)
+    const isProven = !hasNews && !wasAsked
+    if (!isProven && round < ROUNDS_MAX) continue
+    const why = isProven ? pool.retentionDoubt : NOT_SHOWN
+    if (why !== undefined) for (const source of sources) deletions.hold(source, why, true)
     return plan
   }
 }

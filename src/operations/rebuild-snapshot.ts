@@ -49,7 +49,8 @@ export async function startRebuild(
 ): Promise<RebuildStart> {
   requireServers(config)
   const { acquireRunLock } = await import('../catalog/run-lock.ts')
-  const lock = await acquireRunLock(config.dataDir)
+  const { dataDir, catalogPath, serverId } = config
+  const lock = await acquireRunLock(dataDir, { path: catalogPath, host: serverId })
   const folder = join(config.dataDir, '.catalog-rebuild')
   const storages: Storage[] = []
   try {

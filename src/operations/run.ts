@@ -10,6 +10,7 @@ import { createMakeRoom, prune } from './prune.ts'
 import { Deletions } from './deletions.ts'
 import { catchUpHistory } from './record-history.ts'
 import { forecastInRun, verifyShare } from './nightly-share.ts'
+import { noteMachine } from './data-machine.ts'
 import { oneAtATime } from '../lib/one-at-a-time.ts'
 import { recover } from './recover.ts'
 import { requireServers } from '../config/parse.ts'
@@ -67,6 +68,7 @@ export async function run(
     for (const problem of await verifyShare(services, signal)) record.problem(problem)
     // Last: the copy holds what this run did.
     for (const problem of await copyCatalog(services, signal)) record.problem(problem)
+    noteMachine(config.dataDir)
   } catch (error) {
     record.ended(error)
   }

@@ -25,6 +25,8 @@ type PoolInput = {
   readonly host: string
   /** Asked once a server is used: loading what talks to servers takes as long as packing 50 MB. */
   readonly openStorage: () => Promise<OpenStorage>
+  /** The last run with this catalog was on another machine, which may go on beside this one. */
+  readonly isMoved?: boolean
 }
 
 export class ServerPool {
@@ -36,6 +38,7 @@ export class ServerPool {
   readonly #catalog: Catalog
   readonly #host: string
   readonly #openStorage: () => Promise<OpenStorage>
+  readonly #isMoved: boolean
   readonly #storages = new Map<ServerIdentity, Storage>()
   readonly #ready = new Map<ServerIdentity, Promise<Storage>>()
   readonly #down = new Map<ServerIdentity, unknown>()
@@ -51,6 +54,8 @@ export class ServerPool {
     this.#catalog = input.catalog
     this.#host = input.host
     this.#openStorage = input.openStorage
+    this.#isMoved = input.isMoved ?? false
+    if (this.#isMoved) this.#warnings.push(MOVED)
   }
 
   /** For the report: what is wrong with a server and stops nothing. */
@@ -65,6 +70,17 @@ export class ServerPool {
       ]
     })
     return [...this.#warnings, ...found]
+  }
+
+  /**
+   * Why rules must not delete anything now; undefined: nothing is known that speaks against it. A second machine, or a
+   * newer catalog, may rely on what this catalog would delete; and what it has pinned, this one does not know.
+   */
+  get retentionDoubt(): string | undefined {
+    if (this.hasStrangers)
+      return 'servers hold archives of this host that its catalog does not know'
+    if (this.#isMoved) return 'the last run with this DATA_DIR was on another machine'
+    return undefined
   }
 
   /** The failure that took this server out of the run; undefined while it may be asked. */
@@ -111,8 +127,8 @@ export class ServerPool {
     const storage = this.#storages.get(server.identity) ?? open(server, known)
     this.#storages.set(server.identity, storage)
     await storage.prepare(signal)
-    if (!isRecent(row?.listedAt, LISTED_FOR_MS, Date.now()) || (await this.#hasNoCopies()))
-      await this.#list({ server, storage, row }, signal)
+    const isKnown = isRecent(row?.listedAt, LISTED_FOR_MS, Date.now()) && !this.#isMoved
+    if (!isKnown || (await this.#hasNoCopies())) await this.#list({ server, storage, row }, signal)
     return storage
   }
 
@@ -152,12 +168,18 @@ export class ServerPool {
         `${server.label} may not be listed with this key: ${howCounted(otherBytes)}`,
       )
     }
+    // Until they are taken in, each run looks again: what hangs on it hangs on it for every run.
+    if (unknown.count > 0) listedAt = new Date(Date.now() - LISTED_FOR_MS)
     await this.#catalog.setOtherBytes(server.identity, otherBytes, listedAt ?? new Date())
     if (unknown.count === 0) return
     this.hasStrangers = true
     this.#warnings.push(unknown.tell())
   }
 }
+
+const MOVED =
+  'the last run with this DATA_DIR was on another machine (/etc/machine-id differs): retention deletes nothing in this run; ' +
+  'if that machine goes on, give one of them another SERVER_ID'
 
 export function clockDiffers({ label }: Pick<Server, 'label'>, offsetMs: number): string {
   const minutes = Math.round(Math.abs(offsetMs) / 60_000)
@@ -207,7 +229,10 @@ class UnknownArchives {
     const holds = `${this.#server.label} holds ${what} of ${this.#host} that this catalog does not know`
     const back =
       'bring it back: move the new catalog away first (DATA_DIR/catalog.db*), then "spillway reconcile --rebuild"'
-    return `${holds}: if the catalog was lost, ${back}; else take them in with "spillway reconcile --adopt"`
+    return (
+      `${holds}: if another machine has this SERVER_ID, give one of them another; ` +
+      `if the catalog was lost, ${back}; else take them in with "spillway reconcile --adopt"`
+    )
   }
 }
 

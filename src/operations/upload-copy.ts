@@ -101,6 +101,7 @@ export async function uploadCopy(
     await catalog.setUploadId(copyId, upload.uploadId)
     content.begin(partBytes)
     receipts = await sendParts(services, attempt, { copyId, upload, partBytes }, stop, work)
+    await storage.checkFree?.(key, stop)
     await catalog.markCompleting(copyId, new Date())
     const head = await completeAndProve(services, attempt, { upload, receipts, completing }, stop)
     const { sizeBytes, etag, versionId } = head

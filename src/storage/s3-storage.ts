@@ -71,7 +71,7 @@ export class S3Storage implements Storage {
   async begin(target: UploadTarget, signal: AbortSignal): Promise<OpenUpload> {
     const { storageClass } = this.#server
     const patience = Patience.ofOperation(this.#limits)
-    await this.#checkFree(target.key, patience, signal)
+    await this.checkFree(target.key, signal, patience)
     let tries = 0
     const answer = new LostAnswer()
     const creating = this.#caller.call({
@@ -102,16 +102,18 @@ export class S3Storage implements Storage {
 
   /**
    * Complete asks the server not to replace an object, too, but many ignore that (Ceph 16, Garage, GCS).
-   * Together they leave only the time of one upload in which somebody else may take our key.
+   * Asked before Create, and again before Complete, it leaves them the time of one request in which somebody else
+   * may take our key.
    */
-  async #checkFree(key: string, patience: Patience, signal: AbortSignal): Promise<void> {
-    const head = await this.#head(key, patience, signal).catch((error: unknown) => {
+  async checkFree(key: string, signal: AbortSignal, patience?: Patience): Promise<void> {
+    const given = patience ?? Patience.ofOperation(this.#limits)
+    const head = await this.#head(key, given, signal).catch((error: unknown) => {
       // A key that may only write, another region, wrong keys: Create says it better.
       if (isFailure(error, 'INTERRUPTED') || failureOf(error).server === 'dead') throw error
       return undefined
     })
     if (head === undefined) return
-    const what = `${key} is there already, and nothing is ever replaced`
+    const what = `${key} is there already, and nothing is ever replaced: has another machine this SERVER_ID?`
     throw new SpillwayError('OBJECT_EXISTS', `${this.#caller.place}: ${what}`)
   }
 

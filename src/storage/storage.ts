@@ -152,6 +152,12 @@ export interface Storage {
     signal: AbortSignal,
   ): Promise<void>
 
+  /**
+   * Rejects with OBJECT_EXISTS when something is at the key. Where Complete itself never replaces anything there is no
+   * such question.
+   */
+  checkFree?(key: string, signal: AbortSignal): Promise<void>
+
   /** The server's clock minus ours, to about a second, as its answers told; without: it has none. */
   clockOffsetMs?(): number
 

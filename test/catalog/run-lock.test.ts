@@ -1,7 +1,7 @@
 import { existsSync, mkdirSync, readFileSync, statSync, writeFileSync } from 'node:fs'
 import { join } from 'node:path'
 import { expect, it, vi } from 'vitest'
-import { acquireRunLock } from '../../src/catalog/run-lock.ts'
+import { acquireRunLock, currentRun } from '../../src/catalog/run-lock.ts'
 import { child, race, temporaryFolder } from './fixtures.ts'
 
 const HOLD = `
@@ -54,6 +54,24 @@ it('is free again after kill -9 of its holder', async () => {
 
   const lock = await acquireRunLock(folder)
   await lock.release()
+})
+
+it('is one for two data folders with the same catalog, of one host', async () => {
+  const [a, b] = [temporaryFolder(), temporaryFolder()]
+  const catalog = { path: join(a, 'catalog.db'), host: 'web-1' }
+  const lock = await acquireRunLock(a, catalog)
+
+  await expect(acquireRunLock(b, catalog)).rejects.toMatchObject({
+    code: 'RUN_LOCKED',
+    facts: { pid: process.pid },
+  })
+  expect(currentRun(b, catalog)).toMatchObject({ pid: process.pid })
+  // Whose archives are another host's: neither touches what is the other's.
+  await (await acquireRunLock(b, { ...catalog, host: 'web-2' })).release()
+
+  await lock.release()
+  await (await acquireRunLock(b, catalog)).release()
+  expect(currentRun(b, catalog)).toBeUndefined()
 })
 
 it('is kept by a holder that is stopped, and still its own when it goes on [F04]', async () => {

@@ -201,6 +201,24 @@ export const COUNTING: readonly Mutant[] = [
     ],
   },
   {
+    name: 'lock-of-the-folder-only',
+    loses: 'a run with the same catalog and another DATA_DIR clears away what this one is packing',
+    edits: [
+      {
+        file: 'catalog/run-lock.ts',
+        find: 'if (catalog === undefined) return first\n',
+        replace: 'return first\n',
+      },
+    ],
+    killedBy: [
+      {
+        file: 'operations/same-host.test.ts',
+        title:
+          'a run with the catalog of another data folder waits for that one, and settles nothing of it',
+      },
+    ],
+  },
+  {
     name: 'lock-lost-to-the-collector',
     loses: 'a run of hours loses its lock when memory is cleaned up, and a second one begins',
     edits: [

@@ -300,4 +300,22 @@ export const RETENTION: readonly Mutant[] = [
       },
     ],
   },
+  {
+    name: 'strangers-are-nobodys-business',
+    loses: 'the clone of a machine deletes what that one has pinned',
+    edits: [
+      {
+        file: 'operations/server-pool.ts',
+        find: 'if (this.hasStrangers)\n',
+        replace: 'if (this.#isMoved && this.hasStrangers)\n',
+      },
+    ],
+    killedBy: [
+      {
+        file: 'operations/prune.test.ts',
+        title:
+          'a plan that is applied > waits while a server holds archives of this host that its catalog does not know',
+      },
+    ],
+  },
 ]

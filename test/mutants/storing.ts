@@ -418,4 +418,23 @@ export const STORING: readonly Mutant[] = [
       },
     ],
   },
+  {
+    name: 'complete-looks-only-afterwards',
+    loses:
+      'of two machines with one SERVER_ID the later archive takes the place of the other, unseen',
+    edits: [
+      {
+        file: 'operations/upload-copy.ts',
+        find: '    await storage.checkFree?.(key, stop)\n',
+        replace: '',
+      },
+    ],
+    killedBy: [
+      {
+        file: 'operations/same-host.test.ts',
+        title:
+          'an object that came to the key during the upload is not replaced, also where Complete would replace it',
+      },
+    ],
+  },
 ]

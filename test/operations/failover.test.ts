@@ -205,8 +205,8 @@ it('a server that is dead for the first source is not asked again for the second
 it('while nobody knows what a silent server holds, its bytes stay reserved; the next run settles it [F37]', async () => {
   proxy.add(
     { operation: 'Complete', times: 1, fault: { kind: 'drop-answer', how: 'hang' } },
-    // The first one looks whether the key is free.
-    { operation: 'Head', nth: 2, times: 100, fault: { kind: 'hang' } },
+    // The first two look whether the key is free.
+    { operation: 'Head', nth: 3, times: 100, fault: { kind: 'hang' } },
     { operation: 'Abort', fault: { kind: 'hang' } },
   )
 

@@ -1,6 +1,8 @@
 // Retention on whole installations: model servers that really lose the bytes, a real catalog, real runs.
 
+import { join } from 'node:path'
 import { rm } from 'node:fs/promises'
+import { writeFileSync } from 'node:fs'
 import { afterEach, describe, expect, it } from 'vitest'
 import { addNights, lastNights } from '../support/past-nights.ts'
 import { createArchiveUses } from '../../src/catalog/archive-use.ts'
@@ -133,12 +135,44 @@ describe('a plan that is applied', () => {
     world.env['SERVER_ID'] = 'neighbour'
     await addNights(world, lastNights(3))
     world.env['SERVER_ID'] = 'host'
-    world.models[0]!.seed('host/2026/01/01/docs-20260101-023000.tar.zst', Buffer.alloc(10))
     await addNights(world, lastNights(2))
 
     expect((await pruned()).deleted).toHaveLength(1)
-    expect(world.models[0]!.objects()).toHaveLength(3 + 3 + 1 + 1)
+    expect(world.models[0]!.objects()).toHaveLength(3 + 3 + 1)
     expect(world.models[0]!.count('List')).toBeLessThanOrEqual(1)
+  })
+
+  it('waits while a server holds archives of this host that its catalog does not know', async () => {
+    await make([{}], { KEEP_LAST: '1' })
+    await addNights(world, lastNights(3))
+    // As of a clone of this machine, or of a newer catalog: it may have pinned what is due by this one.
+    const theirs = 'host/2026/01/01/docs-20260101-023000.tar.zst'
+    world.models[0]!.seed(theirs, Buffer.alloc(10))
+
+    const reason = 'servers hold archives of this host that its catalog does not know'
+    for (let again = 0; again < 2; again += 1)
+      expect(await pruned()).toMatchObject({ deleted: [], held: [{ source: 'docs', reason }] })
+
+    world.models[0]!.store.remove('backups', theirs, undefined)
+    expect((await pruned()).deleted).toHaveLength(2)
+  })
+
+  it('waits for one run when the last one was on another machine', async () => {
+    await make([{}], { KEEP_LAST: '1' })
+    await world.noise('file', 1_000)
+    await world.run()
+    await addNights(world, lastNights(3))
+    writeFileSync(join(world.folder, 'data/machine'), `${'0'.repeat(32)}\n`)
+
+    const moved = await world.run()
+    expect(moved).toMatchObject({ exit: 3, retention: { deleted: [] } })
+    expect(moved.warnings).toEqual(
+      expect.arrayContaining([expect.stringMatching(/on another machine .* another SERVER_ID$/)]),
+    )
+
+    const settled = await world.run()
+    expect(settled).toMatchObject({ exit: 0, warnings: [] })
+    expect(settled.retention.deleted.length).toBeGreaterThan(2)
   })
 
   it('deletes exactly the version that was stored, and leaves no bytes behind its marker [F42]', async () => {
