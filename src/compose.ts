@@ -37,17 +37,29 @@ type Opening = {
   readonly version?: string
 }
 
+type OpenedServices = Services &
+  Closable & { readonly secrets: readonly string[]; readonly settingsFiles: readonly string[] }
+
 export async function openServices(
   { configFile, mayBeAbsent = false, version = 'unknown' }: Opening,
   { network = NETWORK_LIMITS, delivery }: LimitOverrides = {},
-): Promise<Services & Closable & { readonly secrets: readonly string[] }> {
+): Promise<OpenedServices> {
   const place = { configFlag: configFile, cwd: process.cwd(), mayBeAbsent }
-  const { config, secrets, databaseTarget } = loadConfig(place)
+  const { config, secrets, settingsFiles, databaseTarget } = loadConfig(place)
   const known = { config, version }
   let catalog: Promise<Catalog> | undefined
-  const openCatalog = () => (catalog ??= openCatalogOf(config))
+  // What failed once is tried again: a daemon lives longer than a full disk.
+  const openCatalog = () =>
+    (catalog ??= openCatalogOf(config).catch((error: unknown) => {
+      catalog = undefined
+      throw error
+    }))
   let storages: Promise<OpenStorage> | undefined
-  const openStorage = () => (storages ??= storageOpener(config, network))
+  const openStorage = () =>
+    (storages ??= storageOpener(config, network).catch((error: unknown) => {
+      storages = undefined
+      throw error
+    }))
 
   let unpacker: (Unpacker & { readonly close: () => void }) | undefined
   const questions = createCatalogQuestions()
@@ -57,6 +69,7 @@ export async function openServices(
   return {
     ...known,
     secrets,
+    settingsFiles,
     databaseTarget,
     changedKeep: (...asked) => changedKeep(place, ...asked),
     openDatabaseTarget: async (...asked) =>

@@ -82,6 +82,8 @@ class PatientSqliteDriver extends SqliteDriver {
 // Short enough for the timers of an upload, long enough that a waiting process costs no CPU.
 const PAUSE_MS = 20
 
+const CHANGES = /^\s*(?:insert|update|delete|replace)\b/i
+
 class PatientConnection implements DatabaseConnection {
   readonly #inner: DatabaseConnection
   readonly #options: SqliteDialectOptions
@@ -92,7 +94,9 @@ class PatientConnection implements DatabaseConnection {
   }
 
   async executeQuery<R>(query: CompiledQuery): Promise<QueryResult<R>> {
-    const { path, busyTimeoutMs } = this.#options
+    const { path, busyTimeoutMs, handle, requireInPlace } = this.#options
+    // As at the beginning of a transaction, for a change that stands alone.
+    if (!handle.inTransaction && CHANGES.test(query.sql)) requireInPlace()
     const deadline = performance.now() + busyTimeoutMs
     for (;;) {
       try {

@@ -35,6 +35,8 @@ export type LoadedConfig = {
   readonly config: Config
   /** For `createRedactor`. */
   readonly secrets: readonly string[]
+  /** What the settings were read from, beside the env file: files with secrets, and their key. */
+  readonly settingsFiles: readonly string[]
   /** A URL of the command line -> a server of databases, as if it were a source's. Throws USAGE. */
   readonly databaseTarget: (url: string) => ServerSource
 }
@@ -63,9 +65,18 @@ export function loadConfig(place: ConfigPlace = {}): LoadedConfig {
   if (config !== undefined && all.length === 0) {
     const near = { env: joined, envFileDir, sources: config.sources }
     const databaseTarget = (url: string) => readDatabaseTarget(url, near)
-    return { config, secrets: secretsOf(config), databaseTarget }
+    const settingsFiles = [...namedFiles(joined, envFileDir), config.sealKeyFile]
+    return { config, secrets: secretsOf(config), settingsFiles, databaseTarget }
   }
   throw invalidAt(file === undefined ? undefined : path, all, env)
+}
+
+function namedFiles(env: EnvRecord, envFileDir: string): readonly string[] {
+  const names = Object.keys(env).filter(
+    (name) => name.endsWith('_FILE') && settingOf(name) !== undefined,
+  )
+  const read = names.filter((name) => name !== 'METRICS_FILE' && name !== 'SEAL_KEY_FILE')
+  return read.flatMap((name) => textOf(env, name) ?? []).map((file) => resolve(envFileDir, file))
 }
 
 /** Says of each problem where its value is to be changed: in the file, or in the environment, which wins over it. */

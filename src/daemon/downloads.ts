@@ -20,9 +20,18 @@ export type Download = {
   readonly sizeBytes: number | undefined
 }
 
+/** Whether the token for which the ticket was made is still there. */
+export type IsStillAllowed = () => boolean
+
+type Ticket = {
+  readonly download: Download
+  readonly isStillAllowed: IsStillAllowed
+  readonly untilMs: number
+}
+
 export class Downloads {
   readonly #now: () => Date
-  readonly #tickets = new Map<string, { readonly download: Download; readonly untilMs: number }>()
+  readonly #tickets = new Map<string, Ticket>()
   #underWay = 0
 
   constructor(now: () => Date) {
@@ -30,22 +39,22 @@ export class Downloads {
   }
 
   /** undefined: too many were asked for and not used. */
-  ticketFor(download: Download): string | undefined {
+  ticketFor(download: Download, isStillAllowed: IsStillAllowed): string | undefined {
     const nowMs = this.#now().getTime()
     for (const [hash, { untilMs }] of this.#tickets) if (untilMs < nowMs) this.#tickets.delete(hash)
     if (this.#tickets.size >= TICKETS_MAX) return undefined
     const ticket = randomBytes(TICKET_BYTES).toString('base64url')
-    this.#tickets.set(hashOf(ticket), { download, untilMs: nowMs + GOOD_FOR_MS })
+    this.#tickets.set(hashOf(ticket), { download, isStillAllowed, untilMs: nowMs + GOOD_FOR_MS })
     return ticket
   }
 
   /** Uses it up. Looked up by hash: how long that takes tells nothing about it. */
-  take(ticket: string): Download | undefined {
+  take(ticket: string): Ticket | undefined {
     const hash = hashOf(ticket)
     const found = this.#tickets.get(hash)
     this.#tickets.delete(hash)
     if (found === undefined || found.untilMs < this.#now().getTime()) return undefined
-    return found.download
+    return found.isStillAllowed() ? found : undefined
   }
 
   get isBusy(): boolean {

@@ -280,7 +280,7 @@ async function sendStream(
     return
   }
   const watch = setInterval(() => {
-    if (!isStillAllowed(gate, request, route)) response.destroy()
+    if (!isStillAllowed(gate, request, route, stream)) response.destroy()
   }, limits.revokedMs)
   streams.add(response)
   try {
@@ -296,9 +296,14 @@ async function sendStream(
   }
 }
 
-function isStillAllowed(gate: TokenGate, request: IncomingMessage, { scope }: Route): boolean {
-  if (scope === 'public' || scope === 'ticket') return true
+function isStillAllowed(
+  gate: TokenGate,
+  request: IncomingMessage,
+  { scope }: Route,
+  stream: Stream,
+): boolean {
   try {
+    if (scope === 'public' || scope === 'ticket') return stream.isStillAllowed?.() ?? true
     return gate.check(request, scope).refused === undefined
   } catch {
     // The tokens cannot be read: whoever follows asks again, and is told then.

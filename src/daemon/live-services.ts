@@ -1,5 +1,5 @@
-// The services with the settings as they are now: the env file is read again when it has changed. While it is
-// wrong, what is shown and the schedule go by the settings of before, and `status` says what is wrong; runs are
+// The services with the settings and the catalog as they are now: the env file is read again when it, or a file that
+// it names, has changed, and the catalog opened anew when another file is in its place. While they are wrong, what is shown and the schedule go by the settings of before, and `status` says what is wrong; runs are
 // processes that read the file themselves, and fail.
 
 import { statSync } from 'node:fs'
@@ -7,7 +7,11 @@ import { messageOf } from '../domain/errors.ts'
 import type { DaemonServices } from './route.ts'
 import type { Services } from '../operations/services.ts'
 
-type Opened = Services & { readonly close: () => Promise<void> }
+type Opened = Services & {
+  readonly close: () => Promise<void>
+  /** With secrets that the settings name, and their key. */
+  readonly settingsFiles?: readonly string[]
+}
 
 // What is wrong may be mended without touching the file: a key is put back, a secret's file is made. To read it
 // again takes some milliseconds.
@@ -23,6 +27,8 @@ export class LiveServices {
   #before: Opened | undefined
   readonly #nowMs: () => number
   #mark: string
+  /** Which file was last seen in the catalog's place; undefined: none yet. */
+  #catalogFile: string | undefined
   #triedAtMs = 0
   #problem: string | undefined
   #changing: Promise<void> = Promise.resolve()
@@ -61,12 +67,15 @@ export class LiveServices {
 
   #isDue(): boolean {
     if (this.#markOf() !== this.#mark) return true
-    return this.#problem !== undefined && this.#nowMs() - this.#triedAtMs >= TRY_AGAIN_EVERY_MS
+    if (this.#problem === undefined) return this.#isOtherCatalog()
+    return this.#nowMs() - this.#triedAtMs >= TRY_AGAIN_EVERY_MS
   }
 
   async #change(): Promise<void> {
     // Several asked at once, and the first of them did it.
     if (!this.#isDue()) return
+    const isOther = this.#isOtherCatalog()
+    const what = isOther ? 'the catalog is another file, and was opened anew' : READ_AGAIN
     this.#mark = this.#markOf()
     this.#triedAtMs = this.#nowMs()
     try {
@@ -75,7 +84,11 @@ export class LiveServices {
       this.#before = this.#current
       this.#current = opened
       this.#problem = undefined
-      this.#log('the settings were read again')
+      if (isOther) this.#catalogFile = undefined
+      // It may name other files now.
+      if (String(opened.settingsFiles) !== String(this.#before.settingsFiles))
+        this.#mark = this.#markOf()
+      this.#log(what)
     } catch (error) {
       const problem = messageOf(error)
       if (problem === this.#problem) return
@@ -87,14 +100,35 @@ export class LiveServices {
     }
   }
 
+  /** While none is in its place there is nothing to open. */
+  #isOtherCatalog(): boolean {
+    const now = fileAt(this.#current.config.catalogPath)
+    if (now === undefined) return false
+    this.#catalogFile ??= now
+    return this.#catalogFile !== now
+  }
+
   #markOf(): string {
-    if (this.#envFile === undefined) return ''
-    try {
-      const { ino, size, mode, mtimeNs, ctimeNs } = statSync(this.#envFile, { bigint: true })
-      // `chmod` changes neither size nor mtime.
-      return [ino, size, mode, mtimeNs, ctimeNs].join(' ')
-    } catch (error) {
-      return (error as NodeJS.ErrnoException).code ?? 'unreadable'
-    }
+    const named = this.#current.settingsFiles ?? []
+    return [...(this.#envFile === undefined ? [] : [this.#envFile]), ...named]
+      .map(markOf)
+      .join(', ')
+  }
+}
+
+const READ_AGAIN = 'the settings were read again'
+
+function fileAt(path: string): string | undefined {
+  const found = statSync(path, { throwIfNoEntry: false, bigint: true })
+  return found && `${found.dev} ${found.ino}`
+}
+
+function markOf(path: string): string {
+  try {
+    const { ino, size, mode, mtimeNs, ctimeNs } = statSync(path, { bigint: true })
+    // `chmod` changes neither size nor mtime.
+    return [ino, size, mode, mtimeNs, ctimeNs].join(' ')
+  } catch (error) {
+    return (error as NodeJS.ErrnoException).code ?? 'unreadable'
   }
 }

@@ -59,6 +59,8 @@ export type Stream = {
   readonly headers?: Readonly<Record<string, string | number>>
   /** What goes wrong before its first piece is answered as a problem; until then no header is sent. */
   readonly mayFailFirst?: true
+  /** Asked while it is sent, where the request itself has no token; may throw. */
+  readonly isStillAllowed?: () => boolean
   readonly write: (send: (piece: string | Uint8Array) => Promise<void>) => Promise<void>
 }
 

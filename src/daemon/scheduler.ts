@@ -31,6 +31,9 @@ const AHEAD_MAX_MS = 12 * 3_600_000
 // What met another run longer ago has had its next night.
 const MET_WITHIN_MS = 24 * 3_600_000
 
+// A run in another container holds the lock and cannot be seen: each repeat meets it again until it is over.
+const PAUSES_MS = [60_000, 5 * 60_000, 15 * 60_000]
+
 type Followed = {
   /** The name of its mark: a changed schedule is a new one, with nothing missed. */
   readonly mark: string
@@ -45,6 +48,8 @@ export class Scheduler {
   readonly #isRunGoingOn: () => Promise<boolean>
   readonly #now: () => Date
   readonly #log: (line: string) => void
+  /** How often a run that met another one was queued again, and until when it is not. */
+  readonly #repeats = new Map<string, { readonly times: number; readonly untilMs: number }>()
   #timer: NodeJS.Timeout | undefined
   #known = ''
 
@@ -110,6 +115,7 @@ export class Scheduler {
       })
       // A full queue has a run in it soon enough; the marks stay, and it is asked again.
       if (job === undefined) return
+      this.#repeats.delete(JSON.stringify(args))
       this.#log(
         `a run is due and queued: ${args.length > RUN.length ? [...names].join(', ') : 'all sources'}`,
       )
@@ -122,21 +128,28 @@ export class Scheduler {
    * daemon each time must not be begun for ever.
    */
   #beginAgain(): void {
-    for (const args of this.#jobs.cutOff(REQUESTED_BY, STOPPED))
-      if (this.#addOnceMore(args)) this.#log('a run that was cut off is queued once more')
+    for (const args of this.#jobs.cutOff([REQUESTED_BY, AFTER_ANOTHER], STOPPED))
+      if (this.#addAgain(args, ONCE_MORE)) this.#log('a run that was cut off is queued once more')
   }
 
   /** Nothing was begun: the other run may have been one of a single source. */
   async #repeatMet(): Promise<void> {
-    const since = new Date(this.#now().getTime() - MET_WITHIN_MS)
-    const met = this.#jobs.endedWith(FAILURES.RUN_LOCKED.exit, since)
+    const nowMs = this.#now().getTime()
+    const met = this.#jobs.endedWith(FAILURES.RUN_LOCKED.exit, new Date(nowMs - MET_WITHIN_MS))
     if (met.length === 0 || (await this.#isRunGoingOn())) return
-    for (const args of met)
-      if (this.#addOnceMore(args)) this.#log('a run that met another one is queued once more')
+    for (const args of met) {
+      const name = JSON.stringify(args)
+      const { times, untilMs } = this.#repeats.get(name) ?? { times: 0, untilMs: 0 }
+      // More than the longest pause: the clock was put back.
+      const isPause = nowMs < untilMs && untilMs - nowMs <= PAUSES_MS.at(-1)!
+      if (isPause || !this.#addAgain(args, AFTER_ANOTHER)) continue
+      const pauseMs = PAUSES_MS[Math.min(times, PAUSES_MS.length - 1)]!
+      this.#repeats.set(name, { times: times + 1, untilMs: nowMs + pauseMs })
+      this.#log('a run that met another one is queued once more')
+    }
   }
 
-  #addOnceMore(args: readonly string[]): boolean {
-    const requestedBy = `${REQUESTED_BY}, once more`
+  #addAgain(args: readonly string[], requestedBy: string): boolean {
     return this.#queue.add({ kind: 'run', origin: 'schedule', requestedBy, args }) !== undefined
   }
 
@@ -162,6 +175,8 @@ export class Scheduler {
 
 const RUN = ['run', '--json', '--events']
 const REQUESTED_BY = 'SCHEDULE'
+const AFTER_ANOTHER = `${REQUESTED_BY}, after another run`
+const ONCE_MORE = `${REQUESTED_BY}, once more`
 
 /** All of them without names: then those count that are configured when the run begins. */
 function argsOf({ sources }: Plan, due: ReadonlySet<string>): readonly string[] {

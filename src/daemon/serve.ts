@@ -126,7 +126,9 @@ function hostsOf(
   names: readonly string[],
 ): ReadonlySet<string> {
   const own = ['localhost', '127.0.0.1', '[::1]', bracketed(host)].map((name) => `${name}:${port}`)
-  return new Set([...own, ...names])
+  // Clients leave the usual port out.
+  const short = port === 80 ? own.map((name) => name.slice(0, -3)) : []
+  return new Set([...own, ...short, ...names])
 }
 
 function bracketed(host: string): string {

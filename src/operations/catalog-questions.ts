@@ -6,7 +6,8 @@ import { dryPlan, dryPruneExit } from './dry-prune.ts'
 import { openCatalog } from '../catalog/open-sqlite.ts'
 import { pruneDocument } from './prune-document.ts'
 import { statusOf } from './status.ts'
-import { existsSync } from 'node:fs'
+import { dirname } from 'node:path'
+import { statSync } from 'node:fs'
 import type { Catalog } from '../catalog/catalog.ts'
 import type { Config } from '../domain/config.ts'
 import type { FailureCode } from '../domain/errors.ts'
@@ -47,7 +48,7 @@ export type AnswerMessage =
 
 /** Keeps the catalog open from one question to the next. */
 export class QuestionDesk {
-  #opened: { readonly path: string; readonly host: string; readonly catalog: Catalog } | undefined
+  #opened: { readonly of: string; readonly catalog: Catalog } | undefined
 
   async answer(asked: Exclude<QuestionMessage, { question: 'close' }>): Promise<unknown> {
     const { config, sources, now } = asked
@@ -56,7 +57,7 @@ export class QuestionDesk {
     const services = {
       config,
       catalogIfPresent: async () => catalog,
-      archiveUses: async () => createArchiveUses(config.dataDir),
+      archiveUses: async () => createArchiveUses(dirname(config.catalogPath)),
     }
     const plan = await dryPlan(services, sources, now)
     return pruneDocument(plan, undefined, dryPruneExit(plan))
@@ -68,11 +69,14 @@ export class QuestionDesk {
   }
 
   async #catalog({ catalogPath: path, serverId: host }: Config): Promise<Catalog | undefined> {
-    if (this.#opened?.path === path && this.#opened.host === host) return this.#opened.catalog
+    const file = statSync(path, { throwIfNoEntry: false })
+    // Another file in its place is another catalog: one that was rebuilt, say.
+    const of = JSON.stringify([path, host, file?.dev, file?.ino])
+    if (this.#opened?.of === of) return this.#opened.catalog
     await this.close()
-    if (!existsSync(path)) return undefined
+    if (file === undefined) return undefined
     const catalog = await openCatalog({ path, host })
-    this.#opened = { path, host, catalog }
+    this.#opened = { of, catalog }
     return catalog
   }
 }

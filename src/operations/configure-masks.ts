@@ -25,9 +25,11 @@ export function maskValue(name: string, value: string): string {
   if (setting?.isSecret === true) return MASK
   // Other programs keep their secrets in the same file.
   if (setting === undefined && /PASS|SECRET|TOKEN|KEY|CREDENTIAL|PWD|AUTH/i.test(name)) return MASK
+  // It may come without its `http://`, and with a password of any characters: all before the last `@` goes.
+  if (/^https?_proxy$/i.test(name)) return value.replace(/^(\w+:\/\/)?.*@/s, `$1${MASK}@`)
   // A user of a database is no secret; a password behind it is refused, and must not be seen till then.
   return value.replace(
-    isDatabaseUrl(name) ? /(:\/\/)[^/\s@:]*:\S*@/g : /(:\/\/)[^/\s@]+@/g,
+    isDatabaseUrl(name) ? /(:\/\/)[^/\s@:]*:\S*@/g : /(:\/\/)[^/\s]+@/g,
     `$1${MASK}@`,
   )
 }

@@ -58,18 +58,32 @@ export function openNameless(rootFd: number, mode = 0o600): number {
 // What a disk calls now is some milliseconds behind.
 const CLOCK_GRAIN_NS = 20_000_000n
 
+// Linux counts a hundred times a second at least. Of a disk that counts seconds, what was changed in the last one is
+// taken for ours if it has the very time of the archive's file, too.
+const STEP_MAX_MS = 40
+
 /**
  * By the clock of the disk there (a file server has one of its own), in nanoseconds since 1970; by ours where nothing
- * can be made in that folder itself.
+ * can be made in that folder itself. Later than all that was changed there before: such clocks go in steps of
+ * milliseconds, and the next one is waited for.
  */
 export function nowOn(rootFd: number): bigint {
-  let fd: number
   try {
-    fd = openNameless(rootFd)
+    const first = changedNow(rootFd)
+    for (let waitedMs = 0; waitedMs < STEP_MAX_MS; waitedMs += 1) {
+      Atomics.wait(new Int32Array(new SharedArrayBuffer(4)), 0, 0, 1)
+      const next = changedNow(rootFd)
+      if (next > first) return next
+    }
+    return first
   } catch {
     // Whatever is the matter with that folder, its first member will say so.
     return BigInt(Date.now()) * 1_000_000n - CLOCK_GRAIN_NS
   }
+}
+
+function changedNow(rootFd: number): bigint {
+  const fd = openNameless(rootFd)
   try {
     return fs.fstatSync(fd, { bigint: true }).ctimeNs
   } finally {

@@ -197,18 +197,19 @@ export class Jobs {
   }
 
   /**
-   * What was asked for by `requestedBy`, and was cut off: by the end of the daemon, or with this reason. Not what
+   * What was asked for by one of these, and was cut off: by the end of the daemon, or with this reason. Not what
    * was asked for once more since.
    */
-  cutOff(requestedBy: string, reason: string): readonly (readonly string[])[] {
+  cutOff(requestedBy: readonly string[], reason: string): readonly (readonly string[])[] {
     const rows = this.#handle
       .prepare(
-        `select args from jobs as cut where requested_by = @requestedBy and origin = 'schedule'
+        `select args from jobs as cut where origin = 'schedule'
+         and requested_by in (select value from json_each(@requestedBy))
          and (state = 'lost' or (state = 'failed' and reason = @reason))
          and not exists (select 1 from jobs as later where later.rowid > cut.rowid and later.args = cut.args)`,
       )
       .pluck()
-      .all({ requestedBy, reason }) as string[]
+      .all({ requestedBy: JSON.stringify(requestedBy), reason }) as string[]
     return rows.map((args) => JSON.parse(args) as string[])
   }
 

@@ -182,6 +182,16 @@ it('masks so that two keys can be told apart, and no secret can be guessed', () 
   expect(maskKeyId('AKIDEXAMPLE')).toBe('...MPLE')
   expect(maskKeyId('minio')).toBe('********')
   expect(maskValue('S3_SERVER_3_SECRET_KEY', '')).toBe('')
+  for (const [proxy, shown] of [
+    ['joe:Sup3r@proxy:3128', '********@proxy:3128'],
+    ['http://joe:Sup3r@S3cret@proxy:3128', 'http://********@proxy:3128'],
+    ['http://joe:Sup3r/S3cret@proxy:3128', 'http://********@proxy:3128'],
+    ['http://proxy:3128', 'http://proxy:3128'],
+  ] as const)
+    expect(maskValue('HTTPS_PROXY', proxy)).toBe(shown)
+  expect(maskValue('S3_SERVER_1_ENDPOINT', 'https://me:a@b@s3.example.net/x@y')).toBe(
+    'https://********@s3.example.net/x@y',
+  )
   expect(maskValue('S3_SERVER_1_SECRET_KEY_FILE', 'secret-key')).toBe('secret-key')
   const mongodb = 'mongodb://backup@h1:27017,h2/?authSource=admin'
   expect(maskValue('SOURCE_1_MONGODB', mongodb)).toBe(mongodb)

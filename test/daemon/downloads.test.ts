@@ -6,6 +6,7 @@ import { join } from 'node:path'
 import { afterAll, beforeAll, describe, expect, it, vi } from 'vitest'
 import { Downloads, dispositionOf } from '../../src/daemon/downloads.ts'
 import { createArchiveUses } from '../../src/catalog/archive-use.ts'
+import { spillway } from '../support/command-sources.ts'
 import { TestDaemon } from '../support/test-daemon.ts'
 import { World } from '../support/world.ts'
 
@@ -117,6 +118,21 @@ describe('a download', () => {
     expect(JSON.stringify(json)).not.toContain(url.slice(-20))
   })
 
+  it('needs that the token of its ticket is still there', async () => {
+    const config = ['--config', world.envFile]
+    const made = await spillway(['token', 'create', 'short', '--scope', 'restore', ...config])
+    const headers = { authorization: `Bearer ${made.out.toString().trim()}` }
+    const asked = { headers, body: {} }
+    const urls: unknown[] = []
+    for (let count = 0; count < 2; count += 1)
+      urls.push(
+        (await daemon.ask('POST', `/api/archives/${archive.id}/download`, asked)).json['url'],
+      )
+    expect((await get(urls[0])).status).toBe(200)
+    await spillway(['token', 'revoke', 'short', ...config])
+    expect((await get(urls[1])).status).toBe(401)
+  })
+
   it('that is given up closes all that it had opened', async () => {
     const uses = createArchiveUses(join(world.folder, 'data'))
     for (let times = 0; times < 12; times += 1) {
@@ -165,13 +181,14 @@ it('a ticket is good for a minute, and so many are good at once', () => {
   let now = new Date(1_000_000)
   const downloads = new Downloads(() => now)
   const asked = { archive: 'a', path: undefined, name: 'n', sizeBytes: 1 }
-  const first = downloads.ticketFor(asked)!
+  const ticketFor = () => downloads.ticketFor(asked, () => true)
+  const first = ticketFor()!
   expect(first).toMatch(/^[\w-]{43}$/)
   now = new Date(1_060_001)
   expect(downloads.take(first)).toBeUndefined()
-  for (let count = 0; count < 200; count += 1) expect(downloads.ticketFor(asked)).toBeDefined()
-  expect(downloads.ticketFor(asked)).toBeUndefined()
+  for (let count = 0; count < 200; count += 1) expect(ticketFor()).toBeDefined()
+  expect(ticketFor()).toBeUndefined()
   now = new Date(1_200_000)
-  expect(downloads.take(downloads.ticketFor(asked)!)).toEqual(asked)
+  expect(downloads.take(ticketFor()!)?.download).toEqual(asked)
   expect(dispositionOf('\ud800')).toBe(`attachment; filename="_"; filename*=UTF-8''%EF%BF%BD`)
 })

@@ -4,6 +4,7 @@ import {
   chmodSync,
   existsSync,
   mkdtempSync,
+  renameSync,
   rmSync,
   statSync,
   utimesSync,
@@ -62,6 +63,43 @@ it('reads again what looks as it did when it is told that it was written', async
   const before = opened
   await live.get()
   expect(opened).toBe(before)
+})
+
+it('opens the catalog anew when another file is in its place, and reads a secret again that changed', async () => {
+  const [envFile, catalogPath, secret] = ['.env', 'catalog.db', 'key'].map((name) =>
+    join(folder, name),
+  ) as [string, string, string]
+  const log: string[] = []
+  let opened = 0
+  const open = async (): Promise<Opened> => {
+    opened += 1
+    const config = configOf({ envFile, catalogPath })
+    const services = { config, settingsFiles: [secret], close: async () => undefined }
+    return services as unknown as Opened
+  }
+  writeFileSync(envFile, 'a')
+  writeFileSync(secret, 'a')
+  const live = new LiveServices(await open(), open, (line) => void log.push(line))
+  await live.get()
+  // The first run makes it: it is opened when it is there.
+  writeFileSync(catalogPath, 'one')
+  await live.get()
+  expect(opened).toBe(1)
+  renameSync(catalogPath, join(folder, 'lost'))
+  await live.get()
+  expect(opened).toBe(1)
+  writeFileSync(catalogPath, 'another')
+  await live.get()
+  await live.get()
+  expect(opened).toBe(2)
+  writeFileSync(secret, 'another')
+  await live.get()
+  await live.get()
+  expect(opened).toBe(3)
+  expect(log).toEqual([
+    'the catalog is another file, and was opened anew',
+    'the settings were read again',
+  ])
 })
 
 it('notices a file that was not there yet', async () => {

@@ -157,6 +157,42 @@ describe('the schedule of the host', () => {
     expect(queued()).toEqual([RUN, RUN, RUN])
   })
 
+  it('begins once more what followed a run that was met, and was cut off', async () => {
+    const { scheduler } = daemon({ runs: false })
+    await scheduler.look()
+    now = new Date(now.getTime() + DAY_MS)
+    await scheduler.look()
+    endNext(75)
+    now = new Date(now.getTime() + MINUTE_MS)
+    await scheduler.look()
+    expect(queued()).toEqual([RUN, RUN])
+    const { id } = state.jobs.next()!
+    state.jobs.start(id, now)
+    state.jobs.end(id, now, STOPPED_END)
+    now = new Date(now.getTime() + MINUTE_MS)
+    const next = daemon({ runs: false })
+    await next.scheduler.start()
+    next.scheduler.stop()
+    expect(queued()).toEqual([RUN, RUN, RUN])
+  })
+
+  it('asks for a run that nobody can see less and less often', async () => {
+    const { scheduler } = daemon({ runs: false })
+    await scheduler.look()
+    now = new Date(now.getTime() + DAY_MS)
+    await scheduler.look()
+    // As when it goes on in another container: the lock is held, and by whom is not known.
+    const end = now.getTime() + 2 * HOUR_MS
+    while (now.getTime() < end) {
+      if (state.jobs.next() !== undefined) endNext(75)
+      now = new Date(now.getTime() + 20_000)
+      await scheduler.look()
+    }
+    // The night's own, at once, after 1, 5 and 15 min, and every 15 min from then on.
+    expect(queued().length).toBeGreaterThan(8)
+    expect(queued().length).toBeLessThan(13)
+  })
+
   it('does not come back to a run that was met days ago', async () => {
     const first = daemon({ runs: false })
     await first.scheduler.look()

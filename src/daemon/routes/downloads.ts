@@ -13,6 +13,7 @@ import { problem } from '../problem.ts'
 import { SpillwayError } from '../../domain/errors.ts'
 import { ID } from './shapes.ts'
 import type { Catalog } from '../../catalog/catalog.ts'
+import type { Token } from '../../domain/token.ts'
 
 const TICKET = z.object({
   url: z.string().describe('good for one GET within a minute, without a token'),
@@ -31,11 +32,12 @@ export const downloadRoutes: readonly Route[] = [
       path: z.string().min(1).max(4_000).optional().describe('of a file, as `files` shows it'),
     }),
     reply: { status: 200, description: 'The ticket', document: TICKET },
-    handle: async ({ path, body }, { services, downloads }) => {
+    handle: async ({ path, body, token }, { services, downloads, tokens }) => {
       const catalog = await (await services()).catalogIfPresent()
       if (catalog === undefined) return noArchive()
       const download = await downloadOf(catalog, path.id, body.path)
-      const ticket = downloads.ticketFor(download)
+      const isStillAllowed = () => tokens.all().some((each) => isSameToken(each, token))
+      const ticket = downloads.ticketFor(download, isStillAllowed)
       if (ticket === undefined) return problem(429, 'too many downloads wait to be begun')
       const { name, sizeBytes } = download
       return { url: `/api/downloads/${ticket}`, name, sizeBytes: sizeBytes ?? null }
@@ -47,17 +49,23 @@ export const downloadRoutes: readonly Route[] = [
     path: z.object({ ticket: z.string().max(100) }),
     reply: { status: 200, description: 'Bytes, as an attachment', contentType: TYPE },
     handle: async ({ path, signal }, { services, downloads }) => {
-      const download = downloads.take(path.ticket)
-      if (download === undefined)
+      const ticket = downloads.take(path.ticket)
+      if (ticket === undefined)
         return problem(401, 'this ticket is not good, or not any more: ask for another one')
       if (downloads.isBusy) return problem(429, 'too many downloads are under way')
       const given = await services()
       const catalog = await given.catalogIfPresent()
       if (catalog === undefined) return noArchive()
-      return streamOf({ ...given, catalog }, downloads, download, signal)
+      const { download, isStillAllowed } = ticket
+      return { ...streamOf({ ...given, catalog }, downloads, download, signal), isStillAllowed }
     },
   }),
 ]
+
+/** One that was revoked and made again under its name is another one. */
+function isSameToken(one: Token, other: Token | undefined): boolean {
+  return one.name === other?.name && one.createdAt.getTime() === other.createdAt.getTime()
+}
 
 function noArchive(): unknown {
   return problem(404, 'there is no such archive')
