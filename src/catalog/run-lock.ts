@@ -50,16 +50,21 @@ export async function acquireRunLock(dataDir: string, catalog?: LockedCatalog): 
   }
 }
 
+/** Of a daemon: a second one would settle the jobs of the first as lost, and queue them again. */
+export function acquireDaemonLock(dataDir: string): Promise<RunLock> {
+  return acquire(join(dataDir, 'serve'), 'another daemon serves this DATA_DIR')
+}
+
 function besideCatalog({ path, host }: LockedCatalog): string {
   return `${path}.${host}.run`
 }
 
-async function acquire(stem: string): Promise<RunLock> {
+async function acquire(stem: string, isThere = 'another run is going on'): Promise<RunLock> {
   makeFolder(dirname(stem))
   const lockPath = `${stem}.lock`
   const pidPath = `${stem}.pid`
   const handle = take(lockPath)
-  if (handle === undefined) throw await lockedBy(pidPath)
+  if (handle === undefined) throw await lockedBy(pidPath, isThere)
   held.add(handle)
   try {
     writeHolder(pidPath)
@@ -138,24 +143,21 @@ function writeHolder(pidPath: string): void {
 const LOOKS = 10
 const BETWEEN_LOOKS_MS = 20
 
-async function lockedBy(pidPath: string): Promise<SpillwayError> {
+async function lockedBy(pidPath: string, isThere: string): Promise<SpillwayError> {
   for (let look = 0; look < LOOKS; look += 1) {
     const holder = readHolder(pidPath)
     if (holder !== undefined) {
       const { pid, since } = holder
       return new SpillwayError(
         'RUN_LOCKED',
-        `another run is going on (pid ${pid}, since ${clockTime(new Date(since))})`,
+        `${isThere} (pid ${pid}, since ${clockTime(new Date(since))})`,
         { facts: { pid, since } },
       )
     }
     await sleep(BETWEEN_LOOKS_MS)
   }
   // In another container, say, which shares the folder and not the process numbers.
-  return new SpillwayError(
-    'RUN_LOCKED',
-    'another run is going on (its process cannot be seen from here)',
-  )
+  return new SpillwayError('RUN_LOCKED', `${isThere} (its process cannot be seen from here)`)
 }
 
 /** undefined: nobody, or nobody who is proven to be alive. */

@@ -5,6 +5,7 @@ import { randomUUID } from 'node:crypto'
 import { messageOf, SpillwayError } from '../domain/errors.ts'
 import type { FailureCode } from '../domain/errors.ts'
 import { SettingsRefusal } from '../operations/settings-refusal.ts'
+import { stateFailure } from '../state/state-file.ts'
 import type { SettingProblem } from '../operations/settings-refusal.ts'
 
 export type Problem = {
@@ -71,6 +72,8 @@ export function problemOf(error: unknown, log: (line: string) => void): Problem 
       ...(error instanceof SettingsRefusal ? { errors: error.problems } : {}),
     }
   }
+  const outside = stateFailure(error)
+  if (outside !== undefined) return problemOf(outside, log)
   const id = randomUUID()
   const stack = error instanceof Error ? (error.stack ?? error.message) : messageOf(error)
   log(`bug ${id}: ${stack}`)

@@ -5,6 +5,7 @@ import { archiveRoutes } from './routes/archives.ts'
 import { createHttpServer } from './http-server.ts'
 import { defineRoute } from './route.ts'
 import type { Daemon, DaemonServices, Route } from './route.ts'
+import { acquireDaemonLock } from '../catalog/run-lock.ts'
 import { AuditLog } from './audit-log.ts'
 import { Downloads } from './downloads.ts'
 import { downloadRoutes } from './routes/downloads.ts'
@@ -62,6 +63,16 @@ const SILENCE_EVERY_MS = 5 * 60_000
 
 /** Resolves when the signal has come and everything has ended. */
 export async function serve(input: ServeInput, signal: AbortSignal): Promise<void> {
+  const { config } = await input.services()
+  const lock = await acquireDaemonLock(config.dataDir)
+  try {
+    await serveAlone(input, signal)
+  } finally {
+    await lock.release()
+  }
+}
+
+async function serveAlone(input: ServeInput, signal: AbortSignal): Promise<void> {
   // An installation without its page is told at once, and an update cannot mix two of them.
   pageFiles()
   const { services, settings, state, runJob, version, now, log } = input

@@ -115,11 +115,33 @@ export function openStateFile(dataDir: string): StateHandle {
     }
   } catch (cause) {
     if (cause instanceof SpillwayError) throw cause
-    throw new SpillwayError('STATE_UNAVAILABLE', `${path} cannot be used: ${messageOf(cause)}`, {
-      cause,
-      facts: { path },
-    })
+    throw unavailable(path, cause)
   }
+}
+
+// What the disk or another program does to it. The rest (a constraint, a wrong statement) is our bug.
+const FROM_OUTSIDE = /^SQLITE_(?:BUSY|FULL|IOERR|READONLY|CANTOPEN|CORRUPT|NOTADB|PERM|NOMEM)/
+
+/** Of a call to an open state file: STATE_UNAVAILABLE where it is no bug; undefined: it is. */
+export function stateFailure(error: unknown): SpillwayError | undefined {
+  const code = codeOf(error)
+  return code !== undefined && FROM_OUTSIDE.test(code) ? unavailable(FILE, error) : undefined
+}
+
+function unavailable(path: string, cause: unknown): SpillwayError {
+  // A full disk cannot even be read from: the readers' shared memory is a file.
+  const isFull =
+    /^SQLITE_(?:FULL|IOERR_SHM)/.test(codeOf(cause) ?? '') || codeOf(cause) === 'ENOSPC'
+  const hint = isFull ? 'its disk is full: free some room in DATA_DIR' : undefined
+  return new SpillwayError('STATE_UNAVAILABLE', `${path} cannot be used: ${messageOf(cause)}`, {
+    ...{ cause, facts: { path } },
+    ...(hint === undefined ? {} : { hint }),
+  })
+}
+
+function codeOf(error: unknown): string | undefined {
+  const code = error instanceof Error && 'code' in error ? error.code : undefined
+  return typeof code === 'string' ? code : undefined
 }
 
 /**

@@ -4,6 +4,7 @@
 import { existsSync, mkdirSync, readdirSync, readFileSync } from 'node:fs'
 import { join } from 'node:path'
 import { afterEach, beforeEach, expect, it, vi } from 'vitest'
+import { spillway } from '../support/command-sources.ts'
 import { startFaultProxy } from '../support/fault-proxy.ts'
 import { TestDaemon } from '../support/test-daemon.ts'
 import { World } from '../support/world.ts'
@@ -155,3 +156,15 @@ it('what was begun is settled: a restore is whole or not there, a run leaves no 
   expect(readFileSync(file).equals(original)).toBe(true)
   expect(await world.audit()).toEqual([])
 }, 60_000)
+
+it('a second daemon in the same data folder is refused, and the jobs of the first go on', async () => {
+  const begun = holdNext('Complete')
+  const id = await jobOf('/api/runs', {})
+  await begun
+
+  const second = await spillway(['serve', '--config', world.envFile])
+
+  expect(second.exit).toBe(75)
+  expect(second.err).toMatch(/another daemon serves this DATA_DIR \(pid \d+, since/)
+  expect(await jobs()).toMatchObject([{ id, state: 'running' }])
+})
