@@ -244,8 +244,8 @@ describe('when nobody takes it', () => {
     faults.add(
       { operation: 'Complete', fault: { kind: 'drop-answer', how: 'hang' } },
       { operation: 'Put', fault: { kind: 'drop-answer', how: 'hang' } },
-      // The first one looks whether the key is free.
-      { operation: 'Head', nth: 2, fault: { kind: 'hang' } },
+      // The first two look whether the key is free.
+      { operation: 'Head', nth: 3, fault: { kind: 'hang' } },
       { operation: 'Abort', fault: { kind: 'hang' } },
     )
 

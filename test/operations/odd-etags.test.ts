@@ -60,7 +60,7 @@ describe('a server with a formula of its own', () => {
   it('is believed by the same proof when only the settling hears of it', async () => {
     proxy.add({ operation: 'Complete', fault: { kind: 'drop-answer', how: 'hang' } })
     // The first one looks whether the key is free, the second one would be the proof.
-    proxy.add({ operation: 'Head', key: /^host/, nth: 2, times: 1, fault: { kind: 'hang' } })
+    proxy.add({ operation: 'Head', key: /^host/, nth: 3, times: 1, fault: { kind: 'hang' } })
 
     await world.run()
 
@@ -73,7 +73,7 @@ describe('a server with a formula of its own', () => {
 
   it('is believed by token and size when a later run settles what is there', async () => {
     proxy.add({ operation: 'Complete', fault: { kind: 'drop-answer', how: 'hang' } })
-    proxy.add({ operation: 'Head', key: /^host/, nth: 2, fault: { kind: 'hang' } })
+    proxy.add({ operation: 'Head', key: /^host/, nth: 3, fault: { kind: 'hang' } })
     await world.run()
     expect(await states()).toEqual(['uncertain'])
     proxy.clear()
@@ -87,7 +87,7 @@ describe('a server with a formula of its own', () => {
   it('is not believed when it shows another ETag than it gave to Complete', async () => {
     const replace = async () => void Object.assign(model.objects()[0]!, { etag: OTHER_ETAG })
     const fault = { kind: 'wait', until: replace } as const
-    proxy.add({ operation: 'Head', key: /^host/, nth: 2, times: 1, fault })
+    proxy.add({ operation: 'Head', key: /^host/, nth: 3, times: 1, fault })
 
     const report = await world.run()
 
@@ -122,7 +122,7 @@ describe('a server of the known formula', () => {
     const damage = async () => model.change({ etag: 'odd-composite' })
     proxy.add({ operation: 'Create', nth: 2, fault: { kind: 'wait', until: damage } })
     proxy.add({ operation: 'Complete', nth: 2, fault: { kind: 'drop-answer', how: 'hang' } })
-    proxy.add({ operation: 'Head', key: /^host/, nth: 4, times: 1, fault: { kind: 'hang' } })
+    proxy.add({ operation: 'Head', key: /^host/, nth: 6, times: 1, fault: { kind: 'hang' } })
 
     await world.run()
 
