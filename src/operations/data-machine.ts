@@ -9,19 +9,25 @@ const MACHINE_ID = '/etc/machine-id'
 
 /** Whether the last whole run in this folder was on another machine; not where either has no name. */
 export function isOfAnotherMachine(dataDir: string): boolean {
-  const [before, now] = [readText(pathIn(dataDir)), thisMachine()]
+  const [before, now] = [noted(dataDir), thisMachine()]
   return before !== '' && now !== '' && before !== now
 }
 
 /** Call it when a run has come to its end, and what it found out about the servers is told. */
 export function noteMachine(dataDir: string): void {
   const now = thisMachine()
-  if (now === '' || now === readText(pathIn(dataDir))) return
+  if (now === '' || now === noted(dataDir)) return
   try {
     writeFileSync(pathIn(dataDir), `${now}\n`, { mode: 0o600 })
   } catch {
     // A full disk, say, of which the run has other news: the next run asks again.
   }
+}
+
+/** Nothing syncs the file: after a power cut it may hold anything, and is none then. */
+function noted(dataDir: string): string {
+  const text = readText(pathIn(dataDir))
+  return /^[0-9a-f]{32}$/.test(text) ? text : ''
 }
 
 function pathIn(dataDir: string): string {

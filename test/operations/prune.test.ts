@@ -173,6 +173,10 @@ describe('a plan that is applied', () => {
     const settled = await world.run()
     expect(settled).toMatchObject({ exit: 0, warnings: [] })
     expect(settled.retention.deleted.length).toBeGreaterThan(2)
+
+    // As a power cut leaves it.
+    writeFileSync(join(world.folder, 'data/machine'), '\0'.repeat(33))
+    expect(await world.run()).toMatchObject({ exit: 0, warnings: [] })
   })
 
   it('deletes exactly the version that was stored, and leaves no bytes behind its marker [F42]', async () => {
