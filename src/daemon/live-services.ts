@@ -84,7 +84,7 @@ export class LiveServices {
       this.#before = this.#current
       this.#current = opened
       this.#problem = undefined
-      if (isOther) this.#catalogFile = undefined
+      this.#catalogFile = undefined
       // It may name other files now.
       if (String(opened.settingsFiles) !== String(this.#before.settingsFiles))
         this.#mark = this.#markOf()
@@ -119,8 +119,13 @@ export class LiveServices {
 const READ_AGAIN = 'the settings were read again'
 
 function fileAt(path: string): string | undefined {
-  const found = statSync(path, { throwIfNoEntry: false, bigint: true })
-  return found && `${found.dev} ${found.ino}`
+  try {
+    const { dev, ino } = statSync(path, { bigint: true })
+    return `${dev} ${ino}`
+  } catch {
+    // Gone, or out of reach: whoever asks the catalog hears of it.
+    return undefined
+  }
 }
 
 function markOf(path: string): string {

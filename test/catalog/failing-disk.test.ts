@@ -94,6 +94,11 @@ it.each([
     code: 'CATALOG_UNAVAILABLE',
     message: `the catalog ${path} ${says}`,
   })
+  // Of one statement, and so without a transaction of its own.
+  const [archive] = await catalog.archives()
+  await expect(catalog.setPinned(archive!.id, true)).rejects.toMatchObject({
+    message: `the catalog ${path} ${says}`,
+  })
 })
 
 // Codes that a test cannot bring about for real.
