@@ -26,9 +26,9 @@ export type FileStats = {
   readonly deviceMinor: number
 }
 
-/** The same for two names of one file, as long as one of them is there. */
-export function identityOf({ device, inode }: FileStats): string {
-  return `${device}:${inode}`
+/** Two names of one file, as long as one of them is there. */
+export function isSameFile(a: FileStats, b: FileStats): boolean {
+  return a.device === b.device && a.inode === b.inode
 }
 
 /** What its data takes at most: its holes cost nothing. */
@@ -59,40 +59,39 @@ export function fileStatsOf(stats: BigIntStats): FileStats {
   }
 }
 
-export const STATX_BYTES = 256
 /** STATX_BASIC_STATS: all that is read here. */
 export const STATX_MASK = 0x7ff
 
-/** From a `struct statx`, which is the same on every machine whose low byte comes first. */
-export function fileStatsFromStatx(answer: Buffer): FileStats {
-  return {
-    mode: answer.readUInt16LE(28),
-    device: joined(answer.readUInt32LE(136), answer.readUInt32LE(140)),
-    inode: answer.readBigUInt64LE(32),
-    linkCount: answer.readUInt32LE(16),
-    uid: answer.readUInt32LE(20),
-    gid: answer.readUInt32LE(24),
-    sizeBytes: unsigned64(answer, 40),
-    allocatedBytes: unsigned64(answer, 48) * STAT_BLOCK_BYTES,
-    mtimeSeconds: signed64(answer, 112),
-    mtimeNanos: answer.readUInt32LE(120),
-    ctimeSeconds: signed64(answer, 96),
-    ctimeNanos: answer.readUInt32LE(104),
-    deviceMajor: answer.readUInt32LE(128),
-    deviceMinor: answer.readUInt32LE(132),
+/** Room for a `struct statx`, which is the same on every machine whose low byte comes first. */
+export class StatxAnswer {
+  readonly bytes = new Uint8Array(256)
+  // The same bytes: Buffer's own ways to read numbers took a microsecond for one file.
+  readonly #words = new Uint32Array(this.bytes.buffer)
+  readonly #longs = new BigUint64Array(this.bytes.buffer)
+
+  stats(): FileStats {
+    const words = this.#words
+    return {
+      mode: words[7]! & 0xffff,
+      device: joined(words[34]!, words[35]!),
+      inode: this.#longs[4]!,
+      linkCount: words[4]!,
+      uid: words[5]!,
+      gid: words[6]!,
+      sizeBytes: joined(words[11]!, words[10]!),
+      allocatedBytes: joined(words[13]!, words[12]!) * STAT_BLOCK_BYTES,
+      mtimeSeconds: joined(words[29]! | 0, words[28]!),
+      mtimeNanos: words[30]!,
+      ctimeSeconds: joined(words[25]! | 0, words[24]!),
+      ctimeNanos: words[26]!,
+      deviceMajor: words[32]!,
+      deviceMinor: words[33]!,
+    }
   }
 }
 
-function unsigned64(answer: Buffer, at: number): number {
-  return answer.readUInt32LE(at + 4) * 2 ** 32 + answer.readUInt32LE(at)
-}
-
-function signed64(answer: Buffer, at: number): number {
-  return answer.readInt32LE(at + 4) * 2 ** 32 + answer.readUInt32LE(at)
-}
-
-function joined(major: number, minor: number): number {
-  return major * 2 ** 32 + minor
+function joined(high: number, low: number): number {
+  return high * 2 ** 32 + low
 }
 
 function nanosOf(time: bigint): number {

@@ -5,8 +5,9 @@
 // Where koffi has no binary, everything else works: `systemCalls` says undefined, and who asks does without.
 
 import { constants, endianness } from 'node:os'
-import { fileStatsFromStatx, STATX_BYTES, STATX_MASK } from './file-stats.ts'
+import { StatxAnswer, STATX_MASK } from './file-stats.ts'
 import type { FileStats } from './file-stats.ts'
+import { writeLatin1 } from './latin1.ts'
 import { openNativeLibrary } from './native-library.ts'
 import type { Koffi, NativeCall, NativeLibrary } from './native-library.ts'
 
@@ -89,13 +90,15 @@ const FS_IOC_GETFLAGS = process.arch === 'ppc64' ? 0x4008_6601 : 0x8008_6601
 
 // The kernel's own limits, of a list of names and of a value: 64 KiB each.
 const ANSWER_BYTES_MAX = 65_536
+// The kernel makes room of its own for as many as it is asked for: 64 KiB cost it a microsecond for every file.
+const NAMES_BYTES_USUAL = 1_024
 
 class LibraryCalls implements SystemCalls {
   readonly #library: NativeLibrary
   readonly #answer = Buffer.alloc(ANSWER_BYTES_MAX)
   readonly #times = Buffer.alloc(32)
   readonly #name = Buffer.alloc(NAME_ROOM_BYTES)
-  readonly #stats = Buffer.alloc(STATX_BYTES)
+  readonly #stats = new StatxAnswer()
   readonly #calls: Readonly<Record<keyof typeof PARAMETERS, NativeCall>>
   readonly #ioctl: NativeCall
   readonly #statx: NativeCall | undefined
@@ -133,14 +136,17 @@ class LibraryCalls implements SystemCalls {
   }
 
   listAttributes(at: CallPlace): readonly string[] {
-    const name = `${formOf(at)}listxattr` as const
-    const length = this.#calls[name](placeOf(at), this.#answer, ANSWER_BYTES_MAX)
-    if (length === 0) return NO_NAMES
-    if (Number(length) > 0)
-      return this.#answer.toString('latin1', 0, Number(length) - 1).split('\0')
-    const error = this.#error(name)
-    if (error.code === 'ENOTSUP') return NO_NAMES
-    throw error
+    const place = placeOf(at)
+    const call = typeof at === 'number' ? 'flistxattr' : (`${formOf(at)}listxattr` as const)
+    const listxattr = this.#calls[call]
+    let length = Number(listxattr(place, this.#answer, NAMES_BYTES_USUAL))
+    let error = length < 0 ? this.#error(call) : undefined
+    if (error?.code === 'ERANGE') {
+      length = Number(listxattr(place, this.#answer, ANSWER_BYTES_MAX))
+      error = length < 0 ? this.#error(call) : undefined
+    }
+    if (error !== undefined && error.code !== 'ENOTSUP') throw error
+    return length <= 0 ? NO_NAMES : this.#answer.toString('latin1', 0, length - 1).split('\0')
   }
 
   readAttribute(at: CallPlace, name: string): Buffer {
@@ -187,10 +193,14 @@ class LibraryCalls implements SystemCalls {
   }
 
   openIn(folderFd: number, name: string, flags: number, mode = 0): number {
-    const bytes = this.#name.write(name, 0, 'latin1')
+    const bytes = writeLatin1(this.#name, name, 0)
     if (bytes !== name.length || bytes === NAME_ROOM_BYTES) throw nameTooLong()
     this.#name[bytes] = 0
-    return this.#repeated('openat', folderFd, this.#name, flags | O_CLOEXEC, mode)
+    for (;;) {
+      const fd = Number(this.#calls.openat(folderFd, this.#name, flags | O_CLOEXEC, mode))
+      if (fd >= 0) return fd
+      this.#throwUnlessSignal('openat')
+    }
   }
 
   close(fd: number): void {
@@ -200,13 +210,17 @@ class LibraryCalls implements SystemCalls {
   statOf(fd: number): FileStats | undefined {
     const statx = this.#statx
     if (statx === undefined) return undefined
-    if (Number(statx(fd, EMPTY_PATH, AT_EMPTY_PATH, STATX_MASK, this.#stats)) < 0)
+    if (Number(statx(fd, EMPTY_PATH, AT_EMPTY_PATH, STATX_MASK, this.#stats.bytes)) < 0)
       throw this.#error('statx')
-    return fileStatsFromStatx(this.#stats)
+    return this.#stats.stats()
   }
 
   read(fd: number, buffer: Buffer, from: number): number {
-    return this.#repeated('pread', fd, buffer, buffer.length, from)
+    for (;;) {
+      const bytes = Number(this.#calls.pread(fd, buffer, buffer.length, from))
+      if (bytes >= 0) return bytes
+      this.#throwUnlessSignal('pread')
+    }
   }
 
   flagsOf(fd: number): number {
@@ -235,14 +249,10 @@ class LibraryCalls implements SystemCalls {
     return result
   }
 
-  /** A signal that came meanwhile is no error. */
-  #repeated(name: 'openat' | 'pread', ...parameters: readonly unknown[]): number {
-    for (;;) {
-      const result = Number(this.#calls[name](...parameters))
-      if (result >= 0) return result
-      const error = this.#error(name)
-      if (error.code !== 'EINTR') throw error
-    }
+  /** A signal that came meanwhile is no error: the call is made again. */
+  #throwUnlessSignal(name: 'openat' | 'pread'): void {
+    const error = this.#error(name)
+    if (error.code !== 'EINTR') throw error
   }
 
   /** As Node's own errors of the system are. */

@@ -5,6 +5,7 @@
 // Blocks are used in order, one after the other, and given back in that order.
 
 import { SpillwayError } from '../domain/errors.ts'
+import { writeLatin1 } from '../lib/latin1.ts'
 import { BLOCK_BYTES } from './tar-writer.ts'
 import type { BlockSupply } from './tar-writer.ts'
 
@@ -87,14 +88,15 @@ export class RingWriter implements BlockSupply {
 
   /** A call of the system has come back. */
   beat(): void {
-    Atomics.add(this.#control, BEATS, 1)
+    // Nobody else writes there; `Atomics.add` took 1 % of the time of tiny files.
+    this.#control[BEATS]! += 1
   }
 
   /** Throws INTERRUPTED once the ring is stopped. `place` is a path as bytes (latin1). */
   checkpoint(place?: string): void {
     this.beat()
     if (place !== undefined)
-      Atomics.store(this.#control, PLACE_BYTES, this.#place.write(place, 'latin1'))
+      Atomics.store(this.#control, PLACE_BYTES, writeLatin1(this.#place, place, 0))
     if (Atomics.load(this.#control, STOPPED) !== 0)
       throw new SpillwayError('INTERRUPTED', 'packing was stopped')
   }

@@ -5,6 +5,7 @@
 // Compared as whole paths that is byte order with the slash below all other bytes.
 
 import { SpillwayError } from '../domain/errors.ts'
+import { writeLatin1 } from '../lib/latin1.ts'
 import { PATH_BYTES_MAX, TYPE_FLAGS } from './tar-header.ts'
 import type { ByteString, TarKind, TarMember } from './tar-header.ts'
 import { VARINT_BYTES_MAX, VarintReader, writeVarint, zigzag } from './varint.ts'
@@ -69,7 +70,7 @@ export class IndexEncoder {
     const bytes = this.#bytes
     let at = writeVarint(bytes, this.#at, shared)
     at = writeVarint(bytes, at, suffix.length)
-    at += bytes.write(suffix, at, 'latin1')
+    at += writeLatin1(bytes, suffix, at)
     const isSparse = member.sparse !== undefined
     at = writeVarint(bytes, at, isSparse ? SPARSE_CODE : TYPE_FLAGS[member.kind].charCodeAt(0))
     at = writeVarint(bytes, at, member.mode)

@@ -5,6 +5,7 @@
 // two blocks, but what belongs to it (extension, header, content) may.
 
 import { assert } from '../lib/assert.ts'
+import { writeLatin1 } from '../lib/latin1.ts'
 import { encodeLateHeader, LATE_HEADER_BYTES } from './late-header.ts'
 import {
   extensionsOf,
@@ -189,7 +190,7 @@ export class TarWriter {
     while (from < body.length) {
       const block = this.#room()
       const piece = body.slice(from, from + BLOCK_BYTES - this.#position)
-      block.write(piece, this.#position, 'latin1')
+      writeLatin1(block, piece, this.#position)
       this.#position += piece.length
       from += piece.length
     }
@@ -199,7 +200,7 @@ export class TarWriter {
   /** `count` is less than a record, or a whole one at a record's place: never crosses a block. */
   #writeZeros(count: number): void {
     if (count === 0) return
-    fillZeros(this.#room(), this.#position, this.#position + count)
+    fillZeros(this.#room(), this.#position, count)
     this.#position += count
   }
 
@@ -219,10 +220,20 @@ export class TarWriter {
   }
 }
 
-/** Buffer's own way looks at its parameters for longer than it takes to fill less than a record. */
-function fillZeros(out: Uint8Array, from: number, to: number): void {
-  Uint8Array.prototype.fill.call(out, 0, from, to)
+/** A record or less. To fill is a call into C++; to copy is none, and these views of zeros are made once. */
+function fillZeros(out: Buffer, at: number, count: number): void {
+  const end = at + count
+  let from = at
+  // Shared memory is copied by words where both sides begin at one, by bytes elsewhere.
+  while (from < end && from % WORD_BYTES !== 0) out[from++] = 0
+  const left = end - from
+  if (left > 0) out.set((zeros[left] ??= ZERO_RECORD.subarray(0, left)), from)
 }
+
+const WORD_BYTES = 8
+
+const ZERO_RECORD = new Uint8Array(TAR_RECORD_BYTES)
+const zeros: (Uint8Array | undefined)[] = []
 
 function paddingOf(bytes: number): number {
   return (TAR_RECORD_BYTES - (bytes % TAR_RECORD_BYTES)) % TAR_RECORD_BYTES

@@ -75,44 +75,42 @@ export const sourceFiles: SourceFiles = {
   },
 }
 
-/** The same, with a call of `onBack` after each that has come back, well or not. */
+/** The same, with a call of `onBack` after each that has come back well; one that fails ends its member. */
 export function watchedFiles(onBack: () => void): SourceFiles {
-  const watched = <Result>(call: () => Result): Result => {
-    try {
-      return call()
-    } finally {
-      onBack()
-    }
+  // No closure for each call: there are seven for every file.
+  const back = <Result>(result: Result): Result => {
+    onBack()
+    return result
   }
   const files = sourceFiles
   return {
-    open: (path, flags) => watched(() => files.open(path, flags)),
-    close: (fd) => watched(() => files.close(fd)),
-    openFile: (folderFd, name) => watched(() => files.openFile(folderFd, name)),
-    closeFile: (fd) => watched(() => files.closeFile(fd)),
-    fstat: (fd) => watched(() => files.fstat(fd)),
-    lstat: (path) => watched(() => files.lstat(path)),
-    stat: (path) => watched(() => files.stat(path)),
+    open: (path, flags) => back(files.open(path, flags)),
+    close: (fd) => back(files.close(fd)),
+    openFile: (folderFd, name) => back(files.openFile(folderFd, name)),
+    closeFile: (fd) => back(files.closeFile(fd)),
+    fstat: (fd) => back(files.fstat(fd)),
+    lstat: (path) => back(files.lstat(path)),
+    stat: (path) => back(files.stat(path)),
     read: (fd, buffer, position, bytes, from) =>
-      watched(() => files.read(fd, buffer, position, bytes, from)),
-    readlink: (path) => watched(() => files.readlink(path)),
-    readFolder: (path) => watched(() => files.readFolder(path)),
-    calls: watchedCalls(files.calls, watched),
+      back(files.read(fd, buffer, position, bytes, from)),
+    readlink: (path) => back(files.readlink(path)),
+    readFolder: (path) => back(files.readFolder(path)),
+    calls: watchedCalls(files.calls, back),
     whyNoCalls: files.whyNoCalls,
   }
 }
 
 function watchedCalls(
   calls: ExtraCalls | undefined,
-  watched: <Result>(call: () => Result) => Result,
+  back: <Result>(result: Result) => Result,
 ): ExtraCalls | undefined {
   if (calls === undefined) return undefined
   return {
-    listAttributes: (at) => watched(() => calls.listAttributes(at)),
-    readAttribute: (at, name) => watched(() => calls.readAttribute(at, name)),
-    seekData: (fd, from) => watched(() => calls.seekData(fd, from)),
-    seekHole: (fd, from) => watched(() => calls.seekHole(fd, from)),
-    flagsOf: (fd) => watched(() => calls.flagsOf(fd)),
+    listAttributes: (at) => back(calls.listAttributes(at)),
+    readAttribute: (at, name) => back(calls.readAttribute(at, name)),
+    seekData: (fd, from) => back(calls.seekData(fd, from)),
+    seekHole: (fd, from) => back(calls.seekHole(fd, from)),
+    flagsOf: (fd) => back(calls.flagsOf(fd)),
   }
 }
 

@@ -10,7 +10,7 @@ import { constants } from 'node:fs'
 import { SpillwayError } from '../domain/errors.ts'
 import { FOLDERS_DEEP_MAX } from '../domain/file-attributes.ts'
 import type { FolderSource } from '../domain/source.ts'
-import { identityOf, roomOf } from '../lib/file-stats.ts'
+import { isSameFile, roomOf } from '../lib/file-stats.ts'
 import type { FileStats } from '../lib/file-stats.ts'
 import { chosenEntries, chosenOfSource } from './chosen-entries.ts'
 import { copyContent } from './copy-content.ts'
@@ -80,7 +80,7 @@ class Walk {
   readonly #hardLinks = new HardLinks()
   /** undefined: a survey. */
   readonly #extras: MemberExtras | undefined
-  readonly #own = new Set<string>()
+  readonly #own: FileStats[] = []
   #device = 0
   #sourceBytes = 0
   #memberCount = 0
@@ -122,7 +122,7 @@ class Walk {
   #findOwnPaths(): void {
     for (const path of this.#input.ownPaths) {
       try {
-        this.#own.add(identityOf(this.#files.stat(Buffer.from(path).toString('latin1'))))
+        this.#own.push(this.#files.stat(Buffer.from(path).toString('latin1')))
       } catch {
         // What is not there cannot be inside the source.
       }
@@ -318,7 +318,7 @@ class Walk {
 
   /** Spillway's own folders: archiving them would archive the archives. */
   #isOwn(path: ByteString, stats: FileStats): boolean {
-    if (this.#own.size === 0 || !this.#own.has(identityOf(stats))) return false
+    if (!this.#own.some((own) => isSameFile(own, stats))) return false
     this.#findings.note(path, "is Spillway's own; it is left out")
     return true
   }

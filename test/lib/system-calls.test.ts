@@ -48,6 +48,13 @@ describe('extended attributes', () => {
     expect(calls.readAttribute(fd, 'user.empty')).toHaveLength(0)
   })
 
+  it('are listed all, however long their names are together', () => {
+    const names = Array.from({ length: 12 }, (_, each) => `user.${'n'.repeat(200)}${each}`)
+    for (const name of names) calls.writeAttribute(fd, name, Buffer.alloc(0))
+    for (const at of [fd, path])
+      expect([...calls.listAttributes(at)].sort()).toEqual([...names].sort())
+  })
+
   it('can be removed, twice', () => {
     calls.writeAttribute(fd, 'user.a', every)
     calls.removeAttribute(fd, 'user.a')
