@@ -10,6 +10,7 @@
 
 import { crc32 } from 'node:zlib'
 import { SpillwayError } from './errors.ts'
+import { writeLatin1 } from '../lib/latin1.ts'
 
 /** As in the index of an archive; the order is part of the format. */
 export const FILE_KINDS = [
@@ -117,7 +118,7 @@ export class VersionEncoder {
       (hasFirst ? HAS_FIRST : 0)
     at = writeNumber(bytes, at + 1, shared)
     at = writeNumber(bytes, at, path.length - shared)
-    if (shared < path.length) at += bytes.write(path.slice(shared), at, 'latin1')
+    if (shared < path.length) at += writeLatin1(bytes, path.slice(shared), at)
     at = writeNumber(bytes, at, version.sizeBytes)
     at = writeNumber(bytes, at, zigzag(version.mtimeSeconds))
     if (mtimeNanos !== 0) at = writeNumber(bytes, at, mtimeNanos)

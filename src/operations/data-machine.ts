@@ -7,6 +7,9 @@ import { readFileSync, writeFileSync } from 'node:fs'
 
 const MACHINE_ID = '/etc/machine-id'
 
+/** Why rules delete nothing then. */
+export const LAST_RUN_ELSEWHERE = 'the last run with this DATA_DIR was on another machine'
+
 /** Whether the last whole run in this folder was on another machine; not where either has no name. */
 export function isOfAnotherMachine(dataDir: string): boolean {
   const [before, now] = [noted(dataDir), thisMachine()]

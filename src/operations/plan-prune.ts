@@ -59,6 +59,8 @@ export type PlanPruneInput = {
   /** Archives under way, one of which wants room: they are no reason to hold a source back, and are not judged. */
   readonly except?: ReadonlySet<ArchiveId>
   readonly now: Date
+  /** Why nothing may be deleted, where the caller knows of a reason. */
+  readonly doubt?: string | undefined
   /** Archives that no server has shown today when it was asked: they count for no rule. */
   readonly unshown?: ReadonlySet<ArchiveId> | undefined
   /** What no rule will ever delete is left out of the plan: of a source that keeps ten years it is much. */
@@ -69,9 +71,10 @@ export type PlanPruneInput = {
 
 export async function planPrune(
   services: PlanPruneServices,
-  { sources, except, now, ...input }: PlanPruneInput,
+  { sources, except, now, doubt, ...input }: PlanPruneInput,
 ): Promise<PrunePlan> {
-  const holdsAll = (await clockFault(services, now)) ?? (await pinsFault(services))
+  const fault = (await clockFault(services, now)) ?? (await pinsFault(services))
+  const holdsAll = fault ?? (doubt === undefined ? undefined : { reason: doubt, isWarning: true })
   const problems = await services.catalog.problems()
   const trust = new Trust(
     services.config,

@@ -8,6 +8,7 @@ import { archiveNameIn, keyOnServer } from '../domain/archive.ts'
 import { isRecent } from '../domain/recent.ts'
 import { formatBytes } from '../domain/sizes.ts'
 import { addListed } from './listed-bytes.ts'
+import { LAST_RUN_ELSEWHERE } from './data-machine.ts'
 import { CLOCK_TOLERANCE_MS } from '../domain/retention.ts'
 import type { Catalog, ServerRow } from '../catalog/catalog.ts'
 import type { Server, ServerIdentity } from '../domain/server.ts'
@@ -79,7 +80,7 @@ export class ServerPool {
   get retentionDoubt(): string | undefined {
     if (this.hasStrangers)
       return 'servers hold archives of this host that its catalog does not know'
-    if (this.#isMoved) return 'the last run with this DATA_DIR was on another machine'
+    if (this.#isMoved) return LAST_RUN_ELSEWHERE
     return undefined
   }
 

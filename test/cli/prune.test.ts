@@ -2,6 +2,7 @@
 
 import { afterEach, beforeEach, describe, expect, it } from 'vitest'
 import { execFileSync } from 'node:child_process'
+import { existsSync, readFileSync } from 'node:fs'
 import { join } from 'node:path'
 import { writeFile } from 'node:fs/promises'
 import { addNights, lastNights } from '../support/past-nights.ts'
@@ -67,6 +68,19 @@ describe('prune', () => {
     expect([exit, err]).toEqual([0, []])
     expect(out).toEqual([...TABLE, 'Nothing was deleted and no server was asked (--dry-run).'])
     expect(world.models[0]!.log).toHaveLength(before)
+  })
+
+  it('--dry-run says that nothing goes yet where the last run was on another machine', async (test) => {
+    // Without a name no machine is another one.
+    if (machineName() === '') return test.skip()
+    await addNights(world, NIGHTS)
+    await writeFile(join(world.folder, 'data/machine'), `${'0'.repeat(32)}\n`)
+    const { exit, out } = await spillway('prune', '--dry-run')
+    expect(exit).toBe(3)
+    expect(out).toContainEqual(
+      expect.stringMatching(/^! docs is left alone: the last run .* on another machine$/),
+    )
+    expect(out).toContainEqual(expect.stringMatching(/^5 archives to keep, 0 to delete/))
   })
 
   it('prints the plan, applies it, and says what that freed', async () => {
@@ -228,3 +242,7 @@ describe('pin and unpin', () => {
     expect(row.isPinned).toBe(false)
   })
 })
+
+function machineName(): string {
+  return existsSync('/etc/machine-id') ? readFileSync('/etc/machine-id', 'utf8').trim() : ''
+}

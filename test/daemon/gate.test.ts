@@ -3,6 +3,8 @@
 
 import Database from 'better-sqlite3'
 import { mkdtempSync, readdirSync, readFileSync, rmSync, statSync } from 'node:fs'
+import { get } from 'node:http'
+import { createServer } from 'node:net'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { afterAll, beforeAll, describe, expect, it, onTestFinished } from 'vitest'
@@ -225,3 +227,28 @@ describe('requests that no client of ours sends', () => {
     await slow
   })
 })
+
+it('on port 80, which clients leave out of the name, a request gets in; one for another name does not', async (test) => {
+  // Not everybody may listen there, and who may has perhaps something there already.
+  if (!(await mayListenOn(80))) return test.skip()
+  const other = await World.make([{}])
+  onTestFinished(() => other.close())
+  const onEighty = await TestDaemon.start(other, undefined, { env: { LISTEN: '127.0.0.1:80' } })
+  onTestFinished(async () => void (await onEighty.stop()))
+  expect((await onEighty.ask('GET', '/api/jobs')).status).toBe(200)
+  const stranger = { hostname: '127.0.0.1', path: '/healthz', headers: { host: 'evil.example' } }
+  const status = await new Promise((resolve, reject) => {
+    get(stranger, (response) => resolve(response.resume().statusCode)).on('error', reject)
+  })
+  expect(status).toBe(421)
+})
+
+async function mayListenOn(port: number): Promise<boolean> {
+  const server = createServer()
+  const may = await new Promise<boolean>((resolve) => {
+    server.on('error', () => resolve(false))
+    server.listen(port, '127.0.0.1', () => resolve(true))
+  })
+  await new Promise((resolve) => server.close(resolve))
+  return may
+}

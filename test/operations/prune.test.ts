@@ -2,7 +2,7 @@
 
 import { join } from 'node:path'
 import { rm } from 'node:fs/promises'
-import { writeFileSync } from 'node:fs'
+import { existsSync, statSync, writeFileSync } from 'node:fs'
 import { afterEach, describe, expect, it } from 'vitest'
 import { addNights, lastNights } from '../support/past-nights.ts'
 import { createArchiveUses } from '../../src/catalog/archive-use.ts'
@@ -157,7 +157,9 @@ describe('a plan that is applied', () => {
     expect((await pruned()).deleted).toHaveLength(2)
   })
 
-  it('waits for one run when the last one was on another machine', async () => {
+  it('waits for one run when the last one was on another machine', async (test) => {
+    // Without a name no machine is another one.
+    if (!existsSync('/etc/machine-id') || statSync('/etc/machine-id').size < 32) return test.skip()
     await make([{}], { KEEP_LAST: '1' })
     await world.noise('file', 1_000)
     await world.run()
