@@ -2,11 +2,11 @@
 
 import { afterEach, beforeEach, describe, expect, it } from 'vitest'
 import { execFileSync } from 'node:child_process'
-import { existsSync, readFileSync } from 'node:fs'
 import { join } from 'node:path'
 import { writeFile } from 'node:fs/promises'
 import { addNights, lastNights } from '../support/past-nights.ts'
 import { commandLine } from '../support/command-line.ts'
+import { hasMachineName, moveHere } from '../support/moved-here.ts'
 import { openCatalog } from '../../src/catalog/open-sqlite.ts'
 import { openServices } from '../../src/compose.ts'
 import { pinCommand } from '../../src/cli/commands/pin.ts'
@@ -72,9 +72,9 @@ describe('prune', () => {
 
   it('--dry-run says that nothing goes yet where the last run was on another machine', async (test) => {
     // Without a name no machine is another one.
-    if (machineName() === '') return test.skip()
+    if (!hasMachineName()) return test.skip()
     await addNights(world, NIGHTS)
-    await writeFile(join(world.folder, 'data/machine'), `${'0'.repeat(32)}\n`)
+    moveHere(world)
     const { exit, out } = await spillway('prune', '--dry-run')
     expect(exit).toBe(3)
     expect(out).toContainEqual(
@@ -242,7 +242,3 @@ describe('pin and unpin', () => {
     expect(row.isPinned).toBe(false)
   })
 })
-
-function machineName(): string {
-  return existsSync('/etc/machine-id') ? readFileSync('/etc/machine-id', 'utf8').trim() : ''
-}

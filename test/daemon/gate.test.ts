@@ -8,6 +8,7 @@ import { createServer } from 'node:net'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { afterAll, beforeAll, describe, expect, it, onTestFinished } from 'vitest'
+import { HTTP_LIMITS } from '../../src/daemon/http-limits.ts'
 import { ROUTES } from '../../src/daemon/serve.ts'
 import { spillway } from '../support/command-sources.ts'
 import { TestDaemon } from '../support/test-daemon.ts'
@@ -171,16 +172,23 @@ describe('requests that no client of ours sends', () => {
     ['/api/jobs?limit=1?x', 400],
     ['/api/jobs?limit=-1', 400],
     ['/api/jobs?limit=1e9', 400],
-    [`/api/jobs?${'a=1&'.repeat(1_000)}`, 400],
   ])('for %s are refused, whoever asks [F98 F105]', async (path, status) => {
     expect(statusOf(await daemon.raw(get(path, host() + auth())))).toBe(status)
+  })
+
+  it('with a thousand parameters are refused [F98]', async () => {
+    const path = `/api/jobs?${'a=1&'.repeat(1_000)}`
+    expect(statusOf(await daemon.raw(get(path, host() + auth())))).toBe(400)
   })
 
   it('with a whole URL, a giant header or two lengths are refused [F98]', async () => {
     const whole = get(`http://127.0.0.1:${daemon.port}/api/jobs`, host() + auth())
     expect(statusOf(await daemon.raw(whole))).toBe(421)
-    const giant = get('/api/jobs', `${host()}${auth()}X: ${'x'.repeat(1_000_000)}\r\n`)
-    expect([400, 431, Number.NaN]).toContain(statusOf(await daemon.raw(giant)))
+    const withHeader = (bytes: number): string =>
+      get('/api/jobs', `${host()}${auth()}X: ${'x'.repeat(bytes)}\r\n`)
+    expect(statusOf(await daemon.raw(withHeader(HTTP_LIMITS.headerBytes)))).toBe(431)
+    // With bytes still on their way, the end of the connection may overtake the answer.
+    expect(await daemon.raw(withHeader(1_000_000))).toMatch(/^(HTTP\/1\.1 431 |$)/)
     const both =
       `POST /api/runs HTTP/1.1\r\n${host()}${auth()}Content-Type: application/json\r\n` +
       'Content-Length: 2\r\nTransfer-Encoding: chunked\r\n\r\n2\r\n{}\r\n0\r\n\r\n'

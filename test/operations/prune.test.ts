@@ -2,11 +2,12 @@
 
 import { join } from 'node:path'
 import { rm } from 'node:fs/promises'
-import { existsSync, statSync, writeFileSync } from 'node:fs'
+import { writeFileSync } from 'node:fs'
 import { afterEach, describe, expect, it } from 'vitest'
 import { addNights, lastNights } from '../support/past-nights.ts'
 import { createArchiveUses } from '../../src/catalog/archive-use.ts'
 import { Deletions } from '../../src/operations/deletions.ts'
+import { hasMachineName, moveHere } from '../support/moved-here.ts'
 import { finishDeletes } from '../../src/operations/finish-deletes.ts'
 import { newArchiveId } from '../../src/domain/archive.ts'
 import { openCatalog } from '../../src/catalog/open-sqlite.ts'
@@ -158,13 +159,12 @@ describe('a plan that is applied', () => {
   })
 
   it('waits for one run when the last one was on another machine', async (test) => {
-    // Without a name no machine is another one.
-    if (!existsSync('/etc/machine-id') || statSync('/etc/machine-id').size < 32) return test.skip()
+    if (!hasMachineName()) return test.skip()
     await make([{}], { KEEP_LAST: '1' })
     await world.noise('file', 1_000)
     await world.run()
     await addNights(world, lastNights(3))
-    writeFileSync(join(world.folder, 'data/machine'), `${'0'.repeat(32)}\n`)
+    moveHere(world)
 
     const moved = await world.run()
     expect(moved).toMatchObject({ exit: 3, retention: { deleted: [] } })
