@@ -3,6 +3,7 @@
 import { GLOBAL_FLAGS } from './command.ts'
 import type { Command, CommandTitle, Flag, Flags } from './command.ts'
 import { plural } from './output.ts'
+import { wrap } from './text.ts'
 import { EXIT_MEANINGS } from '../domain/exit-code.ts'
 import { formatSeconds } from '../domain/sizes.ts'
 import { NETWORK_LIMITS } from '../storage/limits.ts'
@@ -45,8 +46,8 @@ export function commandHelp(command: Described): readonly string[] {
   return [
     `usage: spillway ${[title(command), '[FLAGS]'].join(' ')}`,
     '',
-    ...wrap(sentence(command.summary), ''),
-    ...(command.details ?? []).flatMap((paragraph) => ['', ...wrap(paragraph, '')]),
+    ...wrap(sentence(command.summary), LINE_COLUMNS, 0),
+    ...(command.details ?? []).flatMap((paragraph) => ['', ...wrap(paragraph, LINE_COLUMNS, 0)]),
     '',
     'flags:',
     ...flagLines({ ...command.flags, ...GLOBAL_FLAGS }),
@@ -74,10 +75,10 @@ export function deadlines(limits: NetworkLimits): readonly string[] {
       ['no progress at all', `given up after ${after(limits.withoutProgressMs)}, repeats included`],
     ]),
     ...wrap(
-      `Then the archive goes on to the next server, and later archives of the same run pass this one ` +
+      `  Then the archive goes on to the next server, and later archives of the same run pass this one ` +
         `by. So a server costs a run at most ${after(limits.withoutProgressMs)} without progress; blanks ` +
         'while it completes an upload are progress.',
-      '  ',
+      LINE_COLUMNS,
     ),
   ]
 }
@@ -104,24 +105,11 @@ function pairs(rows: readonly (readonly [string, string])[]): readonly string[] 
     ...rows.map(([first]) => first.length).filter((length) => length <= firstColumnsMax),
   )
   return rows.flatMap(([first, second]) => {
-    const indent = ' '.repeat(width + 4)
-    const [start = '', ...rest] = wrap(second, indent)
-    if (first.length > width) return [`  ${first}`, start, ...rest]
-    return [`  ${first.padEnd(width)}  ${start.slice(indent.length)}`, ...rest]
+    const hang = width + 4
+    if (first.length > width)
+      return [`  ${first}`, ...wrap(' '.repeat(hang) + second, LINE_COLUMNS, hang)]
+    return wrap(`  ${first.padEnd(width)}  ${second}`, LINE_COLUMNS, hang)
   })
-}
-
-function wrap(text: string, indent: string): readonly string[] {
-  const lines: string[] = []
-  let line = indent
-  for (const word of text.split(' ')) {
-    const isFirst = line === indent
-    if (!isFirst && line.length + 1 + word.length > LINE_COLUMNS) {
-      lines.push(line)
-      line = indent + word
-    } else line += isFirst ? word : ` ${word}`
-  }
-  return [...lines, line]
 }
 
 function sentence(summary: string): string {

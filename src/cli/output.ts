@@ -2,6 +2,7 @@
 
 import type { Io, Screen } from './command.ts'
 import { formatTable } from './table.ts'
+import { wrap } from './text.ts'
 import type { Table } from './table.ts'
 
 export type Style = 'heading' | 'good' | 'warning' | 'bad' | 'faint'
@@ -27,6 +28,14 @@ export function painter(screen: Screen): Paint {
 export function printTable(io: Pick<Io<unknown>, 'print' | 'out'>, table: Table): void {
   const width = io.out.isTerminal ? io.out.columns() : undefined
   for (const line of formatTable(table, width, painter(io.out))) io.print(line)
+}
+
+/** Prints sentences to standard output, broken between words where a terminal would break within one. */
+export function printWrapped(io: Pick<Io<unknown>, 'print' | 'out'>): (text: string) => void {
+  return (text) => {
+    const width = io.out.isTerminal ? io.out.columns() : Infinity
+    for (const line of text.split('\n')) for (const piece of wrap(line, width)) io.print(piece)
+  }
 }
 
 /** `2026-03-01 02:30:05`, in UTC as in the archives' names; the column's title says so. */

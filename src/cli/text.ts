@@ -52,6 +52,29 @@ export function cut(text: string, columnsMax: number): string {
   return `${kept}…`
 }
 
+/**
+ * The line in pieces of at most `columnsMax` columns, broken between words; all but the first begin at column
+ * `hang`. A word that is longer stays whole: addresses and names are copied from the screen.
+ */
+export function wrap(line: string, columnsMax: number, hang = hangOf(line)): readonly string[] {
+  if (widthOf(line) <= columnsMax) return [line]
+  const lines: string[] = []
+  const [first = '', ...words] = line.slice(hang).split(' ')
+  let current = line.slice(0, hang) + first
+  for (const word of words) {
+    if (widthOf(current) + 1 + widthOf(word) > columnsMax) {
+      lines.push(current)
+      current = ' '.repeat(hang) + word
+    } else current += ` ${word}`
+  }
+  return [...lines, current]
+}
+
+/** Where the text begins: behind the line's indent, and behind a first word that stands in a column of its own. */
+function hangOf(line: string): number {
+  return /^ *(?:\S+ {2,})?/.exec(line)?.[0].length ?? 0
+}
+
 export function padEnd(text: string, columns: number): string {
   return text + ' '.repeat(Math.max(0, columns - widthOf(text)))
 }

@@ -17,6 +17,7 @@ import {
   trimSpool,
 } from './spool.ts'
 import { failureOf, isFailure, messageOf, SpillwayError } from '../domain/errors.ts'
+import { formatBytes } from '../domain/sizes.ts'
 import { copiesOn } from '../domain/copies.ts'
 import { LOST } from '../domain/archive.ts'
 import type { CopiesWanted } from '../domain/copies.ts'
@@ -131,9 +132,11 @@ async function settleWith(
 }
 
 function stays(copy: CopyRow, server: string, why: string): SpillwayError {
+  const { reservedBytes } = copy
+  const room = reservedBytes === 0 ? '' : ` (${formatBytes(reservedBytes)} stay reserved)`
   return new SpillwayError(
     'SERVER_UNPROVEN',
-    `it is not known whether ${server} holds ${copy.key} (${copy.reservedBytes} bytes stay reserved): ${why}`,
+    `it is not known whether ${server} holds ${copy.key}${room}: ${why}`,
   )
 }
 

@@ -1,5 +1,13 @@
 import { describe, expect, it } from 'vitest'
-import { bar, formatAge, formatCount, formatUtc, painter, plural } from '../../src/cli/output.ts'
+import {
+  bar,
+  formatAge,
+  formatCount,
+  formatUtc,
+  painter,
+  plural,
+  printWrapped,
+} from '../../src/cli/output.ts'
 import { formatTable } from '../../src/cli/table.ts'
 import type { Table } from '../../src/cli/table.ts'
 
@@ -17,6 +25,23 @@ const TABLE: Table = {
     ['日本', '999 GB', 'server-with-a-name'],
   ],
 }
+
+describe('printWrapped', () => {
+  const printed = (isTerminal: boolean): readonly string[] => {
+    const lines: string[] = []
+    const out = { isTerminal, hasColour: false, columns: () => 24 }
+    printWrapped({ print: (line) => lines.push(line), out })('Note: update Node in time\nor else')
+    return lines
+  }
+
+  it('breaks sentences between words on a terminal', () => {
+    expect(printed(true)).toEqual(['Note: update Node in', 'time', 'or else'])
+  })
+
+  it('leaves them whole in a pipe: they are searched for', () => {
+    expect(printed(false)).toEqual(['Note: update Node in time', 'or else'])
+  })
+})
 
 describe('formatTable', () => {
   it('aligns columns, numbers to the right, with no blank at the end of a line', () => {

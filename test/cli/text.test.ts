@@ -1,6 +1,6 @@
 import fc from 'fast-check'
 import { describe, expect, it } from 'vitest'
-import { cut, linesOf, oneLine, padEnd, padStart, widthOf } from '../../src/cli/text.ts'
+import { cut, linesOf, oneLine, padEnd, padStart, widthOf, wrap } from '../../src/cli/text.ts'
 
 describe('oneLine', () => {
   it.each([
@@ -61,6 +61,32 @@ describe('widths', () => {
       fc.property(fc.string({ unit: 'grapheme' }), fc.nat(20), (text, columns) => {
         expect(widthOf(cut(text, columns))).toBeLessThanOrEqual(columns)
       }),
+    )
+  })
+})
+
+describe('wrap', () => {
+  it.each([
+    ['as long as that', 15, ['as long as that']],
+    ['a line of some words', 12, ['a line of', 'some words']],
+    ['  failed   reach the server', 20, ['  failed   reach the', '           server']],
+    ['    -> mend it, then', 14, ['    -> mend', '    it, then']],
+    ['see https://example.org/backups now', 10, ['see', 'https://example.org/backups', 'now']],
+    ['日本 日本 日本', 9, ['日本 日本', '日本']],
+  ])('%j in %d columns', (line, columns, lines) => {
+    expect(wrap(line, columns)).toEqual(lines)
+  })
+
+  it('loses nothing but the blanks at which it broke', () => {
+    fc.assert(
+      fc.property(
+        fc.string({ unit: fc.constantFrom('a', 'b', ' ') }),
+        fc.nat(20),
+        (line, columns) => {
+          const words = (text: string): readonly string[] => text.split(' ').filter(Boolean)
+          expect(words(wrap(line, columns).join(' '))).toEqual(words(line))
+        },
+      ),
     )
   })
 })

@@ -220,6 +220,11 @@ it('while nobody knows what a silent server holds, its bytes stay reserved; the 
   )
   expect(reserved).toContain(report.archives[0]?.sizeBytes)
 
+  const { warnings } = await world.run()
+  expect(warnings).toContainEqual(
+    expect.stringMatching(/^it is not known whether 1: .* \(\d+(\.\d+)? [kM]B stay reserved\): /),
+  )
+
   proxy.clear()
   await world.run()
   // It turned out to be there: an extra copy, and the ledger knows it.

@@ -6,6 +6,7 @@
 import { COMMAND_TITLES } from '../command-titles.ts'
 import { defineCommand } from '../command.ts'
 import type { Command, Io } from '../command.ts'
+import { printWrapped } from '../output.ts'
 import { canAsk, createPrompts, inputLines } from '../prompts.ts'
 import type { Prompts } from '../prompts.ts'
 import { oneLine } from '../text.ts'
@@ -88,7 +89,8 @@ async function configureByWizard(
     throw new SpillwayError('USAGE', 'configure asks questions, and this is no terminal', {
       hint: 'without one: spillway configure --set KEY=VALUE, or --print',
     })
-  const { signal, print, now } = io
+  const { signal, now } = io
+  const print = printWrapped(io)
   const prompts = tools.prompts ?? createPrompts(signal)
   const { testServer, testSource, testNotification } = tools
   const tests = { testServer, testSource, testNotification }

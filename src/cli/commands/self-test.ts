@@ -3,7 +3,7 @@
 import { COMMAND_TITLES } from '../command-titles.ts'
 import { defineCommand, JSON_FLAG } from '../command.ts'
 import { measured, selfTest, usageLine } from '../../operations/self-test.ts'
-import { plural } from '../output.ts'
+import { plural, printWrapped } from '../output.ts'
 import { requireServers } from '../../config/parse.ts'
 import { bucketOf } from '../../domain/server.ts'
 import { formatBytes, formatSeconds } from '../../domain/sizes.ts'
@@ -93,7 +93,7 @@ function printServer(
     if (facts !== '') io.print(`    Measured: ${facts}`)
     for (const check of result.checks) printCheck(io, check)
   }
-  for (const remark of remarks) io.print(`    ! ${remark}`)
+  for (const remark of remarks) printWrapped(io)(`    ! ${remark}`)
   if (server.isEnabled) {
     io.print(
       `    => ${wouldTake ? "would take tonight's archive" : "would NOT take tonight's archive"}`,
@@ -108,8 +108,9 @@ function printCheck(
   const mark = { ok: 'ok    ', failed: 'FAILED', skipped: '-     ' }[outcome]
   const time = outcome === 'ok' ? `  (${formatSeconds(seconds)})` : ''
   io.print(`    ${mark}  ${name.padEnd(9)}  to ${needed}${time}`)
-  if (outcome === 'failed' && message !== undefined) io.print(`            ${message}`)
-  if (outcome === 'failed' && hint !== undefined) io.print(`            -> ${hint}`)
+  const print = printWrapped(io)
+  if (outcome === 'failed' && message !== undefined) print(`            ${message}`)
+  if (outcome === 'failed' && hint !== undefined) print(`            -> ${hint}`)
 }
 
 function printSummary(
@@ -128,11 +129,11 @@ function printSummary(
   if (exit !== 0 && taking === 0 && rest === 0)
     io.print('Mend at least one of them: until then every archive waits in the spool.')
   printMissing(io, missing)
-  for (const note of notes) io.print(`Note: ${note}`)
+  for (const note of notes) printWrapped(io)(`Note: ${note}`)
 }
 
 function printMissing(io: Io<Services>, missing: readonly MissingProgram[]): void {
-  for (const { variable, message } of missing) io.print(`! ${variable}: ${message}`)
+  for (const { variable, message } of missing) printWrapped(io)(`! ${variable}: ${message}`)
 }
 
 function jsonOf({ servers, missingPrograms: missing, notes, exit }: SelfTestReport): unknown {
