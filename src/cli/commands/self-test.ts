@@ -122,14 +122,15 @@ function printSummary(
   const taking = tested.filter(({ wouldTake }) => wouldTake).length
   const rest = enabledCount - tested.length
   const untested = rest > 0 ? ` (${plural(rest, 'enabled server')} not tested)` : ''
-  io.print('')
-  io.print(
+  const print = printWrapped(io)
+  print('')
+  print(
     `${taking} of ${plural(tested.length, 'tested server')} would take tonight's archive${untested}.`,
   )
   if (exit !== 0 && taking === 0 && rest === 0)
-    io.print('Mend at least one of them: until then every archive waits in the spool.')
+    print('Mend at least one of them: until then every archive waits in the spool.')
   printMissing(io, missing)
-  for (const note of notes) printWrapped(io)(`Note: ${note}`)
+  for (const note of notes) print(`Note: ${note}`)
 }
 
 function printMissing(io: Io<Services>, missing: readonly MissingProgram[]): void {
