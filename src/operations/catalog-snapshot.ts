@@ -34,20 +34,27 @@ const SERVERS_AT_ONCE = 2
 // Fixed names: under the run lock there is one, and what a killed run left is overwritten.
 const COPY = '.catalog-snapshot.db'
 
+export type CatalogCopied = {
+  /** What the run must be warned of. */
+  readonly problems: readonly SpillwayError[]
+  /** Who has no copy while enough others have one; told as notes already. */
+  readonly notices: readonly string[]
+}
+
 /**
- * Resolves with what the run must be warned of. Rejects with INTERRUPTED, or when the catalog itself
- * fails; nothing that happens here is a failure of an archive.
+ * Rejects with INTERRUPTED, or when the catalog itself fails; nothing that happens here is a failure of
+ * an archive.
  */
 export async function copyCatalog(
   services: SnapshotServices,
   signal: AbortSignal,
-): Promise<readonly SpillwayError[]> {
+): Promise<CatalogCopied> {
   const { config, pool } = services
   const targets = pool.servers.filter((server) => pool.downBecause(server) === undefined)
   if (await mayBeNew(services, targets, signal)) {
-    const message = 'the catalog is not copied to servers that hold archives unknown to it'
-    services.emit({ kind: 'note', about: undefined, message })
-    return []
+    return noted(services, [
+      'the catalog is not copied to servers that hold archives unknown to it',
+    ])
   }
   const reasons = pool.servers
     .filter((server) => !targets.includes(server))
@@ -72,12 +79,19 @@ export async function copyCatalog(
   }
   // Where none is up, the run has said so already, and more than once.
   const wanted = targets.length === 0 ? 0 : Math.min(config.copies, pool.servers.length)
-  if (stored < wanted) return [notCopied({ stored, wanted, of: pool.servers.length }, reasons)]
-  for (const reason of reasons) {
-    const message = `the catalog was not copied to ${reason}`
-    services.emit({ kind: 'note', about: undefined, message })
+  if (stored < wanted) {
+    const problem = notCopied({ stored, wanted, of: pool.servers.length }, reasons)
+    return { problems: [problem], notices: [] }
   }
-  return []
+  return noted(
+    services,
+    reasons.map((reason) => `the catalog was not copied to ${reason}`),
+  )
+}
+
+function noted({ emit }: SnapshotServices, notices: readonly string[]): CatalogCopied {
+  for (const message of notices) emit({ kind: 'note', about: undefined, message })
+  return { problems: [], notices }
 }
 
 /**

@@ -113,5 +113,6 @@ export async function finishCopies(
   // One that died while it copied the catalog had changed something.
   const hasBegun = (await catalog.snapshots()).some(({ state }) => state === 'uploading')
   if (!hasChanged && !hasBegun) return
-  for (const problem of await copyCatalog({ ...delivery, config }, signal)) onProblem(problem)
+  const { problems } = await copyCatalog({ ...delivery, config }, signal)
+  for (const problem of problems) onProblem(problem)
 }

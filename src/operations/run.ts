@@ -67,7 +67,9 @@ export async function run(
     for (const problem of deletions.warnings) record.problem(problem)
     for (const problem of await verifyShare(services, signal)) record.problem(problem)
     // Last: the copy holds what this run did.
-    for (const problem of await copyCatalog(services, signal)) record.problem(problem)
+    const copied = await copyCatalog(services, signal)
+    for (const problem of copied.problems) record.problem(problem)
+    told.push(...copied.notices)
     noteMachine(config.dataDir)
   } catch (error) {
     record.ended(error)

@@ -81,11 +81,14 @@ describe('within the limit', () => {
   it('a server without room is passed by without a warning while another took it', async () => {
     await limitTo(2, 100)
     const notes: string[] = []
-    const { exit } = await world.run({ onEvent: (event) => notes.push(...noteOf(event)) })
+    const { exit, notices } = await world.run({
+      onEvent: (event) => notes.push(...noteOf(event)),
+    })
 
     expect(exit).toBe(0)
     expect(snapshotsOn(1)).toEqual([])
     expect(notes.join()).toMatch(/the catalog was not copied to 2: .*Not enough space/)
+    expect(notices.join()).toMatch(/the catalog was not copied to 2: .*Not enough space/)
     expect(await world.audit()).toEqual([])
   })
 

@@ -87,6 +87,6 @@ async function apply(
   if (deleted.length === 0 && freedBytes === 0) return { plan, warnings: found }
   // Their newest copy of it names what was deleted: a rebuild would take that for lost.
   const { copyCatalog } = await import('../../operations/catalog-snapshot.ts')
-  const problems = await copyCatalog(services, signal)
+  const { problems } = await copyCatalog(services, signal)
   return { plan, warnings: [...found, ...problems.map(({ message }) => message)] }
 }
