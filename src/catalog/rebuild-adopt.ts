@@ -9,6 +9,7 @@ import { forgetUnreadable } from './history-unreadable.ts'
 import { moveBytes } from './copy-rows.ts'
 import type { Adoption, FoundCopy, RebuiltArchive } from './rebuild-calls.ts'
 import { safeInteger, timeText } from './rows.ts'
+import type { ServerIdentity } from '../domain/server.ts'
 import { canCount, requireBytes, serverIdOf } from './server-rows.ts'
 import { addToStanding } from './standing-sums.ts'
 import type { Tables } from './tables.ts'
@@ -19,6 +20,7 @@ export async function adoptCopy(
   trx: Db,
   archive: RebuiltArchive,
   copy: FoundCopy,
+  apart: readonly ServerIdentity[],
 ): Promise<Adoption> {
   requireBytes(copy.sizeBytes, 'sizeBytes')
   const serverId = await serverIdOf(trx, copy.identity)
@@ -30,6 +32,8 @@ export async function adoptCopy(
     .where(sql<boolean>`state not in ('deleted', 'failed')`)
     .executeTakeFirst()
   if (known !== undefined) return { outcome: 'known' }
+  const twin = await twinOf(trx, archive, copy, apart)
+  if (twin !== undefined) return { outcome: 'twin', on: twin }
   if (!(await canCount(trx, serverId, copy.sizeBytes)))
     return { outcome: 'conflict', why: `no sum can hold its size of ${copy.sizeBytes} bytes` }
   const adoption = await adoptArchive(trx, archive, undefined)
@@ -66,6 +70,25 @@ export async function adoptCopy(
     .execute()
   await forgetUnreadable(trx, archive.id)
   return { outcome: adoption.outcome === 'known' ? 'joined' : 'added' }
+}
+
+/** A token is written by one upload, and into one place. */
+async function twinOf(
+  trx: Db,
+  archive: RebuiltArchive,
+  { identity, token }: FoundCopy,
+  apart: readonly ServerIdentity[],
+): Promise<ServerIdentity | undefined> {
+  const row = await trx
+    .selectFrom('s3_archives')
+    .innerJoin('s3_servers', 's3_servers.id', 's3_archives.server_id')
+    .select('s3_servers.identity')
+    .where('s3_archives.archive_id', '=', archive.id)
+    .where('s3_archives.token', '=', token)
+    .where('s3_servers.identity', 'not in', [identity, ...apart])
+    .where(sql<boolean>`s3_archives.state not in ('deleted', 'failed')`)
+    .executeTakeFirst()
+  return row?.identity
 }
 
 export async function adoptLocal(

@@ -53,9 +53,13 @@ export type FoundCopy = {
   readonly storedAt: Date
 }
 
-/** `joined`: the archive was known, the copy was not. `conflict`: it contradicts what is known. */
+/**
+ * `joined`: the archive was known, the copy was not. `conflict`: it contradicts what is known. `twin`: the very
+ * same upload is known on another server, so that may be the same place under another name.
+ */
 export type Adoption =
   | { readonly outcome: 'added' | 'joined' | 'known' }
+  | { readonly outcome: 'twin'; readonly on: ServerIdentity }
   | { readonly outcome: 'conflict'; readonly why: string }
 
 export type RebuildState = {
@@ -104,9 +108,14 @@ export interface RebuildCalls extends SnapshotCalls {
   archiveKeys(): Promise<ReadonlySet<string>>
   /**
    * Adds a copy that was found on a server, and its archive where that is not known. What cannot be
-   * counted, since the server says sizes that no sum can hold, is a conflict.
+   * counted, since the server says sizes that no sum can hold, is a conflict. `apart`: servers that are
+   * known to be other places.
    */
-  adoptCopy(archive: RebuiltArchive, copy: FoundCopy): Promise<Adoption>
+  adoptCopy(
+    archive: RebuiltArchive,
+    copy: FoundCopy,
+    apart?: readonly ServerIdentity[],
+  ): Promise<Adoption>
   /** Adds an archive that lies whole in the spool, or notes that it does. */
   adoptLocal(archive: RebuiltArchive, localPath: string): Promise<Adoption>
 

@@ -44,7 +44,7 @@ export function createRebuildCalls(db: Db, host: string): RebuildCalls {
       const rows = await db.selectFrom('archives').select('key').where('host', '=', host).execute()
       return new Set(rows.map(({ key }) => key))
     },
-    adoptCopy: (archive, copy) => atomic((trx) => adoptCopy(trx, archive, copy)),
+    adoptCopy: (archive, copy, apart = []) => atomic((trx) => adoptCopy(trx, archive, copy, apart)),
     adoptLocal: (archive, localPath) => atomic((trx) => adoptLocal(trx, archive, localPath)),
     rebuildState: () => rebuildState(db),
     beginRebuild: ({ at, snapshot }) =>

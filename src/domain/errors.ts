@@ -25,6 +25,8 @@ export const FAILURES = {
   USAGE: { exit: 2, repeat: 0, hint: 'see spillway --help' },
   CONFIG_INVALID: { exit: 4, repeat: 0, hint: 'correct the file, or run: spillway configure' },
   CONFIG_UNSAFE: { exit: 4, repeat: 0 },
+  /** Two entries are one place; found out by asking it, so not when the file is read. */
+  SERVER_TWICE: { exit: 4, repeat: 0, hint: 'take one of the two entries out of the settings' },
   /** A change of the settings that would make a problem; nothing was written. */
   SETTINGS_WRONG: { exit: 4, repeat: 0, hint: 'nothing was written: correct what is named' },
   SETTINGS_CHANGED: { exit: 4, repeat: 0, hint: 'nothing was written: read the settings again' },

@@ -75,7 +75,8 @@ export class HandledArchives<Action extends string> {
 
   /** Damage is a failure, wherever it is found; the rest are warnings. */
   problem(error: SpillwayError): void {
-    this.#warnings.push(error.message)
+    // One that concerns two servers would be told with each archive.
+    if (!this.#warnings.includes(error.message)) this.#warnings.push(error.message)
     const isLoss = isFailure(error, 'ARCHIVE_CORRUPT', 'ARCHIVE_REFUSED', 'ARCHIVE_LOST')
     this.#exits.push(isLoss ? error.failure.exit : 3)
   }

@@ -1,7 +1,7 @@
 // Asks the servers whether they still hold the copies that the catalog says they hold. Nothing is removed
 // on the word of a row: only a HEAD with our token and the exact size counts.
 
-import { failureOf, messageOf, SpillwayError } from '../domain/errors.ts'
+import { failureOf, isFailure, messageOf, SpillwayError } from '../domain/errors.ts'
 import { isProvenBy } from '../storage/storage.ts'
 import type { CopyRow } from '../catalog/catalog.ts'
 import type { CopySession } from './copies-session.ts'
@@ -9,9 +9,10 @@ import type { Server } from '../domain/server.ts'
 
 /**
  * `unknown`: the server did not answer; the copy may well be there. `gone`: the server says that there is
- * none, and the row says so now. `differs`: what is there is not ours.
+ * none, and the row says so now. `differs`: what is there is not ours. `twin`: it is another copy, seen under
+ * another name of its server.
  */
-export type Verdict = 'proven' | 'unknown' | 'gone' | 'differs'
+export type Verdict = 'proven' | 'unknown' | 'gone' | 'differs' | 'twin'
 
 export type Proof = {
   readonly copy: CopyRow
@@ -21,18 +22,47 @@ export type Proof = {
   readonly error: SpillwayError | undefined
 }
 
-/** Copies on servers that left the configuration have no proof, and are not among the results. */
+/**
+ * Copies on servers that left the configuration have no proof, and are not among the results. `beside`: other
+ * copies of the archive, of which none of these may be a twin.
+ */
 export async function proveCopies(
   session: CopySession,
   copies: readonly CopyRow[],
   signal: AbortSignal,
+  beside: readonly CopyRow[] = [],
 ): Promise<readonly Proof[]> {
   const proofs: Proof[] = []
   for (const server of session.readers.servers) {
     const copy = copies.find(({ identity }) => identity === server.identity)
     if (copy !== undefined) proofs.push(await proveCopy(session, copy, server, signal))
   }
-  return proofs
+  // What is left keeps its own: it is the others that must not be it.
+  const isLeft = ({ copy }: Proof): boolean => copy.identity === session.leaving
+  const apart = proofs.filter(isLeft)
+  for (const proof of proofs.filter((each) => !isLeft(each))) {
+    const taken = [...beside, ...apart.map(({ copy }) => copy)]
+    apart.push(proof.verdict === 'proven' ? await apartFrom(session, taken, proof, signal) : proof)
+  }
+  return apart
+}
+
+/** The upload's token is random: where two copies have the same one, they may be one. */
+async function apartFrom(
+  { places, readers }: CopySession,
+  taken: readonly CopyRow[],
+  proof: Proof,
+  signal: AbortSignal,
+): Promise<Proof> {
+  const { copy, server } = proof
+  for (const { identity, token } of taken) {
+    if (token !== copy.token || identity === copy.identity) continue
+    const one = readers.servers.find((each) => each.identity === identity)
+    const error = one && (await places.whyOne(one, server, signal))
+    if (error === undefined) continue
+    return { ...proof, verdict: isFailure(error, 'SERVER_TWICE') ? 'twin' : 'unknown', error }
+  }
+  return proof
 }
 
 async function proveCopy(

@@ -28,7 +28,7 @@ export type Recopied = {
   readonly unknown: readonly Proof[]
   /** A copy on the server that is left, and not known to be damaged. */
   readonly hasLeaving: boolean
-  /** Copies that turned out damaged or gone: reported, and left where they are. */
+  /** Copies that turned out damaged, gone, or another one's: reported, and left where they are. */
   readonly damaged: readonly SpillwayError[]
   /** Why there are fewer copies than wanted; undefined: there are as many. */
   readonly error: SpillwayError | undefined
@@ -49,10 +49,11 @@ export async function recopy(
   signal: AbortSignal,
 ): Promise<Recopied> {
   const stored = archive.copies.filter((copy) => copy.state === 'stored' && !known.includes(copy))
-  const proofs = await proveCopies(session, stored, signal)
+  const proofs = await proveCopies(session, stored, signal, known)
   await shareHealth(session)
   const damaged = new Map<ServerIdentity, SpillwayError>()
   const unread = new Map<ServerIdentity, SpillwayError>()
+  const twins = proofs.flatMap(({ verdict, error }) => (verdict === 'twin' && error ? [error] : []))
   for (const { server, verdict, error } of proofs) {
     if (error !== undefined && (verdict === 'gone' || verdict === 'differs'))
       damaged.set(server.identity, error)
@@ -62,7 +63,7 @@ export async function recopy(
     ...tally(),
     provenCount: tally().proven.length + servers.length,
     stored: servers,
-    damaged: [...damaged.values()],
+    damaged: [...damaged.values(), ...twins],
     error,
   })
   if (copiesMissing(copiesWanted, tally()) === 0) return ended([], undefined)

@@ -9,6 +9,7 @@ import { copyCatalog } from './catalog-snapshot.ts'
 import { isFailure } from '../domain/errors.ts'
 import { prepareSpool, trimSpool } from './spool.ts'
 import { recover } from './recover.ts'
+import { SamePlaces } from './same-place.ts'
 import { requireServers } from '../config/parse.ts'
 import { ServerPool } from './server-pool.ts'
 import { snapshotsGiveWay } from './catalog-snapshot-room.ts'
@@ -33,6 +34,7 @@ export type CopySession = {
   readonly delivery: DeliveryServices
   /** All configured servers. */
   readonly readers: ServerPool
+  readonly places: SamePlaces
   /** undefined: no server is to be left. */
   readonly leaving: ServerIdentity | undefined
 }
@@ -70,6 +72,7 @@ export async function withCopySession<Result>(
       config,
       delivery: { ...services, pool, makeRoom: snapshotsGiveWay({ ...services, pool }) },
       readers,
+      places: new SamePlaces(readers, host),
       leaving: leaving?.identity,
     }
     return await work(session, [...problems, ...deletions.problems()])

@@ -7,6 +7,7 @@
 
 import { planReconcile, settleAll } from './reconcile.ts'
 import { READ_AT_ONCE, readObject } from './rebuild-archive.ts'
+import { adopt } from './adopt.ts'
 import { asServerFailure } from './reconcile-failure.ts'
 import { eachAtOnce } from './reconcile-at-once.ts'
 import { exitOf } from '../domain/exit-code.ts'
@@ -18,6 +19,7 @@ import { planExit } from './reconcile-plan.ts'
 import { RebuiltPins } from './rebuild-pins.ts'
 import { rebuildSpool } from './rebuild-spool.ts'
 import { refusedName } from './reconcile-server.ts'
+import { SamePlaces } from './same-place.ts'
 import { ServerPool } from './server-pool.ts'
 import type { OpenStorage } from './server-pool.ts'
 import type { RebuildStart } from './rebuild-snapshot.ts'
@@ -94,10 +96,12 @@ async function rebuildFrom(
   const servers = pool.servers.map((server) => ({ server, ...NOTHING_YET }))
   const refused = new Map<string, string>()
   const conflicts: SpillwayError[] = []
+  const places = new SamePlaces(pool, config.serverId)
   await eachAtOnce(servers, servers.length, async (counts) => {
     try {
       const onRead = () => input.onProgress(servers)
-      await rebuildServer(services, { ...input, counts, refused, conflicts, pins, onRead }, signal)
+      const found = { refused, conflicts, pins, places }
+      await rebuildServer(services, { ...input, ...found, counts, onRead }, signal)
     } catch (error) {
       await pool.settle(counts.server, asServerFailure(error))
     }
@@ -129,11 +133,12 @@ async function rebuildServer(
     readonly refused: Map<string, string>
     readonly conflicts: SpillwayError[]
     readonly pins: RebuiltPins
+    readonly places: SamePlaces
     readonly onRead: () => void
   },
   signal: AbortSignal,
 ): Promise<void> {
-  const { counts, refused, conflicts, pins } = input
+  const { counts, refused, conflicts, pins, places } = input
   const { server } = counts
   const storage = await pool.ready(server, signal)
   const hosts = input.isForAllHosts ? undefined : config.serverId
@@ -149,7 +154,7 @@ async function rebuildServer(
       counts.refused += 1
     } else {
       await pins.look(read.archive)
-      const adoption = await catalog.adoptCopy(read.archive, read.copy)
+      const adoption = await adopt({ catalog, pool, places }, server, read, signal)
       if (adoption.outcome === 'conflict') {
         refused.set(refusedName(server, key), adoption.why)
         conflicts.push(notAdopted(server, key, adoption.why))

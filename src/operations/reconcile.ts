@@ -7,14 +7,17 @@
 // so far is not believed, and the others are reconciled all the same.
 
 import { Deletions } from './deletions.ts'
+import { adopt } from './adopt.ts'
 import { asServerFailure } from './reconcile-failure.ts'
 import { eachAtOnce } from './reconcile-at-once.ts'
 import { examineServer } from './reconcile-server.ts'
 import { lostArchives, planExit } from './reconcile-plan.ts'
 import { prepareSpool } from './spool.ts'
 import { recover } from './recover.ts'
+import { SamePlaces } from './same-place.ts'
 import { requireServers } from '../config/parse.ts'
 import { SpillwayError } from '../domain/errors.ts'
+import type { Adopting } from './adopt.ts'
 import type { ArchiveUses } from '../catalog/archive-use.ts'
 import type { Catalog } from '../catalog/catalog.ts'
 import type { Config } from '../domain/config.ts'
@@ -119,11 +122,12 @@ async function copiesElsewhere({ catalog, pool }: ReconcileServices): Promise<nu
 
 /** Step by step: each is one transaction, and doing them again from a new plan is harmless. */
 export async function applyPlan(
-  { catalog, pool }: Pick<ReconcileServices, 'catalog' | 'pool'>,
+  { catalog, config, pool }: Pick<ReconcileServices, 'catalog' | 'config' | 'pool'>,
   plan: ReconcilePlan,
   signal: AbortSignal,
 ): Promise<readonly SpillwayError[]> {
   const problems: SpillwayError[] = []
+  const places = new SamePlaces(pool, config.serverId)
   for (const { server, findings, confirmed, otherBytes } of plan.servers) {
     let accountedBytes = 0
     for (const copyId of confirmed) {
@@ -133,7 +137,7 @@ export async function applyPlan(
     for (const finding of findings) {
       signal.throwIfAborted()
       try {
-        accountedBytes += await applyStep({ catalog, pool, server }, finding, signal)
+        accountedBytes += await applyStep({ catalog, pool, places }, server, finding, signal)
       } catch (error) {
         problems.push(asServerFailure(error))
       }
@@ -149,10 +153,12 @@ export async function applyPlan(
 
 /** Resolves with how many bytes of "others" have a row now; negative: have none any more. */
 async function applyStep(
-  { catalog, pool, server }: { catalog: Catalog; pool: ServerPool; server: Server },
+  services: Adopting & { readonly pool: ServerPool },
+  server: Server,
   { step, key }: Finding,
   signal: AbortSignal,
 ): Promise<number> {
+  const { catalog, pool } = services
   switch (step.kind) {
     case 'nothing':
       return 0
@@ -166,7 +172,7 @@ async function applyStep(
       await catalog.settleMissing(step.copyId, step.reason)
       return -step.othersBytes
     case 'adopt': {
-      const adoption = await catalog.adoptCopy(step.archive, step.copy)
+      const adoption = await adopt(services, server, step, signal)
       if (adoption.outcome === 'conflict')
         throw new SpillwayError('ARCHIVE_REFUSED', `${key} is not adopted: ${adoption.why}`)
       return step.copy.sizeBytes

@@ -4,6 +4,7 @@ import { checkServer, CHECK_BYTES } from './check-server.ts'
 import { requireServers } from '../config/parse.ts'
 import { expectedBytes, spareBytesOf } from '../domain/placement.ts'
 import { formatBytes, formatRate, MB } from '../domain/sizes.ts'
+import { SamePlaces } from './same-place.ts'
 import { FAILURES, messageOf, SpillwayError } from '../domain/errors.ts'
 import { findProgram } from '../sources/child-program.ts'
 import { programsOf } from '../domain/source.ts'
@@ -39,8 +40,16 @@ export type TestedServer = {
 
 export type MissingProgram = { readonly variable: string; readonly message: string }
 
+/** Two entries that are one place under two names, or of which that could not be found out. */
+export type SameStore = {
+  readonly numbers: readonly [number, number]
+  readonly message: string
+  readonly hint: string | null
+}
+
 export type SelfTestReport = {
   readonly servers: readonly TestedServer[]
+  readonly sameStores: readonly SameStore[]
   /** Programs that the sources name and that cannot be run. */
   readonly missingPrograms: readonly MissingProgram[]
   readonly notes: readonly string[]
@@ -75,10 +84,39 @@ export async function selfTest(
         result.checks.some(({ outcome }) => outcome === 'failed')),
   )
   const missing = missingPrograms(services.config)
-  const isGood = taking === enabled.length && !hasRemarks && missing.length === 0
+  const sameStores = await findSameStores(services, tested, signal)
+  const problems = missing.length + sameStores.length
+  const isGood = taking === enabled.length && !hasRemarks && problems === 0
   const exit = taking === 0 ? FAILURES.NO_SERVER_READY.exit : isGood ? 0 : 3
   const notes = notesFor(services.nodeVersion)
-  return { servers: tested, missingPrograms: missing, notes, exit }
+  return { servers: tested, sameStores, missingPrograms: missing, notes, exit }
+}
+
+/** Of those that passed: nothing in the settings tells that two addresses lead to one place. */
+async function findSameStores(
+  { config, openStorage }: SelfTestServices,
+  tested: readonly TestedServer[],
+  signal: AbortSignal,
+): Promise<readonly SameStore[]> {
+  const usable = tested.flatMap(({ server, result }) => (result?.isUsable === true ? [server] : []))
+  const storages = new Map(usable.map((server) => [server, openStorage(server, false)]))
+  const places = new SamePlaces(
+    { ready: (server) => Promise.resolve(storages.get(server)!) },
+    config.serverId,
+  )
+  const found: SameStore[] = []
+  try {
+    for (const [at, one] of usable.entries())
+      for (const other of usable.slice(at + 1)) {
+        const error = await places.whyOne(one, other, signal)
+        if (error === undefined) continue
+        const { hint, message } = error
+        found.push({ numbers: [one.number, other.number], message, hint: hint ?? null })
+      }
+  } finally {
+    for (const storage of storages.values()) storage.close()
+  }
+  return found
 }
 
 /** Looked for, and not run. */

@@ -5,6 +5,41 @@ import type { Mutant } from './mutant.ts'
 
 export const DELETING: readonly Mutant[] = [
   {
+    name: 'twin-counted-by-evacuate',
+    loses: 'the only object, which two entries of the settings show',
+    edits: [
+      {
+        file: 'operations/copies-prove.ts',
+        find: 'if (token !== copy.token || identity === copy.identity) continue',
+        replace: 'if (token.length > 0 || identity === copy.identity) continue',
+      },
+    ],
+    killedBy: [
+      {
+        file: 'operations/same-store.test.ts',
+        title:
+          'an address and its alias > keep their only object, although the catalog takes it for two copies',
+      },
+    ],
+  },
+  {
+    name: 'twin-adopted',
+    loses: 'what was one copy counts as two',
+    edits: [
+      {
+        file: 'operations/adopt.ts',
+        find: 'if (error !== undefined) return',
+        replace: 'if (error?.message === "") return',
+      },
+    ],
+    killedBy: [
+      {
+        file: 'operations/same-store.test.ts',
+        title: 'an address and its alias > hold no second copy for reconcile, which says so',
+      },
+    ],
+  },
+  {
     name: 'delete-without-token',
     loses: 'an object of somebody else that lies at a key of ours',
     edits: [

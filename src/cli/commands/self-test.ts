@@ -115,7 +115,7 @@ function printCheck(
 
 function printSummary(
   io: Io<Services>,
-  { servers, missingPrograms: missing, notes, exit }: SelfTestReport,
+  { servers, sameStores, missingPrograms: missing, notes, exit }: SelfTestReport,
   enabledCount: number,
 ): void {
   const tested = servers.filter(({ server }) => server.isEnabled)
@@ -129,6 +129,10 @@ function printSummary(
   )
   if (exit !== 0 && taking === 0 && rest === 0)
     print('Mend at least one of them: until then every archive waits in the spool.')
+  for (const { message, hint } of sameStores) {
+    print(`! ${message}`)
+    if (hint !== null) print(`  -> ${hint}`)
+  }
   printMissing(io, missing)
   for (const note of notes) print(`Note: ${note}`)
 }
@@ -137,9 +141,11 @@ function printMissing(io: Io<Services>, missing: readonly MissingProgram[]): voi
   for (const { variable, message } of missing) printWrapped(io)(`! ${variable}: ${message}`)
 }
 
-function jsonOf({ servers, missingPrograms: missing, notes, exit }: SelfTestReport): unknown {
+function jsonOf(report: SelfTestReport): unknown {
+  const { servers, sameStores, missingPrograms: missing, notes, exit } = report
   return {
     exit,
+    sameStores,
     missingPrograms: missing,
     notes,
     servers: servers.map(({ server, usedBytes, spareBytes, result, wouldTake, remarks }) => ({
