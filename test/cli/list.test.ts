@@ -105,7 +105,7 @@ it('shows failed archives only with --all, and why they failed', async () => {
   expect(out[1]).toMatch(/etc-20260301-023000\.tar\.zst +- +- {2}failed {2}- +the disk is full$/)
 })
 
-it('prints nothing but a remark when there is nothing, and makes no catalog for that', async () => {
+it('says that there is no catalog, which may be lost, and makes none', async () => {
   const ran = await commandLine(
     [listCommand],
     () => ({
@@ -116,7 +116,12 @@ it('prints nothing but a remark when there is nothing, and makes no catalog for 
     ['list'],
   )
   expect(ran).toMatchObject({ exit: 0, out: [], closed: 1 })
-  expect(ran.err).toEqual(['no archives (failed and deleted ones: --all)'])
+  expect(ran.err).toEqual([
+    expect.stringMatching(
+      /^no archives: there is no catalog at .*: nothing was archived here yet, or it was lost$/,
+    ),
+    expect.stringContaining('spillway reconcile --rebuild'),
+  ])
 })
 
 it('knows a source that is configured and has no archive yet', async () => {

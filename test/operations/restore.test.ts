@@ -20,6 +20,7 @@ import {
   removeTree,
   symlink,
 } from '../support/tree.ts'
+import { runSql } from '../catalog/fixtures.ts'
 import { QUICK, World } from '../support/world.ts'
 import { startFaultProxy } from '../support/fault-proxy.ts'
 import type { CommandLineOptions, Ran } from '../support/command-line.ts'
@@ -79,6 +80,26 @@ describe('restore', () => {
       expect.stringMatching(/^restored docs-.*\.tar\.zst to .*: 219 members, .* from 1: /),
     ])
     expect(describeTree(to)).toEqual(describeTree(world.source))
+  })
+
+  it('says what the archive never had, because it could not be read that night', async () => {
+    await archived({})
+    const gap = { path: 'private/key', reason: 'permission denied' }
+    await runSql(
+      join(world.folder, 'data/catalog.db'),
+      `update archives set warning_count = 3, warnings = '${JSON.stringify([gap])}'`,
+    )
+    expect(await restore()).toMatchObject({
+      exit: 0,
+      err: [
+        'note: the archive was made with 3 warnings: what they name is not in it, or changed',
+        '  private/key: permission denied',
+        '  ... and 2 more',
+      ],
+    })
+    removeTree(to)
+    const ran = await restore({ json: true })
+    expect(ran.json()).toMatchObject({ archiveWarningCount: 3, archiveWarnings: [gap] })
   })
 
   it('reads the spool while the archive is there, and asks no server', async () => {

@@ -3,6 +3,7 @@
 import { COMMAND_TITLES } from '../command-titles.ts'
 import { defineCommand, JSON_FLAG } from '../command.ts'
 import type { Io, Screen } from '../command.ts'
+import { noCatalog } from '../no-catalog.ts'
 import { countCell, formatUtc, plural, printTable } from '../output.ts'
 import type { Style } from '../output.ts'
 import type { Cell, Table } from '../table.ts'
@@ -50,6 +51,7 @@ export const listCommand = defineCommand({
     const archives = catalog === undefined ? [] : await listArchives({ config, catalog }, input)
     checkSource(config, flags.source, archives.length > 0)
     if (flags.json) io.printJson({ archives })
+    else if (catalog === undefined) printNoCatalog(io, config)
     else
       printArchives(io, archives, {
         isAll: flags.all,
@@ -58,6 +60,13 @@ export const listCommand = defineCommand({
     return 0
   },
 })
+
+/** "No archives" alone would read as if none had ever been made. */
+function printNoCatalog(io: Io<ListServices>, config: ListServices['config']): void {
+  const { message, hint = '' } = noCatalog(config)
+  io.printError(`no archives: ${message}`)
+  io.printError(`  hint: ${hint}`)
+}
 
 function printArchives(
   io: Io<ListServices>,

@@ -136,7 +136,10 @@ export const restoreCommand = defineCommand({
       if (flags.json) io.printJson(documentOf(restored, exit))
       printProblems(io, restored, flags.json)
       if (restored.strippedCount !== 0) io.printError(strippedLine(restored.strippedCount, strip))
-      if (!flags.json) printSummary(io, restored)
+      if (!flags.json) {
+        printSummary(io, restored)
+        printGaps(io, restored)
+      }
       return exit
     } finally {
       live.close()
@@ -274,12 +277,26 @@ function printSummary(io: Io<unknown>, restored: Restored): void {
   io.print(`restored ${archive.file} to ${oneLine(to)}: ${content}, from ${places}${kept}${lost}`)
 }
 
+/** The restore is right, and the archive never had what could not be read that night. */
+function printGaps(io: Io<unknown>, { archive }: Restored): void {
+  const { warnings, warningCount } = archive
+  if (warningCount === 0) return
+  const what = plural(warningCount, 'warning')
+  io.printError(`note: the archive was made with ${what}: what they name is not in it, or changed`)
+  for (const { path, reason } of warnings.slice(0, WARNINGS_SHOWN))
+    io.printError(`  ${oneLine(path)}: ${oneLine(reason)}`)
+  const left = warningCount - Math.min(warnings.length, WARNINGS_SHOWN)
+  if (left > 0) io.printError(`  ... and ${formatCount(left)} more`)
+}
+
 function documentOf(restored: Restored, exit: number): unknown {
   const { archive, memberCount, seconds, ...rest } = restored
   return {
     outcome: exit === 0 ? 'ok' : rest.lostCount > 0 ? 'failed' : 'warnings',
     exit,
     archive: { id: archive.id, source: archive.source, file: archive.file, key: archive.key },
+    archiveWarnings: archive.warnings,
+    archiveWarningCount: archive.warningCount,
     fileCount: memberCount,
     seconds: Math.round(seconds * 1_000) / 1_000,
     ...rest,
