@@ -41,7 +41,7 @@ export type TestedServer = {
 export type MissingProgram = { readonly variable: string; readonly message: string }
 
 /** Two entries that are one place under two names, or of which that could not be found out. */
-export type SameStore = {
+export type SamePlace = {
   readonly numbers: readonly [number, number]
   readonly message: string
   readonly hint: string | null
@@ -49,7 +49,7 @@ export type SameStore = {
 
 export type SelfTestReport = {
   readonly servers: readonly TestedServer[]
-  readonly sameStores: readonly SameStore[]
+  readonly samePlaces: readonly SamePlace[]
   /** Programs that the sources name and that cannot be run. */
   readonly missingPrograms: readonly MissingProgram[]
   readonly notes: readonly string[]
@@ -84,27 +84,27 @@ export async function selfTest(
         result.checks.some(({ outcome }) => outcome === 'failed')),
   )
   const missing = missingPrograms(services.config)
-  const sameStores = await findSameStores(services, tested, signal)
-  const problems = missing.length + sameStores.length
+  const samePlaces = await findSamePlaces(services, tested, signal)
+  const problems = missing.length + samePlaces.length
   const isGood = taking === enabled.length && !hasRemarks && problems === 0
   const exit = taking === 0 ? FAILURES.NO_SERVER_READY.exit : isGood ? 0 : 3
   const notes = notesFor(services.nodeVersion)
-  return { servers: tested, sameStores, missingPrograms: missing, notes, exit }
+  return { servers: tested, samePlaces, missingPrograms: missing, notes, exit }
 }
 
 /** Of those that passed: nothing in the settings tells that two addresses lead to one place. */
-async function findSameStores(
+async function findSamePlaces(
   { config, openStorage }: SelfTestServices,
   tested: readonly TestedServer[],
   signal: AbortSignal,
-): Promise<readonly SameStore[]> {
+): Promise<readonly SamePlace[]> {
   const usable = tested.flatMap(({ server, result }) => (result?.isUsable === true ? [server] : []))
   const storages = new Map(usable.map((server) => [server, openStorage(server, false)]))
   const places = new SamePlaces(
     { ready: (server) => Promise.resolve(storages.get(server)!) },
     config.serverId,
   )
-  const found: SameStore[] = []
+  const found: SamePlace[] = []
   try {
     for (const [at, one] of usable.entries())
       for (const other of usable.slice(at + 1)) {

@@ -16,7 +16,7 @@ export const DELETING: readonly Mutant[] = [
     ],
     killedBy: [
       {
-        file: 'operations/same-store.test.ts',
+        file: 'operations/same-place.test.ts',
         title:
           'an address and its alias > keep their only object, although the catalog takes it for two copies',
       },
@@ -34,7 +34,7 @@ export const DELETING: readonly Mutant[] = [
     ],
     killedBy: [
       {
-        file: 'operations/same-store.test.ts',
+        file: 'operations/same-place.test.ts',
         title: 'an address and its alias > hold no second copy for reconcile, which says so',
       },
     ],

@@ -115,7 +115,7 @@ function printCheck(
 
 function printSummary(
   io: Io<Services>,
-  { servers, sameStores, missingPrograms: missing, notes, exit }: SelfTestReport,
+  { servers, samePlaces, missingPrograms: missing, notes, exit }: SelfTestReport,
   enabledCount: number,
 ): void {
   const tested = servers.filter(({ server }) => server.isEnabled)
@@ -129,7 +129,7 @@ function printSummary(
   )
   if (exit !== 0 && taking === 0 && rest === 0)
     print('Mend at least one of them: until then every archive waits in the spool.')
-  for (const { message, hint } of sameStores) {
+  for (const { message, hint } of samePlaces) {
     print(`! ${message}`)
     if (hint !== null) print(`  -> ${hint}`)
   }
@@ -142,10 +142,10 @@ function printMissing(io: Io<Services>, missing: readonly MissingProgram[]): voi
 }
 
 function jsonOf(report: SelfTestReport): unknown {
-  const { servers, sameStores, missingPrograms: missing, notes, exit } = report
+  const { servers, samePlaces, missingPrograms: missing, notes, exit } = report
   return {
     exit,
-    sameStores,
+    samePlaces,
     missingPrograms: missing,
     notes,
     servers: servers.map(({ server, usedBytes, spareBytes, result, wouldTake, remarks }) => ({

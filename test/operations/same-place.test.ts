@@ -61,9 +61,9 @@ describe('an address and its alias', () => {
   it('are told by the self-test', async () => {
     await start()
     nameAgain(3)
-    const { exit, sameStores } = await tested()
+    const { exit, samePlaces } = await tested()
     expect(exit).toBe(3)
-    expect(sameStores).toEqual([
+    expect(samePlaces).toEqual([
       {
         numbers: [1, 3],
         message: expect.stringContaining('the same place') as string,
@@ -128,7 +128,7 @@ it('a copy that was made with all that belongs to it, elsewhere, is a second one
   second.seed(key, first!.bytesOf(key), first!.objects().find((each) => each.key === key)!.metadata)
   expect((await reconciled()).problems).toEqual([])
   expect(await copyStates()).toEqual(['stored', 'stored'])
-  expect((await tested()).sameStores).toEqual([])
+  expect((await tested()).samePlaces).toEqual([])
   world.env['S3_SERVER_1_ENABLED'] = 'false'
   expect((await evacuated(1)).archives.map(({ action }) => action)).toEqual(['remove'])
   expect(second.objects().map((object) => object.key)).toContain(key)
