@@ -18,6 +18,8 @@ it('one that was killed, and that nobody has asked for yet, is no more', async (
   try {
     const [line] = (await once(parent.stdout, 'data')) as [Buffer]
     const pid = Number(line.toString())
+    // Until then it is a shell, which asks for its children before its next command.
+    await vi.waitFor(() => expect(nameOf(parent.pid!)).toBe('sleep'), 10_000)
     const startTicks = startTicksOf(pid)
     expect(isAlive({ pid, startTicks })).toBe(true)
     expect(isAlive({ pid, startTicks: undefined })).toBe(true)
@@ -61,6 +63,10 @@ it('is not fooled by a name with spaces and brackets', async () => {
     await once(named, 'exit')
   }
 })
+
+function nameOf(pid: number): string {
+  return readFileSync(`/proc/${pid}/comm`, 'utf8').trim()
+}
 
 function stateOf(pid: number): string {
   return readFileSync(`/proc/${pid}/stat`, 'utf8').replace(/^.*\) (.).*$/su, '$1')
