@@ -81,7 +81,7 @@ it('is kept by a holder that is stopped, and still its own when it goes on [F04]
   await holder.prints('holds')
   holder.process.kill('SIGSTOP')
   // A lease would run out; a lock of the kernel does not.
-  await vi.waitFor(() => expect(stateOf(holder.process.pid!)).toBe('T'))
+  await vi.waitFor(() => expect(stateOf(holder.process.pid!)).toBe('T'), 10_000)
 
   const { pid } = holder.process
   await expect(acquireRunLock(folder)).rejects.toMatchObject({ code: 'RUN_LOCKED', facts: { pid } })

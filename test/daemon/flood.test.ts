@@ -48,7 +48,7 @@ afterEach(async () => {
   for (const socket of sockets) socket.destroy()
   server.closeAllConnections()
   await new Promise((resolve) => server.close(resolve))
-  await vi.waitFor(() => expect(queue.watcherCount).toBe(0))
+  await vi.waitFor(() => expect(queue.watcherCount).toBe(0), 10_000)
   state.close()
   rmSync(folder, { recursive: true, force: true })
   expect(log.filter((line) => line.startsWith('bug'))).toEqual([])
@@ -258,7 +258,7 @@ describe('who follows a job', () => {
     for (const each of listeners) expect(await firstOf(each)).toMatch(/^HTTP\/1\.1 200 /)
     expect(await firstOf(await follow(id))).toMatch(/^HTTP\/1\.1 429 /)
     listeners[0]!.destroy()
-    await vi.waitFor(async () => expect(await connectionCount()).toBe(3))
+    await vi.waitFor(async () => expect(await connectionCount()).toBe(3), 10_000)
     expect(await firstOf(await follow(id))).toMatch(/^HTTP\/1\.1 200 /)
   })
 
@@ -275,9 +275,9 @@ describe('who follows a job', () => {
     const socket = await follow(id)
     await firstOf(socket)
     socket.write(`GET /api/jobs/${id}/events HTTP/1.1\r\n${head()}`)
-    await vi.waitFor(() => expect(queue.watcherCount).toBe(2))
+    await vi.waitFor(() => expect(queue.watcherCount).toBe(2), 10_000)
     socket.destroy()
-    await vi.waitFor(() => expect(queue.watcherCount).toBe(0))
+    await vi.waitFor(() => expect(queue.watcherCount).toBe(0), 10_000)
   })
 })
 
@@ -347,7 +347,10 @@ it('10 000 connections leave the daemon answering, small, and its run undisturbe
     expect(answered).toHaveLength(20)
     expect(Math.max(...answered)).toBeLessThan(3_000)
     expect((await daemon.ask('GET', '/api/jobs')).status).toBe(200)
-    await vi.waitFor(() => expect(dropped).toBeGreaterThan(10_000 - HTTP_LIMITS.connections - 1))
+    await vi.waitFor(
+      () => expect(dropped).toBeGreaterThan(10_000 - HTTP_LIMITS.connections - 1),
+      10_000,
+    )
     expect(rssBytes() - before).toBeLessThan(80_000_000)
     await daemon.follow(json['id'] as string)
     const job = await daemon.ask('GET', `/api/jobs/${json['id'] as string}`)

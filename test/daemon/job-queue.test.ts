@@ -105,7 +105,10 @@ describe('while the state file cannot be written, as on a full disk', () => {
   })
   afterEach(() => other.close())
   const isTold = () =>
-    vi.waitFor(() => expect(log.join('\n')).toContain('the queue cannot go on, and tries again'))
+    vi.waitFor(
+      () => expect(log.join('\n')).toContain('the queue cannot go on, and tries again'),
+      10_000,
+    )
 
   it('a job waits, and is done once it can be', async () => {
     const queue = queueWith(async () => GOOD)

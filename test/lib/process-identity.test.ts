@@ -24,7 +24,7 @@ it('one that was killed, and that nobody has asked for yet, is no more', async (
     expect(isAlive({ pid, startTicks })).toBe(true)
     expect(isAlive({ pid, startTicks: undefined })).toBe(true)
     process.kill(pid, 'SIGKILL')
-    await vi.waitFor(() => expect(stateOf(pid)).toBe('Z'))
+    await vi.waitFor(() => expect(stateOf(pid)).toBe('Z'), 10_000)
     expect(isAlive({ pid, startTicks })).toBe(false)
     expect(isAlive({ pid, startTicks: undefined })).toBe(false)
     expect(startTicksOf(pid)).toBe(undefined)

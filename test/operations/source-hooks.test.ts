@@ -236,7 +236,7 @@ describe('a failure', () => {
     expect(report.sources[0]?.message).toContain('bash did not end within 0.5 s')
     expect(await log()).toEqual(['after failed -'])
     const pid = (await readFile(join(world.folder, 'pid'), 'utf8')).trim()
-    await vi.waitFor(() => expect(isAlive(pid)).toBe(false))
+    await vi.waitFor(() => expect(isAlive(pid)).toBe(false), 10_000)
   })
 
   it('of all servers is none of the source', async () => {

@@ -235,7 +235,7 @@ describe('a command that did not do its work', () => {
     const source = bash(`sleep 1000 & echo $! >${file}; echo half`)
     const failure = await failureOf(source)
     expect(failure.message).toMatch(/something that it started still holds its output open/)
-    await vi.waitFor(() => expect(isAlive(Number(readFileSync(file, 'utf8')))).toBe(false))
+    await vi.waitFor(() => expect(isAlive(Number(readFileSync(file, 'utf8')))).toBe(false), 10_000)
   }, 30_000)
 
   it('never tells a secret, nor sends a terminal what it would act on', async () => {
@@ -263,7 +263,7 @@ describe('a command that did not do its work', () => {
     expect(await packing).toMatchObject({ code: 'INTERRUPTED' })
     expect(performance.now() - begun).toBeLessThan(6_000)
     for (const pid of readFileSync(file, 'utf8').trim().split(' ').map(Number))
-      await vi.waitFor(() => expect(isAlive(pid)).toBe(false))
+      await vi.waitFor(() => expect(isAlive(pid)).toBe(false), 10_000)
   })
 
   it('is not one that is only slow: the disk may wait for it, and it for the disk', async () => {
