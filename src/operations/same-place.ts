@@ -16,7 +16,7 @@ type Opened = { readonly server: Server; readonly storage: Storage }
  * Both servers have shown an object of theirs before. Leaves nothing behind; rejects with the failure of a server,
  * and then nobody knows.
  */
-export async function isSamePlace(
+async function isSamePlace(
   [one, other]: readonly [Opened, Opened],
   host: string,
   signal: AbortSignal,
@@ -112,7 +112,7 @@ export class SamePlaces {
   }
 }
 
-export function samePlace(one: Server, other: Server): SpillwayError {
+function samePlace(one: Server, other: Server): SpillwayError {
   const names = `S3_SERVER_${one.number} and S3_SERVER_${other.number}`
   return new SpillwayError(
     'SERVER_TWICE',
