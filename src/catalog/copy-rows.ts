@@ -11,7 +11,7 @@ import type { ServerIdentity } from '../domain/server.ts'
 import type { CopyId, CopyRow, KeysOnServer } from './catalog.ts'
 import { forgetUnreadable } from './history-unreadable.ts'
 import { copyFrom, safeInteger, timeText } from './rows.ts'
-import { requireBytes, serverIdOf } from './server-rows.ts'
+import { addOtherBytes, requireBytes, serverIdOf } from './server-rows.ts'
 import { keepStanding } from './standing-sums.ts'
 import type { Tables } from './tables.ts'
 
@@ -187,17 +187,12 @@ export async function markDeleted(db: Db, copyId: CopyId, at: Date): Promise<voi
 
 /** In one transaction: the room that our bytes took is that of somebody else's now. */
 export async function markOverwritten(db: Db, copyId: CopyId, othersBytes: number): Promise<void> {
-  requireBytes(othersBytes, 'othersBytes')
   await db.transaction().execute(async (trx) => {
     const copy = await copyIn(trx, copyId, ['deleting'])
     await changeCopy(trx, copy, { state: 'deleted', deleted_at: timeText(new Date()) })
     const given = { reservedBytes: 0, usedBytes: -copy.sizeBytes, copies: -1 }
     await moveBytes(trx, copy.serverId, given)
-    await trx
-      .updateTable('s3_servers')
-      .set({ other_bytes: sql`other_bytes + ${othersBytes}` })
-      .where('id', '=', copy.serverId)
-      .execute()
+    await addOtherBytes(trx, copy.serverId, othersBytes)
   })
 }
 

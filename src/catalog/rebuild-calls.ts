@@ -24,6 +24,11 @@ export type CopyOnServer = {
   readonly missingSince: Date | undefined
 }
 
+export type LostCopy = CopyOnServer & {
+  readonly identity: ServerIdentity
+  readonly missingSince: Date
+}
+
 /** What an archive's own tail says of it, and the name under which it lies. */
 export type RebuiltArchive = {
   readonly id: ArchiveId
@@ -89,8 +94,13 @@ export interface RebuildCalls extends SnapshotCalls {
    * with the object as a whole.
    */
   markFound(copyId: CopyId): Promise<void>
-  /** missing -> deleted: it is gone for good, and its bytes are given back. */
-  settleMissing(copyId: CopyId, reason: string): Promise<void>
+  /**
+   * missing -> deleted: it is gone for good, and its bytes are given back; but for `othersBytes` of them, which
+   * somebody else's object takes at its key.
+   */
+  settleMissing(copyId: CopyId, reason: string, othersBytes?: number): Promise<void>
+  /** Of this host: missing since at least then, as their servers said. By server. */
+  lostCopies(since: Date): Promise<readonly LostCopy[]>
   /** Of all hosts of this catalog; not those that failed or are deleted. */
   copiesOn(identity: ServerIdentity): Promise<readonly CopyOnServer[]>
   /**

@@ -9,9 +9,9 @@ import { changeCopy, copyIn, moveBytes } from './copy-rows.ts'
 import { forgetUnreadable } from './history-unreadable.ts'
 import { adoptCopy, adoptLocal } from './rebuild-adopt.ts'
 import { ONLY_IN_SPOOL, UNASKED } from './rebuild-calls.ts'
-import type { CopyOnServer, RebuildCalls, RebuildState } from './rebuild-calls.ts'
+import type { CopyOnServer, LostCopy, RebuildCalls, RebuildState } from './rebuild-calls.ts'
 import { ARCHIVE_STATES, date, safeInteger, timeText, word } from './rows.ts'
-import { serverIdOf } from './server-rows.ts'
+import { addOtherBytes, serverIdOf } from './server-rows.ts'
 import { createSnapshotCalls } from './snapshot-rows.ts'
 import type { StoredInteger, Tables } from './tables.ts'
 
@@ -24,7 +24,9 @@ export function createRebuildCalls(db: Db, host: string): RebuildCalls {
     markMissing: (copyId, reason, at = new Date()) =>
       atomic((trx) => markMissing(trx, copyId, reason, at)),
     markFound: (copyId) => atomic((trx) => markFound(trx, copyId)),
-    settleMissing: (copyId, reason) => atomic((trx) => settleMissing(trx, copyId, reason)),
+    settleMissing: (copyId, reason, othersBytes = 0) =>
+      atomic((trx) => settleMissing(trx, copyId, reason, othersBytes)),
+    lostCopies: (since) => lostCopies(db, host, since),
     copiesOn: (identity) => copiesOn(db, identity),
     copyOfUpload: async (identity, { key, uploadId }) => {
       const rows = db
@@ -105,13 +107,19 @@ async function markFound(trx: Db, copyId: CopyId): Promise<void> {
   await forgetUnreadable(trx, copy.archiveId)
 }
 
-async function settleMissing(trx: Db, copyId: CopyId, reason: string): Promise<void> {
+async function settleMissing(
+  trx: Db,
+  copyId: CopyId,
+  reason: string,
+  othersBytes: number,
+): Promise<void> {
   const copy = await copyIn(trx, copyId, ['missing', 'stored'])
   if (copy.state === 'stored') return
   await changeCopy(trx, copy, { state: 'deleted', deleted_at: timeText(new Date()), reason })
   const given = { reservedBytes: 0, usedBytes: -copy.sizeBytes, copies: -1 }
   await moveBytes(trx, copy.serverId, given)
   await trx.deleteFrom('missing_copies').where('copy_id', '=', copyId).execute()
+  await addOtherBytes(trx, copy.serverId, othersBytes)
   // Where this was the last place, the row of the archive says what became of it.
   await trx
     .updateTable('archives')
@@ -134,7 +142,33 @@ async function countStored(trx: Db, archiveId: string, by: 1 | -1): Promise<void
 }
 
 async function copiesOn(db: Db, identity: ServerIdentity): Promise<CopyOnServer[]> {
-  const rows = await db
+  const rows = await selectCopies(db)
+    .where('s3_archives.server_id', '=', await serverIdOf(db, identity))
+    // Spelled as the index copies_by_key spells it: only then is it used.
+    .where(sql<boolean>`s3_archives.state not in ('deleted', 'failed')`)
+    .orderBy('s3_archives.id')
+    .execute()
+  return rows.map(copyFrom)
+}
+
+async function lostCopies(db: Db, host: string, since: Date): Promise<LostCopy[]> {
+  const rows = await selectCopies(db)
+    .innerJoin('s3_servers', 's3_servers.id', 's3_archives.server_id')
+    .select('s3_servers.identity')
+    .where('archives.host', '=', host)
+    .where('s3_archives.state', '=', 'missing')
+    .where('missing_copies.seen_at', '<=', timeText(since))
+    .orderBy('s3_archives.server_id')
+    .orderBy('s3_archives.id')
+    .execute()
+  return rows.map((row) => {
+    const { missingSince = since, ...copy } = copyFrom(row)
+    return { ...copy, missingSince, identity: row.identity }
+  })
+}
+
+function selectCopies(db: Db) {
+  return db
     .selectFrom('s3_archives')
     .innerJoin('archives', 'archives.id', 's3_archives.archive_id')
     .leftJoin('missing_copies', 'missing_copies.copy_id', 's3_archives.id')
@@ -153,12 +187,12 @@ async function copiesOn(db: Db, identity: ServerIdentity): Promise<CopyOnServer[
         where unasked.archive_id = archives.id and unasked.state = 'missing'
           and unasked.id not in (select copy_id from missing_copies))`.as('held_copies'),
     ])
-    .where('s3_archives.server_id', '=', await serverIdOf(db, identity))
-    // Spelled as the index copies_by_key spells it: only then is it used.
-    .where(sql<boolean>`s3_archives.state not in ('deleted', 'failed')`)
-    .orderBy('s3_archives.id')
-    .execute()
-  return rows.map((row) => ({
+}
+
+type CopyOnServerRow = Awaited<ReturnType<ReturnType<typeof selectCopies>['execute']>>[number]
+
+function copyFrom(row: CopyOnServerRow): CopyOnServer {
+  return {
     id: safeInteger(row.id, 's3_archives.id'),
     archiveId: row.archive_id,
     file: row.file,
@@ -169,7 +203,7 @@ async function copiesOn(db: Db, identity: ServerIdentity): Promise<CopyOnServer[
     token: row.token,
     sizeBytes: safeInteger(row.size_bytes, 's3_archives.size_bytes'),
     missingSince: row.seen_at === null ? undefined : date(row.seen_at, 'missing_copies.seen_at'),
-  }))
+  }
 }
 
 async function rebuildState(db: Db): Promise<RebuildState> {

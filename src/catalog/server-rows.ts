@@ -1,5 +1,6 @@
 // The queries on servers and their health.
 
+import { sql } from 'kysely'
 import type { Kysely } from 'kysely'
 import { assert } from '../lib/assert.ts'
 import { bucketOf } from '../domain/server.ts'
@@ -82,6 +83,20 @@ export async function setHealth(
       .onConflict((conflict) => conflict.columns(['host', 'server_id']).doUpdateSet(values))
       .execute()
   })
+}
+
+/** What a row counted until now is somebody else's; in the transaction that takes it out of the row. */
+export async function addOtherBytes(
+  trx: Kysely<Tables>,
+  serverId: number,
+  bytes: number,
+): Promise<void> {
+  requireBytes(bytes, 'othersBytes')
+  await trx
+    .updateTable('s3_servers')
+    .set({ other_bytes: sql`other_bytes + ${bytes}` })
+    .where('id', '=', serverId)
+    .execute()
 }
 
 /** Whether the sums of a server can take so many bytes more and stay numbers: it says sizes itself. */

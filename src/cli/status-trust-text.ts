@@ -145,7 +145,7 @@ export function printProblems(io: Screen, { problems, mendableArchives }: Status
   io.print(
     'Restore takes what is damaged from another copy, if there is one, and names what it cannot give back; ' +
       'retention does not count an archive without a sound copy. To look again: spillway verify ARCHIVE --deep; ' +
-      'what was gone a day ago and still is, is given up by spillway reconcile',
+      'what was gone a day ago and still is, a run gives up if a sound copy is elsewhere, else spillway reconcile',
   )
   if (mendableArchives === 0) return
   const what = `${plural(mendableArchives, 'archive')} with a damaged copy that can be replaced`

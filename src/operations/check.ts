@@ -10,6 +10,7 @@ import type { Config } from '../domain/config.ts'
 import { exitOf } from '../domain/exit-code.ts'
 import { parseSchedule } from '../domain/schedule.ts'
 import { formatBytes } from '../domain/sizes.ts'
+import { damagedArchives } from './trust.ts'
 import { statusOf } from './status.ts'
 import type { ServerStatus, SourceStatus, Status } from './status.ts'
 
@@ -52,6 +53,7 @@ export async function check(input: CheckInput): Promise<Check> {
   const { config, catalog, run, now } = input
   const status = input.status ?? (await statusOf({ config, catalog, run, now }))
   const ages = status.sources.map((source) => ageOf(source, input))
+  const { endangered, madeGood } = damagedArchives(status)
   // Those without any are told as that.
   const lacking = status.lackingCopies - status.unusable.length
   const findings = [
@@ -77,7 +79,7 @@ export async function check(input: CheckInput): Promise<Check> {
       ...ages.flatMap(({ figure }) => figure ?? []),
       ...status.servers.flatMap(serverFigures),
       plain('waiting', status.waiting.length),
-      plain('damaged', status.unusable.length + damagedElse(status).size),
+      plain('damaged', status.unusable.length + endangered + madeGood),
     ],
   }
 }
@@ -140,18 +142,9 @@ async function waitingFindings({ config, catalog, run }: CheckInput): Promise<re
   ]
 }
 
-type Damage = Pick<Status, 'unusable' | 'problems' | 'mendableArchives'>
-
-/** Archives of which damage is known, but for those that no copy is left of: each is told of once. */
-function damagedElse({ unusable, problems }: Omit<Damage, 'mendableArchives'>): Set<string> {
-  const damaged = new Set<string>(problems.map(({ archive }) => archive))
-  for (const { archive } of unusable) damaged.delete(archive)
-  return damaged
-}
-
-function damageFindings(status: Damage): readonly Finding[] {
+function damageFindings(status: Status): readonly Finding[] {
   const { unusable, mendableArchives } = status
-  const damaged = damagedElse(status).size
+  const { endangered, madeGood } = damagedArchives(status)
   return [
     ...(unusable.length === 0
       ? []
@@ -161,8 +154,17 @@ function damageFindings(status: Damage): readonly Finding[] {
             `${counted(unusable.length, 'archive')} without a sound copy on a configured server`,
           ),
         ]),
-    ...(damaged === 0 ? [] : [critical(31, `${counted(damaged, 'archive')} with known damage`)]),
-    ...(damaged > 0 || mendableArchives === 0
+    ...(endangered === 0
+      ? []
+      : [critical(31, `${counted(endangered, 'archive')} with known damage`)]),
+    ...(madeGood === 0
+      ? []
+      : [
+          warning(
+            `${counted(madeGood, 'archive')} with a lost or damaged copy and enough sound ones: spillway status`,
+          ),
+        ]),
+    ...(endangered + madeGood > 0 || mendableArchives === 0
       ? []
       : [warning(`${counted(mendableArchives, 'archive')} with a damaged copy: spillway copies`)]),
   ]

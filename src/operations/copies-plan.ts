@@ -33,6 +33,9 @@ export type CopiesToMake = {
   readonly hopeless: readonly ArchiveToCopy[]
 }
 
+/** How many configured servers hold a sound copy, of each archive that may lack one. */
+export type SoundOf = ReadonlyMap<ArchiveId, number>
+
 /** Servers with a stored copy. One that left the configuration holds copies that nobody can read. */
 export function storedOn(
   { copies }: Pick<ArchiveWithCopies, 'copies'>,
@@ -56,22 +59,26 @@ export async function copiesToMake(services: PlanServices): Promise<CopiesToMake
 /** `lacking`: left the spool, lie on fewer servers than COPIES, and no run mends that. */
 export async function countWanting(
   services: PlanServices,
-): Promise<CopiesToMake & { readonly lacking: number }> {
+): Promise<CopiesToMake & { readonly lacking: number; readonly soundOf: SoundOf }> {
   const { servers, copies } = services.config
   const counted = await wantingCopies(services, 'counted')
   // Of few, those are left out that retention wants to go.
   const isFew = counted.lacking > 0 && counted.lacking <= LISTED_MAX
-  const { plan, lacking } = isFew ? await wantingCopies(services, 'given') : counted
+  const { plan, lacking, soundOf } = isFew ? await wantingCopies(services, 'given') : counted
   const few = [...plan.toCopy, ...plan.hopeless].filter(
     ({ archive }) => archive.state === 'gone' && storedOn(archive, servers) < copies,
   )
-  return { ...plan, lacking: lacking + few.length }
+  return { ...plan, lacking: lacking + few.length, soundOf }
 }
 
 async function wantingCopies(
   { config, catalog }: PlanServices,
   lackingOnes: DoubtInput['lacking'],
-): Promise<{ readonly plan: CopiesToMake; readonly lacking: number }> {
+): Promise<{
+  readonly plan: CopiesToMake
+  readonly lacking: number
+  readonly soundOf: SoundOf
+}> {
   const { copies, servers } = config
   const damagedIds = await damagedCopyIds(catalog)
   const rows = await catalog.servers()
@@ -79,10 +86,13 @@ async function wantingCopies(
   const asked = { copies, servers: identities, lacking: lackingOnes }
   const { archives, lacking } = await catalog.archivesInDoubt(asked)
   const due = await dueOf({ config, catalog }, archives.filter(isPruned))
+  const soundOf: SoundOf = new Map(
+    archives.map((archive) => [archive.id, storedOn(withoutDamaged(archive, damagedIds), servers)]),
+  )
   const wanting = archives
     .filter(({ id }) => !due.has(id))
     .map((archive): ArchiveToCopy => {
-      const sound = storedOn(withoutDamaged(archive, damagedIds), servers)
+      const sound = soundOf.get(archive.id) ?? 0
       const damaged = damagedAmong(archive, damagedIds).filter(({ identity }) =>
         servers.some((server) => server.identity === identity),
       )
@@ -96,7 +106,7 @@ async function wantingCopies(
     toCopy: wanting.filter(canBeRead),
     hopeless: wanting.filter((each) => !canBeRead(each) && each.unusable.length > 0),
   }
-  return { plan, lacking }
+  return { plan, lacking, soundOf }
 }
 
 /** Of archives of which retention has deleted copies: those that it wants to delete altogether. */
@@ -162,7 +172,7 @@ export function awaited(
     .filter(({ identity }) => missing.has(identity))
     .map(
       ({ label }) =>
-        `${label}: its own is gone; a day after that was seen "spillway reconcile" gives it up`,
+        `${label}: its own is gone; a day after that was seen a run or "spillway reconcile" gives it up`,
     )
 }
 

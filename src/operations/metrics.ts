@@ -6,6 +6,7 @@
 // - A moment that never was is left out; 0 would be 1970.
 
 import type { Health } from '../catalog/catalog.ts'
+import { damagedArchives } from './trust.ts'
 import { longestGapMs, nextTime } from '../domain/schedule-times.ts'
 import { parseSchedule } from '../domain/schedule.ts'
 import { formatMetrics } from '../lib/metrics-text.ts'
@@ -224,6 +225,11 @@ function trustFamilies(status: Status): readonly Family[] {
       'spillway_problems',
       'What verifying found wrong with copies, and is not settled.',
       status.problems.length,
+    ),
+    one(
+      'spillway_endangered_archives',
+      'Archives with such a copy and too few sound ones for COPIES; unusable ones are counted apart.',
+      damagedArchives(status).endangered,
     ),
     one(
       'spillway_unusable_archives',

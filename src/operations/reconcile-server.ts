@@ -4,13 +4,12 @@
 // proxies), so a row changes only after the server was asked for that one object. A listing that failed
 // says nothing at all. Reading only: what is to be done about it is the plan's.
 
-import { isFailure, messageOf } from '../domain/errors.ts'
+import { isFailure } from '../domain/errors.ts'
 import { addListed } from './listed-bytes.ts'
 import { archiveNameIn, keyOnServer } from '../domain/archive.ts'
-import { formatBytes } from '../domain/sizes.ts'
-import { isProvenBy } from '../storage/storage.ts'
 import { READ_AT_ONCE, readObject } from './rebuild-archive.ts'
 import { eachAtOnce } from './reconcile-at-once.ts'
+import { lookAtCopy } from './reconcile-copy.ts'
 import { findSnapshotFindings } from './reconcile-snapshots.ts'
 import { findUploads } from './reconcile-uploads.ts'
 import { snapshotFolder, snapshotTime } from './catalog-snapshot-key.ts'
@@ -41,12 +40,6 @@ export function refusedName(server: Server, key: string): string {
   return `${server.identity}\n${key}`
 }
 
-/**
- * A copy counts as gone for good when two HEADs a day apart did not find it: a provider's bad day, a
- * bucket that was renamed for an hour, a policy that hides objects all end sooner, and are noticed.
- */
-export const SETTLED_AFTER_MS = 24 * 60 * 60 * 1_000
-
 // Most objects without a row that one plan takes: 30 MB of memory. What is left, the next one takes.
 const STRAYS_MAX = 10_000
 
@@ -61,7 +54,7 @@ export async function examineServer(input: Examined, signal: AbortSignal): Promi
   const findings: Finding[] = []
   const confirmed: CopyId[] = []
   await eachAtOnce(listing?.unsure ?? rows.filter(isStored), READ_AT_ONCE, async (row) => {
-    const seen = await lookAt(input, row, signal)
+    const seen = await lookAtCopy(input, row, signal)
     if (seen === 'confirmed') confirmed.push(row.id)
     else if (seen !== undefined) findings.push(seen)
   })
@@ -152,81 +145,6 @@ async function readListing(
 
 function isStored({ state }: CopyOnServer): boolean {
   return state === 'stored' || state === 'missing'
-}
-
-/** undefined: it is there, as it should be; the listing was late. */
-async function lookAt(
-  input: Examined,
-  row: CopyOnServer,
-  signal: AbortSignal,
-): Promise<Finding | 'confirmed' | undefined> {
-  const { server, storage, now } = input
-  const { key, sizeBytes } = row
-  const common = { key, sizeBytes, detail: undefined, isWarning: true }
-  let head
-  try {
-    head = await storage.head(key, signal)
-  } catch (error) {
-    if (!isFailure(error, 'SERVER_DENIED', 'SERVER_REJECTED')) throw error
-    const step = { kind: 'nothing' } as const
-    return {
-      ...common,
-      what: 'cannot be looked at',
-      action: 'left as it is',
-      detail: messageOf(error),
-      step,
-    }
-  }
-  if (isProvenBy(head, row)) {
-    if (row.state === 'stored') return undefined
-    if (isUnasked(row)) return 'confirmed'
-    const step = { kind: 'mark-found', copyId: row.id } as const
-    const again = { what: 'is there again', action: 'stored again', isWarning: false }
-    return { ...common, ...again, step, foundCopyOf: row.archiveId }
-  }
-  const othersBytes = Math.min(sizeBytes, head?.sizeBytes ?? 0)
-  const seen =
-    head === undefined
-      ? 'it is gone'
-      : head.sizeBytes === sizeBytes
-        ? 'something else lies there'
-        : `what lies there has ${formatBytes(head.sizeBytes)}`
-  if (row.state === 'stored' || isUnasked(row)) {
-    const reason = `${server.label} was asked on ${now.toISOString()}: ${seen}`
-    const step = { kind: 'mark-missing', copyId: row.id, reason } as const
-    const lostCopyOf = {
-      archiveId: row.archiveId,
-      file: row.file,
-      heldCopies: row.heldCopies,
-      isInSpool: row.archiveState === 'ready',
-    }
-    const action = 'marked missing; its bytes still count'
-    return { ...common, what: seen, action, step, lostCopyOf }
-  }
-  return { ...common, ...stillMissing(row, seen, othersBytes, input) }
-}
-
-/** Of a catalog that came from a server, whose word and whose listing prove nothing. */
-function isUnasked({ state, missingSince }: CopyOnServer): boolean {
-  return state === 'missing' && missingSince === undefined
-}
-
-function stillMissing(
-  { id, missingSince }: CopyOnServer,
-  seen: string,
-  othersBytes: number,
-  { server, now }: Examined,
-): Pick<Finding, 'what' | 'action' | 'detail' | 'step'> {
-  const since = missingSince?.toISOString() ?? 'an earlier look'
-  const isSettled =
-    missingSince === undefined || now.getTime() - missingSince.getTime() >= SETTLED_AFTER_MS
-  const what = `still missing: ${seen}`
-  const detail = `since ${since}`
-  if (!isSettled)
-    return { what, action: 'asked again after a day', detail, step: { kind: 'nothing' } }
-  const reason = `${server.label} was asked on ${since} and on ${now.toISOString()}: ${seen}`
-  const step = { kind: 'settle-missing', copyId: id, reason, othersBytes } as const
-  return { what, action: 'given up; its bytes are given back', detail, step }
 }
 
 async function stray(

@@ -169,7 +169,7 @@ async function applyStep(
       await catalog.markFound(step.copyId)
       return 0
     case 'settle-missing':
-      await catalog.settleMissing(step.copyId, step.reason)
+      await catalog.settleMissing(step.copyId, step.reason, step.othersBytes)
       return -step.othersBytes
     case 'adopt': {
       const adoption = await adopt(services, server, step, signal)

@@ -9,6 +9,7 @@ import { isSpooled, prepareSpool } from './spool.ts'
 import { createMakeRoom, prune } from './prune.ts'
 import { Deletions } from './deletions.ts'
 import { catchUpHistory } from './record-history.ts'
+import { giveUpLost } from './give-up-lost.ts'
 import { forecastInRun, verifyShare } from './nightly-share.ts'
 import { noteMachine } from './data-machine.ts'
 import { oneAtATime } from '../lib/one-at-a-time.ts'
@@ -60,6 +61,7 @@ export async function run(
     await writeMetrics(services, { pid: process.pid, since: record.startedAt.toISOString() })
     await prepareSpool(services)
     for (const problem of await recover(services, deletions, signal)) record.problem(problem)
+    for (const problem of await giveUpLost(services, signal)) record.problem(problem)
     await sendWaiting(services, record, underWay, signal)
     await runSources(services, { sources, underWay }, record, signal)
     for (const problem of await catchUpHistory(services, signal)) record.problem(problem)

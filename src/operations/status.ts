@@ -168,7 +168,7 @@ export async function statusOf({
     const status = await sourceStatus(source, catalog, config)
     sources.push({ ...status, growthBytesPerNight, nextBytes })
   }
-  const { toCopy, hopeless, lacking } =
+  const { toCopy, hopeless, lacking, soundOf } =
     catalog === undefined ? NO_COPIES_WANTED : await countWanting({ config, catalog })
   const waiting = (await catalog?.waitingArchives(config)) ?? []
   return {
@@ -192,7 +192,7 @@ export async function statusOf({
     lackingCopies: lacking,
     unusable: hopeless.map(unusableArchive),
     mendableArchives: toCopy.filter(({ damaged }) => damaged.length > 0).length,
-    problems: await problemsOf(catalog, config, rows),
+    problems: await problemsOf(catalog, config, rows, soundOf),
     forecast: forecastStatus(found, config),
   }
 }
@@ -204,7 +204,7 @@ export function statusRun({ id, origin, state, startedAt, endedAt, exit }: KeptR
   }
 }
 
-const NO_COPIES_WANTED = { toCopy: [], hopeless: [], lacking: 0 }
+const NO_COPIES_WANTED = { toCopy: [], hopeless: [], lacking: 0, soundOf: new Map() }
 
 function unusableArchive({ archive, unusable }: ArchiveToCopy): UnusableArchive {
   const { id, source, file, sizeBytes = null } = archive

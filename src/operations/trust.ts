@@ -1,6 +1,7 @@
 // How far the copies on each server are proven, and what is wrong with any of them: for `status`.
 
 import type { Catalog, ServerRow } from '../catalog/catalog.ts'
+import type { SoundOf } from './copies-plan.ts'
 import type { StandingOf } from '../catalog/standing-calls.ts'
 import type { ArchiveId } from '../domain/archive.ts'
 import type { Config } from '../domain/config.ts'
@@ -45,6 +46,8 @@ export type StatusProblem = {
   readonly foundAt: string
   /** When it was last met. */
   readonly seenAt: string
+  /** Configured servers with a sound copy of that archive; null: it is of another host. */
+  readonly soundCopies: number | null
 }
 
 export async function trustOf(
@@ -68,6 +71,7 @@ export async function problemsOf(
   catalog: Catalog | undefined,
   { servers }: Config,
   rows: readonly ServerRow[],
+  soundOf: SoundOf,
 ): Promise<readonly StatusProblem[]> {
   const problems = (await catalog?.problems()) ?? []
   return problems.map((problem) => {
@@ -87,6 +91,30 @@ export async function problemsOf(
       members: problem.members.map(printablePath),
       foundAt: problem.foundAt.toISOString(),
       seenAt: problem.seenAt.toISOString(),
+      soundCopies: soundOf.get(problem.archiveId) ?? null,
     }
   })
+}
+
+/**
+ * Archives of which something is wrong that nobody has settled, but for those that no sound copy is left of: each is
+ * told of once. `endangered`: fewer servers than COPIES hold a sound copy, or it is not known how many do.
+ */
+export function damagedArchives({
+  problems,
+  unusable,
+  copies,
+}: {
+  readonly problems: readonly Pick<StatusProblem, 'archive' | 'soundCopies'>[]
+  readonly unusable: readonly { readonly archive: ArchiveId }[]
+  readonly copies: number
+}): { readonly endangered: number; readonly madeGood: number } {
+  const gone = new Set(unusable.map(({ archive }) => archive))
+  const sound = new Map(
+    problems
+      .filter(({ archive }) => !gone.has(archive))
+      .map(({ archive, soundCopies }) => [archive, soundCopies ?? 0]),
+  )
+  const endangered = [...sound.values()].filter((count) => count < copies).length
+  return { endangered, madeGood: sound.size - endangered }
 }

@@ -61,9 +61,9 @@ export const DELETING: readonly Mutant[] = [
     loses: 'room is given away that somebody else took',
     edits: [
       {
-        file: 'catalog/copy-rows.ts',
-        find: 'other_bytes + ${othersBytes}',
-        replace: 'other_bytes + ${0 * othersBytes}',
+        file: 'catalog/server-rows.ts',
+        find: 'other_bytes + ${bytes}',
+        replace: 'other_bytes + ${0 * bytes}',
       },
     ],
     killedBy: [
@@ -274,7 +274,7 @@ export const DELETING: readonly Mutant[] = [
     loses: 'a listing that leaves something out takes good copies from the catalog',
     edits: [
       {
-        file: 'operations/reconcile-server.ts',
+        file: 'operations/reconcile-copy.ts',
         find: 'if (isProvenBy(head, row)) {',
         replace: 'if (isProvenBy(head, { ...row, token: "" })) {',
       },
@@ -291,7 +291,7 @@ export const DELETING: readonly Mutant[] = [
     loses: 'a copy that a server shows late is struck off, and nothing will read it again',
     edits: [
       {
-        file: 'operations/reconcile-server.ts',
+        file: 'operations/reconcile-copy.ts',
         find: 'now.getTime() - missingSince.getTime() >= SETTLED_AFTER_MS',
         replace: 'now.getTime() - missingSince.getTime() >= 0 * SETTLED_AFTER_MS',
       },

@@ -212,4 +212,31 @@ export const TELLING: readonly Mutant[] = [
       },
     ],
   },
+  {
+    name: 'last-trace-given-up',
+    loses:
+      'the record of an archive of which nothing sound is left, and with it every word about that',
+    edits: [
+      {
+        file: 'operations/give-up-lost.ts',
+        find: "if (safety === 'lost') return",
+        replace: "if (safety === 'nothing') return",
+      },
+      {
+        file: 'operations/give-up-lost.ts',
+        find: "Promise<'safe' | 'short' | 'lost'>",
+        replace: "Promise<'safe' | 'short' | 'lost' | 'nothing'>",
+      },
+    ],
+    killedBy: [
+      {
+        file: 'operations/give-up-lost.test.ts',
+        title: 'a lost copy > that was the only one is never given up by a run',
+      },
+      {
+        file: 'operations/give-up-lost.test.ts',
+        title: 'a lost copy > beside a damaged one is not given up either',
+      },
+    ],
+  },
 ]

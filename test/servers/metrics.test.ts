@@ -63,7 +63,7 @@ describe('promtool check metrics finds nothing wrong', () => {
 
 it('promtool check rules takes the alert rules', () => {
   const { exit, said } = promtool(['check', 'rules', RULES])
-  expect(said).toContain('SUCCESS: 15 rules found')
+  expect(said).toContain('SUCCESS: 16 rules found')
   expect(exit).toBe(0)
 })
 
@@ -114,6 +114,7 @@ const WELL: Series = {
   'spillway_server_health{server="2",label="far",state="misconfigured"}': 0,
   spillway_waiting_archives: 0,
   spillway_problems: 0,
+  spillway_endangered_archives: 0,
   spillway_unusable_archives: 0,
   spillway_lacking_copies_archives: 0,
 }
@@ -198,7 +199,29 @@ describe('the alert', () => {
       { spillway_forecast_full_timestamp_seconds: 30 * DAY },
       [],
     ],
-    ['SpillwayDamage', 'some is known', 1, { spillway_problems: 2 }, [{}]],
+    [
+      'SpillwayDamage',
+      'too few sound copies are left',
+      1,
+      { spillway_problems: 2, spillway_endangered_archives: 1 },
+      [{}],
+    ],
+    ['SpillwayDamage', 'enough are', 1, { spillway_problems: 2 }, []],
+    ['SpillwayDamageElsewhere', 'enough are', 1, { spillway_problems: 2 }, [{}]],
+    [
+      'SpillwayDamageElsewhere',
+      'too few are',
+      1,
+      { spillway_problems: 2, spillway_endangered_archives: 1 },
+      [],
+    ],
+    [
+      'SpillwayDamageElsewhere',
+      'none is',
+      1,
+      { spillway_problems: 2, spillway_unusable_archives: 1 },
+      [],
+    ],
     ['SpillwayArchiveUnusable', 'one is', 1, { spillway_unusable_archives: 1 }, [{}]],
     ['SpillwayTooFewCopies', 'since a day', 25, { spillway_lacking_copies_archives: 1 }, [{}]],
     [
