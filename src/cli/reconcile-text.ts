@@ -142,7 +142,7 @@ export function printRebuilt(io: Out, rebuilt: Rebuilt): void {
     )
 }
 
-export function printSurvey(io: Out, { start, servers }: RebuildSurvey): void {
+export function printSurvey(io: Out, { start, servers, problem }: RebuildSurvey): void {
   printStart(io, start, 'would begin')
   printTable(io, {
     columns: [
@@ -158,6 +158,7 @@ export function printSurvey(io: Out, { start, servers }: RebuildSurvey): void {
       error === undefined ? '' : { text: error.message, style: 'bad' },
     ]),
   })
+  if (problem !== undefined) printProblems(io, [problem])
 }
 
 function printStart(io: Out, start: RebuildStart, verb = 'began'): void {

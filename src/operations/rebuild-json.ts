@@ -17,13 +17,14 @@ export function rebuildJson(rebuilt: Rebuilt) {
   }
 }
 
-export function surveyJson({ exit, start, servers }: RebuildSurvey) {
+export function surveyJson({ exit, start, servers, problem }: RebuildSurvey) {
   return {
     ...{ exit, isApplied: false, start: startJson(start) },
     servers: servers.map(({ server, archives, sizeBytes, error }) => ({
       ...{ number: server.number, label: server.label, archives, sizeBytes },
       error: error === undefined ? null : { code: error.code, message: error.message },
     })),
+    problems: problem === undefined ? [] : [{ code: problem.code, message: problem.message }],
   }
 }
 

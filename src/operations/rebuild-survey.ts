@@ -6,6 +6,7 @@ import { exitOf } from '../domain/exit-code.ts'
 import { failureOf } from '../domain/errors.ts'
 import { addListed } from './listed-bytes.ts'
 import { archiveNameIn, keyOnServer } from '../domain/archive.ts'
+import { OtherHosts } from './other-hosts.ts'
 import { startRebuild } from './rebuild-snapshot.ts'
 import type { RebuildStart, StartServices } from './rebuild-snapshot.ts'
 import type { Server } from '../domain/server.ts'
@@ -22,6 +23,8 @@ export type RebuildSurvey = {
   readonly exit: number
   readonly start: RebuildStart
   readonly servers: readonly SurveyedServer[]
+  /** Nothing of this host was found, and something of others. */
+  readonly problem: SpillwayError | undefined
 }
 
 export async function surveyRebuild(
@@ -30,6 +33,7 @@ export async function surveyRebuild(
   signal: AbortSignal,
 ): Promise<RebuildSurvey> {
   const { config, openStorage } = services
+  const others = new OtherHosts(config.serverId)
   const start = await startRebuild(services, { isDryRun: true }, signal)
   const open = await openStorage()
   const servers = await Promise.all(
@@ -38,9 +42,10 @@ export async function surveyRebuild(
       let [archives, sizeBytes] = [0, 0]
       try {
         await storage.prepare(signal)
-        const folder = isForAllHosts ? '' : `${config.serverId}/`
-        for await (const object of storage.list(keyOnServer(server.prefix, folder), signal)) {
-          if (archiveNameIn(server, object.key) === undefined) continue
+        for await (const object of storage.list(keyOnServer(server.prefix, ''), signal)) {
+          const name = archiveNameIn(server, object.key)
+          others.see(name)
+          if (name === undefined || (!isForAllHosts && name.host !== config.serverId)) continue
           archives += 1
           sizeBytes = addListed(sizeBytes, object, server)
         }
@@ -53,5 +58,7 @@ export async function surveyRebuild(
     }),
   )
   const exits = servers.map(({ error }) => (error === undefined ? 0 : failureOf(error).exit))
-  return { exit: exitOf(exits), start, servers }
+  const isAny = servers.some(({ archives }) => archives > 0)
+  const problem = isAny ? undefined : others.nothingOurs()
+  return { exit: exitOf([...exits, problem === undefined ? 0 : 3]), start, servers, problem }
 }

@@ -15,6 +15,7 @@ import { failureOf, SpillwayError } from '../domain/errors.ts'
 import { archiveNameIn, keyOnServer } from '../domain/archive.ts'
 import { notEmpty } from './rebuild-snapshot.ts'
 import { ONLY_IN_SPOOL } from '../catalog/rebuild-calls.ts'
+import { OtherHosts } from './other-hosts.ts'
 import { planExit } from './reconcile-plan.ts'
 import { RebuiltPins } from './rebuild-pins.ts'
 import { rebuildSpool } from './rebuild-spool.ts'
@@ -110,13 +111,33 @@ async function rebuildFrom(
   input.onPlan(plan)
   const settled = await settleAll(services, plan, signal)
   const lost = await lostWithSpool(services)
-  const problems = [...spool.problems, ...conflicts, ...settled, ...lost, ...pins.problems()]
+  const found = { servers, inSpool: spool.found }
+  const absent = input.isForAllHosts ? [] : nothingFound(found, plan, config.serverId)
+  const problems = [
+    ...[...spool.problems, ...conflicts, ...settled, ...lost],
+    ...[...pins.problems(), ...absent],
+  ]
   const isComplete = plan.failed.length === 0
   if (isComplete) await catalog.endRebuild(new Date())
   return {
     exit: exitOf([planExit(plan, problems), ...spool.problems.map(exitOfProblem)]),
-    ...{ start: input.start, isComplete, servers, inSpool: spool.found, plan, problems },
+    ...{ start: input.start, isComplete, ...found, plan, problems },
   }
+}
+
+/** Not one archive: it may be that this machine was called otherwise. */
+function nothingFound(
+  { servers, inSpool }: Pick<Rebuilt, 'servers' | 'inSpool'>,
+  plan: ReconcilePlan,
+  host: string,
+): readonly SpillwayError[] {
+  const isAny = ({ added, joined, known, refused }: RebuiltServer): boolean =>
+    added + joined + known + refused > 0
+  if (inSpool > 0 || servers.some(isAny)) return []
+  const others = new OtherHosts(host)
+  for (const { otherHosts } of plan.servers) others.add(otherHosts)
+  const problem = others.nothingOurs()
+  return problem === undefined ? [] : [problem]
 }
 
 const NOTHING_YET = { added: 0, joined: 0, known: 0, refused: 0 }
@@ -152,6 +173,9 @@ async function rebuildServer(
     if ('refused' in read) {
       refused.set(refusedName(server, key), read.refused)
       counts.refused += 1
+      // What lies in this host's own folder is named by the plan.
+      if (archiveNameIn(server, key)?.host !== config.serverId)
+        conflicts.push(notAdopted(server, key, read.refused))
     } else {
       await pins.look(read.archive)
       const adoption = await adopt({ catalog, pool, places }, server, read, signal)

@@ -6,6 +6,7 @@ import type { SpillwayError } from '../domain/errors.ts'
 import { FAILURES, failureOf, messageOf } from '../domain/errors.ts'
 import type { CopyId } from '../catalog/catalog.ts'
 import type { FoundCopy, RebuiltArchive } from '../catalog/rebuild-calls.ts'
+import type { OtherHosts } from './other-hosts.ts'
 import type { OpenUpload } from '../storage/storage.ts'
 import type { Server } from '../domain/server.ts'
 import type { SnapshotId } from '../catalog/snapshot-calls.ts'
@@ -73,6 +74,7 @@ export type ServerPlan = {
   /** Objects in this host's folder that are no archives by their names. */
   readonly strangers: number
   readonly unknown: Unknown
+  readonly otherHosts: OtherHosts
 }
 
 export type ReconcilePlan = {

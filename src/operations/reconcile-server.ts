@@ -7,6 +7,7 @@
 import { isFailure } from '../domain/errors.ts'
 import { addListed } from './listed-bytes.ts'
 import { archiveNameIn, keyOnServer } from '../domain/archive.ts'
+import { OtherHosts } from './other-hosts.ts'
 import { READ_AT_ONCE, readObject } from './rebuild-archive.ts'
 import { eachAtOnce } from './reconcile-at-once.ts'
 import { lookAtCopy } from './reconcile-copy.ts'
@@ -75,6 +76,7 @@ export async function examineServer(input: Examined, signal: AbortSignal): Promi
     leftOver: listing?.leftOver ?? 0,
     strangers: listing?.strangers ?? 0,
     unknown: listing?.unknown ?? { archives: 0, catalogCopies: 0 },
+    otherHosts: listing?.otherHosts ?? new OtherHosts(input.host),
   }
 }
 
@@ -90,6 +92,7 @@ type Listing = {
   readonly leftOver: number
   readonly strangers: number
   readonly unknown: Unknown
+  readonly otherHosts: OtherHosts
 }
 
 async function readListing(
@@ -105,6 +108,7 @@ async function readListing(
   const ourKeys = isAdopting ? undefined : await catalog.archiveKeys()
   const [strays, snapshots]: [StoredObject[], StoredObject[]] = [[], []]
   const unknown = { archives: 0, catalogCopies: 0 }
+  const otherHosts = new OtherHosts(host)
   const counted = { objects: 0, sizeBytes: 0, otherBytes: 0, leftOver: 0, strangers: 0 }
   try {
     for await (const object of storage.list(keyOnServer(server.prefix, ''), signal)) {
@@ -125,6 +129,7 @@ async function readListing(
       }
       counted.otherBytes += sizeBytes
       const name = archiveNameIn(server, key)
+      otherHosts.see(name)
       if (key.startsWith(catalogs) && snapshotTime(key.slice(catalogs.length)) !== undefined) {
         if (!isAdopting) unknown.catalogCopies += 1
         else if (snapshots.length < STRAYS_MAX) snapshots.push(object)
@@ -140,7 +145,7 @@ async function readListing(
     throw error
   }
   const unsure = [...unseen.values()].filter(isStored)
-  return { ...counted, unsure, strays, snapshots, unknown }
+  return { ...counted, unsure, strays, snapshots, unknown, otherHosts }
 }
 
 function isStored({ state }: CopyOnServer): boolean {

@@ -490,6 +490,39 @@ it('archives of other hosts only when that is asked for', async () => {
   expect(server?.otherBytes).toBe(0)
 })
 
+it('a machine that is called otherwise than the lost one is told whose archives are there', async () => {
+  await world.run()
+  world.env['SERVER_ID'] = 'successor'
+  world.env['DATA_DIR'] = join(world.folder, 'data2')
+  const services = await openServices({ configFile: await world.writeEnv() }, QUICK)
+  const survey = await surveyRebuild(services, { isForAllHosts: false }, never)
+  await services.close()
+  const told =
+    'no archive of successor was found; there are archives of host (1): if this machine takes the place of one of ' +
+    'these, set SERVER_ID to that name and run it again; --all-hosts takes in all of them'
+  expect([survey.exit, survey.problem?.message]).toEqual([3, told])
+
+  const { exit, problems } = await rebuilding()
+  expect([exit, problems.map(({ message }) => message)]).toEqual([3, [told]])
+
+  world.env['SERVER_ID'] = 'host'
+  expect(await rebuilding()).toMatchObject({ exit: 0, problems: [] })
+  expect(await rows()).toHaveLength(1)
+})
+
+it('of another host, what is refused is named', async () => {
+  await world.run()
+  const [{ key } = { key: '' }] = world.models[0]!.objects()
+  const strange = key.replace('host/', 'strange/')
+  world.models[0]!.seed(strange, Buffer.from('no archive'), { 'spillway-token': 'x' })
+  loseCatalog()
+  const { exit, problems } = await rebuilding({ isForAllHosts: true })
+  expect(exit).toBe(3)
+  expect(problems.map(({ message }) => message)).toEqual([
+    expect.stringMatching(/^strange\/.* is not adopted: /),
+  ])
+})
+
 it('a directory gives back its archives, too', async () => {
   const disk = join(world.folder, 'disk')
   await mkdir(disk)
