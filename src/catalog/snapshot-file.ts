@@ -5,6 +5,7 @@
 
 import { existsSync } from 'node:fs'
 import { SpillwayError } from '../domain/errors.ts'
+import { howToMoveAway } from './move-away.ts'
 import { publishCopy } from './catalog-file.ts'
 import { openCatalog } from './open-sqlite.ts'
 import type { RebuildState } from './rebuild-calls.ts'
@@ -52,7 +53,12 @@ export async function installSnapshot(input: {
     throw new SpillwayError(
       'CATALOG_UNAVAILABLE',
       `the catalog ${path} is open in another program, or was not closed: ${path}-wal is there`,
-      { facts: { path }, hint: 'end that program, and run this again' },
+      {
+        facts: { path },
+        hint:
+          'end that program, and run this again; if there is none, move what is left of the lost catalog away: ' +
+          howToMoveAway(path),
+      },
     )
   }
   publishCopy(snapshotPath, catalogPath)

@@ -3,6 +3,7 @@
 import { createReadStream } from 'node:fs'
 import { stat } from 'node:fs/promises'
 import { isFailure, messageOf, SpillwayError } from '../domain/errors.ts'
+import { shellWord } from '../lib/shell-word.ts'
 import { storageTermsOf } from '../domain/providers.ts'
 import type { ArchiveWithCopies, Catalog, CopyRow } from '../catalog/catalog.ts'
 import type { Config } from '../domain/config.ts'
@@ -279,11 +280,6 @@ function withThawing(cause: unknown, server: Server, key: string): unknown {
       `${aws} restore-object ${object} --restore-request Days=7 ` +
       `(hours, and billed); then again, once head-object says ongoing-request="false"`,
   })
-}
-
-/** Keys and buckets of ours need no quotes; prefixes may. */
-function shellWord(text: string): string {
-  return /^[\w./:@+-]+$/.test(text) ? text : `'${text.replaceAll("'", String.raw`'\''`)}'`
 }
 
 /** No place was left to try: why each one was none. */

@@ -16,6 +16,7 @@ import { latestSnapshotTime, snapshotFolder, snapshotTime } from './catalog-snap
 import { unpackSnapshot } from './catalog-snapshot-file.ts'
 import type { Config } from '../domain/config.ts'
 import type { OpenStorage } from './server-pool.ts'
+import { howToMoveAway } from '../catalog/move-away.ts'
 import type { RebuildState } from '../catalog/rebuild-calls.ts'
 import type { Server } from '../domain/server.ts'
 import type { Storage, StoredObject } from '../storage/storage.ts'
@@ -220,7 +221,7 @@ export function notEmpty(catalogPath: string, { archives }: RebuildState): Spill
       facts: { path: catalogPath, archives },
       hint:
         'spillway reconcile --adopt adds what the servers hold and it does not know; if it is only what a run began ' +
-        `after the loss of another, move it away, then rebuild: mv ${catalogPath} ${catalogPath}.old && ` +
+        `after the loss of another, move it away, then rebuild: ${howToMoveAway(catalogPath)} && ` +
         'spillway reconcile --rebuild (its archives come back, too)',
     },
   )

@@ -1,6 +1,7 @@
 // A catalog that was lost comes back from the servers alone, field by field.
 
-import { rmSync } from 'node:fs'
+import { execFileSync } from 'node:child_process'
+import { rmSync, writeFileSync } from 'node:fs'
 import { mkdir, readdir, rename, rm, writeFile } from 'node:fs/promises'
 import { join } from 'node:path'
 import { afterEach, beforeEach, describe, expect, it } from 'vitest'
@@ -16,6 +17,7 @@ import { surveyRebuild } from '../../src/operations/rebuild-survey.ts'
 import { QUICK, World } from '../support/world.ts'
 import type { ArchiveWithCopies } from '../../src/catalog/catalog.ts'
 import type { Rebuilt } from '../../src/operations/rebuild.ts'
+import type { SpillwayError } from '../../src/domain/errors.ts'
 import type { ReconcilePlan } from '../../src/operations/reconcile-plan.ts'
 
 const never = new AbortController().signal
@@ -464,7 +466,7 @@ describe('what is not right', () => {
       code: 'CATALOG_NOT_EMPTY',
       message: `the catalog ${catalogPath()} is not empty: it knows 1 archive`,
       hint: expect.stringContaining(
-        `mv ${catalogPath()} ${catalogPath()}.old && spillway reconcile --rebuild`,
+        `mkdir ${world.folder}/data/lost && mv ${catalogPath()}* ${world.folder}/data/lost/ && spillway reconcile --rebuild`,
       ) as string,
     })
     expect(await rows()).toEqual(before)
@@ -532,6 +534,21 @@ it('a directory gives back its archives, too', async () => {
   const saved = await rows()
   rmSync(join(disk, 'spillway-catalog'), { recursive: true })
   loseCatalog()
+  expect((await rebuilding()).exit).toBe(0)
+  expect((await rows()).map(withoutTimeStored)).toEqual(saved.map(withoutTimeStored))
+})
+
+it('what is left of a lost catalog stands in the way, and the hint moves it away', async () => {
+  await world.run()
+  const saved = await rows()
+  loseCatalog()
+  writeFileSync(`${catalogPath()}-wal`, 'left')
+  const refused = await rebuilding().catch((error: unknown) => error)
+  expect(refused).toMatchObject({ code: 'CATALOG_UNAVAILABLE' })
+  const [, command] = /move what is left of the lost catalog away: (.*)/.exec(
+    (refused as SpillwayError).hint!,
+  )!
+  execFileSync('sh', ['-c', command!])
   expect((await rebuilding()).exit).toBe(0)
   expect((await rows()).map(withoutTimeStored)).toEqual(saved.map(withoutTimeStored))
 })

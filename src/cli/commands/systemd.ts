@@ -23,6 +23,7 @@ import { settingOf } from '../../config/names.ts'
 import type { Config } from '../../domain/config.ts'
 import { messageOf, SpillwayError } from '../../domain/errors.ts'
 import { describeSchedule, onCalendarLines, parseSchedule } from '../../domain/schedule.ts'
+import { shellWord } from '../../lib/shell-word.ts'
 import { workerUrl } from '../../lib/worker.ts'
 import {
   ctl,
@@ -268,8 +269,4 @@ function flagsOf({ job, scope, runAs, envFile }: UnitsInput): string {
     ...(scope === 'user' ? ['--user'] : []),
     ...(runAs === undefined ? [] : [`--run-as=${runAs}`]),
   ].join(' ')
-}
-
-function shellWord(text: string): string {
-  return /^[A-Za-z0-9_./:=%+@,-]+$/.test(text) ? text : `'${text.replaceAll("'", `'\\''`)}'`
 }
