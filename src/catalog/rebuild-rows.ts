@@ -157,7 +157,13 @@ async function lostCopies(db: Db, host: string, since: Date): Promise<LostCopy[]
     .select('s3_servers.identity')
     .where('archives.host', '=', host)
     .where('s3_archives.state', '=', 'missing')
-    .where('missing_copies.seen_at', '<=', timeText(since))
+    // By the few that are missing, and not by all archives of the host.
+    .where('s3_archives.id', 'in', (missing) =>
+      missing
+        .selectFrom('missing_copies')
+        .select('missing_copies.copy_id')
+        .where('missing_copies.seen_at', '<=', timeText(since)),
+    )
     .orderBy('s3_archives.server_id')
     .orderBy('s3_archives.id')
     .execute()

@@ -18,7 +18,7 @@ const LINE_COLUMNS = 80
 
 export function programHelp(commands: readonly CommandTitle[]): readonly string[] {
   return [
-    'Spillway archives folders every night to the first server with room.',
+    'Spillway archives folders and databases nightly to the first server with room.',
     '',
     'usage: spillway COMMAND [FLAGS]',
     '',

@@ -148,7 +148,11 @@ export const FAILURES = {
   SPOOL_FAILED: { exit: 34, repeat: 0 },
   ARCHIVE_LOST: { exit: 36, repeat: 0, hint: 'look for the file: no server ever had it' },
   RESTORE_FAILED: { exit: 35, repeat: 0 },
-  MEMBER_MISSING: { exit: 38, repeat: 0, hint: 'see: spillway find PATTERN' },
+  MEMBER_MISSING: {
+    exit: 38,
+    repeat: 0,
+    hint: 'what is in it: spillway files ARCHIVE; where else it may be: spillway find PATTERN',
+  },
   ARCHIVE_FROZEN: {
     exit: 39,
     repeat: 0,

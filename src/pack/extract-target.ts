@@ -43,7 +43,9 @@ function openFolder(directory: string): number {
     // The operator's own path may lead through symlinks, and end in one.
     return fs.openSync(directory, FOLDER_FLAGS & ~fs.constants.O_NOFOLLOW)
   } catch (cause) {
-    throw failed(`cannot open the folder ${directory}: ${messageOf(cause)}`, { cause })
+    const isFile = (cause as NodeJS.ErrnoException).code === 'ENOTDIR'
+    const hint = isFile ? { hint: 'it is no folder: name one, or the place for a new one' } : {}
+    throw failed(`cannot open the folder ${directory}: ${messageOf(cause)}`, { cause, ...hint })
   }
 }
 

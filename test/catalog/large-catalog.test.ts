@@ -101,6 +101,7 @@ const QUESTIONS: Record<string, (id: string) => Promise<unknown>> = {
   interruptedArchives: () => catalog.interruptedArchives(),
   waitingArchives: () => catalog.waitingArchives({ copies: 1, servers: [near, far] }),
   unsettledCopies: () => catalog.unsettledCopies(),
+  'what was lost': () => catalog.lostCopies(new Date('2018-01-01')),
   lastGood: () => catalog.lastGood('source-7'),
   'lastGood of a source that never was': () => catalog.lastGood('rare'),
   'find latest': () => catalog.findArchive('latest:source-7'),
@@ -155,6 +156,7 @@ describe(`with ${ROWS} archives`, () => {
     ['how many can be restored', 'COVERING INDEX archives_lacking'],
     ['histories', 'history_held'],
     ['unsettledCopies', 'copies_unsettled'],
+    ['what was lost', 'SEARCH s3_archives USING INTEGER PRIMARY KEY'],
     ['how servers stand', 'COVERING INDEX proofs_by_headed'],
   ])('%s is found by an index that holds little else: %s', async (question, index) => {
     queries = []
@@ -236,7 +238,7 @@ describe(`with ${ROWS} archives`, () => {
 // Tables that do not grow: there are as many rows as servers, or hosts times servers. `changed` is no
 // table: what of it is read was searched for.
 const SMALL =
-  /^SCAN (s3_servers|server_health|changed|file_histories|h)\b|^SCAN (proof_problems|s3_archives USING INDEX copies_(again|missing)|s3_archives USING COVERING INDEX copies_(again|missing))\b/
+  /^SCAN (s3_servers|server_health|changed|file_histories|h)\b|^SCAN (proof_problems|missing_copies|s3_archives USING INDEX copies_(again|missing)|s3_archives USING COVERING INDEX copies_(again|missing))\b/
 
 /** The table that a step of a plan reads whole; undefined: none that grows. */
 function wholeTableOf(detail: string): string | undefined {
