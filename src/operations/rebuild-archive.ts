@@ -38,7 +38,10 @@ export async function readObject(
     if (head === undefined) return { refused: 'it is listed, and is not there' }
     const { token } = head
     if (token === undefined)
-      return { refused: 'it has no write token: another program put it there, or copied it' }
+      return {
+        refused:
+          'it has no write token: another program put it there, or copied it without its metadata',
+      }
     if (head.sizeBytes < ARCHIVE_BYTES_MIN) return { refused: 'it is too small for an archive' }
     const readRange: ReadRange = async (offsetBytes, sizeBytes) =>
       collect(storage.read(keyThere, { offsetBytes, sizeBytes }, signal))
