@@ -96,9 +96,9 @@ export interface RebuildCalls extends SnapshotCalls {
   markFound(copyId: CopyId): Promise<void>
   /**
    * missing -> deleted: it is gone for good, and its bytes are given back; but for `othersBytes` of them, which
-   * somebody else's object takes at its key.
+   * somebody else's object takes at its key. false: it was seen again meanwhile, and stays.
    */
-  settleMissing(copyId: CopyId, reason: string, othersBytes?: number): Promise<void>
+  settleMissing(copyId: CopyId, reason: string, othersBytes?: number): Promise<boolean>
   /** Of this host: missing since at least then, as their servers said. By server. */
   lostCopies(since: Date): Promise<readonly LostCopy[]>
   /** Of all hosts of this catalog; not those that failed or are deleted. */

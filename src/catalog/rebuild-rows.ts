@@ -112,9 +112,9 @@ async function settleMissing(
   copyId: CopyId,
   reason: string,
   othersBytes: number,
-): Promise<void> {
+): Promise<boolean> {
   const copy = await copyIn(trx, copyId, ['missing', 'stored'])
-  if (copy.state === 'stored') return
+  if (copy.state === 'stored') return false
   await changeCopy(trx, copy, { state: 'deleted', deleted_at: timeText(new Date()), reason })
   const given = { reservedBytes: 0, usedBytes: -copy.sizeBytes, copies: -1 }
   await moveBytes(trx, copy.serverId, given)
@@ -131,6 +131,7 @@ async function settleMissing(
         where archive_id = ${copy.archiveId} and state in ('stored', 'missing', 'uncertain', 'uploading'))`,
     )
     .execute()
+  return true
 }
 
 async function countStored(trx: Db, archiveId: string, by: 1 | -1): Promise<void> {

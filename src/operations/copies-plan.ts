@@ -33,7 +33,7 @@ export type CopiesToMake = {
   readonly hopeless: readonly ArchiveToCopy[]
 }
 
-/** How many configured servers hold a sound copy, of each archive that may lack one. */
+/** How many configured servers hold a copy of which nothing bad is known, of each archive that may lack one. */
 export type SoundOf = ReadonlyMap<ArchiveId, number>
 
 /** Servers with a stored copy. One that left the configuration holds copies that nobody can read. */
@@ -81,18 +81,20 @@ async function wantingCopies(
 }> {
   const { copies, servers } = config
   const damagedIds = await damagedCopyIds(catalog)
+  // One that was written again may be sound: enough to copy from, not to rely on.
+  const doubtedIds = new Set((await catalog.problems()).map(({ copyId }) => copyId))
   const rows = await catalog.servers()
   const identities = servers.map(({ identity }) => identity)
   const asked = { copies, servers: identities, lacking: lackingOnes }
   const { archives, lacking } = await catalog.archivesInDoubt(asked)
   const due = await dueOf({ config, catalog }, archives.filter(isPruned))
   const soundOf: SoundOf = new Map(
-    archives.map((archive) => [archive.id, storedOn(withoutDamaged(archive, damagedIds), servers)]),
+    archives.map((archive) => [archive.id, storedOn(withoutDamaged(archive, doubtedIds), servers)]),
   )
   const wanting = archives
     .filter(({ id }) => !due.has(id))
     .map((archive): ArchiveToCopy => {
-      const sound = soundOf.get(archive.id) ?? 0
+      const sound = storedOn(withoutDamaged(archive, damagedIds), servers)
       const damaged = damagedAmong(archive, damagedIds).filter(({ identity }) =>
         servers.some((server) => server.identity === identity),
       )

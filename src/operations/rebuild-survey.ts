@@ -58,7 +58,9 @@ export async function surveyRebuild(
     }),
   )
   const exits = servers.map(({ error }) => (error === undefined ? 0 : failureOf(error).exit))
-  const isAny = servers.some(({ archives }) => archives > 0)
-  const problem = isAny ? undefined : others.nothingOurs()
+  // A server that did not answer may hold them, and a copy of the catalog proves the name.
+  const isNothing = servers.every(({ archives, error }) => archives === 0 && error === undefined)
+  const isToTell = isNothing && start.from !== 'snapshot'
+  const problem = isToTell ? others.nothingOurs() : undefined
   return { exit: exitOf([...exits, problem === undefined ? 0 : 3]), start, servers, problem }
 }

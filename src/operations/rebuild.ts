@@ -112,7 +112,8 @@ async function rebuildFrom(
   const settled = await settleAll(services, plan, signal)
   const lost = await lostWithSpool(services)
   const found = { servers, inSpool: spool.found }
-  const absent = input.isForAllHosts ? [] : nothingFound(found, plan, config.serverId)
+  const isToTell = !input.isForAllHosts && input.start.from !== 'snapshot'
+  const absent = isToTell ? nothingFound(found, plan, config.serverId) : []
   const problems = [
     ...[...spool.problems, ...conflicts, ...settled, ...lost],
     ...[...pins.problems(), ...absent],
@@ -133,7 +134,8 @@ function nothingFound(
 ): readonly SpillwayError[] {
   const isAny = ({ added, joined, known, refused }: RebuiltServer): boolean =>
     added + joined + known + refused > 0
-  if (inSpool > 0 || servers.some(isAny)) return []
+  // A server that did not answer may hold all of them.
+  if (plan.failed.length > 0 || inSpool > 0 || servers.some(isAny)) return []
   const others = new OtherHosts(host)
   for (const { otherHosts } of plan.servers) others.add(otherHosts)
   const problem = others.nothingOurs()

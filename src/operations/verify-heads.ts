@@ -7,6 +7,7 @@ import { setTimeout as sleep } from 'node:timers/promises'
 import { FAILURES, failureOf, messageOf, SpillwayError } from '../domain/errors.ts'
 import type { Catalog } from '../catalog/catalog.ts'
 import type { HeadResult, Storage } from '../storage/storage.ts'
+import type { CopyState } from '../domain/archive.ts'
 import type { Server, ServerIdentity } from '../domain/server.ts'
 import { wholeObject } from './verify-report.ts'
 import type { CopyTask, HeadOutcome } from './verify-report.ts'
@@ -116,7 +117,9 @@ async function headCopy(
   const at = new Date()
   if (head === undefined) return noteMissing(catalog, task, at)
   const wrong = differenceOf(task, head)
-  if (copy.state === 'missing' && wrong?.outcome !== 'replaced') await noteFound(catalog, task)
+  if (copy.state === 'missing' && wrong?.outcome !== 'replaced') {
+    if (!(await noteFound(catalog, task))) return unasked(GIVEN_UP_MEANWHILE, 3)
+  }
   if (wrong === undefined) {
     await catalog.setCopyHeaded(copy.id, at)
     return { outcome: 'proven', message: undefined, head, exit: 0 }
@@ -178,19 +181,34 @@ async function noteMissing(catalog: Catalog, task: CopyTask, at: Date): Promise<
 
 export const DELETED_MEANWHILE = 'it was deleted meanwhile'
 
-/** A disk that was not mounted, a version brought back by somebody. Reconcile may have seen it first. */
-async function noteFound(catalog: Catalog, task: CopyTask): Promise<void> {
+const GIVEN_UP_MEANWHILE = 'it was given up meanwhile, and is there: spillway reconcile'
+
+/**
+ * A disk that was not mounted, a version brought back by somebody. Reconcile may have seen it first; false: a run
+ * has just given it up.
+ */
+async function noteFound(catalog: Catalog, task: CopyTask): Promise<boolean> {
   try {
     await catalog.markFound(task.copy.id)
+    return true
   } catch (error) {
-    if (!(await isStored(catalog, task))) throw error
+    const state = await stateOf(catalog, task)
+    if (state === 'missing') throw error
+    return state === 'stored'
   }
 }
 
 /** As the catalog has it now. */
 export async function isStored(catalog: Catalog, { archive, copy }: CopyTask): Promise<boolean> {
+  return (await stateOf(catalog, { archive, copy })) === 'stored'
+}
+
+async function stateOf(
+  catalog: Catalog,
+  { archive, copy }: Pick<CopyTask, 'archive' | 'copy'>,
+): Promise<CopyState | undefined> {
   const { copies } = await catalog.findArchive(archive.id)
-  return copies.some(({ id, state }) => id === copy.id && state === 'stored')
+  return copies.find(({ id }) => id === copy.id)?.state
 }
 
 async function pause(delayMs: number, signal: AbortSignal): Promise<void> {

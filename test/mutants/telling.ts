@@ -219,13 +219,8 @@ export const TELLING: readonly Mutant[] = [
     edits: [
       {
         file: 'operations/give-up-lost.ts',
-        find: "if (safety === 'lost') return",
-        replace: "if (safety === 'nothing') return",
-      },
-      {
-        file: 'operations/give-up-lost.ts',
-        find: "Promise<'safe' | 'short' | 'lost'>",
-        replace: "Promise<'safe' | 'short' | 'lost' | 'nothing'>",
+        find: 'if (shown === 0) return',
+        replace: 'if (shown < 0) return',
       },
     ],
     killedBy: [

@@ -12,6 +12,8 @@ import type { Check } from '../../src/operations/check.ts'
 import type { CopiesReport } from '../../src/operations/copies-record.ts'
 import type { RunReport } from '../../src/domain/run-report.ts'
 import type { ServerRow } from '../../src/catalog/catalog.ts'
+import { verify } from '../../src/operations/verify.ts'
+import type { Server } from '../../src/domain/server.ts'
 import type { Services } from '../../src/operations/services.ts'
 
 const never = new AbortController().signal
@@ -136,6 +138,88 @@ describe('a lost copy', () => {
     expect(await statesOn(1)).toContain('missing')
   })
 
+  it('whose other copy is gone, too, is not given up: its server is asked first, and the run fails', async () => {
+    await start(2, 1)
+    await copyEverywhere()
+    const { key } = await lose(1)
+    await markMissing(1, key)
+    await nextNight()
+    await lose(2)
+    await aDayPasses()
+    const { exit, warnings } = await nextNight()
+    expect([exit, warnings.join()]).toEqual([
+      30,
+      expect.stringMatching(/does not hold .* any more/),
+    ])
+    expect([await statesOn(1), await statesOn(2)]).toEqual([
+      expect.arrayContaining(['missing']),
+      expect.arrayContaining(['missing']),
+    ])
+    expect(await checked()).toMatchObject({ level: 'critical' })
+  })
+
+  it('whose other copy is on a server that does not answer is not given up', async () => {
+    await start(2, 1)
+    await copyEverywhere()
+    const { key } = await lose(1)
+    await markMissing(1, key)
+    await world.models[1]!.close()
+    await aDayPasses()
+    await nextNight()
+    expect(await statesOn(1)).toContain('missing')
+  })
+
+  it('beside one that somebody wrote again is not given up, and that one is called sound by nobody', async () => {
+    await start(2, 2)
+    const { key } = await lose(1)
+    await nextNight()
+    const there = world.models[1]!.objects().find((object) => object.key === key)!
+    world.models[1]!.seed(key, Buffer.alloc(there.sizeBytes), there.metadata)
+    await nextNight()
+    expect(await checked()).toMatchObject({ level: 'critical', exit: 31 })
+    await aDayPasses()
+    await nextNight()
+    expect(await statesOn(1)).toContain('missing')
+  })
+
+  it('of a server that lost more than it still has is left to somebody who looks', async () => {
+    await start(2, 2)
+    await nextNight()
+    await lose(1)
+    await lose(1)
+    await nextNight()
+    await aDayPasses()
+    const { exit, warnings } = await nextNight()
+    expect(exit).toBe(3)
+    expect(warnings.join()).toMatch(
+      /2 copies gone for more than a day, and 1 copy left there: is it the right place\?/,
+    )
+    expect(await statesOn(1)).toEqual(['missing', 'missing', 'stored', 'stored'])
+  })
+
+  it('that a run gives up while verify is about to see it again ends no verify', async () => {
+    await start(2, 2)
+    const lost = await lose(1)
+    await nextNight()
+    await aDayPasses()
+    const report = await withServices(async ({ config, catalog: open, openStorage }) => {
+      const catalog = await open()
+      world.models[0]!.seed(lost.key, lost.bytes, lost.metadata)
+      const opened = await openStorage()
+      const storageOf = async (server: Server) => {
+        const ours = server.number === 1 ? await catalog.lostCopies(new Date()) : []
+        for (const { id } of ours) await catalog.settleMissing(id, 'given up')
+        return opened(server, true)
+      }
+      const input = { archives: [], source: undefined, isDeep: false, budgetBytes: undefined }
+      return verify({ config, catalog, storageOf }, input, never)
+    })
+    expect([report.exit, report.warnings.join()]).toEqual([
+      3,
+      expect.stringContaining('it was given up meanwhile, and is there: spillway reconcile'),
+    ])
+  })
+
   it('of an archive that waits in the spool is given up, and that server is sent another one the same night', async () => {
     world = await World.make([{}, {}])
     Object.assign(world.env, { COPIES: '2', VERIFY_NIGHTLY_GB: '1' })
@@ -149,6 +233,22 @@ describe('a lost copy', () => {
     expect(await statesOn(1)).toEqual(['deleted', 'stored', 'stored', 'stored'])
   })
 })
+
+/** With COPIES=1 an archive lies on one server; here it lies on all. */
+async function copyEverywhere(): Promise<void> {
+  world.env['COPIES'] = String(world.models.length)
+  expect((await fill()).exit).toBe(0)
+  world.env['COPIES'] = '1'
+}
+
+/** As reconcile notes it. */
+const markMissing = (number: number, key: string): Promise<void> =>
+  world.withCatalog(async (catalog) => {
+    const { identity } = await rowOf(number)
+    const copies = await catalog.copiesOn(identity)
+    const { id } = copies.find((copy) => copy.key === key)!
+    await catalog.markMissing(id, 'it is gone')
+  })
 
 function keyOf(server: number): string {
   const [first] = world.models[server - 1]!.objects()

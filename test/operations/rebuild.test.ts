@@ -507,6 +507,15 @@ it('a machine that is called otherwise than the lost one is told whose archives 
   const { exit, problems } = await rebuilding()
   expect([exit, problems.map(({ message }) => message)]).toEqual([3, [told]])
 
+  // One that does not answer may hold them all: no other name is proposed.
+  const silent = {
+    ...{ ENDPOINT: 'http://127.0.0.1:1', REGION: 'r', BUCKET: 'backups' },
+    ...{ ACCESS_KEY: 'k', SECRET_KEY: 's' },
+  }
+  for (const [name, value] of Object.entries(silent)) world.env[`S3_SERVER_2_${name}`] = value
+  expect((await rebuilding()).problems.map(({ message }) => message)).not.toContain(told)
+  for (const name of Object.keys(silent)) delete world.env[`S3_SERVER_2_${name}`]
+
   world.env['SERVER_ID'] = 'host'
   expect(await rebuilding()).toMatchObject({ exit: 0, problems: [] })
   expect(await rows()).toHaveLength(1)

@@ -206,6 +206,13 @@ describe('the alert', () => {
       { spillway_problems: 2, spillway_endangered_archives: 1 },
       [{}],
     ],
+    [
+      'SpillwayDamage',
+      'an older Spillway does not tell how many are',
+      1,
+      { spillway_problems: 2, spillway_endangered_archives: 'never' },
+      [{}],
+    ],
     ['SpillwayDamage', 'enough are', 1, { spillway_problems: 2 }, []],
     ['SpillwayDamageElsewhere', 'enough are', 1, { spillway_problems: 2 }, [{}]],
     [
@@ -274,7 +281,7 @@ async function testRules(
         interval: '5m',
         input_series: Object.entries(series).map(([name, value]) => ({
           series: withInstance(name, instance),
-          values: `${value}+0x1000`,
+          values: value === 'never' ? '_x1000' : `${value}+0x1000`,
         })),
         alert_rule_test: [
           {
